@@ -1,0 +1,1 @@
+"""How the embedded bodies were made: CC0 MakeHuman data in, SMPL-X layout out."""

@@ -1,0 +1,66 @@
+"""The arrays of a body model file, each checked as it is asked for, and the one way to say what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+Shape = tuple[int | None, ...]  # None: any size
+
+
+class BodyFileError(ValueError):
+    """A body model file that cannot be used; the message is one line: file, key, what was found, what was expected."""
+
+
+@dataclass(frozen=True)
+class RawBody:
+    """The known keys of one body model file, `sha256` of its bytes."""
+
+    path: Path
+    sha256: str
+    arrays: Mapping[str, np.ndarray]
+
+    def has(self, key: str) -> bool:
+        """Whether the file holds the key."""
+        return key in self.arrays
+
+    def fault(self, key: str, found: str, expected: str) -> BodyFileError:
+        """The error to raise about a key."""
+        return BodyFileError(f"{self.path}: {key}: found {found}, expected {expected}")
+
+    def array(self, key: str, shape: Shape) -> np.ndarray:
+        """A finite numeric array of this shape, in the dtype of the file.
+
+        Raises BodyFileError where it is missing, not numeric, of another shape or not finite.
+        """
+        value = self._numeric(key, shape)
+        if value.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, value.shape, strict=True)):
+            raise self.fault(key, f"shape {value.shape}", _text(shape))
+        wrong = int(np.count_nonzero(~np.isfinite(value))) if value.dtype.kind == "f" else 0
+        if wrong:
+            raise self.fault(key, f"{wrong} values that are not finite", "numbers")
+        return value
+
+    def indices(self, key: str, shape: Shape, count: int) -> np.ndarray:
+        """An int64 array of this shape whose values index `count` things; raises BodyFileError otherwise."""
+        value = self.array(key, shape)
+        if value.dtype.kind == "f" and (value != np.rint(value)).any():
+            raise self.fault(key, "fractions", f"whole numbers in 0..{count - 1}")
+        if value.size and (value.min() < 0 or value.max() >= count):
+            raise self.fault(key, f"values {value.min():.0f}..{value.max():.0f}", f"0..{count - 1}")
+        return value.astype(np.int64)
+
+    def _numeric(self, key: str, shape: Shape) -> np.ndarray:
+        if key not in self.arrays:
+            raise self.fault(key, "nothing", f"an array {_text(shape)}")
+        value = self.arrays[key]
+        if value.dtype.kind not in "fiub":
+            raise self.fault(key, f"dtype {value.dtype}", f"numbers {_text(shape)}")
+        return value
+
+
+def _text(shape: Shape) -> str:
+    return "(" + ", ".join("any" if n is None else str(n) for n in shape) + ("," if len(shape) == 1 else "") + ")"

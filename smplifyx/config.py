@@ -1,0 +1,181 @@
+"""How to fit: the schema of a preset in `cfg_files/`, and its loader. It never names a path or a machine."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+
+import pydantic
+import yaml
+
+from . import assets
+
+
+class Block(str, Enum):
+    """A group of unknowns that a stage may set free."""
+
+    GLOBAL_ORIENT = "global_orient"
+    TRANSL = "transl"
+    BODY = "body"  # the latent of the body-pose prior
+    BETAS = "betas"
+    EXPRESSION = "expression"
+    LEFT_HAND = "left_hand"  # PCA coefficients
+    RIGHT_HAND = "right_hand"
+    JAW = "jaw"
+    LEYE = "leye"
+    REYE = "reye"
+    FOCAL = "focal"  # log of the factor on the camera's focal length
+
+
+class Part(str, Enum):
+    """A part of the 137 points."""
+
+    BODY = "body"
+    HANDS = "hands"
+    FACE = "face"
+    CONTOUR = "contour"
+
+
+class Unit(str, Enum):
+    """What a reprojection residual of 1 means."""
+
+    PERSON = "person"  # one sigma, in metres at the person's own scale: independent of the image's resolution
+    IMAGE_HEIGHT = "image_height"  # one pixel of an image 1000 pixels high, as in 2019
+
+
+class Start(str, Enum):
+    """How the first guess of orientation and place is made."""
+
+    PNP = "pnp"
+    SIMILAR_TRIANGLES = "similar_triangles"
+
+
+class SolverKind(str, Enum):
+    """The minimisers."""
+
+    LEVENBERG_MARQUARDT = "levenberg_marquardt"
+    LBFGS = "lbfgs"
+    ADAM = "adam"
+
+
+class Settings(pydantic.BaseModel):
+    """Base of all settings: frozen, unknown keys are errors."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+
+class PerPart(Settings):
+    """One number per group of points."""
+
+    body: float = 1.0
+    head: float = 1.0  # nose, eyes, ears of the body skeleton
+    hips: float = 1.0
+    neck: float = 1.0
+    hands: float = 1.0
+    face: float = 1.0
+    contour: float = 1.0
+
+
+class ReprojectionConfig(Settings):
+    """The data term: gain x GMoF((projected - detected) / unit)."""
+
+    unit: Unit = Unit.PERSON
+    sigma: PerPart = PerPart(body=0.022, head=0.018, hips=0.035, neck=0.030, hands=0.010, face=0.008, contour=0.020)
+    outlier: PerPart = PerPart(body=30, head=30, hips=30, neck=30, hands=20, face=8, contour=8)  # GMoF rho, in units
+    per_coordinate: bool = False  # rho acts on x and y apart (2019) or on their length
+    min_confidence: float = 0.1  # less confident points are unseen
+    ignore: tuple[str, ...] = ()  # names of points that never count
+
+
+class Weights(Settings):
+    """The factor on each term's residual; 0 leaves the term out."""
+
+    reprojection: float = 1.0
+    pose_prior: float = 0.0
+    limits: float = 0.0
+    bending: float = 0.0
+    shape: float = 0.0
+    expression: float = 0.0
+    hand_prior: float = 0.0
+    hand_size: float = 0.0
+    jaw: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    eyes: float = 0.0
+    depth: float = 0.0
+    focal: float = 0.0
+
+
+class SolverConfig(Settings):
+    """Which minimiser, and when it stops."""
+
+    kind: SolverKind = SolverKind.LEVENBERG_MARQUARDT
+    max_steps: int = pydantic.Field(default=10, ge=1)
+    tolerance: float = pydantic.Field(default=1e-6, ge=0)  # relative decrease of the energy
+    lr: float = pydantic.Field(default=0.01, gt=0)  # Adam
+
+
+class StageConfig(Settings):
+    """One minimisation: what is free, the weights, the solver, how many hypotheses survive it."""
+
+    name: str
+    free: tuple[Block, ...] = pydantic.Field(min_length=1)
+    parts: tuple[Part, ...] = (Part.BODY,)
+    part_weights: PerPart = PerPart()
+    only: tuple[str, ...] = ()  # names of the only points that count, when given
+    plain: bool = False  # squared distances: no robustness, no confidence, no list of ignored points (2019 camera)
+    weights: Weights = Weights()
+    solver: SolverConfig = SolverConfig()
+    keep: int = pydantic.Field(default=1, ge=1)
+
+
+class StartConfig(Settings):
+    """The first guess and its hypotheses."""
+
+    kind: Start = Start.PNP
+    yaws: int = pydantic.Field(default=4, ge=1)
+    poses: tuple[str, ...] = ("standing",)
+    flip_below_shoulder_px: float = 0.0  # 2019: try the back view too when the shoulders are nearer than this
+
+
+class FitConfig(Settings):
+    """A preset."""
+
+    name: str
+    summary: str
+    pose_prior: str = "gaussian"
+    betas: int = pydantic.Field(default=10, ge=0)
+    expressions: int = pydantic.Field(default=10, ge=0)
+    hand_components: int = pydantic.Field(default=12, ge=0)
+    focal_px: float | None = None  # overrides the camera's focal length (2019 used 5000 for every image)
+    reprojection: ReprojectionConfig = ReprojectionConfig()
+    start: StartConfig = StartConfig()
+    stages: tuple[StageConfig, ...] = pydantic.Field(min_length=1)
+
+
+class ConfigError(ValueError):
+    """A preset that does not load; the message is one line."""
+
+
+def preset_names() -> tuple[str, ...]:
+    """The names of the presets in `cfg_files/`."""
+    return tuple(sorted(path.stem for path in assets.folder("cfg_files").glob("*.yaml")))
+
+
+def load_preset(name: str | Path) -> FitConfig:
+    """The preset of that name, or the YAML file at that path. Raises ConfigError in one line."""
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        path = assets.folder("cfg_files") / f"{name}.yaml"
+    if not path.is_file():
+        raise ConfigError(f"no preset {str(name)!r}; there are {', '.join(preset_names())}, or give a .yaml file")
+    return read_settings(path, FitConfig)
+
+
+def read_settings(path: Path, schema: type[Settings]) -> Settings:
+    """A YAML file as `schema`. Raises ConfigError naming file, field and fault."""
+    try:
+        return schema.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    except pydantic.ValidationError as error:
+        faults = (f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise ConfigError(f"{path}: {'; '.join(faults)}") from error

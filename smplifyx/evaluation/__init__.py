@@ -1,0 +1,1 @@
+"""Motion capture, generated people with known truth, and error measures."""

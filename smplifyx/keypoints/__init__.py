@@ -1,0 +1,5 @@
+"""2D keypoints: one canonical 137-point type, layouts as tables, tolerant readers."""
+
+from .types import Keypoints
+
+__all__ = ["Keypoints"]

@@ -1,0 +1,41 @@
+"""The noun every reader produces and every fit consumes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..bundle import Bundle
+from . import names
+
+
+@dataclass(frozen=True)
+class Keypoints(Bundle):
+    """2D points of people in the canonical 137-point order (see `names.POINT_NAMES`).
+
+    `xy` in pixels of the upright image (x right, y down, origin at the top left corner), `confidence` in 0..1, where
+    0 means that the point was not seen; the coordinates of such a point are 0 and mean nothing.
+    """
+
+    xy: Float[Tensor, "*batch 137 2"]
+    confidence: Float[Tensor, "*batch 137"]
+
+    @classmethod
+    def from_array(cls, array: object) -> Keypoints:
+        """From anything array-like [*batch, 137, 3] of (x, y, confidence); non-finite points become unseen.
+
+        Raises ValueError for another shape.
+        """
+        values = torch.as_tensor(array, dtype=torch.float32)
+        if values.shape[-2:] != (names.COUNT, 3):
+            raise ValueError(f"keypoints: expected [..., {names.COUNT}, 3], got {list(values.shape)}")
+        seen = values.isfinite().all(-1) & (values[..., 2] > 0)
+        values = torch.where(seen[..., None], values, torch.zeros_like(values))
+        return cls(xy=values[..., :2], confidence=values[..., 2].clamp(max=1.0))
+
+    def to_array(self) -> Float[Tensor, "*batch 137 3"]:
+        """(x, y, confidence) side by side."""
+        return torch.cat([self.xy, self.confidence[..., None]], -1)

@@ -1,0 +1,65 @@
+"""An npz of plain arrays: written whole or not at all, read without pickle."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+TEMPORARY = ".tmp"  # half-written files end so; they are never results
+
+
+class ResultFileError(ValueError):
+    """A file that is not a readable result; the message is one line with its path."""
+
+
+def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes the arrays; makes the folder. Another process sees the whole file or none. Raises OSError."""
+    with replacing(path) as temporary, open(temporary, "wb") as stream:
+        np.savez(stream, allow_pickle=False, **arrays)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives a temporary path in the folder of `path` that becomes `path` when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(path: Path, expected: Mapping[str, tuple[int | None, ...]]) -> dict[str, np.ndarray]:
+    """The arrays of an npz that has at least the `expected` keys in those shapes (None: any length).
+
+    Raises ResultFileError for a missing, broken or foreign file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except FileNotFoundError as error:
+        raise ResultFileError(f"{path}: no such file") from error
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
+        raise ResultFileError(f"{path}: not a readable npz ({_one_line(error)})") from error
+    for key, shape in expected.items():
+        _check(path, key, arrays.get(key), shape)
+    return arrays
+
+
+def _check(path: Path, key: str, array: np.ndarray | None, shape: tuple[int | None, ...]) -> None:
+    if array is None:
+        raise ResultFileError(f"{path}: not a result of smplifyx: no {key!r}")
+    fits = array.ndim == len(shape) and all(want in (None, got) for want, got in zip(shape, array.shape, strict=False))
+    if not fits:
+        wanted = ", ".join("n" if size is None else str(size) for size in shape)
+        raise ResultFileError(f"{path}: {key!r} has shape {list(array.shape)}, expected [{wanted}]")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

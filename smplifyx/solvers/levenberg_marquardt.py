@@ -1,0 +1,157 @@
+"""Levenberg-Marquardt: damped Newton steps, each row with its own damping."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .contract import Objective, Solution, Status
+from .rows import RowState, counts, dot, is_finite, largest, negligible, run_rows, select, status_where
+
+MIN_DAMPING = 1e-10
+MAX_DAMPING = 1e12  # a row that needs more has nowhere to go
+FLAT = 1e-7  # the least scale of a variable, relative to the steepest: an unseen variable still needs damping
+
+
+@dataclass(frozen=True)
+class LevenbergMarquardt:
+    """Minimises by steps p with (H + damping D) p = -gradient that are taken only if they lower the energy.
+
+    The damping follows Nielsen (1999): it falls as the model proves right and rises ever faster as steps fail.
+    A trial costs one `energy`; `normal` is called at accepted points alone. A step is a trial, accepted or not.
+    A row has converged when the gradient, the move, or both the promised and the found decrease are negligible.
+    """
+
+    max_steps: int = 50
+    tolerance: float = 1e-6  # decrease of the energy, relative to the energy
+    gradient_tolerance: float = 1e-8  # largest absolute slope
+    step_tolerance: float = 1e-9  # largest move, relative to the largest variable
+    damping: float = 1e-3  # at the start
+    least_factor: float = 1 / 5  # the damping falls by no more than this in one step
+    marquardt: bool = True  # D is the diagonal of H (free of units), else the identity
+    max_step: float | tuple[float, ...] = math.inf  # longest move of each variable; longer steps shrink as a whole
+
+    def minimise(self, objective: Objective, x: Float[Tensor, "batch dim"]) -> Solution:
+        """The minimum of each row, started from its row of x."""
+        with torch.no_grad():
+            return run_rows(objective, self._start(objective, x.detach()), self._advance)
+
+    def _start(self, objective: Objective, x: Tensor) -> _State:
+        energy, gradient, hessian = objective.normal(x)
+        status = status_where(
+            (~is_finite(energy, x, gradient, hessian), Status.FAILED),
+            (largest(gradient) <= self.gradient_tolerance, Status.CONVERGED),
+            (counts(x) >= self.max_steps, Status.STEP_LIMIT),
+        )
+        damping, growth = torch.full_like(energy, self.damping), torch.full_like(energy, 2.0)
+        return _State(x, energy, status, counts(x), counts(x, 1), gradient, hessian, damping, growth)
+
+    def _advance(self, objective: Objective, state: _State) -> _State:
+        step, predicted = self._step(state)
+        x = state.x + step
+        energy = objective.energy(x)
+        finite = is_finite(energy, x) & (predicted > 0)
+        found = state.energy - energy
+        accepted = finite & (found > 0)
+        status = self._judge(state, step, predicted, torch.where(finite, found, -math.inf))
+        damping, growth = self._adapt(state, accepted, found / predicted)
+        moved = state.replace(
+            x=select(accepted, x, state.x),
+            energy=select(accepted, energy, state.energy),
+            status=status,
+            steps=state.steps + 1,
+            evaluations=state.evaluations + 1,
+            damping=damping,
+            growth=growth,
+        )
+        return self._relinearise(objective, moved, accepted & (state.status == Status.RUNNING))
+
+    def _step(self, state: _State) -> tuple[Tensor, Tensor]:
+        """The damped Newton step and the decrease it promises; both 0 where the matrix is not positive definite."""
+        diagonal = state.hessian.diagonal(dim1=-2, dim2=-1)
+        floor = (FLAT * diagonal.amax(-1, keepdim=True)).clamp_min(torch.finfo(diagonal.dtype).tiny ** 0.5)
+        scale = diagonal.maximum(floor) if self.marquardt else torch.ones_like(diagonal)
+        extra = state.damping[:, None] * scale
+        step, solved = _solve(state.hessian, extra, -state.gradient)
+        share = self._share(step)
+        # with A = H + extra and A p = -g, the model's decrease along s p is s (-g.p) - s^2/2 p.H p
+        descent, damped = -dot(state.gradient, step), dot(step * extra, step)
+        predicted = share * descent - 0.5 * share * share * (descent - damped)
+        return select(solved, share[:, None] * step, torch.zeros_like(step)), torch.where(solved, predicted, 0.0)
+
+    def _share(self, step: Tensor) -> Tensor:
+        """The part of the step that keeps every variable within `max_step`."""
+        limit = torch.as_tensor(self.max_step, dtype=step.dtype, device=step.device)
+        return 1 / largest(step / limit).clamp_min(1.0)
+
+    def _judge(self, state: _State, step: Tensor, predicted: Tensor, found: Tensor) -> Tensor:
+        # A rejected step shows convergence only if it is the first from its point: later ones are short by damping.
+        honest = (found > 0) | (state.growth == 2)
+        small = negligible(predicted, state.energy, self.tolerance) & negligible(found, state.energy, self.tolerance)
+        reach = max(self.step_tolerance, 4 * torch.finfo(step.dtype).eps) * largest(state.x)
+        still = (largest(step) <= reach) & (predicted > 0) & found.isfinite()
+        exhausted = (found <= 0) & (state.damping >= MAX_DAMPING)
+        return status_where(
+            (honest & (small | still), Status.CONVERGED),
+            (exhausted & found.isinf(), Status.FAILED),
+            (exhausted, Status.STALLED),
+            (state.steps + 1 >= self.max_steps, Status.STEP_LIMIT),
+        )
+
+    def _adapt(self, state: _State, accepted: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
+        """Nielsen's rule: `gain` is the found decrease over the promised one."""
+        surplus = 2 * gain - 1
+        fall = (1 - surplus * surplus * surplus).clamp_min(self.least_factor)
+        damping = state.damping * torch.where(accepted, fall, state.growth)
+        growth = torch.where(accepted, 2.0, 2 * state.growth)
+        return damping.clamp(MIN_DAMPING, MAX_DAMPING), growth
+
+    def _relinearise(self, objective: Objective, state: _State, accepted: Tensor) -> _State:
+        """Gradient and Hessian at the accepted points of rows that go on."""
+        index = (accepted & (state.status == Status.RUNNING)).nonzero()[:, 0]
+        if len(index) == 0:
+            return state
+        if len(index) == len(accepted):
+            _, gradient, hessian = objective.normal(state.x)
+        else:
+            _, new_gradient, new_hessian = objective.rows(index).normal(state.x[index])
+            gradient = state.gradient.index_copy(0, index, new_gradient)
+            hessian = state.hessian.index_copy(0, index, new_hessian)
+        status = status_where(
+            (~is_finite(state.energy, gradient, hessian), Status.FAILED),
+            (largest(gradient) <= self.gradient_tolerance, Status.CONVERGED),
+        )
+        settled = state.status != Status.RUNNING
+        return state.replace(
+            gradient=gradient,
+            hessian=hessian,
+            status=select(settled, state.status, status),
+            evaluations=state.evaluations.index_add(0, index, torch.ones_like(index)),
+        )
+
+
+@dataclass(frozen=True)
+class _State(RowState):
+    gradient: Tensor
+    hessian: Tensor
+    damping: Tensor
+    growth: Tensor  # of the damping at the next rejection; 2 at a fresh point
+
+
+def _solve(hessian: Tensor, extra: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """(hessian + diag(extra))^-1 right, and whether that matrix is positive definite.
+
+    Triangular kernels round by memory alignment; sizes that are multiples of 4 round alike anywhere in a batch.
+    """
+    dim = right.shape[-1]
+    gap = -dim % 4
+    matrix = torch.nn.functional.pad(hessian, (0, gap, 0, gap))
+    diagonal = torch.nn.functional.pad(hessian.diagonal(dim1=-2, dim2=-1) + extra, (0, gap), value=1.0)
+    matrix = matrix.diagonal_scatter(diagonal, dim1=-2, dim2=-1)
+    factor, info = torch.linalg.cholesky_ex(matrix)
+    solution = torch.cholesky_solve(torch.nn.functional.pad(right, (0, gap))[..., None], factor)[:, :dim, 0]
+    return solution, (info == 0) & solution.isfinite().all(-1)

@@ -1,0 +1,64 @@
+"""An objective from a residual function alone, differentiated by autograd."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..bundle import Bundle
+
+Data = Tensor | Bundle | None
+
+
+@dataclass(frozen=True)
+class ResidualObjective:
+    """The energy r.r of `residual(x, data) -> [batch, rows]`; gradient 2 J^T r, Gauss-Newton Hessian 2 J^T J.
+
+    Row i of the residual may depend on row i of x and of data alone.
+    """
+
+    residual: Callable[[Tensor, Data], Tensor]
+    data: Data = None
+
+    def energy(self, x: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
+        """The sum of squares of each row."""
+        return self.residual(x, self.data).square().sum(-1)
+
+    def gradient(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor]:
+        """Energy and gradient, by one reverse pass."""
+        with torch.enable_grad():
+            leaf = x.detach().requires_grad_()
+            energy = self.energy(leaf)
+            (slope,) = torch.autograd.grad(energy.sum(), leaf)
+        return energy.detach(), slope
+
+    def normal(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Energy, gradient and Gauss-Newton Hessian, by one reverse pass per row of the residual, all at once."""
+        residual, jacobian = self._linearise(x)
+        gradient = 2 * (jacobian * residual[..., None]).sum(-2)
+        return residual.square().sum(-1), gradient, 2 * _gram(jacobian)
+
+    def rows(self, index: Int[Tensor, " kept"]) -> ResidualObjective:
+        """The same objective for some of its rows."""
+        return dataclasses.replace(self, data=None if self.data is None else self.data[index])
+
+    def _linearise(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            leaf = x.detach().requires_grad_()
+            residual = self.residual(leaf, self.data)
+            batch, count = residual.shape
+            basis = torch.eye(count, dtype=x.dtype, device=x.device)[:, None].expand(count, batch, count)
+            (slopes,) = torch.autograd.grad(residual, leaf, basis, is_grads_batched=True)
+        return residual.detach(), slopes.movedim(0, 1)
+
+
+def _gram(jacobian: Float[Tensor, "batch rows dim"]) -> Float[Tensor, "batch dim dim"]:
+    """J^T J. Matrix kernels round by memory alignment; rows of 4 n numbers round alike wherever they lie in a batch."""
+    dim = jacobian.shape[-1]
+    padded = torch.nn.functional.pad(jacobian, (0, -dim % 4)).contiguous()
+    return torch.bmm(padded.mT, padded)[:, :dim, :dim]

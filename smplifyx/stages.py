@@ -1,0 +1,136 @@
+"""The stages of a fit: hypotheses side by side, one problem per stage, the better ones go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from .body import skinning
+from .body.fold import fold
+from .body.model import BodyModel
+from .body.point_model import PointModel
+from .bundle import Bundle
+from .camera import Camera
+from .config import FitConfig, SolverConfig, SolverKind, StageConfig
+from .hypotheses import first_guess, neutral_state
+from .keypoints import Keypoints
+from .observation import observe, person_scale, seen_confidence, stage_points
+from .problem import Problem
+from .solvers import LBFGS, Adam, LevenbergMarquardt, Solver
+from .state import Decoder, State
+from .term_table import stage_terms
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The best body of each person, and what became of the others."""
+
+    state: State  # [batch]
+    energies: dict[str, Float[Tensor, " batch"]]  # by term, of the last stage
+    hypothesis_energies: Float[Tensor, "batch hypotheses"]  # of the last stage each ran in; inf: never tried
+    chosen: Int[Tensor, " batch"]
+    gap: Float[Tensor, " batch"]  # runner-up's energy minus the best's in the last stage that had both; nan: none
+    steps: Int[Tensor, " batch"]  # of the solver, over all stages of the chosen hypothesis
+
+
+@dataclass(frozen=True)
+class Race(Bundle):
+    """The hypotheses still running: leading axes [batch, hypotheses]."""
+
+    state: State
+    index: Int[Tensor, "*batch"]
+    valid: Bool[Tensor, "*batch"]
+    steps: Int[Tensor, "*batch"]
+    energy: Float[Tensor, "*batch"]
+
+    def ranked(self) -> Race:
+        """Best first."""
+        order = self.energy.sort(dim=1, stable=True).indices
+        rows = torch.arange(len(order), device=order.device)[:, None]
+        return self.map(lambda t: t[rows, order])
+
+
+@dataclass(frozen=True)
+class People:
+    """What every stage of a fit shares: the people, their camera and scale, the body, the preset."""
+
+    keypoints: Keypoints
+    camera: Camera
+    scale: Float[Tensor, " batch"]  # pixels per metre
+    body: BodyModel
+    decoder: Decoder
+    config: FitConfig
+    models: dict[tuple[int, ...], PointModel] = field(default_factory=dict)  # folded once per choice of points
+
+
+def run_stages(
+    keypoints: Keypoints, camera: Camera, body: BodyModel, decoder: Decoder, config: FitConfig
+) -> Outcome:
+    """Fits every person of the batch [batch] through all stages of `config`; rows are independent."""
+    rest = skinning.points(body, decoder.params(neutral_state(decoder, body, config, (), keypoints.xy)))
+    scale = person_scale(keypoints, seen_confidence(keypoints, config.reprojection), rest)
+    people = People(keypoints, camera, scale, body, decoder, config)
+    neutral = neutral_state(decoder, body, config, scale.shape, keypoints.xy)
+    start, valid = first_guess(keypoints, camera, body, decoder, neutral, scale, config)
+    index = torch.arange(valid.shape[1], device=scale.device).expand_as(valid)
+    race = Race(start, index, valid, torch.zeros_like(index), torch.zeros_like(valid, dtype=scale.dtype))
+    energies = torch.full_like(race.energy, torch.inf)
+    gap = torch.full_like(scale, torch.nan)
+    for stage in config.stages:
+        race, by_term = _run(stage, race, people)
+        energies = energies.scatter(1, race.index, race.energy)
+        gap = _gap(race, gap)
+        race = race[:, : stage.keep]
+    by_term = {name: value[:, 0] for name, value in by_term.items()}
+    return Outcome(race.state[:, 0], by_term, energies, race.index[:, 0], gap, race.steps[:, 0])
+
+
+def _run(stage: StageConfig, race: Race, people: People) -> tuple[Race, dict[str, Tensor]]:
+    """Minimises one stage for every hypothesis; returns them best first, with the energies by term alike."""
+    shape = race.index.shape
+    flat = race.state.map(lambda t: t.flatten(0, 1)).rebased()
+    problem = _problem(stage, flat, shape[1], people)
+    solution = _solver(stage.solver).minimise(problem, problem.pack(flat))
+    energy = torch.where(solution.energy.isfinite(), solution.energy, torch.inf).unflatten(0, shape)
+    race = race.replace(
+        state=problem.unpack(solution.x).map(lambda t: t.unflatten(0, shape)),
+        steps=race.steps + solution.steps.unflatten(0, shape),
+        energy=torch.where(race.valid, energy, torch.inf),
+    )
+    by_term = {name: value.unflatten(0, shape) for name, value in problem.energies(solution.x).items()}
+    order = race.energy.sort(dim=1, stable=True).indices
+    return race.ranked(), {name: torch.gather(value, 1, order) for name, value in by_term.items()}
+
+
+def _problem(stage: StageConfig, state: State, hypotheses: int, people: People) -> Problem:
+    points = tuple(stage_points(stage, people.body.points.known))
+    if points not in people.models:
+        people.models[points] = fold(people.body, points)
+    model = people.models[points]
+    seen = observe(people.keypoints, people.camera, people.config, stage, list(points), people.scale)
+    seen = seen.map(lambda t: t.repeat_interleave(hypotheses, 0)).replace(depth=state.transl[:, 2])
+    row = skinning.contour_row(people.body, people.decoder.params(state))
+    return Problem(
+        model, people.decoder, stage_terms(stage.weights, people.body, people.decoder, people.config),
+        stage.free, state, seen, model.contour[row],
+    )  # fmt: skip
+
+
+def _solver(config: SolverConfig) -> Solver:
+    table = {
+        SolverKind.LEVENBERG_MARQUARDT: lambda: LevenbergMarquardt(max_steps=config.max_steps, tolerance=config.tolerance),
+        SolverKind.LBFGS: lambda: LBFGS(max_steps=config.max_steps, tolerance=config.tolerance),
+        SolverKind.ADAM: lambda: Adam(max_steps=config.max_steps, lr=config.lr),
+    }
+    return table[config.kind]()
+
+
+def _gap(race: Race, before: Tensor) -> Tensor:
+    """Runner-up minus best where both ran this stage, else as it was."""
+    if race.energy.shape[1] < 2:
+        return before
+    best, second = race.energy[:, 0], race.energy[:, 1]
+    return torch.where(second.isfinite(), second - best, before)

@@ -1,0 +1,55 @@
+"""Which term each weight of a stage stands for: a new term adds one line here, one weight, one function."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .body.joints import JOINT_INDEX
+from .body.model import BodyModel
+from .config import Block, FitConfig, Weights
+from .pose_priors.limits import body_limits
+from .problem import WeightedTerm
+from .state import Decoder
+from .terms.regularisers import Bending, BodyPrior, Depth, HandSize, Limits, Scaled
+from .terms.reprojection import Reprojection
+
+FOCAL_SPREAD = 0.3  # standard deviation of the log focal length around its guess
+EYE_SPREAD = 0.2  # radians
+BENDING = (("left_elbow", 1, 1.0), ("right_elbow", 1, -1.0), ("left_knee", 0, -1.0), ("right_knee", 0, -1.0))
+
+
+def stage_terms(weights: Weights, body: BodyModel, decoder: Decoder, config: FitConfig) -> tuple[WeightedTerm, ...]:
+    """The weighted terms of a stage, those of weight 0 left out."""
+    like = body.v_template
+    data = Reprojection(config.reprojection.per_coordinate)
+    limits = body_limits(like)
+    hands = ((Block.LEFT_HAND, decoder.left_hand), (Block.RIGHT_HAND, decoder.right_hand))
+    table = [
+        ("reprojection", weights.reprojection, data),
+        ("pose_prior", weights.pose_prior, BodyPrior(decoder.prior)),
+        ("limits", weights.limits, Limits("body_pose", limits.at, limits.lower, limits.upper, limits.softness)),
+        ("bending", weights.bending, _bending(like)),
+        ("shape", weights.shape, Scaled(Block.BETAS, like.new_ones(min(config.betas, body.shapedirs.shape[-1])))),
+        ("expression", weights.expression, Scaled(Block.EXPRESSION, _expression_factors(body, config))),
+        ("jaw", float(any(weights.jaw)), Scaled(Block.JAW, like.new_tensor(weights.jaw))),
+        ("depth", weights.depth, Depth()),
+        ("focal", weights.focal, Scaled(Block.FOCAL, like.new_full((1,), 1 / FOCAL_SPREAD))),
+    ]
+    table += [(f"{block.value}_prior", weights.hand_prior, Scaled(block, 1 / hand.sds)) for block, hand in hands]
+    table += [(f"{block.value}_size", weights.hand_size, HandSize(block, hand.components)) for block, hand in hands]
+    table += [
+        (block.value, weights.eyes, Scaled(block, like.new_full((3,), 1 / EYE_SPREAD)))
+        for block in (Block.LEYE, Block.REYE)
+    ]
+    return tuple(WeightedTerm(name, weight, term) for name, weight, term in table if weight)
+
+
+def _expression_factors(body: BodyModel, config: FitConfig) -> Tensor:
+    return body.v_template.new_ones(min(config.expressions, body.expressiondirs.shape[-1]))
+
+
+def _bending(like: Tensor) -> Bending:
+    """Hinges of elbows (y) and knees (x) among the 63 body angles."""
+    at = torch.tensor([3 * (JOINT_INDEX[joint] - 1) + axis for joint, axis, _ in BENDING], device=like.device)
+    return Bending(at, like.new_tensor([sign for _, _, sign in BENDING]))

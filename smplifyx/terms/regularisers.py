@@ -1,0 +1,100 @@
+"""What is plausible where the image is silent: priors and limits, each a few rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..config import Block
+from ..pose_priors.contract import PosePrior
+from .scene import Rows, Scene, Slopes
+
+
+def linear(name: str, value: Tensor, matrix: Tensor) -> Rows:
+    """Rows `matrix @ value` of the unknowns `name`: value [b, d], matrix [r, d]."""
+    rows = (matrix * value[:, None, :]).sum(-1)
+    return Rows(rows, lambda: Slopes(rows, {name: matrix}))
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """Unknowns in units of their spread: betas, expression, jaw, eyes or log focal around zero."""
+
+    block: Block
+    factors: Float[Tensor, " d"]  # 1 / standard deviation
+
+    def __call__(self, scene: Scene) -> Rows:
+        return linear(self.block.value, scene[self.block.value], torch.diag(self.factors))
+
+
+@dataclass(frozen=True)
+class HandSize:
+    """Axis-angle offset of the fingers from the mean hand, isotropic (the 2019 hand prior)."""
+
+    block: Block
+    components: Float[Tensor, "n 45"]
+
+    def __call__(self, scene: Scene) -> Rows:
+        return linear(self.block.value, scene[self.block.value], self.components.T)
+
+
+@dataclass(frozen=True)
+class BodyPrior:
+    """How unusual the body pose is: rows whose square sum is -2 log density of the pose prior."""
+
+    prior: PosePrior
+
+    def __call__(self, scene: Scene) -> Rows:
+        latent = scene[Block.BODY.value]
+        rows = self.prior.residual(latent)
+        return Rows(rows, lambda: Slopes(rows, {Block.BODY.value: self.prior.jacobian(latent)}))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Joint angles outside their natural range, in units of softness; exactly zero inside."""
+
+    source: str  # 'body_pose', 'left_hand_pose', 'right_hand_pose' or 'jaw'
+    at: Tensor  # [r] which coordinate each row bounds
+    lower: Float[Tensor, " r"]  # radians
+    upper: Float[Tensor, " r"]
+    softness: Float[Tensor, " r"]
+
+    def __call__(self, scene: Scene) -> Rows:
+        angles = scene[self.source]
+        value = angles[:, self.at]
+        rows = (torch.relu(value - self.upper) - torch.relu(self.lower - value)) / self.softness
+        return Rows(rows, lambda: self._slopes(rows, value, angles.shape[1]))
+
+    def _slopes(self, rows: Tensor, value: Tensor, width: int) -> Slopes:
+        outside = ((value > self.upper) | (value < self.lower)).to(rows.dtype) / self.softness
+        select = torch.nn.functional.one_hot(self.at, width).to(rows.dtype)
+        return Slopes(rows, {self.source: outside[..., None] * select})
+
+
+@dataclass(frozen=True)
+class Bending:
+    """exp(s x) of elbows and knees: the 2019 term, which pushes straight limbs to bend (kept for comparison)."""
+
+    at: Tensor  # [4]
+    sign: Float[Tensor, " 4"]
+
+    def __call__(self, scene: Scene) -> Rows:
+        angles = scene["body_pose"]
+        rows = torch.exp(self.sign * angles[:, self.at])
+        select = torch.nn.functional.one_hot(self.at, angles.shape[1]).to(rows.dtype)
+        return Rows(rows, lambda: Slopes(rows, {"body_pose": (rows * self.sign)[..., None] * select}))
+
+
+@dataclass(frozen=True)
+class Depth:
+    """Distance from the depth first guessed, in metres (the 2019 camera stage)."""
+
+    def __call__(self, scene: Scene) -> Rows:
+        transl = scene[Block.TRANSL.value]
+        rows = transl[:, 2:] - scene.observation.depth[:, None]
+        forward = torch.tensor([[0.0, 0.0, 1.0]], dtype=rows.dtype, device=rows.device)
+        return Rows(rows, lambda: Slopes(rows, {Block.TRANSL.value: forward}))

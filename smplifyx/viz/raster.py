@@ -1,0 +1,108 @@
+"""The software renderer: a mesh in the camera's frame to anti-aliased colour, coverage and depth. No system library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+
+from ..camera import NEAREST
+from .mesh import Mesh, clip_near
+from .zbuffer import Fill, best_fill
+
+BAND = 1 << 22  # sub-pixels rasterised at once, so that a huge photo needs no huge buffers
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a renderer drew, for the rectangle of the image that it covers.
+
+    colour is premultiplied by alpha (coverage), both 0..1; depth in metres, inf where nothing is; left and top are the
+    rectangle's corner in pixels of the image.
+    """
+
+    colour: Float[np.ndarray, "h w 3"]
+    alpha: Float[np.ndarray, "h w"]
+    depth: Float[np.ndarray, "h w"]
+    left: int
+    top: int
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """Rows and columns of the image that this layer lies on."""
+        height, width = self.alpha.shape
+        return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A mesh cut at the near plane and projected: what every renderer starts from."""
+
+    mesh: Mesh
+    corners: Float[np.ndarray, "v 3"]
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def frame(mesh: Mesh, K: Float[np.ndarray, "3 3"], size: tuple[int, int]) -> Frame | None:
+    """The visible faces of a mesh and the rectangle of the (width, height) image they touch; None if none is visible."""
+    mesh = clip_near(mesh)
+    z = np.maximum(mesh.vertices[:, 2:], NEAREST)
+    uv = mesh.vertices / z @ np.asarray(K, np.float64)[:2].T
+    corners = [uv[mesh.faces[:, i]] for i in range(3)]
+    low, high = reduce(np.minimum, corners), reduce(np.maximum, corners)
+    seen = ((high > 0) & (low < np.array(size))).all(1)
+    if not seen.any():
+        return None
+    left, top = np.floor(np.clip(low[seen].min(0), 0, np.array(size) - 1)).astype(int)
+    right, bottom = np.ceil(np.clip(high[seen].max(0), 1, size)).astype(int)
+    kept = Mesh(mesh.vertices, mesh.faces[seen], mesh.colours)
+    projected = np.concatenate([uv - (left, top), z], 1)
+    return Frame(kept, projected, int(left), int(top), int(right - left), int(bottom - top))
+
+
+def rasterise(
+    mesh: Mesh, K: Float[np.ndarray, "3 3"], size: tuple[int, int], supersample: int = 2, fill: Fill | None = None
+) -> Layer:
+    """Draws a mesh by z-buffer, anti-aliased by `supersample` samples per pixel and axis.
+
+    `size` is (width, height) of the image in pixels; only the mesh's own rectangle is drawn. Faces nearer than 5 cm or
+    behind the camera are cut away. `fill` chooses the z-buffer (default: the fastest there is).
+    """
+    view = frame(mesh, K, size)
+    if view is None:
+        return empty_layer()
+    fill = fill or best_fill()
+    rows = max(1, BAND // (supersample**2 * view.width))
+    starts = range(0, view.height, rows)
+    bands = [_band(view, start, min(rows, view.height - start), supersample, fill) for start in starts]
+    colour, alpha, depth = (np.concatenate(parts) for parts in zip(*bands, strict=True))
+    return Layer(colour, alpha, depth, view.left, view.top)
+
+
+def empty_layer() -> Layer:
+    """A layer of no pixels."""
+    nothing = np.zeros((0, 0), np.float32)
+    return Layer(np.zeros((0, 0, 3), np.float32), nothing, nothing, 0, 0)
+
+
+def _band(view: Frame, start: int, rows: int, supersample: int, fill: Fill) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Colour, alpha and depth of some rows of the frame."""
+    corners = (view.corners - (0, start, 0)) * (supersample, supersample, 1)
+    size = (view.width * supersample, rows * supersample)
+    v = [corners[view.mesh.faces[:, i], 1] for i in range(3)]
+    faces = view.mesh.faces[(reduce(np.maximum, v) > 0) & (reduce(np.minimum, v) < size[1])]
+    if not len(faces):
+        nothing = np.zeros((rows, view.width), np.float32)
+        return np.zeros((rows, view.width, 3), np.float32), nothing, nothing + np.float32(np.inf)
+    depth, colour = fill(corners, faces, view.mesh.colours, size)
+    small = (view.width, rows)
+    alpha = cv2.resize(np.isfinite(depth).astype(np.float32), small, interpolation=cv2.INTER_AREA)
+    colour = cv2.resize(colour, small, interpolation=cv2.INTER_AREA)
+    samples = [depth[i::supersample, j::supersample] for i in range(supersample) for j in range(supersample)]
+    return colour, alpha, reduce(np.minimum, samples)

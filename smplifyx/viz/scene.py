@@ -1,0 +1,60 @@
+"""What is drawn: people with their colours and points, and the step from them to one shaded layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Integer
+from torch import Tensor
+
+from ..camera import Camera
+from .mesh import Mesh, array, join
+from .raster import Layer
+from .render import Renderer, render
+from .shade import Colour, add_depth_cue, shade
+
+Faces = Integer[Tensor, "f 3"] | Integer[np.ndarray, "f 3"]
+Image = np.ndarray  # [height, width, 3] RGB uint8
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person to draw; anything but the colour may be missing.
+
+    vertices [V, 3] in metres in the camera's frame; colour RGB 0..1; keypoints [137, 3] as detected (x, y in pixels,
+    confidence, 0 = unseen); points2d [137, 2] the model's own projected points in pixels (NaN = none).
+    """
+
+    colour: Colour
+    vertices: Float[Tensor, "v 3"] | Float[np.ndarray, "v 3"] | None = None
+    keypoints: Float[Tensor, "137 3"] | Float[np.ndarray, "137 3"] | None = None
+    points2d: Float[Tensor, "137 2"] | Float[np.ndarray, "137 2"] | None = None
+
+
+def intrinsics(camera: Camera) -> tuple[np.ndarray, tuple[int, int]]:
+    """K [3, 3] and the (width, height) in whole pixels of an unbatched camera; ValueError for a batch."""
+    if camera.K.ndim != 2:
+        raise ValueError(f"camera: expected one camera with K [3, 3], got a batch with K {list(camera.K.shape)}")
+    width, height = (int(round(float(side))) for side in camera.image_size)
+    return array(camera.K), (width, height)
+
+
+def draw_people(
+    people: Sequence[Person], faces: Faces, K: np.ndarray, size: tuple[int, int], renderer: Renderer
+) -> Layer:
+    """All bodies lit and drawn into one depth buffer, in the right order whatever the order of `people`."""
+    triangles = array(faces, np.int64)
+    bodies = [(array(p.vertices), p.colour) for p in people if p.vertices is not None]
+    meshes = [Mesh(v, triangles, shade(v, triangles, colour)) for v, colour in bodies if np.isfinite(v).all()]
+    return add_depth_cue(render(join(meshes), K, size, renderer), float(K[1, 1]))
+
+
+def composite(image: Image, layer: Layer, opacity: float = 1.0) -> Image:
+    """A copy of the image with the layer over it."""
+    out = image.copy()
+    under = out[layer.window].astype(np.float32)
+    keep = (1 - opacity * layer.alpha)[..., None]
+    out[layer.window] = np.clip(255 * opacity * layer.colour + under * keep + 0.5, 0, 255).astype(np.uint8)
+    return out

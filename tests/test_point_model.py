@@ -1,0 +1,69 @@
+"""The folded points against the full mesh, and their Jacobian against automatic differentiation."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from cases import DOUBLE, camera, decoder, embedded_body, noisy_keypoints, preset, random_state
+from smplifyx import rotations
+from smplifyx.body import point_model, skinning
+from smplifyx.body.fold import fold
+from smplifyx.config import Block
+from smplifyx.keypoints import names
+
+SUBSETS = {
+    "body": list(range(25)),
+    "hands": list(range(25, 67)),
+    "face": list(range(84, 137)),
+    "one_knee": [names.POINT_INDEX["left_knee"]],
+    "all": list(range(137)),
+}
+
+
+def _posed(points: list[int], count: int = 3):
+    body, state = embedded_body(), random_state(count)
+    model = fold(body, points)
+    params = decoder().params(state)
+    pose = params.full_pose()
+    row = skinning.contour_row(body, params)
+    rotvec = torch.cat([pose, torch.zeros_like(pose[:, :1])], 1)[:, list(model.joints)]
+    shape = torch.cat([params.betas, params.expression], -1)
+    posed = point_model.pose(model, rotations.exp(rotvec), shape, params.transl, model.contour[row])
+    return model, params, rotvec, shape, posed
+
+
+@pytest.mark.parametrize("name", SUBSETS)
+def test_points_equal_those_of_the_mesh(name):
+    points = SUBSETS[name]
+    *_, params, _, _, posed = _posed(points)
+    expected = skinning.points(embedded_body(), params)[:, points]
+    on_contour = torch.tensor([67 <= p < 84 for p in points])
+    error = (posed.points - expected).abs().amax((0, 2))
+    assert (error[~on_contour] < 1e-6).all()  # posedirs below the floor are dropped
+    assert (error[on_contour] < 2e-3).all()  # the contour leaves out pose correctives
+
+
+@pytest.mark.parametrize("name", SUBSETS)
+def test_jacobians_agree_with_autograd(name):
+    model, params, rotvec, shape, posed = _posed(SUBSETS[name])
+    contour = model.contour[skinning.contour_row(embedded_body(), params)]
+
+    def place(rotvec, shape):
+        return point_model.pose(model, rotations.exp(rotvec), shape, params.transl, contour).points
+
+    expected_turn, expected_shape = torch.autograd.functional.jacobian(lambda *x: place(*x).sum(0), (rotvec, shape))
+    turn = point_model.turn_jacobian(model, posed, rotations.left_jacobian(rotvec))
+    slope = point_model.shape_jacobian(model, posed)
+    torch.testing.assert_close(turn, expected_turn.permute(2, 0, 1, 3, 4), rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(slope, expected_shape.permute(2, 0, 1, 3), rtol=1e-6, atol=1e-9)
+
+
+def test_an_unknown_point_is_named():
+    body = embedded_body()
+    blind = torch.zeros_like(body.points.known)
+    import dataclasses
+
+    lame = dataclasses.replace(body, points=dataclasses.replace(body.points, known=blind))
+    with pytest.raises(ValueError, match="no point nose"):
+        fold(lame, [0])

@@ -1,0 +1,137 @@
+"""Every term's slopes, the chain to the unknowns, and the problem as a value."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from cases import DOUBLE, camera, decoder, embedded_body, noisy_keypoints, preset, random_state
+from smplifyx.body import skinning
+from smplifyx.body.fold import fold
+from smplifyx.config import Block, Part, StageConfig, Weights
+from smplifyx.observation import observe, stage_points
+from smplifyx.problem import Problem, WeightedTerm, slopes_by_autograd
+from smplifyx.term_table import stage_terms
+from smplifyx.terms.scene import Rows
+
+ALL_PARTS = (Part.BODY, Part.HANDS, Part.FACE, Part.CONTOUR)
+EVERY_WEIGHT = Weights(
+    reprojection=1.0, pose_prior=0.7, limits=2.0, bending=0.5, shape=1.5, expression=0.9, hand_prior=0.6, hand_size=0.4,
+    jaw=(5.0, 20.0, 10.0), eyes=0.8, depth=3.0, focal=1.2,
+)  # fmt: skip
+TERMS = [name for name in Weights.model_fields]
+
+
+def problem_of(weights: Weights, free: tuple[Block, ...] = tuple(Block), count: int = 3, preset_name: str = "smplx"):
+    """A problem whose people are seen somewhere else than they are."""
+    body, config = embedded_body(), preset(preset_name)
+    state, truth = random_state(count, seed=1), random_state(count, seed=2, spread=0.2)
+    stage = StageConfig(name="test", free=free, parts=ALL_PARTS, weights=weights)
+    cameras = camera(count)
+    seen = noisy_keypoints(cameras.project(skinning.points(body, decoder().params(truth))), noise=5.0)
+    points = stage_points(stage, body.points.known)
+    scale = torch.full((count,), 350.0, dtype=DOUBLE)
+    observation = observe(seen, cameras, config, stage, points, scale)
+    model = fold(body, points)
+    row = skinning.contour_row(body, decoder().params(state))
+    terms = stage_terms(weights, body, decoder(), config)
+    return Problem(model, decoder(), terms, free, state, observation, model.contour[row])
+
+
+def only(name: str) -> Weights:
+    """One weight alone."""
+    off = {field: 0.0 for field in TERMS} | {"jaw": (0.0, 0.0, 0.0)}
+    return Weights(**(off | {name: getattr(EVERY_WEIGHT, name)}))
+
+
+@pytest.mark.parametrize("name", TERMS)
+@pytest.mark.parametrize("preset_name", ["smplx", "smplify_x_2019"])
+def test_the_closed_form_gradient_is_that_of_the_energy(name, preset_name):
+    problem = problem_of(only(name), preset_name=preset_name)
+    x = problem.pack(problem.state)
+    energy, gradient, _ = problem.normal(x)
+    expected_energy, expected = problem.gradient(x)
+    torch.testing.assert_close(energy, expected_energy, rtol=1e-12, atol=0)
+    assert expected.abs().max() > 1e-3 or name == "depth"
+    torch.testing.assert_close(gradient, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("block", list(Block))
+def test_every_block_alone_has_the_right_gradient(block):
+    problem = problem_of(EVERY_WEIGHT, free=(block,))
+    x = problem.pack(problem.state)
+    _, gradient, _ = problem.normal(x)
+    _, expected = problem.gradient(x)
+    torch.testing.assert_close(gradient, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_closed_forms_and_autograd_give_the_same_curvature(name):
+    """Where the rows are not reweighted, the slopes are plain derivatives of the residual."""
+    problem = problem_of(only(name))
+    bare = dataclasses.replace(problem, terms=tuple(_without_slopes(t) for t in problem.terms))
+    x = problem.pack(problem.state)
+    energy, gradient, hessian = problem.normal(x)
+    by_autograd = bare.normal(x)
+    torch.testing.assert_close(energy, by_autograd[0])
+    torch.testing.assert_close(gradient, by_autograd[1], rtol=1e-6, atol=1e-6 * float(gradient.abs().max()))
+    if name != "reprojection":  # reweighted rows: same gradient, a curvature of their own
+        torch.testing.assert_close(hessian, by_autograd[2], rtol=1e-6, atol=1e-6 * float(hessian.abs().max()))
+
+
+def _without_slopes(weighted: WeightedTerm) -> WeightedTerm:
+    return dataclasses.replace(weighted, term=lambda scene: Rows(weighted.term(scene).residual))
+
+
+def test_the_reweighted_curvature_is_positive_and_bounds_the_true_one():
+    problem = problem_of(only("reprojection"))
+    x = problem.pack(problem.state)
+    hessian = problem.normal(x)[2]
+    assert torch.linalg.eigvalsh(hessian).min() > -1e-6 * hessian.abs().max()
+
+
+def test_a_user_term_needs_nothing_but_its_residual():
+    """Both wrists at the same height: a term of one line, its slopes by autograd, beside the closed forms."""
+    problem = problem_of(EVERY_WEIGHT)
+    level = WeightedTerm("level_wrists", 3.0, lambda scene: Rows(scene["points"][:, 4:5, 1] - scene["points"][:, 7:8, 1]))
+    problem = dataclasses.replace(problem, terms=(*problem.terms, level))
+    x = problem.pack(problem.state)
+    _, gradient, _ = problem.normal(x)
+    _, expected = problem.gradient(x)
+    torch.testing.assert_close(gradient, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max()))
+    assert set(slopes_by_autograd(level.term, problem._scene(x).scene).wrt) == {"points"}
+
+
+def test_energy_is_the_square_sum_of_the_residual_and_of_the_terms():
+    problem = problem_of(EVERY_WEIGHT)
+    x = problem.pack(problem.state)
+    energy = problem.energy(x)
+    torch.testing.assert_close(energy, problem.residual(x).square().sum(-1))
+    torch.testing.assert_close(energy, sum(problem.energies(x).values()))
+
+
+def test_pack_and_unpack_are_inverse_and_rows_are_independent():
+    problem = problem_of(EVERY_WEIGHT)
+    x = problem.pack(problem.state)
+    again = problem.unpack(x)
+    assert torch.equal(again.betas, problem.state.betas) and torch.equal(again.orient, problem.state.orient)
+    kept = torch.tensor([2, 0])
+    torch.testing.assert_close(problem.rows(kept).energy(x[kept]), problem.energy(x)[kept], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+def test_a_row_is_the_same_to_the_last_bit_in_any_company(dtype, count):
+    problem = problem_of(EVERY_WEIGHT, count=13)
+    problem = dataclasses.replace(
+        problem, model=problem.model.to("cpu", dtype), state=problem.state.to(dtype=dtype),
+        observation=problem.observation.to(dtype=dtype), contour=problem.contour.to(dtype=dtype),
+        decoder=decoder(dtype), terms=stage_terms(EVERY_WEIGHT, embedded_body(dtype), decoder(dtype), preset()),
+    )  # fmt: skip
+    x = problem.pack(problem.state)
+    kept = torch.arange(13).flip(0)[:count]
+    together = [value[kept] for value in problem.normal(x)]
+    alone = problem.rows(kept).normal(x[kept])
+    assert all(torch.equal(a, b) for a, b in zip(together, alone, strict=True))
