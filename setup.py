@@ -34,7 +34,7 @@ EXTRAS = {
     "cluster": ["ray>=2.40,<3"],
 }
 EXTRAS["all"] = sorted(requirement for extra in EXTRAS.values() for requirement in extra)
-EXTRAS["dev"] = EXTRAS["smplx"] + ["pytest>=8", "ruff>=0.6", "beartype>=0.18"]
+EXTRAS["dev"] = EXTRAS["smplx"] + ["pytest>=8", "ruff>=0.6", "beartype>=0.18", "setuptools>=77"]
 
 setup(
     name="smplifyx",
@@ -51,7 +51,7 @@ setup(
     packages=find_packages(include=["smplifyx", "smplifyx.*"]) + ["smplifyx.priors", "smplifyx.cfg_files"],
     package_dir={"smplifyx.priors": "priors", "smplifyx.cfg_files": "cfg_files"},
     package_data={
-        "smplifyx": ["**/*.html"],
+        "smplifyx": ["**/*.j2"],
         "smplifyx.priors": [f"{depth}*.{kind}" for depth in ("", "*/") for kind in ("npz", "yaml")],
         "smplifyx.cfg_files": ["*.yaml"],
     },

@@ -106,8 +106,9 @@ class FitResult(Bundle):
     def vertices(self, body: BodyModel) -> Float[Tensor, "*batch vertices 3"]:
         """The mesh in the camera's frame, metres. Raises ValueError for another model than the one fitted."""
         if body.sha256 != self.provenance.model_sha256:
+            made = self.provenance
             raise ValueError(
-                f"this result was fitted with {self.provenance.model_name} (sha256 {self.provenance.model_sha256[:12]}), "
+                f"this result was fitted with {made.model_name} (sha256 {made.model_sha256[:12]}), "
                 f"not with {body.name} (sha256 {body.sha256[:12]})"
             )
         return skinning.vertices(body, self.params.to(device=body.v_template.device, dtype=body.v_template.dtype))

@@ -29,12 +29,10 @@ from smplifyx.evaluation.retarget import BODY_JOINTS, Poses, concatenate, mirror
 JOINTS = BODY_JOINTS[1:]
 # Standard deviation in radians added in quadrature, about x, y, z of the joint at rest; both sides alike.
 FLOORS = {
-    "spine1": ((0.2, 0.2, 0.2), "the figure's trunk bends at two joints only; real spines bend at every level"),
-    "spine2": ((0.2, 0.2, 0.2), "as spine1"),
-    "spine3": ((0.3, 0.3, 0.3), "nearly frozen in the mocap (sd .08)"),
-    "neck": ((0.3, 0.3, 0.3), "the mocap's subjects look ahead; people in photos look down, up and around"),
-    "head": ((0.3, 0.3, 0.3), "as neck"),
-    "collar": ((0.3, 0.3, 0.3), "constant in the mocap; shrugs and raised arms need it"),
+    "spine3": ((0.25, 0.25, 0.25), "nearly frozen in the mocap (sd .08)"),
+    "neck": ((0.2, 0.2, 0.2), "the mocap's subjects look ahead; people in photos look down, up and around"),
+    "head": ((0.2, 0.2, 0.2), "as neck, which shares its rotation"),
+    "collar": ((0.25, 0.25, 0.25), "constant in the mocap; shrugs and raised arms need it"),
     "wrist": ((0.15, 0.2, 0.3), "the mocap's wrist only twists (x); deviation (y) and flexion (z) are constant"),
     "foot": ((0.2, 0.1, 0.1), "constant in the mocap; toes bend about x at push-off"),
 }

@@ -76,9 +76,7 @@ def points(
     return torch.where(table.known[:, None], values, torch.full_like(values, torch.nan))
 
 
-def contour_row(
-    model: BodyModel, params: BodyParams, view: ContourView = ContourView.CAMERA
-) -> Int[Tensor, "*batch"]:
+def contour_row(model: BodyModel, params: BodyParams, view: ContourView = ContourView.CAMERA) -> Int[Tensor, "*batch"]:
     """The row 0..78 of the face contour's table that each body shows; 0 for a pose that is not finite.
 
     Piecewise constant: no gradient passes. Raises ValueError as `vertices` does.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from scipy.spatial.transform import Rotation
 class Skeleton:
     """A BVH hierarchy, end sites included as joints named `<parent>_end` without channels.
 
-    `offsets` [J, 3] lead from the parent joint to the joint at rest, in the file's length unit; the parent of the root is -1;
-    `channels` hold for each joint its channel names in file order, e.g. ("Zrotation", "Xrotation", "Yrotation").
+    `offsets` [J, 3] lead from the parent joint to the joint at rest, in the file's length unit; the root's parent
+    is -1; `channels` hold for each joint its channel names in file order, e.g. ("Zrotation", "Xrotation", "Yrotation").
     """
 
     names: tuple[str, ...]
@@ -40,7 +40,7 @@ class Clip:
     @property
     def subject(self) -> str:
         """The subject of a file named SUBJECT_TRIAL.bvh."""
-        return self.name.split("_")[0]
+        return _subject(self.name)
 
 
 def read_bvh(path: Path) -> Clip:
@@ -48,18 +48,19 @@ def read_bvh(path: Path) -> Clip:
     return parse_bvh(path.read_text(encoding="utf-8", errors="replace"), path.stem)
 
 
-def iter_clips(path: Path) -> Iterator[Clip]:
-    """All clips of a folder of `.bvh` files or of a tar archive of any compression, sorted by name.
+def iter_clips(path: Path, subjects: Collection[str] | None = None) -> Iterator[Clip]:
+    """The clips of these subjects (None: all) in a folder of `.bvh` files or a tar of any compression, sorted by name.
 
     An archive's members are read in memory and never extracted. Raises FileNotFoundError where `path` does not exist.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder of BVH clips")
     if path.is_dir():
-        yield from (read_bvh(file) for file in sorted(path.rglob("*.bvh")))
+        yield from (read_bvh(file) for file in sorted(path.rglob("*.bvh")) if _wanted(file.name, subjects))
         return
     with tarfile.open(path) as archive:
-        texts = {Path(m.name).stem: archive.extractfile(m).read() for m in archive if m.isfile() and m.name.endswith(".bvh")}
+        members = (m for m in archive if m.isfile() and _wanted(m.name, subjects))
+        texts = {Path(m.name).stem: archive.extractfile(m).read() for m in members}
     for name in sorted(texts):
         yield parse_bvh(texts[name].decode("utf-8", errors="replace"), name)
 
@@ -93,6 +94,15 @@ def forward_kinematics(
         world[:, joint] = world[:, parent] @ rotations[:, joint]
         position[:, joint] = position[:, parent] + world[:, parent] @ offsets[joint]
     return world, position
+
+
+def _subject(name: str) -> str:
+    return name.split("_")[0]
+
+
+def _wanted(path: str, subjects: Collection[str] | None) -> bool:
+    file = Path(path)
+    return file.suffix == ".bvh" and (subjects is None or _subject(file.stem) in subjects)
 
 
 def _parse_hierarchy(tokens: list[str]) -> Skeleton:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -12,22 +13,26 @@ from .bvh import iter_clips
 from .retarget import BODY_JOINTS, PARENTS, Poses, concatenate, pose_joints, retarget
 
 ARCHIVE = "cmu_bvh_30fps.tar.xz"
+SUBJECTS = tuple(f"{i:02d}" for i in range(1, 15))
 HELD_OUT = frozenset({"13", "14"})  # the test set everywhere: never train on them
 
 # Largest rotation in radians that the joint can truly reach; beyond it the retargeting of the source has wrapped.
-LARGEST = {"hip": 2.4, "ankle": 1.3, "shoulder": 2.4, "spine1": 0.8, "spine2": 0.8, "spine3": 0.8, "neck": 0.8, "head": 0.8}
+LARGEST = {"hip": 2.4, "ankle": 1.3, "shoulder": 2.4, "spine1": 0.8, "spine2": 0.8, "spine3": 0.8, "neck": 0.8,
+           "head": 0.8}  # fmt: skip
 KNEE_FLEXION, ELBOW_FLEXION = (-0.2, 2.7), (-0.15, 2.7)
 OFF_HINGE = 0.6  # knee and elbow about other axes
 WRIST_TWIST = (-1.3, 2.2)
 
 
-def subject_poses(mocap: Path, rest_joints: Float[NDArray, "joints 3"]) -> dict[str, Poses]:
-    """All frames of each subject ("01" ... "14") on the skeleton `rest_joints`; `mocap` is the folder with the archive.
+def subject_poses(
+    mocap: Path, rest_joints: Float[NDArray, "joints 3"], subjects: Collection[str] = SUBJECTS
+) -> dict[str, Poses]:
+    """All frames of each subject on the skeleton `rest_joints` [55, 3]; `mocap` is the folder with the archive.
 
     Raises FileNotFoundError where the archive is absent.
     """
     parts: dict[str, list[Poses]] = {}
-    for clip in iter_clips(mocap / ARCHIVE):
+    for clip in iter_clips(mocap / ARCHIVE, subjects):
         parts.setdefault(clip.subject, []).append(retarget(clip, rest_joints))
     return {subject: concatenate(poses) for subject, poses in sorted(parts.items())}
 
@@ -37,8 +42,7 @@ def heldout_poses(mocap: Path, rest_joints: Float[NDArray, "joints 3"]) -> Poses
 
     As measured: collars and toes are zero in this mocap, and `global_orient` has y up.
     """
-    subjects = subject_poses(mocap, rest_joints)
-    poses = concatenate([subjects[s] for s in sorted(HELD_OUT)])
+    poses = concatenate(list(subject_poses(mocap, rest_joints, HELD_OUT).values()))
     return poses[plausible(poses)]
 
 
@@ -63,7 +67,7 @@ def plausible(poses: Poses) -> Bool[NDArray, " frames"]:
 
 
 def thin(poses: Poses, rest_joints: Float[NDArray, "joints 3"], radius: float) -> Poses:
-    """A cover of the poses: each kept one is at least `radius` metres (root mean square over the joints) from the others.
+    """A cover of the poses: each kept one is `radius` metres or more (rms over the joints) from the others.
 
     Frames are taken in order; what is near a kept one is dropped, so that long standing counts once.
     """

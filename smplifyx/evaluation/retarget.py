@@ -1,14 +1,15 @@
 """CMU motion capture (BVH conversion by B. Hahne, 43 joints) as SMPL-X poses.
 
-Both skeletons rest in a T-pose with x to the left, y up, z forward, but their bones rest in different directions. If A_j
-turns the SMPL-X rest bone j onto the BVH one, then W_j A_j is the SMPL-X bone's world rotation for the BVH world rotation
-W_j, and A_parent^T R_j A_j its local one.
+Both skeletons rest in a T-pose with x to the left, y up, z forward, but their bones rest in different directions. If
+A_j turns the SMPL-X rest bone j onto the BVH one, then W_j A_j is the SMPL-X bone's world rotation for the BVH world
+rotation W_j, and A_parent^T R_j A_j its local one.
 
-The figure of the BVH files draws the forearm 17 degrees forward of the upper arm and the shin 8 degrees back at zero angle.
-The joint axes tell another story: the elbow turns about an axis exactly perpendicular to the arm axis `ARM` below, the hand
-twists exactly about `ARM`, and subject 03's elbow rests exactly at zero, its mechanical stop. So zero means straight, and the
-figure shows every arm 17 degrees too bent (its boxers never stretch an elbow below 28 degrees). `LimbRest.HINGE` follows the
-axes; `LimbRest.FIGURE` follows the drawn skeleton, against whose joint positions the retargeting is verified.
+The figure of the BVH files draws the forearm 17 degrees forward of the upper arm and the shin 8 degrees back at zero
+angle. The joint axes tell another story: the elbow turns about an axis exactly perpendicular to the arm axis `ARM`,
+the hand twists exactly about `ARM`, and subject 03's elbow rests exactly at zero, its mechanical stop. So zero means
+straight, and the figure shows every arm 17 degrees too bent (its boxers never stretch an elbow below 28 degrees).
+`LimbRest.HINGE` follows the axes; `LimbRest.FIGURE` follows the drawn skeleton, against whose joint positions the
+retargeting is verified (`retarget_check.py`).
 """
 
 from __future__ import annotations
@@ -21,18 +22,14 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from ..body.joints import JOINT_INDEX, JOINT_NAMES, BodyKind, parents
 from .bvh import Clip, Skeleton, forward_kinematics
 
-BODY_JOINTS = (
-    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle", "spine3",
-    "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head", "left_shoulder", "right_shoulder",
-    "left_elbow", "right_elbow", "left_wrist", "right_wrist",
-)  # fmt: skip
-PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
-LEFT_MIDDLE, RIGHT_MIDDLE = 28, 43  # first joints of the middle fingers among the 55 of SMPL-X
+BODY_JOINTS = JOINT_NAMES[:22]  # the pelvis and the 21 joints of `body_pose`
+PARENTS = parents(BodyKind.SMPLX)[:22]
 
-ARM = np.array([0.990268, -0.139173, 0.0])  # the left arm's axis at zero angle; the right one mirrors x
-ELBOW = np.array([0.120527, 0.857597, -0.5])  # the left elbow's axis, flexing for negative angles; the right one mirrors x
+ARM = np.array([0.990268, -0.139173, 0.0])  # the left arm's axis at zero angle; the right: x negated
+ELBOW = np.array([0.120527, 0.857597, -0.5])  # the left elbow's axis (flexes for negative angles); the right: x negated
 
 
 class LimbRest(Enum):
@@ -55,7 +52,7 @@ class Poses:
 
 @dataclass(frozen=True)
 class _Source:
-    """Where one SMPL-X joint takes its world rotation: between two BVH joints, `share` of the way from `first` to `second`."""
+    """Where a SMPL-X joint takes its world rotation: `share` of the way from the BVH joint `first` to `second`."""
 
     first: str
     second: str
@@ -63,10 +60,15 @@ class _Source:
 
 
 def _sources() -> dict[str, _Source]:
-    """The figure bends its trunk at two joints and its neck at two: spine1 and spine2 share the lower one, neck and head
-    what lies between chest and head, so that no SMPL-X joint is stiff only because the figure lacks it."""
-    table = {"pelvis": _Source("hip", "hip"), "spine1": _Source("hip", "abdomen", 0.5), "spine2": _Source("hip", "abdomen"),
-             "spine3": _Source("hip", "chest"), "neck": _Source("chest", "head", 0.5), "head": _Source("chest", "head")}  # fmt: skip
+    """The figure's trunk bends at two joints and its neck at two.
+
+    Spine1 and spine2 share the lower one, neck and head what lies between chest and head, so that no SMPL-X joint is
+    stiff only because the figure lacks it.
+    """
+    table = {
+        "pelvis": _Source("hip", "hip"), "spine1": _Source("hip", "abdomen", 0.5), "spine2": _Source("hip", "abdomen"),
+        "spine3": _Source("hip", "chest"), "neck": _Source("chest", "head", 0.5), "head": _Source("chest", "head"),
+    }  # fmt: skip
     limbs = {"hip": "Thigh", "knee": "Shin", "ankle": "Foot", "foot": "Foot", "collar": "Collar", "shoulder": "Shldr",
              "elbow": "ForeArm", "wrist": "Hand"}  # fmt: skip
     for side in ("left", "right"):
@@ -75,13 +77,14 @@ def _sources() -> dict[str, _Source]:
 
 
 def retarget(clip: Clip, rest_joints: Float[NDArray, "joints 3"], limbs: LimbRest = LimbRest.HINGE) -> Poses:
-    """The clip on a SMPL-X skeleton with the rest joints `rest_joints` [>= 55, 3] (metres), its first frame (T-pose) left out.
+    """The clip on a SMPL-X skeleton that rests at `rest_joints` [>= 55, 3] (metres), without its first frame (T-pose).
 
-    Collars and toes do not move in this mocap: their rotations are zero, up to the rest correction.
+    Collars and toes do not move in this mocap: their rotations are zero.
     """
     world, _ = forward_kinematics(clip.rotations[1:], clip.skeleton.offsets, clip.skeleton.parents)
     sources, aligned = _sources(), _alignments(clip.skeleton, rest_joints, limbs)
-    turned = [_between(world, clip.skeleton.names, sources[joint]) @ aligned.get(joint, np.eye(3)) for joint in BODY_JOINTS]
+    names = clip.skeleton.names
+    turned = [_between(world, names, sources[joint]) @ aligned.get(joint, np.eye(3)) for joint in BODY_JOINTS]
     local = [turned[0]] + [turned[p].swapaxes(-1, -2) @ turned[j] for j, p in enumerate(PARENTS) if p >= 0]
     rotvec = Rotation.from_matrix(np.stack(local, 1).reshape(-1, 3, 3)).as_rotvec().reshape(len(world), -1, 3)
     return Poses(rotvec[:, 0], rotvec[:, 1:])
@@ -125,17 +128,15 @@ def _alignments(skeleton: Skeleton, rest: NDArray, limbs: LimbRest) -> dict[str,
         mirrored = np.array([sign, 1.0, 1.0])
         up, right, elbow = np.array([0, 1.0, 0]), np.array([-1.0, 0, 0]), ELBOW * mirrored
         arm, leg = ARM * mirrored, np.array([0, -1.0, 0])
-        middle = LEFT_MIDDLE if side == "left" else RIGHT_MIDDLE
         # joint: the joint at its bone's end (SMPL-X, BVH), zero direction, second axis (SMPL-X, BVH)
         bones = {"shoulder": ("elbow", "ForeArm", arm, up, elbow), "elbow": ("wrist", "Hand", arm, up, elbow),
-                 "wrist": (middle, "Mid1", arm, up, up), "hip": ("knee", "Shin", leg, right, right),
+                 "wrist": ("middle1", "Mid1", arm, up, up), "hip": ("knee", "Shin", leg, right, right),
                  "knee": ("ankle", "Foot", leg, right, right)}  # fmt: skip
         for joint, (end, bvh_end, zero, axis, bvh_axis) in bones.items():
-            start = BODY_JOINTS.index(f"{side}_{joint}")
-            stop = end if isinstance(end, int) else BODY_JOINTS.index(f"{side}_{end}")
+            bone = rest[JOINT_INDEX[f"{side}_{end}"]] - rest[JOINT_INDEX[f"{side}_{joint}"]]
             drawn = skeleton.offsets[skeleton.names.index(side[0] + bvh_end)]
             target = zero if limbs is LimbRest.HINGE else drawn
-            table[f"{side}_{joint}"] = _frame(target, bvh_axis) @ _frame(rest[stop] - rest[start], axis).T
+            table[f"{side}_{joint}"] = _frame(target, bvh_axis) @ _frame(bone, axis).T
     return table
 
 

@@ -13,8 +13,8 @@ from .retarget import BODY_JOINTS, PARENTS, LimbRest, pose_joints, retarget
 COUNTERPARTS = {"neck": "neck", "head": "head"} | {
     f"{side}_{joint}": side[0] + name
     for side in ("left", "right")
-    for joint, name in (("hip", "Thigh"), ("knee", "Shin"), ("ankle", "Foot"), ("foot", "Foot_end"), ("shoulder", "Shldr"),
-                        ("elbow", "ForeArm"), ("wrist", "Hand"))
+    for joint, name in (("hip", "Thigh"), ("knee", "Shin"), ("ankle", "Foot"), ("foot", "Foot_end"),
+                        ("shoulder", "Shldr"), ("elbow", "ForeArm"), ("wrist", "Hand"))
 }  # fmt: skip
 
 

@@ -20,8 +20,8 @@ ROWS = 63  # 21 joints x 3
 class GaussianPrior:
     """N(center, covariance) of the flattened body pose, which is its own latent (63 numbers, radians).
 
-    `whitening` W [rows, 63] gives the residual W (pose - center); W^T W is the precision. Fewer rows than 63 where the prior
-    was restricted to some joints: the others are free.
+    `whitening` W [rows, 63] gives the residual W (pose - center); W^T W is the precision. Fewer rows than 63 where the
+    prior was restricted to some joints: the others are free.
     """
 
     center: Float[Tensor, " 63"]
@@ -48,7 +48,7 @@ class GaussianPrior:
     def load(cls, path: Path, joints: Sequence[int] | None = None, floor_scale: float = 1.0) -> GaussianPrior:
         """From a file with `mean` [63], `covariance` [63, 63] and `floor` [63] (radians), float32.
 
-        The covariance used is covariance + diag((floor_scale * floor)^2): the floor frees what the training data held still.
+        The covariance used is covariance + diag((floor_scale * floor)^2): the floor frees what the mocap held still.
         Raises ValueError naming the file and the key where something is missing or misshapen.
         """
         arrays = _read(path, {"mean": (ROWS,), "covariance": (ROWS, ROWS), "floor": (ROWS,)})

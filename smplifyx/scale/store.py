@@ -16,7 +16,7 @@ from ..result_file import ResultFileError, replacing
 from .summary import is_temporary
 
 MADE_BY = "smplifyx"  # first key of a config.yaml that is ours
-FOLDERS = ("results", "overlays", "views", "meshes", "report")  # what a job may make, and --overwrite remove
+FOLDERS = ("results", "overlays", "pictures", "meshes")  # what a job may make, and --overwrite remove
 FILES = ("summary.csv", "config.yaml", "log.txt", "index.html")
 LONGEST_PART = 120  # bytes; file systems allow 255
 DEEPEST = 8  # folders
@@ -109,7 +109,7 @@ def read_record(store: Store) -> dict[str, object]:
 def safe_stem(name: str) -> str:
     """A relative path of plain parts that cannot leave its parent: a changed one ends in a hash of the original."""
     parts = [part for part in re.sub(r"[^\w.+@=/-]", "_", name).split("/") if part.strip(".")]
-    safe = "/".join(part.strip(".").encode()[:LONGEST_PART].decode(errors="ignore") for part in parts[-DEEPEST:])
+    safe = "/".join(_short(part.strip(".")) for part in parts[-DEEPEST:])
     return safe if safe == name and safe else f"{safe or 'unnamed'}-{_short_hash(name)}"
 
 
@@ -176,6 +176,12 @@ def _remove_leftovers(store: Store) -> None:
         for path in places if folder.is_dir() else ():
             if is_temporary(path):
                 path.unlink(missing_ok=True)
+
+
+def _short(part: str) -> str:
+    """The part, cut if it is too long, with room for a hash."""
+    data = part.encode()
+    return part if len(data) <= LONGEST_PART else data[: LONGEST_PART - 9].decode(errors="ignore")
 
 
 def _short_hash(text: str) -> str:

@@ -54,7 +54,7 @@ class ResidualObjective:
             batch, count = residual.shape
             basis = torch.eye(count, dtype=x.dtype, device=x.device)[:, None].expand(count, batch, count)
             (slopes,) = torch.autograd.grad(residual, leaf, basis, is_grads_batched=True)
-        return residual.detach(), slopes.movedim(0, 1)
+        return residual.detach(), slopes.movedim(0, 1).contiguous()  # the strides would decide how sums round
 
 
 def _gram(jacobian: Float[Tensor, "batch rows dim"]) -> Float[Tensor, "batch dim dim"]:

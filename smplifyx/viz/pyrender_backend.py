@@ -13,6 +13,8 @@ from ..camera import NEAREST
 from .mesh import Mesh
 from .raster import Frame, Layer, empty_layer, frame
 
+NO_GL = "pyrender finds no OpenGL here: apt-get install -y libegl1 libgl1, or use --renderer software"
+
 
 class RendererUnavailable(RuntimeError):
     """pyrender or the GL libraries are missing; the message names the command that mends it."""
@@ -45,7 +47,8 @@ def rasterise_gl(mesh: Mesh, K: Float[np.ndarray, "3 3"], size: tuple[int, int])
         renderer.delete()
     rgba = colour.astype(np.float32) / 255
     # GL resolves its samples onto a transparent black background: the colours come premultiplied
-    return Layer(rgba[..., :3], rgba[..., 3], np.where(depth > 0, depth, np.inf).astype(np.float32), view.left, view.top)
+    depth = np.where(depth > 0, depth, np.inf).astype(np.float32)
+    return Layer(rgba[..., :3], rgba[..., 3], depth, view.left, view.top)
 
 
 def _scene(pyrender: ModuleType, view: Frame, K: np.ndarray) -> object:
@@ -77,7 +80,7 @@ def _import_pyrender() -> ModuleType:
     except ModuleNotFoundError as error:
         raise RendererUnavailable('pyrender is not installed: pip install "smplifyx[render]"') from error
     except (ImportError, AttributeError, OSError) as error:
-        raise RendererUnavailable(_no_gl(error)) from error
+        raise RendererUnavailable(NO_GL) from error
     return pyrender
 
 
@@ -85,9 +88,4 @@ def _offscreen(pyrender: ModuleType, width: int, height: int) -> object:
     try:
         return pyrender.OffscreenRenderer(width, height)
     except Exception as error:  # GL drivers fail in many ways; each one means that there is no usable GL here
-        raise RendererUnavailable(_no_gl(error)) from error
-
-
-def _no_gl(error: Exception) -> str:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return f"pyrender finds no OpenGL ({reason}): apt-get install -y libegl1 libgl1, or use --renderer software"
+        raise RendererUnavailable(NO_GL) from error

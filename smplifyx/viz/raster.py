@@ -13,7 +13,7 @@ from ..camera import NEAREST
 from .mesh import Mesh, clip_near
 from .zbuffer import Fill, best_fill
 
-BAND = 1 << 22  # sub-pixels rasterised at once, so that a huge photo needs no huge buffers
+BAND = 1 << 21  # sub-pixels rasterised at once, so that a huge photo needs no huge buffers
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Frame:
 
 
 def frame(mesh: Mesh, K: Float[np.ndarray, "3 3"], size: tuple[int, int]) -> Frame | None:
-    """The visible faces of a mesh and the rectangle of the (width, height) image they touch; None if none is visible."""
+    """The visible faces of a mesh and the rectangle of the (width, height) image they touch; None if there are none."""
     mesh = clip_near(mesh)
     z = np.maximum(mesh.vertices[:, 2:], NEAREST)
     uv = mesh.vertices / z @ np.asarray(K, np.float64)[:2].T
@@ -79,10 +79,10 @@ def rasterise(
         return empty_layer()
     fill = fill or best_fill()
     rows = max(1, BAND // (supersample**2 * view.width))
-    starts = range(0, view.height, rows)
-    bands = [_band(view, start, min(rows, view.height - start), supersample, fill) for start in starts]
-    colour, alpha, depth = (np.concatenate(parts) for parts in zip(*bands, strict=True))
-    return Layer(colour, alpha, depth, view.left, view.top)
+    layer = _blank(view)
+    for start in range(0, view.height, rows):
+        _draw_band(layer, view, slice(start, min(start + rows, view.height)), supersample, fill)
+    return layer
 
 
 def empty_layer() -> Layer:
@@ -91,18 +91,23 @@ def empty_layer() -> Layer:
     return Layer(np.zeros((0, 0, 3), np.float32), nothing, nothing, 0, 0)
 
 
-def _band(view: Frame, start: int, rows: int, supersample: int, fill: Fill) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Colour, alpha and depth of some rows of the frame."""
-    corners = (view.corners - (0, start, 0)) * (supersample, supersample, 1)
-    size = (view.width * supersample, rows * supersample)
+def _blank(view: Frame) -> Layer:
+    shape = (view.height, view.width)
+    depth = np.full(shape, np.inf, np.float32)
+    return Layer(np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32), depth, view.left, view.top)
+
+
+def _draw_band(layer: Layer, view: Frame, rows: slice, supersample: int, fill: Fill) -> None:
+    """Fills some rows of a blank layer."""
+    corners = (view.corners - (0, rows.start, 0)) * (supersample, supersample, 1)
+    small = (view.width, rows.stop - rows.start)
+    size = (small[0] * supersample, small[1] * supersample)
     v = [corners[view.mesh.faces[:, i], 1] for i in range(3)]
     faces = view.mesh.faces[(reduce(np.maximum, v) > 0) & (reduce(np.minimum, v) < size[1])]
     if not len(faces):
-        nothing = np.zeros((rows, view.width), np.float32)
-        return np.zeros((rows, view.width, 3), np.float32), nothing, nothing + np.float32(np.inf)
+        return
     depth, colour = fill(corners, faces, view.mesh.colours, size)
-    small = (view.width, rows)
-    alpha = cv2.resize(np.isfinite(depth).astype(np.float32), small, interpolation=cv2.INTER_AREA)
-    colour = cv2.resize(colour, small, interpolation=cv2.INTER_AREA)
+    layer.colour[rows] = cv2.resize(colour, small, interpolation=cv2.INTER_AREA)
+    layer.alpha[rows] = cv2.resize(np.isfinite(depth).astype(np.float32), small, interpolation=cv2.INTER_AREA)
     samples = [depth[i::supersample, j::supersample] for i in range(supersample) for j in range(supersample)]
-    return colour, alpha, reduce(np.minimum, samples)
+    layer.depth[rows] = reduce(np.minimum, samples)

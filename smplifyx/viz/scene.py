@@ -17,6 +17,7 @@ from .shade import Colour, add_depth_cue, shade
 
 Faces = Integer[Tensor, "f 3"] | Integer[np.ndarray, "f 3"]
 Image = np.ndarray  # [height, width, 3] RGB uint8
+COMPOSITE_ROWS = 512  # at once: bounds the temporaries on huge photos
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,10 @@ def draw_people(
 def composite(image: Image, layer: Layer, opacity: float = 1.0) -> Image:
     """A copy of the image with the layer over it."""
     out = image.copy()
-    under = out[layer.window].astype(np.float32)
-    keep = (1 - opacity * layer.alpha)[..., None]
-    out[layer.window] = np.clip(255 * opacity * layer.colour + under * keep + 0.5, 0, 255).astype(np.uint8)
+    rows, columns = layer.window
+    for start in range(0, len(layer.alpha), COMPOSITE_ROWS):
+        part = slice(start, start + COMPOSITE_ROWS)
+        window = out[rows, columns][part]
+        keep = 1 - opacity * layer.alpha[part, :, None]
+        window[:] = np.clip(255 * opacity * layer.colour[part] + window * keep + 0.5, 0, 255)
     return out

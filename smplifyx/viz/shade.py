@@ -45,9 +45,7 @@ def person_colour(index: int) -> Colour:
     return PALETTE[index % len(PALETTE)]
 
 
-def vertex_normals(
-    vertices: Float[np.ndarray, "v 3"], faces: Integer[np.ndarray, "f 3"]
-) -> Float[np.ndarray, "v 3"]:
+def vertex_normals(vertices: Float[np.ndarray, "v 3"], faces: Integer[np.ndarray, "f 3"]) -> Float[np.ndarray, "v 3"]:
     """Unit normals averaged over the faces around each vertex by area; zero where a vertex has no face."""
     a, b, c = (vertices[faces[:, i]] for i in range(3))
     around = np.repeat(np.cross(b - a, c - a), 3, axis=0)
@@ -82,7 +80,7 @@ def add_depth_cue(layer: Layer, focal: float, cue: DepthCue = DepthCue()) -> Lay
     if not drawn.any():
         return layer
     depth = np.where(drawn, layer.depth, 0).astype(np.float32)
-    sigma = np.clip(focal * cue.spread / np.median(layer.depth[drawn]), 1.0, 0.1 * max(depth.shape) + 1)
+    sigma = float(np.clip(focal * cue.spread / np.median(layer.depth[drawn]), 1.0, 0.1 * max(depth.shape) + 1))
     around = _blur(depth, sigma) / np.maximum(_blur(drawn.astype(np.float32), sigma), 1e-3)
     behind = np.clip((depth - around) / cue.full_at, 0, 1)
     behind = cv2.GaussianBlur(behind, (3, 3), 0.7)  # depth has no anti-aliasing of its own

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from jaxtyping import Float
 
 from .mesh import array
 from .render import Renderer
@@ -18,15 +19,16 @@ INK = (92, 99, 110)
 EYE_HEIGHT = 1.5  # metres above the ground from which the people are looked at
 FOCAL = 1.5  # of the view's camera, in image heights: about 37 degrees
 FILL = 0.84  # of the image that the people may take
-_TURN = np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])  # 90 degrees about the vertical: away from the photo's camera is right
+# 90 degrees about the vertical: what lies farther from the photo's camera comes to the right
+_TURN = np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
 _SHIFT = 4
 
 
 @dataclass(frozen=True)
 class SideCamera:
-    """A level camera beside the group: `T_view` moves turned points to it, K in pixels, ground at y metres."""
+    """A level camera beside the group: turned points + offset [3] are in its frame, the ground at y = ground."""
 
-    K: np.ndarray
+    K: Float[np.ndarray, "3 3"]
     offset: np.ndarray
     ground: float
 
@@ -70,7 +72,7 @@ def _framed(points: np.ndarray, size: tuple[int, int]) -> SideCamera:
 
 
 def _draw_grid(out: Image, camera: SideCamera, points: np.ndarray) -> None:
-    """Lines on the ground every metre, counted from the group's middle; across the picture, a metre beyond it in depth."""
+    """Lines on the ground every metre from the group's middle, across the picture and a metre beyond in depth."""
     middle = (points[:, 2].min() + points[:, 2].max()) / 2
     deep = np.ceil(np.ptp(points[:, 2]) / 2) + 1
     reach = np.ceil(0.5 * out.shape[1] / camera.K[0, 0] * (middle + deep))

@@ -101,18 +101,14 @@ def _screen_weights(
     return second, third
 
 
-def _nearness(
-    triangles: np.ndarray, slopes: np.ndarray, face: np.ndarray, pixel: np.ndarray, width: int
-) -> np.ndarray:
+def _nearness(triangles: np.ndarray, slopes: np.ndarray, face: np.ndarray, pixel: np.ndarray, width: int) -> np.ndarray:
     second, third = _screen_weights(triangles, slopes, face, pixel, width)
     inverse = 1 / triangles[..., 2]
     first, rise = inverse[:, 0], inverse[:, 1:] - inverse[:, :1]
     return first[face] + second * rise[face, 0] + third * rise[face, 1]
 
 
-def _weights(
-    triangles: np.ndarray, slopes: np.ndarray, face: np.ndarray, pixel: np.ndarray, width: int
-) -> np.ndarray:
+def _weights(triangles: np.ndarray, slopes: np.ndarray, face: np.ndarray, pixel: np.ndarray, width: int) -> np.ndarray:
     """Perspective weights of the three corners, [p, 3]."""
     second, third = _screen_weights(triangles, slopes, face, pixel, width)
     weights = np.stack([1 - second - third, second, third], 1) / triangles[face, :, 2]

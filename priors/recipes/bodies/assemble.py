@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
 from . import tables
 from .face import active_units, expression_model, orient_expression
@@ -30,7 +31,7 @@ class Stock:
     rig: Rig
     skin: Skin
     skeleton: Skeleton
-    fill: object  # sparse [V, V]
+    fill: sp.csr_array  # [V, V], smooths the chest
     units: dict[str, np.ndarray]
 
     def sample(self, gender: Gender, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -51,9 +52,11 @@ def load_stock(source: Source) -> Stock:
     space = ShapeSpace.read(source, base)
     eyes = {"left_eye": tables.LEFT_EYEBALL, "right_eye": tables.RIGHT_EYEBALL}
     skin = bind(rig, topology.base_ids, {joint: topology.index(ids) for joint, ids in eyes.items()})
-    skeleton = build_skeleton(space.vertices(reference())[0], rig, topology, skin)
+    average = space.vertices(reference())[0]
+    skeleton = build_skeleton(average, rig, topology, skin)
+    fill = smooth_fill(topology, tables.NIPPLES, average[topology.base_ids])
     units = {name: shape[topology.base_ids] for name, shape in active_units(source.face_units()).items()}
-    return Stock(topology, space, rig, skin, skeleton, smooth_fill(topology, tables.NIPPLES), units)
+    return Stock(topology, space, rig, skin, skeleton, fill, units)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ RANGES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]]
     "finger": ((-4, -4, -105), (4, 4, 15)),
 }  # fmt: skip
 FITTED = tuple(name for name in JOINTS[1:] if not name.startswith("right_") and not name.endswith("eye"))
+USUAL = {"left_shoulder": ((15, -10, -50), (35, 30, 30)), "left_hip": ((-35, 0, 5), (45, 10, 12))}
 LOWERED = (0.1, -0.35)  # sine of the elevation where the A-pose mesh starts to lead, and where it leads alone
 SAMPLES, RIDGE, SMALLEST = 56, 2e-3, 5e-5
 MUSH = {"spine": 12, "collar": 25, "shoulder": 30, "hip": 25, "neck": 12, "head": 12, "elbow": 6, "knee": 6}
@@ -47,11 +48,16 @@ def _kind(joint: str) -> str:
 
 
 def random_rotations(joint: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Rotations [count, 3, 3] over the joint's range, a third of them at one of its ends."""
+    """Rotations [count, 3, 3] over the joint's range, some of them at its ends."""
     low, high = (np.array(bound, float) for bound in RANGES[_kind(joint)])
     share = rng.random((count, 3))
-    share[: count // 3] = np.round(share[: count // 3])
-    return Rotation.from_euler("XYZ", low + share * (high - low), degrees=True).as_matrix()
+    share[: count // 4] = np.round(share[: count // 4])
+    angles = low + share * (high - low)
+    if joint in USUAL:  # half of the samples around what people do most of the day
+        mean, spread = USUAL[joint]
+        usual = np.clip(rng.normal(mean, spread, (count, 3)), low, high)
+        angles = np.where(np.arange(count)[:, None] % 2 == 0, usual, angles)
+    return Rotation.from_euler("XYZ", angles, degrees=True).as_matrix()
 
 
 def smoothing(topology: Topology) -> sp.csr_array:
@@ -163,8 +169,9 @@ def fit_correctives(subject: Subject, rng: np.random.Generator, fitted: tuple[st
     rest, joints, weights = subject.straight.vertices[0], subject.straight.joints[0], subject.skin.joints
     posedirs, before, after = np.zeros((len(rest), 3, 54, 9)), {}, {}
     for joint in fitted:
-        local = np.tile(np.eye(3), (SAMPLES, len(JOINTS), 1, 1))
-        local[:, JOINT[joint]] = random_rotations(joint, SAMPLES, rng)
+        count = SAMPLES * (3 if joint in USUAL else 1)
+        local = np.tile(np.eye(3), (count, len(JOINTS), 1, 1))
+        local[:, JOINT[joint]] = random_rotations(joint, count, rng)
         chosen = moving_skin(joint, weights, subject.topology, min(MUSH.get(_kind(joint), 0), 8))
         target = subject.target(joint, local)[:, chosen]
         found, before[joint], after[joint] = fit_joint(rest, joints, weights, local, target, [JOINT[joint]], chosen)

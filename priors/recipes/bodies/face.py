@@ -9,6 +9,7 @@ from .statistics import Linear, principal
 LEFT_OUT = ("jaw", "eyeLook", "tongueOut", "mouthClose")
 LANDMARK_GAIN, LANDMARK_RADIUS = 25.0, 0.007
 PAIR_SHARE = 0.75  # how often left and right units move together
+ACTIVE = 0.3  # share of the units that act at a time
 
 
 def active_units(units: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -18,8 +19,8 @@ def active_units(units: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def random_mixes(names: list[str], count: int, rng: np.random.Generator) -> np.ndarray:
     """Activations [count, units] in 0..1: a few units at a time, mostly alike on both sides."""
-    active = rng.random((count, len(names))) < 0.2
-    level = active * rng.beta(1.3, 1.5, (count, len(names)))
+    active = rng.random((count, len(names))) < ACTIVE
+    level = active * rng.beta(1.3, 0.9, (count, len(names)))
     for i, name in enumerate(names):
         twin = name.replace("Left", "Right")
         if twin != name and twin in names:
@@ -50,9 +51,10 @@ def expression_model(units: np.ndarray, names: list[str], template: np.ndarray, 
 
 
 def orient_expression(model: Linear, units: dict[str, np.ndarray]) -> Linear:
-    """Fix signs: positive coefficients agree with the sum of the action units they resemble most."""
-    names = list(units)
-    agreement = np.stack([np.einsum("vc,vcn->n", units[name], model.directions) for name in names])
-    strongest = np.abs(agreement).argmax(0)
-    sign = np.sign(agreement[strongest, np.arange(agreement.shape[1])])
+    """Fix signs: positive coefficients smile where a component has to do with smiling, else follow its main unit."""
+    scaled = {name: shape / np.linalg.norm(shape) for name, shape in units.items()}
+    agreement = np.stack([np.einsum("vc,vcn->n", shape, model.directions) for shape in scaled.values()])
+    main = agreement[np.abs(agreement).argmax(0), np.arange(agreement.shape[1])]
+    smile = agreement[[list(units).index(f"mouthSmile{side}") for side in ("Left", "Right")]].mean(0)
+    sign = np.sign(np.where(np.abs(smile) > 0.5 * np.abs(main), smile, main))
     return Linear(model.mean, model.directions * sign, model.explained)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from .skeleton import SPLAY
 from .tables import JOINT
 
 FINGERS = ("index", "middle", "pinky", "ring", "thumb")  # SMPL-X order
@@ -37,8 +38,8 @@ def flexion_axis(joints: np.ndarray) -> np.ndarray:
 
 def finger_pose(curl: np.ndarray, spread: np.ndarray, finger: str) -> np.ndarray:
     """Axis-angle [n, 3, 3] of a left finger: curl [n, 3] and spread [n] in radians."""
-    out = np.zeros((len(curl), 3, 3))
-    out[:, :, 2] = -curl
+    splay = np.radians(1.25 * SPLAY[finger])  # a little more than the finger's own: curled fingers converge
+    out = curl[..., None] * np.array([np.sin(splay), 0.0, -np.cos(splay)])
     knuckle = Rotation.from_rotvec(np.stack([0 * spread, -spread * SPREAD[finger], 0 * spread], 1))
     out[:, 0] = (knuckle * Rotation.from_rotvec(out[:, 0])).as_rotvec()
     return out

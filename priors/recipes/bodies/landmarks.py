@@ -81,13 +81,10 @@ def _outline(samples: np.ndarray, yaw: float, level: float) -> np.ndarray:
     x = x - np.sin(yaw) * samples[:, 2].max() * 0.5  # look from the middle of the turned face
     angle, radius = np.arctan2(x, -samples[:, 1]), np.hypot(x, samples[:, 1])
     bins = np.round(angle / RAY).astype(int)
-    use = samples[:, 1] < level
     order = np.lexsort((-radius, bins))
-    order = order[use[order]]
     first = order[np.unique(bins[order], return_index=True)[1]]
+    first = first[samples[first, 1] < level]  # after the choice: the cut itself must not become an outline
     line = np.stack([x[first], samples[first, 1]], 1)
-    keep = np.concatenate([[True], np.linalg.norm(np.diff(line, axis=0), axis=1) < 0.05])
-    first, line = first[keep], line[keep]
     length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
     stops = np.linspace(0, length[-1], POINTS)
     wanted = np.stack([np.interp(stops, length, line[:, i]) for i in (0, 1)], 1)

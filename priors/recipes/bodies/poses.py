@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from .hands import FINGERS, finger_pose, flexion_axis, thumb_pose
 from .model import Model
 from .tables import JOINT, JOINTS, other_side
 
@@ -31,7 +32,7 @@ POSES: dict[str, Pose] = {
     "running": {"left_hip": (-60, 0, 0), "left_knee": (85, 0, 0), "right_hip": (22, 0, 0), "right_knee": (55, 0, 0),
                 "left_shoulder": (0, 35, -65), "right_shoulder": (0, 40, 62), "left_elbow": (0, -85, 0),
                 "right_elbow": (0, 85, 0), "spine2": (8, 12, 0), "left_ankle": (10, 0, 0), "right_ankle": (20, 0, 0)},
-    "hands on hips": both({"left_shoulder": (15, 22, -48), "left_elbow": (0, -95, 15), "left_wrist": (0, 25, -25)}),
+    "hands on hips": both({"left_shoulder": (72, 12, -45), "left_elbow": (0, -95, 0), "left_wrist": (0, 0, -35)}),
 }  # fmt: skip
 
 
@@ -48,6 +49,28 @@ def with_hands(pose: np.ndarray, hand: np.ndarray) -> np.ndarray:
     out = pose.copy()
     out[25:40], out[40:55] = hand, hand * np.array([1.0, -1.0, -1.0])
     return out
+
+
+def _hand(curl: dict[str, tuple[float, float, float]], spread: float, thumb: tuple[float, ...], axis: np.ndarray
+          ) -> np.ndarray:  # fmt: skip
+    pose = {f: finger_pose(np.radians([curl[f]]), np.full(1, np.radians(spread)), f)[0] for f in curl}
+    first, second, opposition, abduction = (np.radians([value]) for value in thumb)
+    pose["thumb"] = thumb_pose(np.stack([first, second], 1), opposition, abduction, axis)[0]
+    return np.concatenate([pose[finger] for finger in FINGERS])
+
+
+def hand_poses(model: Model) -> dict[str, np.ndarray]:
+    """Left-hand poses [15, 3] by name."""
+    axis = flexion_axis(model.arrays["J_regressor"] @ model.arrays["v_template"])
+    fist = dict.fromkeys(("index", "middle", "ring", "pinky"), (82.0, 98.0, 65.0))
+    pinch = {"index": (52.0, 48.0, 30.0), "middle": (30.0, 30.0, 18.0), "ring": (24.0, 24.0, 14.0), "pinky": (18.0, 20.0, 12.0)}
+    return {
+        "flat": np.zeros((15, 3)), "relaxed": relaxed_hands(model),
+        "fist": _hand(fist, 0.0, (42.0, 48.0, 32.0, 4.0), axis),
+        "pinch": _hand(pinch, 2.0, (18.0, 22.0, 30.0, -2.0), axis),
+        "point": _hand(fist | {"index": (4.0, 4.0, 2.0)}, 0.0, (42.0, 45.0, 32.0, 4.0), axis),
+        "spread": _hand(dict.fromkeys(fist, (-4.0, 0.0, 0.0)), 16.0, (-8.0, -8.0, -12.0, 10.0), axis),
+    }  # fmt: skip
 
 
 def relaxed_hands(model: Model) -> np.ndarray:

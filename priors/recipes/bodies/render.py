@@ -1,19 +1,20 @@
-"""Pictures of the embedded bodies for docs/body.md: `python -m priors.recipes.bodies.render`."""
+"""Draw a body: a small shaded renderer for the pictures of docs/body.md."""
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial.transform import Rotation
 
 from .model import Model
+from .tables import INNER_LIPS
 from .topology import vertex_normals
 
-SKIN, EYE, PUPIL = (0.86, 0.72, 0.63), (0.97, 0.97, 0.97), (0.15, 0.12, 0.1)
+SKIN, EYE, PUPIL, MOUTH = (0.86, 0.72, 0.63), (0.97, 0.97, 0.97), (0.15, 0.12, 0.1), (0.5, 0.22, 0.2)
 BACKGROUND, SAMPLES, DISTANCE = 1.0, 2, 6.0
 LIGHTS = (((0.4, 0.6, 0.7), 0.75), ((-0.8, 0.2, 0.4), 0.25), ((0.0, 0.3, -1.0), 0.1))
 
@@ -37,7 +38,23 @@ def colours(model: Model) -> np.ndarray:
     for pupil in model.arrays["pupils"]:
         near = np.linalg.norm(rest - rest[pupil], axis=1) < 0.0058
         out[near & (base >= 14598)] = PUPIL
+    out[mouth_inside(model)] = MOUTH
     return out
+
+
+def mouth_inside(model: Model) -> np.ndarray:
+    """Mask [V] of the skin behind the line where the lips meet, for colouring."""
+    base, mirror = model.arrays["base_ids"], model.arrays["vert_sym_idxs"]
+    edges = np.concatenate([model.faces[:, [0, 1]], model.faces[:, [1, 2]], model.faces[:, [2, 0]]])
+    lips = np.flatnonzero(np.isin(base, INNER_LIPS))
+    lips = np.union1d(lips, mirror[lips])
+    edges = edges[~np.isin(edges, lips).any(1)]
+    graph = sp.csr_array((np.ones(len(edges)), tuple(edges.T)), (len(base),) * 2)
+    _, part = connected_components(graph, directed=False)
+    rest = model.arrays["v_template"]
+    behind = rest[lips].mean(0) - [0, 0, 0.03]
+    distance = np.linalg.norm(rest - behind, axis=1) + (base >= 14598)
+    return part == part[distance.argmin()]
 
 
 def picture(vertices: np.ndarray, faces: np.ndarray, colour: np.ndarray, view: View, size: tuple[int, int]) -> np.ndarray:
@@ -53,7 +70,7 @@ def picture(vertices: np.ndarray, faces: np.ndarray, colour: np.ndarray, view: V
     settings = cv2.TriangleRasterizeSettings()
     settings.setCullingMode(cv2.RASTERIZE_CULLING_NONE)
     settings.setShadingType(cv2.RASTERIZE_SHADING_SHADED)
-    points = (points - [0, 0, DISTANCE]) * [1, 1, 1]
+    points = points - [0, 0, DISTANCE]
     fov = 2 * np.arctan(view.height / 2 / DISTANCE)
     cv2.triangleRasterize(np.ascontiguousarray(points, np.float32), np.ascontiguousarray(faces, np.int32),
                           np.ascontiguousarray(shaded, np.float32), image, depth, np.eye(4, dtype=np.float32), fov,

@@ -9,7 +9,7 @@ from scipy.optimize import nnls
 
 from .tables import JOINT, JOINTS, other_side
 
-RIDGE = 2e-3
+RIDGE, STILL = 2e-3, 5.0  # pull to small weights; how much a joint moved by an expression counts
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _solve(skin: np.ndarray, joint: np.ndarray, faces: np.ndarray) -> np.ndarray
     offset = (skin - joint[:, None]).transpose(0, 2, 1).reshape(-1, skin.shape[1])
     still = faces.transpose(0, 2, 1).reshape(-1, skin.shape[1])
     count = skin.shape[1]
-    rows = np.concatenate([offset, still, RIDGE * np.eye(count), np.full((1, count), 1e3)])
+    rows = np.concatenate([offset, STILL * still, RIDGE * np.eye(count), np.full((1, count), 1e3)])
     target = np.concatenate([np.zeros(len(rows) - 1), [1e3]])
     small = np.linalg.qr(np.column_stack([rows, target]), mode="r")  # same least squares, far fewer rows
     weights = nnls(small[:, :-1], small[:, -1], maxiter=50 * count)[0]

@@ -129,6 +129,9 @@ LANDMARKS = """
 7269:1.000; 7280:0.566 7279:0.434; 540:1.000; 534:0.434 535:0.566
 """
 SUBNASALE, GNATHION, EAR_FRONT, EAR_LOBE = 343, 5225, 11712, 12340
+# Left half of the line where the lips meet; its mirror image closes the loop around the inside of the mouth.
+INNER_LIPS = (537, 7282, 7283, 7276, 7277, 11961, 7278, 7270, 7269, 540, 7279, 7280,
+               7281, 7196, 10400, 7191, 7192, 10375, 7204, 7206, 7266)
 
 
 def landmark_points() -> list[list[tuple[int, float]]]:

@@ -10,7 +10,7 @@ import scipy.sparse.linalg as spla
 
 from . import tables
 
-RINGS = 2
+RINGS = 3
 
 @dataclass(frozen=True)
 class Topology:
@@ -73,22 +73,42 @@ def _diagonal(quad: list[int], wanted: set[frozenset[int]]) -> frozenset[int]:
     return second if needs_second or second in wanted else first
 
 
-def smooth_fill(topology: Topology, hm08: np.ndarray) -> sp.csr_array:
-    """[V, V] operator that replaces a patch (and RINGS around it) by the smoothest surface that continues its surroundings."""
+def smooth_fill(topology: Topology, hm08: np.ndarray, reference: np.ndarray) -> sp.csr_array:
+    """[V, V] operator that replaces a patch (and RINGS around it) by a smooth surface that continues its surroundings.
+
+    Biharmonic: position and slope continue. A first, harmonic fill of `reference` [V, 3] spreads the patch out flat, so
+    that the second one is weighted by true distances; otherwise the dense rings of the patch would rise into a cone.
+    """
     graph = topology.adjacency()
     inside = np.zeros(len(topology.base_ids))
     inside[topology.index(hm08)] = 1
     for _ in range(RINGS):
         inside = inside + graph @ inside
-    inside = inside > 0
-    patch, rest = np.flatnonzero(inside), np.flatnonzero(~inside)
-    laplacian = sp.csc_array(sp.diags_array(graph.sum(1)) - graph)
-    bending = sp.csc_array(laplacian @ laplacian)  # biharmonic: value and slope continue, no cone is left
-    inner, outer = bending[patch][:, patch], bending[patch][:, rest]
-    fill = sp.csr_array(spla.spsolve(sp.csc_matrix(inner), sp.csc_matrix(-outer)))
-    keep = sp.csr_array((np.ones(len(rest)), (rest, rest)), graph.shape)
-    spread = sp.csr_array((np.ones(len(patch)), (patch, np.arange(len(patch)))), (len(inside), len(patch)))
-    gather = sp.csr_array((np.ones(len(rest)), (np.arange(len(rest)), rest)), (len(rest), len(inside)))
+    flat = _fill(sp.csc_array(sp.diags_array(graph.sum(1)) - graph), inside > 0) @ reference
+    weights = _cotangents(flat, topology.faces)
+    laplacian = sp.diags_array(weights.sum(1)) - weights
+    areas = np.maximum(vertex_areas(flat, topology.faces), 1e-12)
+    return _fill(sp.csc_array(laplacian @ sp.diags_array(1 / areas) @ laplacian), inside > 0)
+
+
+def _cotangents(vertices: np.ndarray, faces: np.ndarray) -> sp.csr_array:
+    total = sp.csr_array((len(vertices),) * 2)
+    for i in range(3):
+        tip, a, b = (faces[:, (i + k) % 3] for k in range(3))
+        u, v = vertices[a] - vertices[tip], vertices[b] - vertices[tip]
+        value = (u * v).sum(1) / np.maximum(np.linalg.norm(np.cross(u, v), axis=1), 1e-12)
+        total = total + sp.csr_array((np.clip(value, -20, 20) / 2, (a, b)), total.shape)
+    return total + total.T
+
+
+def _fill(energy: sp.csc_array, inside: np.ndarray) -> sp.csr_array:
+    """Operator that keeps what is outside and puts the inside where energy @ x vanishes."""
+    patch, rest, count = np.flatnonzero(inside), np.flatnonzero(~inside), len(inside)
+    inner, outer = sp.csc_matrix(energy[patch][:, patch]), sp.csc_matrix(-energy[patch][:, rest])
+    fill = sp.csr_array(spla.spsolve(inner, outer))
+    keep = sp.csr_array((np.ones(len(rest)), (rest, rest)), (count, count))
+    spread = sp.csr_array((np.ones(len(patch)), (patch, np.arange(len(patch)))), (count, len(patch)))
+    gather = sp.csr_array((np.ones(len(rest)), (np.arange(len(rest)), rest)), (len(rest), count))
     return sp.csr_array(keep + spread @ fill @ gather)
 
 

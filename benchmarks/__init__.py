@@ -1,0 +1,1 @@
+"""Speed and accuracy tables: each module is a command that prints its protocol, inputs, machine and result."""

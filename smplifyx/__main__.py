@@ -1,0 +1,5 @@
+"""`python -m smplifyx`."""
+
+from .cli import main
+
+main()

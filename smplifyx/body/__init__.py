@@ -1,0 +1,1 @@
+"""Body models: files, arrays, skinning, and the canonical points on them."""

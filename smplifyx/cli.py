@@ -1,0 +1,158 @@
+"""The command `smplifyx`: the only place that prints and that decides exit codes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+from tqdm import tqdm
+
+from .config import ConfigError, load_preset, preset_names
+from .scale.job import Drawer, JobConfig, MeshFormat, load_job
+
+if TYPE_CHECKING:  # torch is loaded by the commands that need it, so that --help does not wait for it
+    from .deliver import Wanted
+    from .scale.store import Store
+
+NOTHING_DONE, BAD_INPUT, INTERRUPTED = 1, 2, 130
+OUT_FOLDER = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
+JOB_FILE = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="JOB.yaml")]
+MESH = Annotated[MeshFormat | None, tyro.conf.arg(metavar="obj|ply|glb")]
+
+app = tyro.extras.SubcommandApp()
+
+
+class Bar:
+    """A progress bar over keypoint files that also tells people per second."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet, self._people = quiet, 0
+        self._bar: tqdm | None = None
+
+    def begin(self, files: int) -> None:
+        """So many files will be read."""
+        self._bar = tqdm(total=files, unit="file", disable=self._quiet, dynamic_ncols=True, file=sys.stderr)
+
+    def advance(self, files: int, people: int = 0) -> None:
+        """So many files and people more are done."""
+        self._people += people
+        elapsed = self._bar.format_dict["elapsed"]
+        if self._people and elapsed:
+            self._bar.set_postfix_str(f"{self._people} people, {self._people / elapsed:.1f} people/s", refresh=False)
+        self._bar.update(files)
+
+    def end(self) -> None:
+        """Leaves the bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+@app.command
+def fit(job: tyro.conf.OmitArgPrefixes[JobConfig]) -> int:
+    """Fit bodies to a folder of keypoints: smplifyx fit KEYPOINTS --images PHOTOS --out OUT --overlay --report"""
+    return _run(job)
+
+
+@app.command
+def run(job: JOB_FILE, /) -> int:
+    """Run a job file: smplifyx run configs/demo.yaml"""
+    return _run(load_job(job))
+
+
+@app.command
+def render(out: OUT_FOLDER, /, mesh: MESH = None, renderer: Drawer = Drawer.SOFTWARE, quiet: bool = False) -> int:
+    """Draw overlays, turned views and the report again from the results in an output folder.
+
+    Args:
+        out: the --out of an earlier fit
+        mesh: write meshes too
+        renderer: pyrender needs the extra [render] and GL libraries
+        quiet: no progress bar, no closing line
+    """
+    from .deliver import Wanted
+    from .scale.store import Store
+    from .viz import Renderer
+
+    wanted = Wanted(overlay=True, mesh=mesh, report=True, renderer=Renderer(renderer.value), again=True)
+    _say(quiet, f"see {_deliver(Store(out), wanted, quiet)}")
+    return 0
+
+
+@app.command
+def presets() -> int:
+    """List the presets: ways of fitting that --preset names."""
+    for name in preset_names():
+        print(f"{name:18s} {load_preset(name).summary}")
+    return 0
+
+
+@app.command
+def doctor() -> int:
+    """Say what this installation can do, what it lacks, and the command that mends it."""
+    from .doctor import Verdict, examine
+
+    findings = examine()
+    for finding in findings:
+        print(f"[{finding.verdict.value}] {finding.what}" + (f"   -> {finding.mend}" if finding.mend else ""))
+    return NOTHING_DONE if any(finding.verdict is Verdict.BROKEN for finding in findings) else 0
+
+
+def main() -> None:
+    """Runs a command and exits with its code; what the user can mend is told in one line on stderr."""
+    settings = (tyro.conf.EnumChoicesFromValues, tyro.conf.FlagCreatePairsOff)
+    try:
+        code = app.cli(prog="smplifyx", description="2D keypoints of people in, 3D people out.", config=settings)
+    except KeyboardInterrupt:
+        code = _complain("stopped; run the same command again and it goes on where it was", INTERRUPTED)
+    except (ConfigError, OSError, ValueError, ImportError) as error:
+        code = _complain(" ".join(str(error).split()), BAD_INPUT)
+    sys.exit(code)
+
+
+def _run(job: JobConfig) -> int:
+    from .deliver import Wanted
+    from .scale.runner import run_job
+    from .viz import Renderer
+
+    bar = Bar(job.quiet)
+    try:
+        outcome = run_job(job, bar)
+    finally:
+        bar.end()
+    wanted = Wanted(job.overlay, job.mesh, job.report, Renderer(job.renderer.value))
+    page = _deliver(outcome.store, wanted, job.quiet) if job.overlay or job.mesh or job.report else None
+    counts = ", ".join(f"{count} {status.value}" for status, count in outcome.counts.most_common()) or "nothing to read"
+    _say(job.quiet, f"{counts}; see {page or outcome.store.summary}")
+    if outcome.fitted:
+        return 0
+    return _complain(f"nobody could be fitted; {outcome.store.summary} says why", NOTHING_DONE)
+
+
+def _deliver(store: Store, wanted: Wanted, quiet: bool) -> Path | None:
+    """Draws and exports what is wanted, under a bar of its own."""
+    import torch
+
+    from .deliver import count_frames, deliver
+    from .scale.batches import Bodies
+    from .scale.store import read_record
+    from .viz.pyrender_backend import RendererUnavailable
+
+    model = read_record(store)["job"]["model"]
+    bodies = Bodies(model and Path(model), torch.device("cpu"))
+    with tqdm(total=count_frames(store), unit="picture", disable=quiet, dynamic_ncols=True, file=sys.stderr) as bar:
+        try:
+            return deliver(store, bodies, wanted, bar.update)
+        except RendererUnavailable as error:
+            raise ConfigError(str(error)) from error
+
+
+def _say(quiet: bool, line: str) -> None:
+    if not quiet:
+        print(line)
+
+
+def _complain(line: str, code: int) -> int:
+    print(f"smplifyx: {line}", file=sys.stderr)
+    return code

@@ -1,0 +1,86 @@
+"""What to run on: the schema of a job in `configs/` and of the command line. It names no weight and no step count."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from pydantic import Field
+
+from ..config import ConfigError, Settings, read_settings
+
+
+class MeshFormat(str, Enum):
+    """What meshes can be written as."""
+
+    OBJ = "obj"
+    PLY = "ply"
+    GLB = "glb"
+
+
+class JobGender(str, Enum):
+    """Whose body: one for all, or INPUT as each person's keypoint file says (neutral where it does not)."""
+
+    NEUTRAL = "neutral"
+    FEMALE = "female"
+    MALE = "male"
+    INPUT = "input"
+
+
+class Drawer(str, Enum):
+    """What draws; names of `viz.Renderer`."""
+
+    SOFTWARE = "software"
+    PYRENDER = "pyrender"
+
+
+# The names that `--help` shows for values.
+OptionalPath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
+OptionalMesh = Annotated[MeshFormat | None, tyro.conf.arg(metavar="obj|ply|glb")]
+BatchSize = Annotated[Annotated[int, Field(ge=1)] | Literal["auto"], tyro.conf.arg(metavar="N|auto")]
+Pixels = Annotated[float | None, tyro.conf.arg(metavar="PX")]
+Degrees = Annotated[float | None, tyro.conf.arg(metavar="DEG")]
+Count = Annotated[int | None, tyro.conf.arg(metavar="N")]
+
+
+class JobConfig(Settings):
+    """Fits a body to every person in a folder (or file) of keypoints. Run again, it goes on where it stopped."""
+
+    keypoints: tyro.conf.Positional[Path] = Field(description="folder or file of OpenPose, COCO or Halpe JSON")
+    out: Path = Field(description="output folder: results/, summary.csv, config.yaml, log.txt")
+    images: OptionalPath = Field(None, description="folder of the photos: their size, EXIF, overlays")
+
+    preset: str = Field("smplx", description="how to fit: a name from `smplifyx presets`, or a .yaml file")
+    model: OptionalPath = Field(None, description="body model, file or folder; none: the built-in")
+    gender: JobGender = Field(JobGender.NEUTRAL, description="whose body; input: as the keypoint files say")
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    batch_size: BatchSize = Field("auto", description="people fitted together; no result depends on it")
+
+    focal: Pixels = Field(None, gt=0, description="focal length in pixels of the images")
+    fov: Degrees = Field(None, gt=0, lt=180, description="field of view, instead of --focal")
+    cameras: OptionalPath = Field(None, description="JSON or CSV file with a K for each image")
+
+    min_points: int = Field(0, ge=0, description="leave out people with fewer confident keypoints")
+    min_size: float = Field(0, ge=0, description="leave out people smaller than so many pixels")
+    largest: Count = Field(None, ge=1, description="only the N largest people of each image")
+
+    overlay: bool = Field(False, description="draw the people on their photos, into overlays/")
+    mesh: OptionalMesh = Field(None, description="write meshes, into meshes/")
+    report: bool = Field(False, description="write index.html: photo, overlay, turned view, numbers")
+    renderer: Drawer = Field(Drawer.SOFTWARE, description="pyrender needs the extra [render] and GL libraries")
+
+    overwrite: bool = Field(False, description="remove the results of an earlier job from --out first")
+    quiet: bool = Field(False, description="no progress bar, no closing line")
+
+
+# Options that change no result: an output folder may be gone on with under other values of these.
+FREE_TO_CHANGE = ("out", "device", "batch_size", "overlay", "mesh", "report", "renderer", "overwrite", "quiet")
+
+
+def load_job(path: Path) -> JobConfig:
+    """The job of a YAML file; its paths are relative to the working directory. Raises ConfigError in one line."""
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such job file")
+    return read_settings(path, JobConfig)

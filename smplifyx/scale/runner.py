@@ -1,0 +1,132 @@
+"""Runs a job as a stream: read, fit and write at the same time, in bounded memory, able to go on after a kill."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ..config import load_preset
+from ..fit import fit as fit_batch
+from ..measure import confident_body_points
+from ..result import FitResult
+from .batch_size import auto_batch_size, pick_device
+from .batches import Bodies, Failure, Fitter, Item, Todo, chunks, fit_people
+from .items import open_source
+from .job import JobConfig
+from .record import record_of
+from .store import Store, open_store
+from .summary import Row, RowStatus, SummaryWriter, row_of
+
+LOG = logging.getLogger(__name__)
+BATCHES_WAITING = 2  # fitted batches that may wait for the disk
+FITTED = (RowStatus.OK, RowStatus.LOW_EVIDENCE, RowStatus.POOR)
+
+
+class Progress(Protocol):
+    """Told how a job advances."""
+
+    def begin(self, files: int) -> None:
+        """So many keypoint files will be read."""
+
+    def advance(self, files: int, people: int) -> None:
+        """So many files and fitted people more are on the disk."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job came to."""
+
+    store: Store
+    counts: Counter[RowStatus]
+
+    @property
+    def fitted(self) -> int:
+        """People with a result, from this run or an earlier one."""
+        return sum(self.counts[status] for status in FITTED)
+
+
+def run_job(job: JobConfig, progress: Progress, fit: Fitter = fit_batch) -> Outcome:
+    """Fits everyone that the job names and writes results/, summary.csv, config.yaml and log.txt.
+
+    Raises ConfigError, KeypointError, BodyFileError, StoreError or ValueError, one line each, before anything is fitted
+    if the job cannot begin; afterwards an error costs no more than its person. OSError if the disk refuses.
+    """
+    config, device = load_preset(job.preset), pick_device(job.device)
+    bodies, source = Bodies(job.model, device), open_source(job)
+    store = open_store(job.out, record_of(job, config), [job.keypoints, *filter(None, [job.images])], job.overwrite)
+    progress.begin(source.files)
+    with _logging_to(store.log):
+        LOG.info("job begins: %s -> %s", job.keypoints, job.out)
+        size = auto_batch_size(device) if job.batch_size == "auto" else job.batch_size
+        with SummaryWriter(store.summary) as summary:
+            scribe = _Scribe(store, summary, progress)
+            _stream(source.items(store), size, lambda people: fit_people(people, bodies, config, fit), scribe)
+        LOG.info("job ends: %s", ", ".join(f"{n} {status.value}" for status, n in scribe.counts.items()) or "no rows")
+    return Outcome(store, scribe.counts)
+
+
+class _Scribe:
+    """Puts answers on the disk, in the order of the input."""
+
+    def __init__(self, store: Store, summary: SummaryWriter, progress: Progress) -> None:
+        self._store, self._summary, self._progress = store, summary, progress
+        self.counts: Counter[RowStatus] = Counter()
+
+    def write(self, chunk: Sequence[Item], answers: Sequence[FitResult | Failure]) -> None:
+        """One file per new result, one row per item. Raises OSError."""
+        remaining, works = iter(answers), [item.work for item in chunk]
+        rows = [self._settle(work, next(remaining)) if isinstance(work, Todo) else work for work in works]
+        for row in rows:
+            self._summary.write(row)
+        self.counts.update(row.status for row in rows)
+        self._progress.advance(sum(item.ends_frame for item in chunk), sum(row.status in FITTED for row in rows))
+
+    def _settle(self, person: Todo, answer: FitResult | Failure) -> Row:
+        if isinstance(answer, FitResult):
+            answer.save(self._store.result(person.stem, person.origin.person))
+            return row_of(person.stem, answer)
+        return Row(
+            person.stem, person.origin.person, RowStatus.FAILED, answer.reason, gender=person.gender.value,
+            confident_keypoints=int(confident_body_points(person.keypoints)), focal=float(person.camera.focal.mean()),
+            focal_source=person.origin.K_source, image_size_source=person.origin.image_size_source,
+        )  # fmt: skip
+
+
+def _stream(
+    items: Iterable[Item], size: int, fit: Callable[[list[Todo]], list[FitResult | Failure]], scribe: _Scribe
+) -> None:
+    """Fits batch after batch while the one before is written. An error of the disk ends it; written files stay."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="results") as disk:
+        waiting = deque()
+        for chunk in chunks(items, size):
+            people = [item.work for item in chunk if isinstance(item.work, Todo)]
+            waiting.append(disk.submit(scribe.write, chunk, fit(people)))
+            if len(waiting) > BATCHES_WAITING:
+                waiting.popleft().result()
+        while waiting:
+            waiting.popleft().result()
+
+
+@contextlib.contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """Everything that smplifyx logs goes to a file as well, for the time of the block."""
+    logger = logging.getLogger("smplifyx")
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
+        handler.close()

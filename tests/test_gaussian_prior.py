@@ -1,0 +1,160 @@
+"""The Gaussian pose prior: its density, derivative, file, card, and the joint limits beside it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from smplifyx import assets
+from smplifyx.body.joints import JOINT_NAMES
+from smplifyx.evaluation.retarget import Poses, mirror
+from smplifyx.pose_priors.gaussian import GaussianPrior
+from smplifyx.pose_priors.limits import body_limits
+
+DOUBLE = torch.float64
+POSE = assets.folder("priors") / "pose"
+
+
+def _random(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    root = torch.randn(63, 63, generator=generator, dtype=DOUBLE)
+    return torch.randn(63, generator=generator, dtype=DOUBLE), root @ root.T / 63 + 0.05 * torch.eye(63, dtype=DOUBLE)
+
+
+def _shipped() -> GaussianPrior:
+    return GaussianPrior.load(POSE / "gaussian.npz").to(dtype=DOUBLE)
+
+
+@pytest.mark.parametrize("prior", [GaussianPrior.from_moments(*_random()), _shipped()], ids=["random", "shipped"])
+def test_square_sum_is_minus_two_log_density(prior: GaussianPrior) -> None:
+    precision = prior.whitening.T @ prior.whitening
+    reference = torch.distributions.MultivariateNormal(prior.mean(), precision_matrix=precision)
+    latent = prior.mean() + torch.randn(7, 63, generator=torch.Generator().manual_seed(1), dtype=DOUBLE)
+    constant = prior.residual(latent).square().sum(-1) + 2 * reference.log_prob(latent)
+    torch.testing.assert_close(constant, constant[:1].expand(7))
+
+
+def test_moments_are_kept() -> None:
+    mean, covariance = _random()
+    prior = GaussianPrior.from_moments(mean, covariance)
+    torch.testing.assert_close(torch.linalg.inv(prior.whitening.T @ prior.whitening), covariance)
+    torch.testing.assert_close(prior.mean(), mean)
+
+
+@pytest.mark.parametrize("batch", [(), (3,), (2, 3)])
+def test_jacobian_and_shapes(batch: tuple[int, ...]) -> None:
+    prior = GaussianPrior.from_moments(*_random(), joints=[0, 5, 20])
+    latent = torch.randn(*batch, 63, generator=torch.Generator().manual_seed(3), dtype=DOUBLE)
+    assert prior.residual(latent).shape == (*batch, 9)
+    assert prior.jacobian(latent).shape == (*batch, 9, 63)
+    one = latent.reshape(-1, 63)[0]
+    expected = torch.autograd.functional.jacobian(prior.residual, one)
+    torch.testing.assert_close(prior.jacobian(one), expected)
+    decoded = prior.decode(latent)
+    assert decoded.rotvec.shape == (*batch, 21, 3) and decoded.d_rotvec_d_latent is None
+    torch.testing.assert_close(prior.encode(decoded.rotvec), latent)
+
+
+def test_restricted_prior_is_the_marginal() -> None:
+    mean, covariance = _random()
+    joints, kept = [2, 7], [6, 7, 8, 21, 22, 23]
+    prior = GaussianPrior.from_moments(mean, covariance, joints)
+    latent = torch.randn(63, generator=torch.Generator().manual_seed(4), dtype=DOUBLE)
+    offset = (latent - mean)[kept]
+    expected = offset @ torch.linalg.solve(covariance[kept][:, kept], offset)
+    torch.testing.assert_close(prior.residual(latent).square().sum(), expected)
+
+
+def test_a_row_does_not_depend_on_its_batch() -> None:
+    prior = GaussianPrior.load(POSE / "gaussian.npz")
+    latent = torch.randn(33, 63, generator=torch.Generator().manual_seed(5))
+    together = prior.residual(latent)
+    for row in (0, 7, 32):
+        assert torch.equal(prior.residual(latent[row : row + 1])[0], together[row])
+
+
+def _arrays(**changed: np.ndarray) -> dict[str, np.ndarray]:
+    return {"mean": np.zeros(63), "covariance": np.eye(63), "floor": np.zeros(63)} | changed
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"mean": np.zeros(63)}, "'covariance' is missing"),
+        (_arrays(mean=np.zeros(69)), r"mean has shape \[69\], expected \[63\]"),
+        (_arrays(covariance=np.zeros((63, 63))), "not positive definite"),
+    ],
+)
+def test_bad_files_are_explained(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
+    np.savez(tmp_path / "bad.npz", **arrays)
+    with pytest.raises(ValueError, match=message):
+        GaussianPrior.load(tmp_path / "bad.npz")
+
+
+def test_floor_widens_what_is_still() -> None:
+    collar = 3 * (JOINT_NAMES.index("left_collar") - 1)
+    narrow, wide = (GaussianPrior.load(POSE / "gaussian.npz", floor_scale=s) for s in (0.1, 1.0))
+    shrug = wide.mean().clone()
+    shrug[collar + 2] += 0.3
+    assert 0 < wide.residual(shrug).square().sum() < 0.05 * narrow.residual(shrug).square().sum()
+
+
+def test_shipped_prior_is_mirror_symmetric() -> None:
+    prior = _shipped()
+    pose = torch.randn(4, 21, 3, generator=torch.Generator().manual_seed(6), dtype=DOUBLE)
+    mirrored = torch.from_numpy(mirror(Poses(np.zeros((4, 3)), pose.numpy())).body_pose)
+    energy, other = (prior.residual(prior.encode(p)).square().sum(-1) for p in (pose, mirrored))
+    torch.testing.assert_close(energy, other, rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("card", sorted(POSE.glob("*.card.yaml")), ids=lambda p: p.name)
+def test_card_matches_file(card: Path) -> None:
+    fields = yaml.safe_load(card.read_text())
+    assert hashlib.sha256((POSE / fields["file"]).read_bytes()).hexdigest() == fields["sha256"]
+    assert fields["licence"] and fields["source"] and fields["command"]
+
+
+@pytest.mark.parametrize(
+    ("joint", "rotvec", "inside"),
+    [
+        ("left_knee", (2.5, 0, 0), True),
+        ("right_knee", (2.5, 0, 0), True),
+        ("left_knee", (-0.3, 0, 0), False),
+        ("left_elbow", (0, -2.5, 0), True),
+        ("left_elbow", (0, 0.5, 0), False),
+        ("right_elbow", (0, 2.5, 0), True),
+        ("right_elbow", (0, -0.5, 0), False),
+        ("left_shoulder", (0, 0, -1.5), True),
+        ("right_shoulder", (0, 0, 1.5), True),
+        ("left_hip", (-2.0, 0, 0), True),
+        ("left_hip", (2.0, 0, 0), False),
+        ("neck", (0, 2.0, 0), False),
+    ],
+)
+def test_limits(joint: str, rotvec: tuple[float, ...], inside: bool) -> None:
+    limits = body_limits(torch.zeros(1, dtype=DOUBLE))
+    pose = torch.zeros(2, 21, 3, dtype=DOUBLE)
+    pose[1, JOINT_NAMES.index(joint) - 1] = torch.tensor(rotvec, dtype=DOUBLE)
+    assert limits.inside(pose).tolist() == [True, inside]
+    assert len(limits.at.unique()) == len(limits.at) == 63
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("left_fin: {x: {min: 0, max: 1, softness: 1}}", "'left_fin' 'x'"),
+        ("right_hip: {x: {min: 0, max: 1, softness: 1}}", "'right_hip'"),
+        ("left_hip: {w: {min: 0, max: 1, softness: 1}}", "'w'"),
+        ("left_hip: {x: {min: 1, max: 0, softness: 1}}", "left_hip x: needs min < max"),
+        ("left_hip: {x: {min: 0, max: 1, softness: 0}}", "softness > 0"),
+    ],
+)
+def test_bad_limits_are_named(tmp_path: Path, row: str, message: str) -> None:
+    (tmp_path / "limits.yaml").write_text(f"joints:\n  {row}\n")
+    with pytest.raises(ValueError, match=message):
+        body_limits(torch.zeros(1), tmp_path / "limits.yaml")

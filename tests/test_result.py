@@ -1,0 +1,172 @@
+"""Results: batches of people, and the file of one person."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from cases import camera, decoder, embedded_body, noisy_keypoints, random_state
+
+from smplifyx.body import skinning
+from smplifyx.measure import (
+    box_diagonal,
+    confident_body_points,
+    reprojection_percent,
+    reprojection_px,
+    status_of,
+)
+from smplifyx.result import FitResult, FitStatus, Origin, Provenance
+from smplifyx.result_file import ResultFileError, replacing
+
+FIELDS = {  # of the file, with their shapes
+    "global_orient": (3,), "body_pose": (21, 3), "left_hand_pose": (15, 3), "right_hand_pose": (15, 3),
+    "jaw_pose": (3,), "leye_pose": (3,), "reye_pose": (3,), "betas": (10,), "expression": (10,), "transl": (3,),
+    "K": (3, 3), "image_size": (2,), "points3d": (137, 3), "points2d": (137, 2), "keypoints": (137, 3),
+    "energies": (2,), "energy_terms": (2,), "hypothesis_energies": (4,), "status": (), "gender": (),
+    "model_name": (), "model_sha256": (), "preset": (), "flat_hand_mean": (), "K_source": (), "image_size_source": (),
+}  # fmt: skip
+
+
+def people(count: int, dtype: torch.dtype = torch.float32) -> FitResult:
+    """Made-up people whose keypoints lie near their points; the second has no finite energy."""
+    body, cameras = embedded_body(dtype), camera(count, dtype)
+    params = decoder(dtype).params(random_state(count, dtype=dtype))
+    points3d = skinning.points(body, params)
+    points2d = cameras.project(points3d)
+    keypoints = noisy_keypoints(points2d, noise=2.0)
+    energy = torch.arange(count, dtype=dtype)
+    if count > 1:
+        energy[1] = torch.nan
+    return FitResult(
+        params, cameras, keypoints, points3d, points2d, {"reprojection": energy * 0.75, "shape": energy * 0.25}, energy,
+        torch.stack([energy, energy + 1, energy + 2, torch.full_like(energy, torch.inf)], -1),
+        torch.zeros(count, dtype=torch.long), torch.ones(count, dtype=dtype), status_of(keypoints, points2d, energy),
+        torch.full((count,), 7), Provenance.of(body, "smplx"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_saved_person_comes_back(tmp_path: Path, dtype: torch.dtype) -> None:
+    origin = Origin("a.json", "a.jpg", 3, "exif", "image", 0.25)
+    saved = people(3, dtype)[2].replace(origin=origin)
+    saved.save(tmp_path / "deep" / "000.npz")
+    loaded = FitResult.load(tmp_path / "deep" / "000.npz")
+    body = embedded_body(dtype)
+    assert (loaded.vertices(body) - saved.vertices(body)).abs().max() <= 1e-6
+    assert torch.equal(loaded.points3d.nan_to_num(), saved.points3d.nan_to_num())
+    assert loaded.origin == origin and loaded.provenance == saved.provenance
+    assert loaded.energies == saved.energies and FitStatus(int(loaded.status)) is FitStatus.OK
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["000.npz"]
+
+
+def test_the_file_explains_itself_without_pickle(tmp_path: Path) -> None:
+    people(1)[0].save(tmp_path / "000.npz")
+    with np.load(tmp_path / "000.npz", allow_pickle=False) as archive:
+        shapes = {name: archive[name].shape for name in FIELDS}
+        words = (str(archive["status"]), str(archive["gender"]), bool(archive["flat_hand_mean"]))
+        versions = archive["versions"].tolist()
+    assert shapes == FIELDS
+    assert words == ("ok", "neutral", True)
+    assert any(line.startswith("torch=") for line in versions)
+
+
+def broken_files(folder: Path) -> dict[str, Path]:
+    """Files that are not results."""
+    people(1)[0].save(folder / "good.npz")
+    good = (folder / "good.npz").read_bytes()
+    with np.load(folder / "good.npz") as archive:
+        arrays = dict(archive)
+    (folder / "empty.npz").write_bytes(b"")
+    (folder / "text.npz").write_text("hello")
+    (folder / "half.npz").write_bytes(good[: len(good) // 2])
+    (folder / "flipped.npz").write_bytes(good[:900] + bytes(200) + good[1100:])
+    np.savez(folder / "foreign.npz", poses=np.zeros(3))
+    np.savez(folder / "shape.npz", **arrays | {"body_pose": np.zeros((23, 3))})
+    np.savez(folder / "status.npz", **arrays | {"status": np.array("splendid")})
+    np.savez(folder / "pickle.npz", **arrays | {"preset": np.array({"a": 1}, dtype=object)})
+    with zipfile.ZipFile(folder / "zip.npz", "w") as archive:
+        archive.writestr("readme.txt", "not an array")
+    return {path.stem: path for path in folder.glob("*.npz")} | {"missing": folder / "missing.npz"}
+
+
+@pytest.mark.parametrize(
+    "name", ["empty", "text", "half", "flipped", "foreign", "shape", "status", "pickle", "zip", "missing"]
+)
+def test_a_broken_file_is_one_clear_line(tmp_path: Path, name: str) -> None:
+    path = broken_files(tmp_path)[name]
+    with pytest.raises(ResultFileError) as caught:
+        FitResult.load(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_result_belongs_to_its_body() -> None:
+    other = replace(embedded_body(torch.float32), sha256="0" * 64)
+    with pytest.raises(ValueError, match="fitted with"):
+        people(1).vertices(other)
+
+
+def test_only_one_person_is_saved(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="one person"):
+        people(2).save(tmp_path / "x.npz")
+
+
+def test_batches_index_and_join() -> None:
+    batch = people(3)
+    again = FitResult.stack([batch[i] for i in range(3)])
+    joined = FitResult.cat([batch[:1], batch[1:]])
+    for other in (again, joined):
+        assert torch.equal(other.params.betas, batch.params.betas)
+        assert torch.equal(other.energies["shape"].nan_to_num(), batch.energies["shape"].nan_to_num())
+        assert other.provenance == batch.provenance
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("the disk is full")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_the_error_is_the_median_over_seen_points() -> None:
+    result = people(1)
+    shifted = result.keypoints.replace(xy=result.points2d.nan_to_num() + torch.tensor([3.0, 4.0]))
+    px = reprojection_px(shifted, result.points2d)
+    assert [round(float(value), 3) for value in (px.body, px.hands, px.face)] == [5.0, 5.0, 5.0]
+    percent = reprojection_percent(shifted, result.points2d)
+    assert float(percent.body) == pytest.approx(500 / float(box_diagonal(shifted)), rel=1e-4)
+
+
+def without(parts: slice) -> FitResult:
+    """One person with some points unseen."""
+    result = people(1)
+    confidence = result.keypoints.confidence.clone()
+    confidence[:, parts] = 0
+    return result.replace(keypoints=result.keypoints.replace(confidence=confidence))
+
+
+@pytest.mark.parametrize(
+    ("unseen", "moved", "energy", "expected"),
+    [
+        (slice(0, 0), 0.0, 1.0, FitStatus.OK),
+        (slice(7, 25), 0.0, 1.0, FitStatus.LOW_EVIDENCE),
+        (slice(8, 25), 0.0, 1.0, FitStatus.OK),
+        (slice(0, 137), 0.0, 1.0, FitStatus.LOW_EVIDENCE),
+        (slice(0, 0), 300.0, 1.0, FitStatus.POOR),
+        (slice(0, 0), 0.0, torch.nan, FitStatus.FAILED),
+        (slice(0, 0), torch.nan, 1.0, FitStatus.FAILED),
+    ],
+)  # fmt: skip
+def test_status(unseen: slice, moved: float, energy: float, expected: FitStatus) -> None:
+    result = without(unseen)
+    status = status_of(result.keypoints, result.points2d + moved, torch.full((1,), energy))
+    assert FitStatus(int(status)) is expected
+
+
+def test_confident_points_are_the_bodys() -> None:
+    assert int(confident_body_points(without(slice(25, 137)).keypoints)) == 25
