@@ -32,6 +32,13 @@ class Camera(Bundle):
         rows = [focal, zero, size[..., 0] / 2, zero, focal, size[..., 1] / 2, zero, zero, one]
         return cls(K=torch.stack(rows, -1).unflatten(-1, (3, 3)), image_size=size)
 
+    @classmethod
+    def from_fov(cls, degrees: float | Tensor, image_size: Tensor) -> Camera:
+        """Centred principal point; `degrees` is the horizontal field of view, broadcast over image_size [*batch, 2]."""
+        size = torch.as_tensor(image_size, dtype=torch.float32)
+        half = torch.deg2rad(torch.as_tensor(degrees, dtype=size.dtype)) / 2
+        return cls.from_focal(size[..., 0] / 2 / torch.tan(half), size)
+
     @property
     def focal(self) -> Float[Tensor, "*batch 2"]:
         """(fx, fy) in pixels."""

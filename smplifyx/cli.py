@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,7 @@ OUT_FOLDER = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
 JOB_FILE = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="JOB.yaml")]
 MESH = Annotated[MeshFormat | None, tyro.conf.arg(metavar="obj|ply|glb")]
 
+ABOUT = "2D keypoints of people in, expressive 3D people out."
 app = tyro.extras.SubcommandApp()
 
 
@@ -99,11 +101,14 @@ def doctor() -> int:
     return NOTHING_DONE if any(finding.verdict is Verdict.BROKEN for finding in findings) else 0
 
 
-def main() -> None:
-    """Runs a command and exits with its code; what the user can mend is told in one line on stderr."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command and exits with its code; what the user can mend is told in one line on stderr.
+
+    Codes: 0; 1 nothing could be done; 2 bad usage or input; 130 interrupted. `arguments`: sys.argv's by default.
+    """
     settings = (tyro.conf.EnumChoicesFromValues, tyro.conf.FlagCreatePairsOff)
     try:
-        code = app.cli(prog="smplifyx", description="2D keypoints of people in, 3D people out.", config=settings)
+        code = app.cli(args=arguments, prog="smplifyx", description=ABOUT, config=settings)
     except KeyboardInterrupt:
         code = _complain("stopped; run the same command again and it goes on where it was", INTERRUPTED)
     except (ConfigError, OSError, ValueError, ImportError) as error:

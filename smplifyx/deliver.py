@@ -17,13 +17,15 @@ from . import viz
 from .body.model import BodyModel, Gender
 from .camera import Camera
 from .export.meshes import write_mesh
-from .keypoints.images import read_image
+from .keypoints.people import KeypointError
+from .keypoints.reading import read_image
 from .result import FitResult
 from .result_file import ResultFileError
 from .scale.batches import Bodies
 from .scale.job import MeshFormat
 from .scale.store import Store, read_record
 from .scale.summary import Row, RowStatus, read_summary
+from .viz.overlay import canvas
 
 LOG = logging.getLogger(__name__)
 LONGEST = 1280  # pixels of the longer side of a picture
@@ -68,7 +70,7 @@ def deliver(store: Store, bodies: Bodies, wanted: Wanted, advance: Callable[[], 
     """Makes everything that is wanted, frame by frame in the order of summary.csv; the report's path, if wanted.
 
     `advance` is called after every frame. Pictures and meshes that are newer than their results are kept. Raises
-    RendererUnavailable where pyrender or GL is missing.
+    RendererUnavailable where pyrender or GL is missing, ValueError where the body models are not those of the fit.
     """
     entries: list[viz.PhotoEntry] = []
     for stem, rows in _frames(store):
@@ -100,11 +102,11 @@ def _load(store: Store, stem: str, bodies: Bodies) -> list[_Body]:
     for path in store.people(stem):
         try:
             result = FitResult.load(path)
-            model = bodies.of(Gender(result.provenance.gender))
-            vertices = result.vertices(model)
-        except (ResultFileError, ValueError) as error:
+        except ResultFileError as error:
             LOG.warning("not drawn: %s", error)
             continue
+        model = bodies.of(Gender(result.provenance.gender))
+        vertices = result.vertices(model)
         if vertices.isfinite().all():
             people.append(_Body(result, model, vertices))
     return people
@@ -146,7 +148,7 @@ def _pictures(people: Sequence[_Body], renderer: viz.Renderer) -> dict[str, np.n
     width, height = (int(side) for side in camera.image_size)
     aside = [viz.Person(viz.person_colour(p.result.origin.person), p.vertices) for p in people]
     return {
-        "photo": viz.draw_points(viz.canvas((width, height)) if image is None else image, drawn),
+        "photo": viz.draw_points(canvas((width, height)) if image is None else image, drawn),
         "overlay": viz.overlay(image, drawn, faces, camera, renderer),
         "turned": viz.side_view(aside, faces, (min(width, height), height), renderer),
     }
@@ -165,8 +167,12 @@ def _person(person: _Body, camera: Camera) -> viz.Person:
 
 def _photo(result: FitResult) -> np.ndarray | None:
     """The upright photo, at the size the fit believed; None where there is none (any more)."""
-    image = read_image(Path(result.origin.image)) if result.origin.image else None
-    if image is None:
+    if not result.origin.image:
+        return None
+    try:
+        image = read_image(result.origin.image)
+    except KeypointError as error:  # the photo has gone since
+        LOG.warning("drawn without its photo: %s", error)
         return None
     size = tuple(round(float(side)) for side in result.camera.image_size)
     return image if image.shape[1::-1] == size else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -176,7 +182,7 @@ def _entry(stem: str, rows: Sequence[Row], people: Sequence[_Body], pictures: di
     by_index = {person.result.origin.person: person for person in people}
     lines = [_line(row, by_index.get(row.person)) for row in rows if row.person is not None]
     note = "; ".join(f"{row.status.value}: {row.reason}" for row in rows if row.person is None)
-    shown = {name: pictures.get(name) for name in ("photo", "overlay", "turned")}
+    shown = {name: path.resolve() for name, path in pictures.items()}  # the page takes paths from its own folder on
     return viz.PhotoEntry(stem, tuple(lines), **shown, note=note)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -12,16 +14,21 @@ from .config import FitConfig, load_preset
 from .keypoints import Keypoints
 from .measure import status_of
 from .pose_priors import load_prior
+from .problem import WeightedTerm
 from .result import FitResult, Provenance
 from .stages import Outcome, run_stages
 from .state import Decoder, Hand
 
 
-def fit(keypoints: Keypoints, camera: Camera, body: BodyModel, config: FitConfig | None = None) -> FitResult:
+def fit(
+    keypoints: Keypoints, camera: Camera, body: BodyModel, config: FitConfig | None = None,
+    extra_terms: Sequence[WeightedTerm] = (),
+) -> FitResult:  # fmt: skip
     """Fits a body to every person of a batch.
 
     keypoints and camera: one row per person, [batch] (see `Keypoints`, `Camera`), on the body's device. config: a preset
-    (`load_preset`); the default is `smplx`. Rows are independent: a person gets the same body alone or in company, and
+    (`load_preset`); the default is `smplx`. extra_terms: terms of your own, added to every stage (see
+    `terms.scene`; the body's 25 points come first in `scene["points"]`). Rows are independent: a person gets the same body alone or in company, and
     one that cannot be fitted gets the status FAILED. Raises ValueError when the batches differ.
     """
     config = config or load_preset("smplx")
@@ -33,7 +40,7 @@ def fit(keypoints: Keypoints, camera: Camera, body: BodyModel, config: FitConfig
         camera = camera.with_focal(config.focal_px)
     decoder = decoder_of(body, config)
     with torch.no_grad():
-        outcome = run_stages(keypoints, camera, body, decoder, config)
+        outcome = run_stages(keypoints, camera, body, decoder, config, tuple(extra_terms))
         return _result(keypoints, camera, body, decoder, config, outcome)
 
 

@@ -84,7 +84,7 @@ def observe(
     if stage.only:
         factor = factor * torch.tensor([float(name in stage.only) for name in names.POINT_NAMES])
     confidence = (keypoints.confidence > 0).to(like) if stage.plain else seen_confidence(keypoints, data)
-    gain = confidence * factor.to(like)
+    gain = confidence * keypoints.trust * factor.to(like)
     unit = scale[:, None] * per_point(data.sigma).to(like)
     if data.unit is Unit.IMAGE_HEIGHT:
         gain = gain * 1000.0 / camera.image_size[:, 1:]

@@ -183,7 +183,7 @@ def _from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
     return FitResult(
         params=BodyParams(**{name: tensor(name) for name in _PARAMS}),
         camera=Camera(K=tensor("K"), image_size=tensor("image_size")),
-        keypoints=Keypoints(xy=keypoints[..., :2], confidence=keypoints[..., 2]),
+        keypoints=Keypoints.from_array(keypoints),
         points3d=tensor("points3d"),
         points2d=tensor("points2d"),
         energies=dict(zip(arrays["energy_terms"].tolist(), tensor("energies"), strict=True)),

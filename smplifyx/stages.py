@@ -18,7 +18,7 @@ from .config import FitConfig, SolverConfig, SolverKind, StageConfig
 from .hypotheses import first_guess, neutral_state
 from .keypoints import Keypoints
 from .observation import observe, person_scale, seen_confidence, stage_points
-from .problem import Problem
+from .problem import Problem, WeightedTerm
 from .solvers import LBFGS, Adam, LevenbergMarquardt, Solver
 from .state import Decoder, State
 from .term_table import stage_terms
@@ -63,16 +63,18 @@ class People:
     body: BodyModel
     decoder: Decoder
     config: FitConfig
+    extra_terms: tuple[WeightedTerm, ...]
     models: dict[tuple[int, ...], PointModel] = field(default_factory=dict)  # folded once per choice of points
 
 
 def run_stages(
-    keypoints: Keypoints, camera: Camera, body: BodyModel, decoder: Decoder, config: FitConfig
-) -> Outcome:
+    keypoints: Keypoints, camera: Camera, body: BodyModel, decoder: Decoder, config: FitConfig,
+    extra_terms: tuple[WeightedTerm, ...] = (),
+) -> Outcome:  # fmt: skip
     """Fits every person of the batch [batch] through all stages of `config`; rows are independent."""
     rest = skinning.points(body, decoder.params(neutral_state(decoder, body, config, (), keypoints.xy)))
     scale = person_scale(keypoints, seen_confidence(keypoints, config.reprojection), rest)
-    people = People(keypoints, camera, scale, body, decoder, config)
+    people = People(keypoints, camera, scale, body, decoder, config, extra_terms)
     neutral = neutral_state(decoder, body, config, scale.shape, keypoints.xy)
     start, valid = first_guess(keypoints, camera, body, decoder, neutral, scale, config)
     index = torch.arange(valid.shape[1], device=scale.device).expand_as(valid)
@@ -113,10 +115,8 @@ def _problem(stage: StageConfig, state: State, hypotheses: int, people: People) 
     seen = observe(people.keypoints, people.camera, people.config, stage, list(points), people.scale)
     seen = seen.map(lambda t: t.repeat_interleave(hypotheses, 0)).replace(depth=state.transl[:, 2])
     row = skinning.contour_row(people.body, people.decoder.params(state))
-    return Problem(
-        model, people.decoder, stage_terms(stage.weights, people.body, people.decoder, people.config),
-        stage.free, state, seen, model.contour[row],
-    )  # fmt: skip
+    terms = stage_terms(stage.weights, people.body, people.decoder, people.config) + people.extra_terms
+    return Problem(model, people.decoder, terms, stage.free, state, seen, model.contour[row])
 
 
 def _solver(config: SolverConfig) -> Solver:

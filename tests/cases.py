@@ -61,4 +61,5 @@ def noisy_keypoints(points2d: torch.Tensor, noise: float, seed: int = 0) -> Keyp
     xy = torch.where(known[..., None], points2d, 0.0)
     xy = xy + noise * torch.randn(xy.shape, generator=generator, dtype=xy.dtype)
     confidence = 0.5 + 0.5 * torch.rand(known.shape, generator=generator, dtype=xy.dtype)
-    return Keypoints(xy, torch.where(known, confidence, 0.0))
+    confidence = torch.where(known, confidence, 0.0)
+    return Keypoints(xy, confidence, torch.ones_like(confidence))

@@ -25,7 +25,7 @@ from smplifyx.scale.runner import Outcome, run_job
 POISON = 666.0  # x of the nose of a person whose fit raises an error
 
 
-class Silent:
+class Counting:
     """A progress that only counts."""
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ def quick_fit(keypoints: Keypoints, camera: Camera, body: BodyModel, config: Fit
 
 def run_quick(keypoints: Path, out: Path, **options: object) -> Outcome:
     """Runs a job with `quick_fit`."""
-    return run_job(JobConfig(keypoints=keypoints, out=out, batch_size=2, quiet=True, **options), Silent(), quick_fit)
+    return run_job(JobConfig(keypoints=keypoints, out=out, batch_size=2, quiet=True, **options), Counting(), quick_fit)
 
 
 def table(out: Path) -> list[dict[str, str]]:
@@ -118,7 +118,7 @@ def main(keypoints: str, out: str, die_after: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return quick_fit(*inputs)
 
-    run_job(JobConfig(keypoints=keypoints, out=out, batch_size=2, quiet=True), Silent(), deadly)
+    run_job(JobConfig(keypoints=keypoints, out=out, batch_size=2, quiet=True), Counting(), deadly)
 
 
 if __name__ == "__main__":

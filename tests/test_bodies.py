@@ -30,7 +30,8 @@ READER_IDS = [9120, 9929, 9448, 616, 6, 5770, 5780, 8846, 8463, 8474, 8635,
 TALLER_MM = {"neutral": (80, 130), "female": (65, 105), "male": (60, 105)}  # height per unit of the first beta
 HEIGHT_M = {"neutral": (1.66, 1.74), "female": (1.59, 1.69), "male": (1.70, 1.82)}
 EXTRA = ("nose", "reye", "leye", "rear", "lear", "LBigToe", "LSmallToe", "LHeel", "RBigToe", "RSmallToe", "RHeel",
-         "lthumb", "lindex", "lmiddle", "lring", "lpinky", "rthumb", "rindex", "rmiddle", "rring", "rpinky")  # fmt: skip
+         "lthumb", "lindex", "lmiddle", "lring", "lpinky", "rthumb", "rindex", "rmiddle", "rring",
+         "rpinky")  # fmt: skip
 # joint, turn in radians about its axis, named point that must move, axis and sign of its movement
 TURNS = [
     (4, (0.5, 0, 0), "LHeel", 2, -1), (5, (0.5, 0, 0), "RHeel", 2, -1),  # knees bend backwards
@@ -76,8 +77,8 @@ def arrays(request: pytest.FixtureRequest) -> dict[str, np.ndarray]:
 def test_keys_shapes_and_finite_numbers(arrays: dict[str, np.ndarray], key: str, shape: tuple[int, ...]) -> None:
     assert arrays[key].shape == shape
     assert np.isfinite(arrays[key].astype(np.float64)).all()
-    assert arrays[key].dtype.kind == ("f" if key not in ("f", "kintree_table", "extra_points", "pupils", "vert_sym_idxs")
-                                      and not key.endswith("faces_idx") else arrays[key].dtype.kind)  # fmt: skip
+    whole = key in ("f", "kintree_table", "extra_points", "pupils", "vert_sym_idxs") or key.endswith("faces_idx")
+    assert arrays[key].dtype.kind in ("iu" if whole else "f")
 
 
 @pytest.mark.parametrize("gender", GENDERS)
@@ -114,7 +115,7 @@ def test_left_mirrors_right(arrays: dict[str, np.ndarray], key: str) -> None:
     assert (mirror[mirror] == np.arange(V)).all()
     names = [str(name) for name in arrays["joint_names"]]
     swap = {"left": "right", "right": "left"}
-    twins = [names.index(swap.get(n.split("_")[0], "") + n[n.find("_"):]) if "_" in n else i for i, n in enumerate(names)]
+    twins = [names.index(swap[n.split("_")[0]] + n[n.find("_") :]) if "_" in n else i for i, n in enumerate(names)]
     if key == "faces":
         faces = {frozenset(face) for face in arrays["f"].tolist()}
         assert {frozenset(mirror[list(face)].tolist()) for face in faces} == faces
@@ -182,8 +183,9 @@ def test_finger_tips_end_their_fingers(arrays: dict[str, np.ndarray], side: str,
     [("nose", 2, 1, 15, 0.004), ("leye", 2, 1, 23, 0.001), ("reye", 2, 1, 24, 0.001), ("LHeel", 2, -1, 7, 0.012),
      ("RHeel", 2, -1, 8, 0.012), ("LBigToe", 2, 1, 10, 0.02), ("RBigToe", 2, 1, 11, 0.02)],
 )  # fmt: skip
-def test_points_are_the_extremes_of_their_part(arrays: dict[str, np.ndarray], name: str, axis: int, sign: int, joint: int,
-                                               within: float) -> None:  # fmt: skip
+def test_points_are_the_extremes_of_their_part(
+    arrays: dict[str, np.ndarray], name: str, axis: int, sign: int, joint: int, within: float
+) -> None:
     part = sign * arrays["v_template"][arrays["weights"].argmax(1) == joint][:, axis]
     assert part.max() - sign * arrays["v_template"][READER_IDS[EXTRA.index(name)], axis] < within
 
@@ -203,8 +205,8 @@ def landmarks(arrays: dict[str, np.ndarray], prefix: str) -> np.ndarray:
 
 
 def test_landmarks_mirror(arrays: dict[str, np.ndarray]) -> None:
-    pairs = [*range(9, 4, -1), *range(4, -1, -1), 10, 11, 12, 13, 18, 17, 16, 15, 14, 28, 27, 26, 25, 30, 29, 22, 21, 20,
-             19, 24, 23, 37, 36, 35, 34, 33, 32, 31, 42, 41, 40, 39, 38, 47, 46, 45, 44, 43, 50, 49, 48]  # fmt: skip
+    pairs = [*range(9, -1, -1), 10, 11, 12, 13, 18, 17, 16, 15, 14, 28, 27, 26, 25, 30, 29, 22, 21, 20, 19,
+             24, 23, 37, 36, 35, 34, 33, 32, 31, 42, 41, 40, 39, 38, 47, 46, 45, 44, 43, 50, 49, 48]  # fmt: skip
     static = landmarks(arrays, "")
     assert np.abs(static[pairs] - static * FLIP).max() < 2e-5
     assert (static[:5, 0] < 0).all() and (static[36 - 17 : 42 - 17, 0] < 0).all()  # the subject's right comes first
@@ -212,6 +214,20 @@ def test_landmarks_mirror(arrays: dict[str, np.ndarray]) -> None:
     mirrored = np.concatenate([contour[:1], contour[40:], contour[1:40]])[:, ::-1] * FLIP
     assert np.abs(mirrored - contour).max() < 2e-5
     assert contour[0, 0, 0] < -0.05 and abs(contour[0, 8, 0]) < 0.01 and contour[0, 8, 1] == contour[0, :, 1].min()
+
+
+def test_outline_follows_the_yaw(arrays: dict[str, np.ndarray]) -> None:
+    contour = landmarks(arrays, "dynamic_")
+    forward = contour[:, :5, 2].mean(1)  # the subject's right cheek
+    assert forward[20] > forward[0] + 0.015 > forward[59] + 0.01  # turned to its right, the far cheek is the silhouette
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_each_side_carries_its_own_skin(arrays: dict[str, np.ndarray], side: str) -> None:
+    centre = arrays["weights"].T @ arrays["v_template"][:, 0] / arrays["weights"].sum(0)
+    owned = [str(name).startswith(side) for name in arrays["joint_names"]]
+    assert sum(owned) == 24
+    assert (centre[owned] * (1 if side == "left" else -1) > 0.01).all()
 
 
 @pytest.mark.parametrize(("joint", "vector", "point", "axis", "sign"), TURNS)
@@ -239,7 +255,8 @@ def test_hand_components(arrays: dict[str, np.ndarray]) -> None:
     left, right = arrays["hands_componentsl"], arrays["hands_componentsr"]
     sign = np.tile([1.0, -1.0, -1.0], 15)
     assert np.abs(left @ left.T - np.eye(45)).max() < 1e-5
-    assert np.abs(left * sign - right).max() < 1e-6 and np.abs(arrays["hands_meanl"] * sign - arrays["hands_meanr"]).max() < 1e-6
+    assert np.abs(left * sign - right).max() < 1e-6
+    assert np.abs(arrays["hands_meanl"] * sign - arrays["hands_meanr"]).max() < 1e-6
     assert (np.diff(arrays["hands_coeffsl"].std(0)[:12]) < 0.02).all()  # strongest first
     assert (arrays["hands_meanl"].reshape(15, 3)[:12, 2] < 0).all()  # the mean left hand is slightly closed
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from job_tools import Silent, end_state, person, quick_fit, run_quick, table, write_folder, write_frame
+from job_tools import Counting, end_state, person, quick_fit, run_quick, table, write_folder, write_frame
 
-from smplifyx.config import ConfigError
 from smplifyx.result import FitResult
 from smplifyx.scale.batch_size import LARGEST, auto_batch_size, pick_device
 from smplifyx.scale.batches import Item, Todo, chunks
@@ -149,9 +148,9 @@ def test_a_stem_never_leaves_the_folder(tmp_path: Path, name: str) -> None:
 
 
 def test_names_do_not_collide() -> None:
-    names, pairs = StemTable(), (("a", "a.json"), ("A", "A.json"), ("a", "a_keypoints.json"), ("b", "b.json"))
+    names, pairs = StemTable(), [("a", "a.json"), ("A", "A.json"), ("a", "coco.json"), ("a", "coco.json"), ("b", "b")]
     stems = [names.claim(*pair) for pair in pairs]
-    assert len({stem.casefold() for stem in stems}) == 4 and stems[0] == "a" and stems[3] == "b"
+    assert len({stem.casefold() for stem in stems}) == len(pairs) and stems[0] == "a" and stems[-1] == "b"
     assert len({safe_stem(name) for name in NAMES}) == len(NAMES)
 
 
@@ -179,11 +178,40 @@ def test_the_order_and_the_batch_change_nothing(tmp_path: Path) -> None:
         seen.append(len(inputs[0].xy))
         return quick_fit(*inputs)
 
-    progress = Silent()
+    progress = Counting()
     run_job(JobConfig(keypoints=keypoints, out=tmp_path / "b", batch_size=64), progress, spying)
     run_quick(keypoints, tmp_path / "a")
     assert end_state(tmp_path / "a") == end_state(tmp_path / "b")
     assert max(seen) == 11 and (progress.files, progress.people) == (9, 10) and progress.total == 9
+
+
+def test_a_broken_camera_costs_only_its_frame(tmp_path: Path) -> None:
+    keypoints = write_folder(tmp_path / "in", frames=2)
+    (keypoints / "frame_001.camera.json").write_text('{"K": [[1, 2], [3, 4]]}')
+    run_quick(keypoints, tmp_path / "out")
+    rows = {(row["stem"], row["person"]): row for row in table(tmp_path / "out")}
+    assert rows["frame_000", "0"]["status"] == "ok"
+    assert [rows["frame_001", str(i)]["status"] for i in (0, 1)] == ["unreadable"] * 2
+    assert "K should be" in rows["frame_001", "1"]["reason"]
+
+
+def test_genders_come_from_the_input_when_asked(tmp_path: Path) -> None:
+    people = [person(i) | {"gender_gt": gender} for i, gender in enumerate(("female", "male", "female"))] + [person(9)]
+    write_frame(tmp_path / "in", "a", people)
+    run_quick(tmp_path / "in", tmp_path / "out", gender="input")
+    results = [FitResult.load(path) for path in Store(tmp_path / "out").people("a")]
+    genders = ["female", "male", "female", "neutral"]
+    assert [result.provenance.gender for result in results] == genders
+    assert [row["gender"] for row in table(tmp_path / "out")] == genders
+    assert len({result.provenance.model_sha256 for result in results}) == 3
+
+
+def test_people_are_chosen(tmp_path: Path) -> None:
+    write_frame(tmp_path / "in", "a", [person(1, points=3), person(2, points=6), person(3), person(4)])
+    run_quick(tmp_path / "in", tmp_path / "out", largest=1, min_points=7)
+    rows = table(tmp_path / "out")
+    assert sorted(row["status"] for row in rows) == ["not_selected"] * 3 + ["ok"]
+    assert all(row["reason"] for row in rows if row["status"] == "not_selected")
 
 
 @pytest.mark.parametrize(("name", "fault"), [("tpu", "tpu"), ("cuda:99", "CUDA devices")])
@@ -203,10 +231,20 @@ def test_a_config_is_kept(tmp_path: Path) -> None:
     assert "job ends" in (tmp_path / "out" / "log.txt").read_text()
 
 
-def test_unknown_inputs_are_one_line(tmp_path: Path) -> None:
-    with pytest.raises((ValueError, OSError)) as caught:
-        run_quick(tmp_path / "nowhere", tmp_path / "out")
-    assert "nowhere" in str(caught.value) and "\n" not in str(caught.value)
-    with pytest.raises(ConfigError, match="no preset"):
-        run_quick(write_folder(tmp_path / "in"), tmp_path / "out", preset="splendid")
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ({"keypoints": "nowhere"}, "nowhere"),
+        ({"images": "nowhere"}, "nowhere"),
+        ({"cameras": "nowhere"}, "nowhere"),
+        ({"focal": 500.0, "fov": 50.0}, "not both"),
+        ({"preset": "splendid"}, "no preset"),
+        ({"model": "nowhere"}, "nowhere"),
+    ],
+)
+def test_unknown_inputs_are_one_line(tmp_path: Path, options: dict[str, object], fault: str) -> None:
+    options = {"keypoints": write_folder(tmp_path / "in", frames=1)} | options
+    with pytest.raises(ValueError, match=fault) as caught:
+        run_quick(out=tmp_path / "out", **options)
+    assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()

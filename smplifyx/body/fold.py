@@ -12,6 +12,7 @@ from ..keypoints import names
 from .joints import pose_index
 from .model import BodyModel
 from .point_model import POSEDIR_FLOOR, ContourTable, PointModel
+from .point_table import CONTOUR_YAWS
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,7 @@ def fold(body: BodyModel, points: Sequence[int]) -> PointModel:
     on_contour = (chosen >= names.CONTOUR.start) & (chosen < names.CONTOUR.stop)
     contour_at = on_contour.nonzero().flatten() if len(body.points.contour_sources) else chosen.new_zeros(0)
     rows = chosen[contour_at] - names.CONTOUR.start
-    contour_sources = body.points.contour_sources[:, rows]
-    contour_coefficients = body.points.contour_coefficients[:, rows].double()
+    contour_sources, contour_coefficients = _contour(body, rows)
 
     bone_weights = _gather(rest.weights, sources, coefficients)  # [P, J]
     contour_weights = _gather(rest.weights, contour_sources, contour_coefficients)  # [79, c, J]
@@ -79,6 +79,13 @@ def _assemble(body, rest, order, contour_at, bones, pairs, table, posed) -> Poin
         pairs_mask=mask, posed_at=posed_at, posed_dirs=posed_dirs,
     )  # fmt: skip
     return model.to(body.v_template.device, body.v_template.dtype)
+
+
+def _contour(body: BodyModel, points: Tensor) -> tuple[Tensor, Tensor]:
+    """Sources and coefficients [yaws, c, 3] of some contour points; for a body without contour, all yaws of none."""
+    if not len(body.points.contour_sources):
+        return points.new_zeros(CONTOUR_YAWS, 0, 3), torch.zeros(CONTOUR_YAWS, 0, 3).double()
+    return body.points.contour_sources[:, points], body.points.contour_coefficients[:, points].double()
 
 
 def _rest(body: BodyModel) -> _Rest:

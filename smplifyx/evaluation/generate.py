@@ -180,5 +180,6 @@ def _detections(
     confidence = draw.uniform(options.confidence, xy.shape[1]).to(xy.dtype)
     seen = draw.uniform((0.0, 1.0), xy.shape[1]) >= options.dropped
     seen &= xy.isfinite().all(-1) & (xy >= 0).all(-1) & (xy < options.image_side).all(-1)
-    detected = Keypoints(torch.where(seen[..., None], xy, 0.0), torch.where(seen, confidence, 0.0))
+    confidence = torch.where(seen, confidence, 0.0)
+    detected = Keypoints(torch.where(seen[..., None], xy, 0.0), confidence, torch.ones_like(confidence))
     return detected.to(device=people.transl.device)

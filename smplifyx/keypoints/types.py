@@ -16,25 +16,30 @@ from . import names
 class Keypoints(Bundle):
     """2D points of people in the canonical 137-point order (see `names.POINT_NAMES`).
 
+    `trust` in 0..1 says how far a detector's point means what the model's point of that name means (see
+    `layouts.trust`); it weighs the energy beside the confidence.
     `xy` in pixels of the upright image (x right, y down, origin at the top left corner), `confidence` in 0..1, where
     0 means that the point was not seen; the coordinates of such a point are 0 and mean nothing.
     """
 
     xy: Float[Tensor, "*batch 137 2"]
     confidence: Float[Tensor, "*batch 137"]
+    trust: Float[Tensor, "*batch 137"]
 
     @classmethod
-    def from_array(cls, array: object) -> Keypoints:
+    def from_array(cls, array: object, trust: object = 1.0) -> Keypoints:
         """From anything array-like [*batch, 137, 3] of (x, y, confidence); non-finite points become unseen.
 
-        Raises ValueError for another shape.
+        `trust` broadcasts to [*batch, 137]. Raises ValueError for another shape.
         """
         values = torch.as_tensor(array, dtype=torch.float32)
         if values.shape[-2:] != (names.COUNT, 3):
             raise ValueError(f"keypoints: expected [..., {names.COUNT}, 3], got {list(values.shape)}")
         seen = values.isfinite().all(-1) & (values[..., 2] > 0)
         values = torch.where(seen[..., None], values, torch.zeros_like(values))
-        return cls(xy=values[..., :2], confidence=values[..., 2].clamp(max=1.0))
+        confidence = values[..., 2].clamp(max=1.0)
+        trust = torch.as_tensor(trust, dtype=torch.float32).expand_as(confidence).contiguous()
+        return cls(xy=values[..., :2], confidence=confidence, trust=trust)
 
     def to_array(self) -> Float[Tensor, "*batch 137 3"]:
         """(x, y, confidence) side by side."""

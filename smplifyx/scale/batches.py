@@ -89,9 +89,7 @@ def fit_people(people: Sequence[Todo], bodies: Bodies, config: FitConfig, fit: F
     return [answers[i] for i in range(len(people))]
 
 
-def _fit_or_split(
-    people: Sequence[Todo], bodies: Bodies, config: FitConfig, fit: Fitter
-) -> list[FitResult | Failure]:
+def _fit_or_split(people: Sequence[Todo], bodies: Bodies, config: FitConfig, fit: Fitter) -> list[FitResult | Failure]:
     """An error in a batch is halved down to the person who causes it: the others never pay for it."""
     try:
         body = bodies.of(people[0].gender)

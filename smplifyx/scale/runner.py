@@ -38,6 +38,19 @@ class Progress(Protocol):
         """So many files and fitted people more are on the disk."""
 
 
+class Silent:
+    """A progress that tells nobody."""
+
+    def begin(self, files: int) -> None:
+        """Nothing to do."""
+
+    def advance(self, files: int, people: int) -> None:
+        """Nothing to do."""
+
+
+SILENT = Silent()
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a job came to."""
@@ -51,7 +64,7 @@ class Outcome:
         return sum(self.counts[status] for status in FITTED)
 
 
-def run_job(job: JobConfig, progress: Progress, fit: Fitter = fit_batch) -> Outcome:
+def run_job(job: JobConfig, progress: Progress = SILENT, fit: Fitter = fit_batch) -> Outcome:
     """Fits everyone that the job names and writes results/, summary.csv, config.yaml and log.txt.
 
     Raises ConfigError, KeypointError, BodyFileError, StoreError or ValueError, one line each, before anything is fitted

@@ -121,9 +121,10 @@ class StemTable:
 
     def claim(self, name: str, source: str) -> str:
         """The folder name for the frame called `name`; `source` tells frames of one name apart."""
-        stem = safe_stem(name)
-        if stem.casefold() in self._used:  # some disks do not tell case apart
-            stem = f"{stem}-{_short_hash(source)}"
+        wanted = stem = safe_stem(name)
+        while stem.casefold() in self._used:  # some disks do not tell case apart
+            source = _short_hash(source)
+            stem = f"{wanted}-{source}"
         self._used.add(stem.casefold())
         return stem
 

@@ -19,13 +19,18 @@ RANGES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]]
     "ankle": ((-40, -25, -25), (50, 25, 25)), "foot": ((-50, -8, -8), (40, 8, 8)),
     "spine": ((-30, -30, -25), (45, 30, 25)), "neck": ((-40, -45, -30), (40, 45, 30)),
     "head": ((-40, -45, -30), (40, 45, 30)), "collar": ((-15, -25, -15), (15, 25, 35)),
-    "shoulder": ((-70, -110, -90), (70, 60, 95)), "elbow": ((-80, -150, -8), (80, 5, 8)),
+    "shoulder": ((-90, -120, -90), (90, 60, 100)), "elbow": ((-80, -150, -8), (80, 5, 8)),
     "wrist": ((-70, -35, -80), (70, 35, 80)), "jaw": ((-3, -12, -4), (35, 12, 4)),
     "thumb": ((-30, -45, -45), (50, 45, 45)), "finger1": ((-12, -22, -95), (12, 22, 25)),
     "finger": ((-4, -4, -105), (4, 4, 15)),
 }  # fmt: skip
 FITTED = tuple(name for name in JOINTS[1:] if not name.startswith("right_") and not name.endswith("eye"))
-USUAL = {"left_shoulder": ((15, -10, -50), (35, 30, 30)), "left_hip": ((-35, 0, 5), (45, 10, 12))}
+ALONG_X = ("shoulder", "elbow", "wrist", "thumb", "finger1", "finger")
+_DOWN = ((15, -5, -55), (35, 30, 25))
+USUAL = {  # means and spreads in degrees
+    "left_shoulder": (_DOWN, ((10, -70, 0), (35, 30, 35)), _DOWN, ((0, -15, 60), (35, 30, 25))),
+    "left_hip": (((-25, 0, 5), (40, 15, 12)), ((-80, 0, 10), (35, 20, 18))),
+}
 LOWERED = (0.1, -0.35)  # sine of the elevation where the A-pose mesh starts to lead, and where it leads alone
 SAMPLES, RIDGE, SMALLEST = 56, 2e-3, 5e-5
 MUSH = {"spine": 12, "collar": 25, "shoulder": 30, "hip": 25, "neck": 12, "head": 12, "elbow": 6, "knee": 6}
@@ -48,16 +53,17 @@ def _kind(joint: str) -> str:
 
 
 def random_rotations(joint: str, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Rotations [count, 3, 3] over the joint's range, some of them at its ends."""
+    """Rotations [count, 3, 3] around what people usually do, or over the joint's whole range."""
     low, high = (np.array(bound, float) for bound in RANGES[_kind(joint)])
-    share = rng.random((count, 3))
-    share[: count // 4] = np.round(share[: count // 4])
-    angles = low + share * (high - low)
-    if joint in USUAL:  # half of the samples around what people do most of the day
-        mean, spread = USUAL[joint]
-        usual = np.clip(rng.normal(mean, spread, (count, 3)), low, high)
-        angles = np.where(np.arange(count)[:, None] % 2 == 0, usual, angles)
-    return Rotation.from_euler("XYZ", angles, degrees=True).as_matrix()
+    if joint in USUAL:
+        clusters = np.array(USUAL[joint], float)[np.arange(count) % len(USUAL[joint])]
+        angles = np.clip(rng.normal(clusters[:, 0], clusters[:, 1]), low, high)
+    else:
+        share = rng.random((count, 3))
+        share[: count // 4] = np.round(share[: count // 4])
+        angles = low + share * (high - low)
+    # limbs along x twist first and swing last; the others swing about x last
+    return Rotation.from_euler("xyz" if _kind(joint) in ALONG_X else "XYZ", angles, degrees=True).as_matrix()
 
 
 def smoothing(topology: Topology) -> sp.csr_array:
@@ -146,7 +152,7 @@ class Subject:
     topology: Topology
 
     def target(self, joint: str, local: np.ndarray) -> np.ndarray:
-        """Where the skin should be [S, V, 3] in poses [S, 55, 3, 3]: full rig, dual quaternions, smoothed at the trunk."""
+        """Where the skin should be [S, V, 3] in poses [S, 55, 3, 3]: full rig, dual quaternions, smooth trunk."""
         rest, joints = self.straight.vertices[0], self.straight.joints[0]
         pose = rig_transforms(local, joints)
         target = dual_quaternion_blend(rest, self.skin.bones, pose)
@@ -169,12 +175,13 @@ def fit_correctives(subject: Subject, rng: np.random.Generator, fitted: tuple[st
     rest, joints, weights = subject.straight.vertices[0], subject.straight.joints[0], subject.skin.joints
     posedirs, before, after = np.zeros((len(rest), 3, 54, 9)), {}, {}
     for joint in fitted:
-        count = SAMPLES * (3 if joint in USUAL else 1)
+        count = SAMPLES * (4 if joint in USUAL else 1)
         local = np.tile(np.eye(3), (count, len(JOINTS), 1, 1))
         local[:, JOINT[joint]] = random_rotations(joint, count, rng)
         chosen = moving_skin(joint, weights, subject.topology, min(MUSH.get(_kind(joint), 0), 8))
         target = subject.target(joint, local)[:, chosen]
-        found, before[joint], after[joint] = fit_joint(rest, joints, weights, local, target, [JOINT[joint]], chosen)
+        fit = fit_joint(rest, joints, weights, local, target, [JOINT[joint]], chosen)
+        found, before[joint], after[joint] = fit
         posedirs[chosen, :, JOINT[joint] - 1] += found
     before, after = ({k: 1000 * v for k, v in x.items()} for x in (before, after))
     return Correctives(_both_sides(posedirs, subject.topology.mirror), before, after)

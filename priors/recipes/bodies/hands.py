@@ -18,7 +18,7 @@ RELAXED = {"index": 18.0, "middle": 24.0, "ring": 28.0, "pinky": 30.0}  # knuckl
 
 @dataclass(frozen=True)
 class HandModel:
-    """Left-hand components [45, 45] (rows), mean [45] and training coefficients [n, 45]; the right hand mirrors them."""
+    """Left-hand components [45, 45] (rows), mean [45], training coefficients [n, 45]; the right hand mirrors them."""
 
     components: np.ndarray
     mean: np.ndarray
@@ -31,7 +31,7 @@ def flexion_axis(joints: np.ndarray) -> np.ndarray:
     a, b, c = (joints[JOINT[f"left_thumb{i}"]] for i in (1, 2, 3))
     along = (c - a) / np.linalg.norm(c - a)
     palm = np.array([0.0, -1.0, 0.0])
-    towards = palm - (palm @ along) * along + np.array([0.0, 0.0, -0.6])
+    towards = palm - (palm @ along) * along + np.array([0.0, 0.0, -1.1])
     axis = np.cross(along, towards)
     return axis / np.linalg.norm(axis)
 
@@ -46,7 +46,7 @@ def finger_pose(curl: np.ndarray, spread: np.ndarray, finger: str) -> np.ndarray
 
 
 def thumb_pose(flex: np.ndarray, opposition: np.ndarray, abduction: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    """Axis-angle [n, 3, 3] of the left thumb: flex [n, 2] of the outer joints, opposition and abduction [n] of the root."""
+    """Axis-angle [n, 3, 3] of the left thumb: flex [n, 2] outside; opposition, abduction [n] at its root."""
     out = np.zeros((len(flex), 3, 3))
     out[:, 1:] = flex[..., None] * axis
     roll = Rotation.from_rotvec(opposition[:, None] * np.array([1.0, 0.0, 0.0]))

@@ -94,7 +94,7 @@ def _outline(samples: np.ndarray, yaw: float, level: float) -> np.ndarray:
 def _mirror_points(faces: np.ndarray, bary: np.ndarray, topology: Topology) -> tuple[np.ndarray, np.ndarray]:
     where = {frozenset(face): i for i, face in enumerate(topology.faces.tolist())}
     out_faces, out_bary = np.empty_like(faces), np.empty_like(bary)
-    for i, (face, weight) in enumerate(zip(faces, bary)):
+    for i, (face, weight) in enumerate(zip(faces, bary, strict=True)):
         twins = topology.mirror[topology.faces[face]].tolist()
         out_faces[i] = where[frozenset(twins)]
         out_bary[i] = weight[[twins.index(v) for v in topology.faces[out_faces[i]].tolist()]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import cv2
 import numpy as np
+from PIL import Image
 
 from .model import Model
 from .poses import POSES, hand_poses, rotations, with_hands
@@ -16,7 +16,8 @@ from .tables import JOINT
 SMILE = {0: 2.0, 1: 1.6, 8: 0.8}
 FACES: dict[str, tuple[dict[int, float], float]] = {
     "neutral": ({}, 0.0), "smile": (SMILE, 0.0), "laugh": (SMILE | {0: 2.6}, 14.0), "open mouth": ({}, 22.0),
-    "pucker": ({0: -2.0}, 0.0), "frown": ({1: -2.0, 3: 1.0}, 0.0), "blink": ({5: 2.0}, 0.0), "surprise": ({5: -1.6}, 16.0),
+    "pucker": ({0: -2.0}, 0.0), "frown": ({1: -2.0, 3: 1.0}, 0.0), "blink": ({5: 2.2}, 0.0),
+    "surprise": ({5: -1.6}, 16.0),
 }  # fmt: skip
 SHOWN = ("T-pose", "relaxed", "arms up", "arms up, shoulders only", "arms forward", "hands on hips", "sitting",
          "crouching", "running")  # fmt: skip
@@ -59,9 +60,10 @@ def face_page(model: Model) -> np.ndarray:
         values = np.zeros(20)
         values[[10 + k for k in coefficients]] = list(coefficients.values())
         vertices = model.pose(rotations({"jaw": (jaw, 0.0, 0.0)}), values)
-        centre = (0.0, model.arrays["v_template"][model.arrays["extra_points"][0], 1] + 0.0, 0.05)
+        centre = (0.0, model.arrays["v_template"][model.arrays["extra_points"][0], 1] + 0.022, 0.05)
         for yaw in (0.0, -45.0):
-            tiles.append(label(picture(vertices, model.faces, colours(model), View(yaw, centre, 0.27), (220, 250)), name))
+            view = View(yaw, centre, 0.3)
+            tiles.append(label(picture(vertices, model.faces, colours(model), view, (220, 270)), name))
     return grid(tiles, 6)
 
 
@@ -89,7 +91,8 @@ def main() -> None:
     pages = {"poses": pose_page(model), "hands": hand_page(model), "faces": face_page(model),
              "shapes": shape_page(arguments.bodies)}  # fmt: skip
     for name, page in pages.items():
-        cv2.imwrite(str(arguments.out / f"body_{name}.png"), page, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+        small = Image.fromarray(page[..., ::-1]).quantize(160, dither=Image.Dither.NONE)  # a third of the size
+        small.save(arguments.out / f"body_{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -85,11 +85,11 @@ def _combine(prefix: str, *parts: Weights) -> Weights:
 
 
 def coefficients(people: People) -> Weights:
-    """Coefficient [n] of every blend shape that describes these people, by name (some names have no file: zero shape)."""
+    """Coefficient [n] of every blend shape that describes people, by name (a name without a file adds nothing)."""
     sex = {"male": 1 - people.gender, "female": people.gender}
     age = _hat(people.age, ADULT_AGES, (1 / 3, 2 / 3, 1))
     build = (sex, age, _thirds(people.muscle, "muscle"), _thirds(people.weight, "weight"))
-    race = dict(zip(("african", "asian", "caucasian"), people.race.T))
+    race = dict(zip(("african", "asian", "caucasian"), people.race.T, strict=True))
     height = {"minheight": 1 - people.height, "maxheight": people.height}
     proportions = {"uncommonproportions": 1 - people.proportions, "idealproportions": people.proportions}
     bust = (_thirds(people.cupsize, "cup"), _thirds(people.firmness, "firmness"))
@@ -97,7 +97,7 @@ def coefficients(people: People) -> Weights:
     out |= _combine("macrodetails/height/", *build, height)
     out |= _combine("macrodetails/proportions/", *build, proportions)
     out |= _combine("breast/", {"female": people.gender}, *build[1:], *bust)
-    for name, value in zip(LOCAL, people.local.T):
+    for name, value in zip(LOCAL, people.local.T, strict=True):
         out |= {f"{name}-incr": np.maximum(value, 0), f"{name}-decr": np.maximum(-value, 0)}
     return out
 

@@ -63,12 +63,13 @@ def hand_poses(model: Model) -> dict[str, np.ndarray]:
     """Left-hand poses [15, 3] by name."""
     axis = flexion_axis(model.arrays["J_regressor"] @ model.arrays["v_template"])
     fist = dict.fromkeys(("index", "middle", "ring", "pinky"), (82.0, 98.0, 65.0))
-    pinch = {"index": (52.0, 48.0, 30.0), "middle": (30.0, 30.0, 18.0), "ring": (24.0, 24.0, 14.0), "pinky": (18.0, 20.0, 12.0)}
+    pinch = {"index": (52.0, 55.0, 20.0), "middle": (30.0, 30.0, 18.0), "ring": (24.0, 24.0, 14.0),
+             "pinky": (18.0, 20.0, 12.0)}
     return {
         "flat": np.zeros((15, 3)), "relaxed": relaxed_hands(model),
-        "fist": _hand(fist, 0.0, (42.0, 48.0, 32.0, 4.0), axis),
-        "pinch": _hand(pinch, 2.0, (18.0, 22.0, 30.0, -2.0), axis),
-        "point": _hand(fist | {"index": (4.0, 4.0, 2.0)}, 0.0, (42.0, 45.0, 32.0, 4.0), axis),
+        "fist": _hand(fist, 0.0, (40.0, 62.0, 30.0, -8.0), axis),
+        "pinch": _hand(pinch, 2.0, (5.0, 25.0, 25.0, -5.0), axis),
+        "point": _hand(fist | {"index": (4.0, 4.0, 2.0)}, 0.0, (40.0, 62.0, 30.0, -8.0), axis),
         "spread": _hand(dict.fromkeys(fist, (-4.0, 0.0, 0.0)), 16.0, (-8.0, -8.0, -12.0, 10.0), axis),
     }  # fmt: skip
 

@@ -57,7 +57,8 @@ def mouth_inside(model: Model) -> np.ndarray:
     return part == part[distance.argmin()]
 
 
-def picture(vertices: np.ndarray, faces: np.ndarray, colour: np.ndarray, view: View, size: tuple[int, int]) -> np.ndarray:
+def picture(vertices: np.ndarray, faces: np.ndarray, colour: np.ndarray, view: View, size: tuple[int, int]
+            ) -> np.ndarray:  # fmt: skip
     """Shaded 8-bit BGR picture of (width, height) pixels on white."""
     width, height = size[0] * SAMPLES, size[1] * SAMPLES
     turn = Rotation.from_euler("xy", [view.pitch, view.yaw], degrees=True).as_matrix()
@@ -82,8 +83,9 @@ def picture(vertices: np.ndarray, faces: np.ndarray, colour: np.ndarray, view: V
 def label(image: np.ndarray, text: str) -> np.ndarray:
     """The picture with a caption under it."""
     strip = np.full((26, image.shape[1], 3), 255, np.uint8)
-    (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)
-    cv2.putText(strip, text, ((image.shape[1] - width) // 2, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (60, 60, 60), 1, cv2.LINE_AA)
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.45
+    (width, _), _ = cv2.getTextSize(text, font, scale, 1)
+    cv2.putText(strip, text, ((image.shape[1] - width) // 2, 17), font, scale, (60, 60, 60), 1, cv2.LINE_AA)
     return np.concatenate([image, strip])
 
 

@@ -41,7 +41,8 @@ def shape_figures(model: Model, people: Straight) -> Figures:
     after = np.einsum("jv,svc->sjc", arrays["J_regressor"].astype(float), fitted, optimize=True) - people.joints
     height = np.ptp(people.vertices[..., 1], axis=1)
     return {
-        "joint_regression_mean_mm": round(float(joint.mean()), 4), "joint_regression_max_mm": round(float(joint.max()), 2),
+        "joint_regression_mean_mm": round(float(joint.mean()), 4),
+        "joint_regression_max_mm": round(float(joint.max()), 2),
         "held_out_vertex_mean_mm": round(float(vertex.mean()), 2),
         "held_out_vertex_area_weighted_mm": round(float((vertex * areas).sum() / areas.sum() / len(vertex)), 2),
         "held_out_explained": round(1 - left / spread, 4),

@@ -114,7 +114,7 @@ def _straight_pose(joints: np.ndarray, tips: dict[str, np.ndarray]) -> np.ndarra
     world[:, JOINT["left_wrist"]] = hand
     for finger in tips:
         points = [at(f"left_{finger}{i}") for i in (1, 2, 3)] + [tips[finger]]
-        for i, (start, end) in enumerate(zip(points, points[1:])):
+        for i, (start, end) in enumerate(zip(points[:-1], points[1:], strict=True)):
             world[:, JOINT[f"left_{finger}{i + 1}"]] = _finger(finger, hand, end - start)
     world[:, JOINT["left_hip"]] = _towards(at("left_knee") - at("left_hip"), THIGH)
     world[:, JOINT["left_knee"]] = _towards(at("left_ankle") - at("left_knee"), SHANK)

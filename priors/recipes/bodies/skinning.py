@@ -1,4 +1,4 @@
-"""Posing: kinematic chain, linear blend skinning, and the full rig with dual quaternions that the correctives imitate."""
+"""Posing: kinematic chain, linear blend skinning, and the full rig with dual quaternions (the correctives' model)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def joint_weights(bones: np.ndarray) -> np.ndarray:
 
 
 def chain(local: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """World rotations [S, 55, 3, 3] and positions [S, 55, 3] from local rotations [S, 55, 3, 3] and rest joints [S, 55, 3]."""
+    """World rotations [S, 55, 3, 3], positions [S, 55, 3] of local rotations [S, 55, 3, 3], rest joints [S, 55, 3]."""
     rotation, position = np.empty_like(local), np.broadcast_to(joints, local.shape[:-1]).copy()
     rotation[:, 0] = local[:, 0]
     for j in range(1, len(PARENTS)):

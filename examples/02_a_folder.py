@@ -1,0 +1,24 @@
+"""A folder of keypoints as a resumable job, from Python; on the command line: smplifyx fit KEYPOINTS --out OUT --report.
+
+    python examples/02_a_folder.py
+"""
+
+from pathlib import Path
+
+from smplifyx.scale import JobConfig, run_job
+from smplifyx.scale.runner import Silent
+from smplifyx.scale.summary import read_summary
+
+DATA = Path(__file__).parent / "data"
+
+
+def main(out: Path = Path("out")) -> None:
+    job = JobConfig(keypoints=DATA / "keypoints", images=DATA, out=out / "folder", preset="fast")
+    outcome = run_job(job, Silent())
+    print(outcome)
+    for row in read_summary(out / "folder" / "summary.csv"):
+        print(row.stem, row.person, row.status.value, row.body_percent)
+
+
+if __name__ == "__main__":
+    main()

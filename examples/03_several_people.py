@@ -1,0 +1,34 @@
+"""Several people in one call, compared with the truth they were made from.
+
+    python examples/03_several_people.py
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from smplifyx import Camera, Keypoints, fit, load_body, read_frames
+from smplifyx.body.params import BodyParams
+from smplifyx.evaluation.metrics import person_errors
+from smplifyx.intrinsics import CameraOptions, camera_for
+
+DATA = Path(__file__).parent / "data"
+
+
+def main() -> float:
+    frames = [f for f in read_frames(DATA / "keypoints") if f.stem.startswith("generated")]
+    keypoints = Keypoints.from_array(np.stack([frame.people[0].keypoints for frame in frames]))
+    camera = Camera.stack([camera_for(frame, CameraOptions())[0] for frame in frames])  # their K lies beside the keypoints
+    body = load_body()
+    result = fit(keypoints, camera, body)
+
+    truths = [np.load(DATA / "truth" / f"{frame.stem}.npz") for frame in frames]
+    truth = BodyParams.stack([BodyParams(**{k: torch.as_tensor(file[k]) for k in file}) for file in truths])
+    errors = person_errors(body, result.params, truth)
+    print("PA-MPJPE in mm:", errors.pa_mpjpe.round(decimals=1).tolist())
+    return float(errors.pa_mpjpe.mean())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Makes the example people with known truth: held-out mocap poses on the embedded body, seen by random cameras.
+
+    python examples/recipes/make_generated.py --mocap FOLDER --out examples/data
+
+Writes `keypoints/generated_NN_keypoints.json` (OpenPose 1.3), `keypoints/generated_NN.camera.json` (the true camera) and
+`truth/generated_NN.npz` (the true body parameters).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+
+from smplifyx.body.files import load_body
+from smplifyx.evaluation.generate import GeneratedPeople, generate_people
+from smplifyx.evaluation.mocap import heldout_poses
+from smplifyx.keypoints import names
+
+PARTS = {
+    "pose_keypoints_2d": names.BODY, "hand_left_keypoints_2d": names.LEFT_HAND,
+    "hand_right_keypoints_2d": names.RIGHT_HAND, "face_keypoints_2d": names.FACE,
+}  # fmt: skip
+
+
+def openpose(keypoints: np.ndarray) -> dict[str, object]:
+    """One person [137, 3] as an OpenPose document."""
+    person = {key: np.round(keypoints[part], 3).flatten().tolist() for key, part in PARTS.items()}
+    return {"version": 1.3, "people": [{"person_id": [-1], **person}]}
+
+
+def write(people: GeneratedPeople, index: int, out: Path) -> None:
+    """The files of one person."""
+    stem = f"generated_{index:02d}"
+    (out / "keypoints").mkdir(parents=True, exist_ok=True)
+    (out / "truth").mkdir(exist_ok=True)
+    keypoints = people.keypoints.to_array()[index].double().numpy()
+    (out / "keypoints" / f"{stem}_keypoints.json").write_text(json.dumps(openpose(keypoints)) + "\n")
+    width, height = (int(side) for side in people.camera.image_size[index])
+    camera = {"K": people.camera.K[index].double().numpy().round(4).tolist(), "width": width, "height": height}
+    (out / "keypoints" / f"{stem}.camera.json").write_text(json.dumps(camera) + "\n")
+    truth = people.truth[index]
+    arrays = {field.name: getattr(truth, field.name).numpy() for field in dataclasses.fields(truth)}
+    np.savez_compressed(out / "truth" / f"{stem}.npz", **arrays)
+
+
+def main() -> None:
+    """Makes the people."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mocap", type=Path, required=True, help="folder with the CMU archive")
+    parser.add_argument("--out", type=Path, default=Path("examples/data"))
+    parser.add_argument("--count", type=int, default=6)
+    parser.add_argument("--seed", type=int, default=11)
+    options = parser.parse_args()
+    body = load_body(None)
+    poses = heldout_poses(options.mocap, body.joint_template.double().numpy())
+    people = generate_people(body, poses, options.count, options.seed)
+    for index in range(options.count):
+        write(people, index, options.out)
+    print(f"{options.count} people in {options.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""The whole fit: known truth, independence of resolution, order, company and batch size, and people who cannot be fitted."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import pytest
+import torch
+
+from cases import embedded_body, preset
+from make_bodies import write
+from mocap_data import random_poses
+from smplifyx import assets, rotations
+from smplifyx.body.joints import JOINT_NAMES, BodyKind, joint_names, parents
+from smplifyx.body.files import load_body
+from smplifyx.camera import Camera
+from smplifyx.config import FitConfig
+from smplifyx.evaluation.generate import GeneratedPeople, generate_people
+from smplifyx.evaluation.metrics import person_errors
+from smplifyx.fit import fit
+from smplifyx.keypoints import Keypoints, names
+from smplifyx.measure import reprojection_percent
+from smplifyx.result import FitResult, FitStatus
+
+FLOAT = torch.float32
+RADIANS = 1e-4
+
+
+@lru_cache(maxsize=1)
+def people() -> GeneratedPeople:
+    """Eight people in random moderate poses, seen from all around."""
+    return generate_people(embedded_body(FLOAT), random_poses(8, seed=3), 8, seed=5)
+
+
+@lru_cache(maxsize=4)
+def fitted(name: str = "smplx") -> FitResult:
+    return fit(people().keypoints, people().camera, embedded_body(FLOAT), preset(name))
+
+
+def turned(a: FitResult, b: FitResult) -> float:
+    """The largest difference of any joint's rotation, radians."""
+    first, second = (rotations.exp(r.params.full_pose()) for r in (a, b))
+    return float(rotations.angle_between(first, second).max())
+
+
+@pytest.mark.parametrize("name, limit", [("smplx", 45.0), ("fast", 55.0)])
+def test_generated_people_are_recovered(name, limit):
+    errors = person_errors(embedded_body(FLOAT), fitted(name).params, people().truth)
+    assert float(errors.pa_mpjpe.mean()) < limit
+    assert (errors.facing < 90).all()
+    assert float(reprojection_percent(people().keypoints, fitted(name).points2d).body.max()) < 1.5
+    assert (fitted(name).status == int(FitStatus.OK)).all()
+
+
+@pytest.mark.parametrize("scale", [0.5, 3.0])
+def test_the_answer_does_not_depend_on_the_resolution(scale):
+    zoom = torch.diag(torch.tensor([scale, scale, 1.0]))
+    camera = Camera(zoom @ people().camera.K, people().camera.image_size * scale)
+    keypoints = people().keypoints.replace(xy=people().keypoints.xy * scale)
+    other = fit(keypoints, camera, embedded_body(FLOAT), preset())
+    assert turned(fitted(), other) < 1e-2
+    torch.testing.assert_close(other.params.transl, fitted().params.transl, atol=1e-2, rtol=1e-2)
+
+
+@pytest.mark.parametrize("rows", [[0], [7], [5, 2], [7, 6, 5, 4, 3, 2, 1, 0], [3, 3, 3]])
+def test_a_person_is_the_same_alone_and_in_any_company_and_order(rows):
+    some = fit(people().keypoints[rows], people().camera[rows], embedded_body(FLOAT), preset())
+    assert turned(fitted()[rows], some) < RADIANS
+    torch.testing.assert_close(some.params.betas, fitted().params.betas[rows], atol=RADIANS, rtol=0)
+    torch.testing.assert_close(some.params.transl, fitted().params.transl[rows], atol=RADIANS, rtol=0)
+
+
+HOPELESS = {
+    "nothing seen": lambda k: k.replace(confidence=torch.zeros_like(k.confidence)),
+    "not a number": lambda k: k.replace(xy=torch.full_like(k.xy, torch.nan)),
+    "all at one place": lambda k: k.replace(xy=torch.full_like(k.xy, 500.0)),
+}
+
+
+@pytest.mark.parametrize("name", HOPELESS)
+def test_a_hopeless_person_neither_raises_nor_touches_the_others(name):
+    one = HOPELESS[name](people().keypoints[:1])
+    mixed = Keypoints.cat([people().keypoints[:2], one, people().keypoints[2:4]])
+    result = fit(mixed, people().camera[[0, 1, 0, 2, 3]], embedded_body(FLOAT), preset())
+    assert turned(result[[0, 1, 3, 4]], fitted()[:4]) < RADIANS
+    assert result.status[2] != int(FitStatus.OK)
+
+
+def test_few_points_are_fitted_and_flagged():
+    confidence = people().keypoints.confidence.clone()
+    confidence[:, 7:] = 0
+    result = fit(people().keypoints.replace(confidence=confidence), people().camera, embedded_body(FLOAT), preset())
+    assert (result.status == int(FitStatus.LOW_EVIDENCE)).all()
+    assert result.params.body_pose.isfinite().all()
+
+
+def test_the_best_hypothesis_is_the_one_returned():
+    result = fitted()
+    tried = result.hypothesis_energies.isfinite()
+    assert (tried.sum(1) == 8).all()
+    rows = torch.arange(8)
+    assert torch.equal(result.energy, result.hypothesis_energies[rows, result.chosen])
+    assert (result.gap >= 0).all()
+    torch.testing.assert_close(result.energy, sum(result.energies.values()), rtol=1e-4, atol=1e-4)
+
+
+def test_points_are_those_of_the_camera():
+    result = fitted()
+    torch.testing.assert_close(result.camera.project(result.points3d), result.points2d, equal_nan=True)
+
+
+def test_a_free_focal_length_is_found_again():
+    """Strong perspective and a wrong guess: the fit moves the focal length towards the truth, and saves it."""
+    body = embedded_body(FLOAT)
+    near = generate_people(body, random_poses(8, seed=3), 8, seed=5)
+    wrong = near.camera.zoomed(torch.full((8,), 1.4))
+    config = preset()
+    stages = [s.model_dump() for s in config.stages]
+    stages[-1]["free"] = [*stages[-1]["free"], "focal"]
+    stages[-1]["weights"]["focal"] = 1.0
+    freed = FitConfig.model_validate(config.model_dump() | {"stages": stages})
+    found = fit(near.keypoints, wrong, body, freed)
+    before = (wrong.focal / near.camera.focal).log().abs().mean()
+    after = (found.camera.focal / near.camera.focal).log().abs().mean()
+    assert after < 0.8 * before
+
+
+def test_cameras_and_people_come_in_the_same_number():
+    with pytest.raises(ValueError, match="one camera per person"):
+        fit(people().keypoints, people().camera[:3], embedded_body(FLOAT), preset())
+
+
+def reduced_body(kind: BodyKind, path):
+    """The embedded body as a SMPL or SMPL-H file: fewer joints, each removed one's weight on its parent."""
+    with np.load(assets.folder("priors") / "bodies" / "neutral.npz") as file:
+        full = {key: file[key] for key in ("v_template", "f", "weights", "J_regressor", "extra_points", "shapedirs")}
+    kept = joint_names(kind)
+    source = [JOINT_NAMES.index(n) if n in JOINT_NAMES else JOINT_NAMES.index(n.split("_")[0] + "_middle1") for n in kept]
+    ups, weights = parents(BodyKind.SMPLX), full["weights"].copy()
+    for joint in reversed(range(len(JOINT_NAMES))):
+        if joint not in source:
+            heir = joint if joint in source else ups[joint]
+            weights[:, heir] += weights[:, joint]
+    arrays = {
+        "v_template": full["v_template"], "f": full["f"], "shapedirs": full["shapedirs"][..., :10],
+        "weights": weights[:, source], "J_regressor": full["J_regressor"][source], "extra_points": full["extra_points"],
+        "posedirs": np.zeros((len(weights), 3, 9 * (len(kept) - 1)), np.float32),
+        "kintree_table": np.array([parents(kind), range(len(kept))]),
+    }  # fmt: skip
+    return load_body(write(path, arrays))
+
+
+@pytest.mark.parametrize("name, kind", [("smpl", BodyKind.SMPL), ("smplh", BodyKind.SMPLH)])
+def test_the_presets_of_other_bodies_fit_them(tmp_path, name, kind):
+    body = reduced_body(kind, tmp_path / f"{name}.npz")
+    assert body.kind is kind
+    result = fit(people().keypoints, people().camera, body, preset(name))
+    percent = reprojection_percent(people().keypoints, result.points2d)
+    assert float(percent.body.max()) < 2.0 and percent.face.isnan().all()
+    assert percent.hands.isnan().all() == (kind is BodyKind.SMPL)
+    assert result.points3d[:, names.FACE].isnan().all()
+
+
+def test_the_2019_preset_runs_and_states_its_focal_length():
+    config = preset("smplify_x_2019")
+    short = [s.model_dump() | {"solver": {"kind": "lbfgs", "max_steps": 30}} for s in config.stages]
+    quick = FitConfig.model_validate(config.model_dump() | {"stages": short})
+    result = fit(people().keypoints[:2], people().camera[:2], embedded_body(FLOAT), quick)
+    assert result.camera.focal.unique().tolist() == [5000.0]
+    assert result.energy.isfinite().all() and set(result.energies) >= {"bending", "jaw", "left_hand_size", "pose_prior"}
