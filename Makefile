@@ -6,6 +6,9 @@ RUN := $(VENV)/bin
 STAMP = $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 comma := ,
 
+# Threads that wait by spinning make a fit many times slower on a machine that others use too.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .PHONY: demo test lint setup clean
 
 demo: setup

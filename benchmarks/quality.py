@@ -2,7 +2,7 @@
 
     python -m benchmarks.quality --photos FOLDER --mocap FOLDER [--preset smplx ...] [--count 256]
 
-`--photos`: a folder with `keypoints/` (OpenPose JSON) and `images/`. `--mocap`: the folder of the CMU archive; the poses
+`--photos`: a folder with `keypoints/` (OpenPose JSON) and `images/`. `--mocap`: the folder of the CMU archive; poses
 of subjects 13 and 14 (never trained on) are put on the embedded body with random shapes, hands, faces and cameras.
 2D error alone rewards the worst 3D, so neither table is read without the other.
 """
@@ -27,7 +27,7 @@ from smplifyx.evaluation.generate import GeneratedPeople, generate_people
 from smplifyx.evaluation.metrics import person_errors
 from smplifyx.evaluation.mocap import heldout_poses
 from smplifyx.fit import fit
-from smplifyx.intrinsics import CameraOptions, camera_for
+from smplifyx.intrinsics import camera_for, options_for
 from smplifyx.keypoints import Keypoints
 from smplifyx.keypoints.reading import read_frames
 from smplifyx.result import FitResult
@@ -49,10 +49,11 @@ class Photos:
 def read_photos(folder: Path) -> Photos:
     """All people of `folder/keypoints` with the default cameras of `folder/images`."""
     people, cameras, names = [], [], []
+    options = options_for(folder / "keypoints")
     for frame in read_frames(folder / "keypoints", folder / "images"):
         for person in frame.people:
             people.append(torch.as_tensor(person.keypoints))
-            cameras.append(camera_for(frame, CameraOptions())[0])
+            cameras.append(camera_for(frame, options)[0])
             names.append(f"{frame.stem}#{person.index}")
     return Photos(Keypoints.from_array(torch.stack(people)), Camera.stack(cameras), tuple(names))
 
@@ -107,7 +108,9 @@ def table(title: str, rows: dict[str, dict[str, float]]) -> str:
     columns = list(next(iter(rows.values())))
     lines = [f"\n{title}\n", "| |" + "|".join(columns) + "|", "|---|" + "---|" * len(columns)]
     for name, row in rows.items():
-        lines.append(f"|{name}|" + "|".join(f"{row[c]:.3g}" if row[c] < 1000 else f"{row[c]:.0f}" for c in columns) + "|")
+        lines.append(
+            f"|{name}|" + "|".join(f"{row[c]:.3g}" if row[c] < 1000 else f"{row[c]:.0f}" for c in columns) + "|"
+        )
     return "\n".join(lines)
 
 

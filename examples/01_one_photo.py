@@ -1,6 +1,6 @@
 """One photo: keypoints in, a body out, drawn on the photo.
 
-    python examples/01_one_photo.py
+python examples/01_one_photo.py
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""A folder of keypoints as a resumable job, from Python; on the command line: smplifyx fit KEYPOINTS --out OUT --report.
+"""A folder of keypoints as a resumable job, from Python. On the command line: smplifyx fit KEYPOINTS --out OUT.
 
-    python examples/02_a_folder.py
+python examples/02_a_folder.py
 """
 
 from pathlib import Path

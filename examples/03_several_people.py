@@ -1,6 +1,6 @@
 """Several people in one call, compared with the truth they were made from.
 
-    python examples/03_several_people.py
+python examples/03_several_people.py
 """
 
 from pathlib import Path
@@ -19,7 +19,9 @@ DATA = Path(__file__).parent / "data"
 def main() -> float:
     frames = [f for f in read_frames(DATA / "keypoints") if f.stem.startswith("generated")]
     keypoints = Keypoints.from_array(np.stack([frame.people[0].keypoints for frame in frames]))
-    camera = Camera.stack([camera_for(frame, CameraOptions())[0] for frame in frames])  # their K lies beside the keypoints
+    camera = Camera.stack(
+        [camera_for(frame, CameraOptions())[0] for frame in frames]
+    )  # their K lies beside the keypoints
     body = load_body()
     result = fit(keypoints, camera, body)
 

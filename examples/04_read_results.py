@@ -1,6 +1,6 @@
 """Reading results back: parameters, camera, points and the mesh, all in the camera's frame.
 
-    python examples/02_a_folder.py && python examples/04_read_results.py
+python examples/02_a_folder.py && python examples/04_read_results.py
 """
 
 from pathlib import Path
@@ -17,7 +17,8 @@ def main(out: Path = Path("out")) -> None:
         vertices = result.vertices(body)  # [V, 3] metres
         height = float(vertices[:, 1].max() - vertices[:, 1].min())
         focal = float(result.camera.K[0, 0])
-        print(f"{path.parent.name}/{path.stem}: focal {focal:.0f} px, {result.params.transl[2]:.1f} m away, {height:.2f} m high")
+        distance = float(result.params.transl[2])
+        print(f"{path.parent.name}/{path.stem}: focal {focal:.0f} px, {distance:.1f} m away, {height:.2f} m high")
         mesh = trimesh.Trimesh(vertices.numpy(), body.faces.numpy(), process=False)
         mesh.export(out / f"{path.parent.name}_{path.stem}.ply")
 

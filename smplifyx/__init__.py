@@ -1,12 +1,16 @@
 """smplifyx: 2D keypoints of people in, expressive 3D people out."""
 
+import os
+
+# Before torch loads OpenMP: waiting threads sleep. Spinning ones make a fit twenty times slower on a busy machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from .body.files import load_body  # noqa: E402
+from .camera import Camera  # noqa: E402
+from .config import FitConfig, load_preset  # noqa: E402
+from .fit import fit  # noqa: E402
+from .keypoints import Keypoints, read_frames  # noqa: E402
+from .result import FitResult  # noqa: E402
+
 __version__ = "0.1.0"
-
-from .body.files import load_body
-from .camera import Camera
-from .config import FitConfig, load_preset
-from .fit import fit
-from .keypoints import Keypoints, read_frames
-from .result import FitResult
-
 __all__ = ["Camera", "FitConfig", "FitResult", "Keypoints", "fit", "load_body", "load_preset", "read_frames"]

@@ -17,8 +17,7 @@ from . import viz
 from .body.model import BodyModel, Gender
 from .camera import Camera
 from .export.meshes import write_mesh
-from .keypoints.people import KeypointError
-from .keypoints.reading import read_image
+from .keypoints.images import ImageError, read_image
 from .result import FitResult
 from .result_file import ResultFileError
 from .scale.batches import Bodies
@@ -170,8 +169,8 @@ def _photo(result: FitResult) -> np.ndarray | None:
     if not result.origin.image:
         return None
     try:
-        image = read_image(result.origin.image)
-    except KeypointError as error:  # the photo has gone since
+        image = read_image(Path(result.origin.image))
+    except ImageError as error:  # the photo has gone since
         LOG.warning("drawn without its photo: %s", error)
         return None
     size = tuple(round(float(side)) for side in result.camera.image_size)

@@ -1,4 +1,4 @@
-"""The first guess: several orientations of a few poses, each placed by weighted alignment with every seen body point."""
+"""The first guess: orientations of a few poses, each placed by weighted alignment with every seen body point."""
 
 from __future__ import annotations
 

@@ -1,139 +1,199 @@
-"""Which camera took a picture: asked for, written beside it, told by EXIF, or a stated default."""
+"""Which K belongs to an image: told by the user, a sidecar or EXIF, else a stated default; never asked of a network."""
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
+import numpy as np
 import torch
-from PIL import Image
 
 from .camera import Camera
-from .keypoints.people import Frame, KeypointError
-from .keypoints.reading import camera_file
+from .keypoints.images import ImageError, focal_35mm
+from .keypoints.people import Frame, SizeSource
+from .keypoints.sidecar import (
+    EVERY,
+    TABLES,
+    CameraRecord,
+    IntrinsicsError,
+    find_sidecar,
+    read_camera_file,
+    read_cameras,
+)
 
-FILM_DIAGONAL = 43.2666  # mm, of 36 x 24 film: CIPA defines the 35 mm equivalent by the diagonal
-EXIF_SUB_IFD = 0x8769
-FOCAL_35MM = 0xA405
-CSV_NAME = "cameras.csv"
+__all__ = ["CameraOptions", "CameraSource", "IntrinsicsError", "camera_for", "options_for"]
+
+FILM_DIAGONAL = math.hypot(36.0, 24.0)  # mm (43.27); CIPA DC-008: 35 mm-equivalent is equality of the diagonal angle
+WIDEST = 0.1  # least focal length as a share of the image's diagonal (157 degrees across); less is a wrong unit
+SAME_ASPECT = 0.01  # relative difference of aspect up to which a K of another resolution is rescaled
 
 
-class CameraError(KeypointError):
-    """Intrinsics that cannot be used; the message is one line."""
+class CameraSource(Enum):
+    """Where a K comes from, from the strongest claim to the weakest."""
+
+    FOCAL = "focal"
+    FOCAL_35MM = "focal_35mm"
+    FOV = "fov"
+    SIDECAR = "sidecar"
+    EXIF = "exif"
+    DEFAULT = "default"
 
 
 @dataclass(frozen=True)
 class CameraOptions:
-    """What the user says about cameras; at most one of focal and fov."""
+    """What the user says about all cameras of a run; at most one of the first three.
 
-    focal: float | None = None  # pixels
-    fov: float | None = None  # degrees, horizontal
-    cameras: Path | None = None  # JSON {stem: camera} or CSV with columns stem, fx, fy, cx, cy
+    `focal_px` in pixels, `fov_degrees` the horizontal field of view of the upright image (across its width),
+    `focal_35mm` in 35 mm-equivalent millimetres. `cameras`: records by image stem, or EVERY (see `options_for`).
+    `use_exif` allows the focal length that the image's EXIF tells.
+    """
+
+    focal_px: float | None = None
+    fov_degrees: float | None = None
+    focal_35mm: float | None = None
+    cameras: Mapping[str, CameraRecord] = field(default_factory=dict)
+    use_exif: bool = True
 
     def __post_init__(self) -> None:
-        if self.focal is not None and self.fov is not None:
-            raise CameraError("give --focal or --fov, not both")
-        if self.focal is not None and not (math.isfinite(self.focal) and self.focal > 0):
-            raise CameraError(f"focal: expected pixels above 0, got {self.focal}")
-        if self.fov is not None and not 0 < self.fov < 180:
-            raise CameraError(f"fov: expected degrees between 0 and 180, got {self.fov}")
+        """Raises IntrinsicsError for values that no camera has, and for more than one of the three."""
+        given = {"focal_px": self.focal_px, "fov_degrees": self.fov_degrees, "focal_35mm": self.focal_35mm}
+        given = {name: value for name, value in given.items() if value is not None}
+        if len(given) > 1:
+            raise IntrinsicsError(f"{' and '.join(given)} say the same thing twice: give one")
+        allowed = {"focal_px": (10, 1e6), "fov_degrees": (0.1, 150), "focal_35mm": (3, 3000)}
+        for name, value in given.items():
+            low, high = allowed[name]
+            if not low <= value <= high:
+                raise IntrinsicsError(f"{name}: expected {low:g}..{high:g}, got {value}")
 
 
-def camera_for(frame: Frame, options: CameraOptions) -> tuple[Camera, str]:
-    """The camera of a frame, unbatched, and where it comes from.
+def options_for(source: Path, sidecar: Path | None = None, options: CameraOptions | None = None) -> CameraOptions:
+    """The options with the camera table of a run, read once.
 
-    In this order: `focal`, `fov`, a K in a file (the one given, `X.camera.json` or `cameras.csv` beside the keypoints),
-    EXIF's 35 mm equivalent focal length, else a focal length as long as the image's diagonal (a diagonal field of view
-    of 53 degrees). Raises CameraError for a camera that makes no sense.
+    `sidecar` is a CSV (`stem,fx,fy,cx,cy[,width,height]`) or JSON file of cameras; where None, `cameras.csv` or
+    `cameras.json` in the keypoint folder `source` (or beside it, for a file) is used if it exists.
+    Raises IntrinsicsError.
     """
-    size = torch.tensor(frame.image_size, dtype=torch.float32)
-    if options.focal is not None:
-        return Camera.from_focal(options.focal, size), "focal"
-    if options.fov is not None:
-        return Camera.from_fov(options.fov, size), "fov"
-    written = _written(frame, options)
-    if written is not None:
-        return Camera(K=written, image_size=size), "sidecar"
-    diagonal = float(size.norm())
-    film = _film_focal(frame.image)
-    if film is not None:
-        return Camera.from_focal(film / FILM_DIAGONAL * diagonal, size), "exif"
-    return Camera.from_focal(diagonal, size), "default: image diagonal"
+    options = options or CameraOptions()
+    folder = source if source.is_dir() else source.parent
+    if sidecar is None:
+        sidecar = next((folder / name for name in TABLES if (folder / name).is_file()), None)
+    if sidecar is None:
+        return options
+    return CameraOptions(
+        options.focal_px, options.fov_degrees, options.focal_35mm, read_cameras(sidecar), options.use_exif
+    )
 
 
-def _written(frame: Frame, options: CameraOptions) -> torch.Tensor | None:
-    """K from a file, [3, 3], or None where no file speaks of this frame."""
-    for path, pick in _places(frame, options):
-        if path.is_file():
-            entry = pick(_load(path))
-            if entry is not None:
-                return _matrix(entry, f"{path.name}: {frame.stem}")
+def camera_for(frame: Frame, options: CameraOptions) -> tuple[Camera, CameraSource, str]:
+    """The camera of one frame (no batch axes), where its K comes from, and a line that says so.
+
+    The first of: the user's focal length or field of view; the frame's own `X.camera.json`; the table of cameras;
+    EXIF; a focal length of the image's diagonal in pixels (53 degrees corner to corner). The principal point is the
+    centre of the image unless a sidecar tells it. Raises IntrinsicsError for a frame whose image size is unknown and
+    for unusable values.
+    """
+    if frame.image_size is None:
+        raise IntrinsicsError(f"{frame.stem}: no image size: no image, no sidecar, no keypoints")
+    for choose in (_from_options, _from_sidecar, _from_exif, _from_default):
+        if (choice := choose(frame, options)) is not None:
+            camera, source, note = choice
+            break
+    _check(camera, frame.stem, note)
+    if frame.size_source is SizeSource.KEYPOINTS:
+        width, height = frame.image_size
+        note += f"; no image: its size is taken as {width}x{height}, which holds every keypoint"
+    return camera, source, note
+
+
+_Choice = tuple[Camera, CameraSource, str]
+
+
+def _centred(frame: Frame, focal: float) -> Camera:
+    return Camera.from_focal(focal, torch.tensor(frame.image_size, dtype=torch.float32))
+
+
+def _diagonal(frame: Frame) -> float:
+    return math.hypot(*frame.image_size)
+
+
+def _from_options(frame: Frame, options: CameraOptions) -> _Choice | None:
+    if options.focal_px is not None:
+        return _centred(frame, options.focal_px), CameraSource.FOCAL, f"focal length {options.focal_px:g} px as given"
+    if options.focal_35mm is not None:
+        focal = options.focal_35mm / FILM_DIAGONAL * _diagonal(frame)
+        return _centred(frame, focal), CameraSource.FOCAL_35MM, f"{options.focal_35mm:g} mm (35 mm equivalent) as given"
+    if options.fov_degrees is not None:
+        focal = frame.image_size[0] / 2 / math.tan(math.radians(options.fov_degrees) / 2)
+        return _centred(frame, focal), CameraSource.FOV, f"horizontal view of {options.fov_degrees:g} degrees as given"
     return None
 
 
-def _places(frame: Frame, options: CameraOptions) -> list[tuple[Path, Callable[[Mapping], Mapping | None]]]:
-    def by_stem(document: Mapping) -> Mapping | None:
-        return document.get(frame.stem) or document.get(frame.stem.rsplit("/", 1)[-1])
-
-    if options.cameras is not None:
-        if not options.cameras.is_file():
-            raise CameraError(f"{options.cameras}: no such file of cameras")
-        return [(options.cameras, lambda d: d if _is_camera(d) else by_stem(d))]
-    folder = frame.keypoint_file.parent
-    return [(camera_file(frame.keypoint_file), lambda d: d if _is_camera(d) else None), (folder / CSV_NAME, by_stem)]
-
-
-def _is_camera(document: Mapping) -> bool:
-    return "K" in document or "fx" in document
+def _from_sidecar(frame: Frame, options: CameraOptions) -> _Choice | None:
+    record = _record(frame, options)
+    if record is None or record.K is None:
+        return None
+    K, scaled = _fitted_to(record, frame.image_size)
+    size = torch.tensor(frame.image_size, dtype=torch.float32)
+    camera = Camera(K=torch.tensor(K, dtype=torch.float32), image_size=size)
+    note = f"K from {record.origin}{scaled}"
+    return camera, CameraSource.SIDECAR, note if record.note is None else f"{note}; {record.note}"
 
 
-@lru_cache(maxsize=8)
-def _cached(path: Path, changed: float) -> Mapping[str, object]:
-    try:
-        if path.suffix.lower() == ".csv":
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                return {str(row.get("stem")): row for row in csv.DictReader(file)}
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, csv.Error) as error:
-        raise CameraError(f"{path}: not a readable camera file: {' '.join(str(error).split())}") from error
-    if not isinstance(document, dict):
-        raise CameraError(f"{path}: expected an object, got {type(document).__name__}")
-    return document
+def _record(frame: Frame, options: CameraOptions) -> CameraRecord | None:
+    """The frame's own file, else its row in the table (by whole stem, then by name), else what holds for all."""
+    own = find_sidecar(frame)
+    if own is not None and (record := read_camera_file(own)).K is not None:
+        return record
+    keys = (frame.stem, Path(frame.stem).name, EVERY)
+    return next((options.cameras[key] for key in keys if key in options.cameras), None)
 
 
-def _load(path: Path) -> Mapping[str, object]:
-    return _cached(path, path.stat().st_mtime)
+def _fitted_to(record: CameraRecord, size: tuple[int, int]) -> tuple[np.ndarray, str]:
+    """The record's K for an image of `size`, rescaled where it was measured at another resolution."""
+    K, scaled = record.K.copy(), ""
+    if record.image_size is not None and record.image_size != size:
+        x, y = size[0] / record.image_size[0], size[1] / record.image_size[1]
+        if abs(x / y - 1) > SAME_ASPECT:
+            raise IntrinsicsError(f"{record.origin}: K is for {_by(record.image_size)}, the image is {_by(size)}")
+        K = np.diag([x, y, 1.0]) @ K
+        scaled = f", scaled from {_by(record.image_size)} to {_by(size)}"
+    center = np.where(np.isfinite(K[:2, 2]), K[:2, 2], np.array(size) / 2)
+    K[:2, 2] = center
+    return K, scaled
 
 
-def _matrix(entry: object, where: str) -> torch.Tensor:
-    """K from {"K": 3x3} or {"fx", "fy", "cx", "cy"}; fy may be absent where pixels are square."""
-    try:
-        if "K" in entry:
-            K = torch.tensor(entry["K"], dtype=torch.float32)
-        else:
-            fx, cx, cy = (float(entry[key]) for key in ("fx", "cx", "cy"))
-            K = torch.tensor([[fx, 0, cx], [0, float(entry.get("fy") or fx), cy], [0, 0, 1]])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CameraError(f"{where}: expected K (3x3) or fx, fy, cx, cy: {' '.join(str(error).split())}") from error
-    sound = K.shape == (3, 3) and K.isfinite().all() and K[0, 0] > 0 and K[1, 1] > 0
-    if not sound or K[2].tolist() != [0, 0, 1] or K[1, 0] != 0 or K[0, 1] != 0:
-        raise CameraError(f"{where}: K should be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] with fx, fy > 0, got {K.tolist()}")
-    return K
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
 
 
-def _film_focal(image: Path | None) -> float | None:
-    """EXIF's 35 mm equivalent focal length in mm, if it is there and above 0."""
-    if image is None:
+def _from_exif(frame: Frame, options: CameraOptions) -> _Choice | None:
+    if frame.image is None or not options.use_exif:
         return None
     try:
-        with Image.open(image) as opened:
-            value = opened.getexif().get_ifd(EXIF_SUB_IFD).get(FOCAL_35MM)
-        focal = float(value) if value is not None else 0.0
-    except (OSError, TypeError, ValueError, SyntaxError, ZeroDivisionError):  # a damaged block is no block
+        millimetres = focal_35mm(frame.image)
+    except ImageError:
+        return None  # the frame's notes say so already, and its size came from elsewhere
+    if millimetres is None:
         return None
-    return focal if math.isfinite(focal) and focal > 0 else None
+    focal = millimetres / FILM_DIAGONAL * _diagonal(frame)
+    return _centred(frame, focal), CameraSource.EXIF, f"{millimetres:g} mm (35 mm equivalent) in EXIF"
+
+
+def _from_default(frame: Frame, options: CameraOptions) -> _Choice:
+    focal = _diagonal(frame)
+    return _centred(frame, focal), CameraSource.DEFAULT, f"default focal length, the image's diagonal: {focal:.0f} px"
+
+
+def _check(camera: Camera, stem: str, note: str) -> None:
+    """Raises IntrinsicsError where the focal length is in a wrong unit for the image."""
+    least = WIDEST * float(camera.image_size.norm())
+    focal = float(camera.focal.min())
+    if focal < least:
+        raise IntrinsicsError(
+            f"{stem}: {note}: {focal:g} px is too short for this image, at least {least:.0f} px expected "
+            "(millimetres? give the 35 mm equivalent instead)"
+        )

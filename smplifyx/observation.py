@@ -77,7 +77,7 @@ def box_diagonal(xy: Float[Tensor, "batch p 2"], confidence: Float[Tensor, "batc
 def observe(
     keypoints: Keypoints, camera: Camera, config: FitConfig, stage: StageConfig, points: list[int], scale: Tensor
 ) -> Observation:
-    """What a stage sees of each person: the canonical `points`, the others left out. scale: pixels per metre [batch]."""
+    """What a stage sees of each person: the canonical `points`, no others. scale: pixels per metre [batch]."""
     data = config.reprojection
     like = keypoints.xy
     factor = per_point(stage.part_weights)
@@ -97,4 +97,3 @@ def observe(
 def stage_points(stage: StageConfig, known: Tensor) -> list[int]:
     """The canonical points a stage reads: those of its parts that the body has."""
     return [p for part in Part if part in stage.parts for p in PART_POINTS[part] if known[p]]
-

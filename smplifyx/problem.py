@@ -17,7 +17,7 @@ from .body import point_model
 from .body.point_model import ContourTable, PointModel, Posed
 from .config import Block
 from .state import Decoder, State
-from .terms.scene import Observation, Rows, Scene, Slopes, Term
+from .terms.scene import Observation, Scene, Slopes, Term
 
 JOINTS_OF = MappingProxyType({  # where each rotation block sits in BodyParams.full_pose()
     Block.GLOBAL_ORIENT: range(0, 1), Block.BODY: range(1, 22), Block.JAW: range(22, 23), Block.LEYE: range(23, 24),
@@ -226,7 +226,9 @@ def _accumulate(
     for at, left in columns:
         gradient[:, at] += factor * (rows[..., None] * left).sum(-2)
         for other, right in columns:
-            hessian[:, at, other] += factor * (left.mT @ right if left.dim() == right.dim() == 2 else _gram(left, right))
+            hessian[:, at, other] += factor * (
+                left.mT @ right if left.dim() == right.dim() == 2 else _gram(left, right)
+            )
 
 
 def _gram(left: Tensor, right: Tensor) -> Tensor:

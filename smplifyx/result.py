@@ -147,7 +147,8 @@ _ORIGIN = MappingProxyType({f.name: type(f.default) for f in dataclasses.fields(
 _EXPECTED = MappingProxyType({  # shapes every result file must have; None: any length
     "global_orient": (3,), "body_pose": (21, 3), "left_hand_pose": (15, 3), "right_hand_pose": (15, 3),
     "jaw_pose": (3,), "leye_pose": (3,), "reye_pose": (3,), "betas": (None,), "expression": (None,), "transl": (3,),
-    "K": (3, 3), "image_size": (2,), "keypoints": (137, 3), "points3d": (137, 3), "points2d": (137, 2),
+    "K": (3, 3), "image_size": (2,), "keypoints": (137, 3), "keypoint_trust": (137,),
+    "points3d": (137, 3), "points2d": (137, 2),
     "energy_terms": (None,), "energies": (None,), "energy": (), "hypothesis_energies": (None,),
     "chosen_hypothesis": (), "energy_gap": (), "status": (), "steps": (), "versions": (None,),
 } | {name: () for name in (*_NOTES, *_ORIGIN)})  # fmt: skip
@@ -156,7 +157,8 @@ _EXPECTED = MappingProxyType({  # shapes every result file must have; None: any 
 def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
     tensors = {name: getattr(result.params, name) for name in _PARAMS} | {
         "K": result.camera.K, "image_size": result.camera.image_size, "points3d": result.points3d,
-        "points2d": result.points2d, "keypoints": result.keypoints.to_array(), "energy": result.energy,
+        "points2d": result.points2d, "keypoints": result.keypoints.to_array(),
+        "keypoint_trust": result.keypoints.trust, "energy": result.energy,
         "hypothesis_energies": result.hypothesis_energies, "chosen_hypothesis": result.chosen,
         "energy_gap": result.gap, "steps": result.steps,
     }  # fmt: skip
@@ -178,12 +180,11 @@ def _from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
     def tensor(name: str) -> Tensor:
         return torch.from_numpy(np.array(arrays[name]))
 
-    keypoints = tensor("keypoints")
     versions = dict(line.split("=", 1) for line in arrays["versions"].tolist())
     return FitResult(
         params=BodyParams(**{name: tensor(name) for name in _PARAMS}),
         camera=Camera(K=tensor("K"), image_size=tensor("image_size")),
-        keypoints=Keypoints.from_array(keypoints),
+        keypoints=Keypoints.from_array(tensor("keypoints"), tensor("keypoint_trust")),
         points3d=tensor("points3d"),
         points2d=tensor("points2d"),
         energies=dict(zip(arrays["energy_terms"].tolist(), tensor("energies"), strict=True)),

@@ -5,7 +5,6 @@ Source: Sola et al. 2018, "A micro Lie theory for state estimation in robotics",
 
 from __future__ import annotations
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -20,6 +19,8 @@ def exp(rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
 
 def log(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
     """Rotation matrix to axis-angle in radians, |angle| <= pi."""
+    import roma  # here: it takes longer to import than torch, and only results need it
+
     return roma.rotmat_to_rotvec(rotation)
 
 
@@ -38,7 +39,7 @@ def skew(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
 
 
 def about(axis: str, angle: float | Tensor, like: Tensor) -> Tensor:
-    """Rotation matrices about a coordinate axis ('x', 'y' or 'z') by `angle` radians, with the dtype and device of `like`."""
+    """Rotation matrices about a coordinate axis ('x', 'y' or 'z') by `angle` radians; dtype and device of `like`."""
     angle = torch.as_tensor(angle, dtype=like.dtype, device=like.device)
     unit = torch.tensor([float(axis == a) for a in "xyz"], dtype=like.dtype, device=like.device)
     return exp(angle[..., None] * unit)
@@ -46,6 +47,8 @@ def about(axis: str, angle: float | Tensor, like: Tensor) -> Tensor:
 
 def angle_between(a: Float[Tensor, "*batch 3 3"], b: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
     """Geodesic distance of two rotations in radians, 0..pi."""
+    import roma
+
     return roma.rotmat_geodesic_distance(a, b)
 
 

@@ -18,6 +18,7 @@ from .config import FitConfig, SolverConfig, SolverKind, StageConfig
 from .hypotheses import first_guess, neutral_state
 from .keypoints import Keypoints
 from .observation import observe, person_scale, seen_confidence, stage_points
+from .people import People
 from .problem import Problem, WeightedTerm
 from .solvers import LBFGS, Adam, LevenbergMarquardt, Solver
 from .state import Decoder, State
@@ -54,17 +55,27 @@ class Race(Bundle):
 
 
 @dataclass(frozen=True)
-class People:
-    """What every stage of a fit shares: the people, their camera and scale, the body, the preset."""
+class Problems:
+    """Makes the problem of each stage; a choice of points is folded once."""
 
-    keypoints: Keypoints
-    camera: Camera
-    scale: Float[Tensor, " batch"]  # pixels per metre
-    body: BodyModel
-    decoder: Decoder
-    config: FitConfig
+    people: People
     extra_terms: tuple[WeightedTerm, ...]
-    models: dict[tuple[int, ...], PointModel] = field(default_factory=dict)  # folded once per choice of points
+    _models: dict[tuple[int, ...], PointModel] = field(default_factory=dict)
+
+    def of(self, stage: StageConfig, state: State, hypotheses: int) -> Problem:
+        """The problem of a stage at `state` [batch x hypotheses], its face contour as the heads turn there."""
+        people = self.people
+        points = tuple(stage_points(stage, people.body.points.known))
+        model = self._models.get(points) or self._fold(points)
+        seen = observe(people.keypoints, people.camera, people.config, stage, list(points), people.scale)
+        seen = seen.map(lambda t: t.repeat_interleave(hypotheses, 0)).replace(depth=state.transl[:, 2])
+        row = skinning.contour_row(people.body, people.decoder.params(state))
+        terms = stage_terms(stage.weights, people.body, people.decoder, people.config) + self.extra_terms
+        return Problem(model, people.decoder, terms, stage.free, state, seen, model.contour[row])
+
+    def _fold(self, points: tuple[int, ...]) -> PointModel:
+        self._models[points] = fold(self.people.body, points)
+        return self._models[points]
 
 
 def run_stages(
@@ -74,15 +85,15 @@ def run_stages(
     """Fits every person of the batch [batch] through all stages of `config`; rows are independent."""
     rest = skinning.points(body, decoder.params(neutral_state(decoder, body, config, (), keypoints.xy)))
     scale = person_scale(keypoints, seen_confidence(keypoints, config.reprojection), rest)
-    people = People(keypoints, camera, scale, body, decoder, config, extra_terms)
-    neutral = neutral_state(decoder, body, config, scale.shape, keypoints.xy)
-    start, valid = first_guess(keypoints, camera, body, decoder, neutral, scale, config)
+    people = People(keypoints, camera, scale, body, decoder, config)
+    problems = Problems(people, extra_terms)
+    start, valid = first_guess(people)
     index = torch.arange(valid.shape[1], device=scale.device).expand_as(valid)
     race = Race(start, index, valid, torch.zeros_like(index), torch.zeros_like(valid, dtype=scale.dtype))
     energies = torch.full_like(race.energy, torch.inf)
     gap = torch.full_like(scale, torch.nan)
     for stage in config.stages:
-        race, by_term = _run(stage, race, people)
+        race, by_term = _run(stage, race, problems)
         energies = energies.scatter(1, race.index, race.energy)
         gap = _gap(race, gap)
         race = race[:, : stage.keep]
@@ -90,11 +101,11 @@ def run_stages(
     return Outcome(race.state[:, 0], by_term, energies, race.index[:, 0], gap, race.steps[:, 0])
 
 
-def _run(stage: StageConfig, race: Race, people: People) -> tuple[Race, dict[str, Tensor]]:
+def _run(stage: StageConfig, race: Race, problems: Problems) -> tuple[Race, dict[str, Tensor]]:
     """Minimises one stage for every hypothesis; returns them best first, with the energies by term alike."""
     shape = race.index.shape
     flat = race.state.map(lambda t: t.flatten(0, 1)).rebased()
-    problem = _problem(stage, flat, shape[1], people)
+    problem = problems.of(stage, flat, shape[1])
     solution = _solver(stage.solver).minimise(problem, problem.pack(flat))
     energy = torch.where(solution.energy.isfinite(), solution.energy, torch.inf).unflatten(0, shape)
     race = race.replace(
@@ -107,21 +118,11 @@ def _run(stage: StageConfig, race: Race, people: People) -> tuple[Race, dict[str
     return race.ranked(), {name: torch.gather(value, 1, order) for name, value in by_term.items()}
 
 
-def _problem(stage: StageConfig, state: State, hypotheses: int, people: People) -> Problem:
-    points = tuple(stage_points(stage, people.body.points.known))
-    if points not in people.models:
-        people.models[points] = fold(people.body, points)
-    model = people.models[points]
-    seen = observe(people.keypoints, people.camera, people.config, stage, list(points), people.scale)
-    seen = seen.map(lambda t: t.repeat_interleave(hypotheses, 0)).replace(depth=state.transl[:, 2])
-    row = skinning.contour_row(people.body, people.decoder.params(state))
-    terms = stage_terms(stage.weights, people.body, people.decoder, people.config) + people.extra_terms
-    return Problem(model, people.decoder, terms, stage.free, state, seen, model.contour[row])
-
-
 def _solver(config: SolverConfig) -> Solver:
     table = {
-        SolverKind.LEVENBERG_MARQUARDT: lambda: LevenbergMarquardt(max_steps=config.max_steps, tolerance=config.tolerance),
+        SolverKind.LEVENBERG_MARQUARDT: lambda: LevenbergMarquardt(
+            max_steps=config.max_steps, tolerance=config.tolerance
+        ),
         SolverKind.LBFGS: lambda: LBFGS(max_steps=config.max_steps, tolerance=config.tolerance),
         SolverKind.ADAM: lambda: Adam(max_steps=config.max_steps, lr=config.lr),
     }

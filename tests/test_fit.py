@@ -1,4 +1,4 @@
-"""The whole fit: known truth, independence of resolution, order, company and batch size, and people who cannot be fitted."""
+"""The whole fit: known truth, independence of resolution, order and company, and people who cannot be fitted."""
 
 from __future__ import annotations
 
@@ -7,30 +7,35 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import torch
-
 from cases import embedded_body, preset
 from make_bodies import write
-from mocap_data import random_poses
+
 from smplifyx import assets, rotations
-from smplifyx.body.joints import JOINT_NAMES, BodyKind, joint_names, parents
 from smplifyx.body.files import load_body
+from smplifyx.body.joints import JOINT_NAMES, BodyKind, joint_names, parents
 from smplifyx.camera import Camera
 from smplifyx.config import FitConfig
-from smplifyx.evaluation.generate import GeneratedPeople, generate_people
+from smplifyx.evaluation.generate import GeneratedPeople, GenerateOptions, generate_people
 from smplifyx.evaluation.metrics import person_errors
+from smplifyx.evaluation.retarget import Poses
 from smplifyx.fit import fit
 from smplifyx.keypoints import Keypoints, names
 from smplifyx.measure import reprojection_percent
+from smplifyx.pose_priors import load_prior
 from smplifyx.result import FitResult, FitStatus
 
 FLOAT = torch.float32
 RADIANS = 1e-4
 
 
-@lru_cache(maxsize=1)
-def people() -> GeneratedPeople:
-    """Eight people in random moderate poses, seen from all around."""
-    return generate_people(embedded_body(FLOAT), random_poses(8, seed=3), 8, seed=5)
+@lru_cache(maxsize=2)
+def people(options: GenerateOptions | None = None) -> GeneratedPeople:
+    """Eight people in poses drawn from the prior, a little calmer than it, seen from all around."""
+    prior, generator = load_prior("gaussian"), torch.Generator().manual_seed(3)
+    noise = 0.7 * torch.randn(8, 63, generator=generator)
+    poses = prior.mean() + torch.linalg.solve(prior.whitening, noise.T).T
+    upright = Poses(np.zeros((8, 3)), poses.unflatten(-1, (21, 3)).double().numpy())
+    return generate_people(embedded_body(FLOAT), upright, 8, 5, options)
 
 
 @lru_cache(maxsize=4)
@@ -59,8 +64,9 @@ def test_the_answer_does_not_depend_on_the_resolution(scale):
     camera = Camera(zoom @ people().camera.K, people().camera.image_size * scale)
     keypoints = people().keypoints.replace(xy=people().keypoints.xy * scale)
     other = fit(keypoints, camera, embedded_body(FLOAT), preset())
-    assert turned(fitted(), other) < 1e-2
-    torch.testing.assert_close(other.params.transl, fitted().params.transl, atol=1e-2, rtol=1e-2)
+    moved = (other.points3d - fitted().points3d).norm(dim=-1)  # metres
+    assert float(moved.nanmean()) < 1e-3 and float(moved.nan_to_num().max()) < 0.02
+    torch.testing.assert_close(other.energy, fitted().energy, rtol=5e-3, atol=0.0)
 
 
 @pytest.mark.parametrize("rows", [[0], [7], [5, 2], [7, 6, 5, 4, 3, 2, 1, 0], [3, 3, 3]])
@@ -113,7 +119,7 @@ def test_points_are_those_of_the_camera():
 def test_a_free_focal_length_is_found_again():
     """Strong perspective and a wrong guess: the fit moves the focal length towards the truth, and saves it."""
     body = embedded_body(FLOAT)
-    near = generate_people(body, random_poses(8, seed=3), 8, seed=5)
+    near = people(GenerateOptions(focal=(0.4, 0.5), fills=(0.8, 0.95), pitch=(20.0, 40.0), noise_px=0.5))
     wrong = near.camera.zoomed(torch.full((8,), 1.4))
     config = preset()
     stages = [s.model_dump() for s in config.stages]
@@ -136,7 +142,9 @@ def reduced_body(kind: BodyKind, path):
     with np.load(assets.folder("priors") / "bodies" / "neutral.npz") as file:
         full = {key: file[key] for key in ("v_template", "f", "weights", "J_regressor", "extra_points", "shapedirs")}
     kept = joint_names(kind)
-    source = [JOINT_NAMES.index(n) if n in JOINT_NAMES else JOINT_NAMES.index(n.split("_")[0] + "_middle1") for n in kept]
+    source = [
+        JOINT_NAMES.index(n) if n in JOINT_NAMES else JOINT_NAMES.index(n.split("_")[0] + "_middle1") for n in kept
+    ]
     ups, weights = parents(BodyKind.SMPLX), full["weights"].copy()
     for joint in reversed(range(len(JOINT_NAMES))):
         if joint not in source:

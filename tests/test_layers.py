@@ -19,7 +19,7 @@ LAYERS = (  # an import may only point to the same or an earlier line
     ("bundle", "assets", "config", "rotations", "batching"),
     ("camera", "intrinsics", "keypoints", "solvers"),
     ("body", "terms", "pose_priors"),
-    ("state", "observation", "term_table", "initial", "problem", "result_file", "result", "measure"),
+    ("state", "people", "observation", "term_table", "initial", "problem", "result_file", "result", "measure"),
     ("hypotheses", "stages"),
     ("fit",),
     ("export", "viz", "scale", "evaluation"),

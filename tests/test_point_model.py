@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from cases import decoder, embedded_body, random_state
 
-from cases import DOUBLE, camera, decoder, embedded_body, noisy_keypoints, preset, random_state
 from smplifyx import rotations
 from smplifyx.body import point_model, skinning
 from smplifyx.body.fold import fold
-from smplifyx.config import Block
 from smplifyx.keypoints import names
 
 SUBSETS = {

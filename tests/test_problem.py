@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 import torch
-
 from cases import DOUBLE, camera, decoder, embedded_body, noisy_keypoints, preset, random_state
+
 from smplifyx.body import skinning
 from smplifyx.body.fold import fold
 from smplifyx.config import Block, Part, StageConfig, Weights
@@ -95,7 +95,9 @@ def test_the_reweighted_curvature_is_positive_and_bounds_the_true_one():
 def test_a_user_term_needs_nothing_but_its_residual():
     """Both wrists at the same height: a term of one line, its slopes by autograd, beside the closed forms."""
     problem = problem_of(EVERY_WEIGHT)
-    level = WeightedTerm("level_wrists", 3.0, lambda scene: Rows(scene["points"][:, 4:5, 1] - scene["points"][:, 7:8, 1]))
+    level = WeightedTerm(
+        "level_wrists", 3.0, lambda scene: Rows(scene["points"][:, 4:5, 1] - scene["points"][:, 7:8, 1])
+    )
     problem = dataclasses.replace(problem, terms=(*problem.terms, level))
     x = problem.pack(problem.state)
     _, gradient, _ = problem.normal(x)

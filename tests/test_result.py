@@ -53,11 +53,13 @@ def people(count: int, dtype: torch.dtype = torch.float32) -> FitResult:
 def test_a_saved_person_comes_back(tmp_path: Path, dtype: torch.dtype) -> None:
     origin = Origin("a.json", "a.jpg", 3, "exif", "image", 0.25)
     saved = people(3, dtype)[2].replace(origin=origin)
+    saved = saved.replace(keypoints=saved.keypoints.replace(trust=torch.linspace(0, 1, 137)))
     saved.save(tmp_path / "deep" / "000.npz")
     loaded = FitResult.load(tmp_path / "deep" / "000.npz")
     body = embedded_body(dtype)
     assert (loaded.vertices(body) - saved.vertices(body)).abs().max() <= 1e-6
     assert torch.equal(loaded.points3d.nan_to_num(), saved.points3d.nan_to_num())
+    assert torch.equal(loaded.keypoints.trust, saved.keypoints.trust)
     assert loaded.origin == origin and loaded.provenance == saved.provenance
     assert loaded.energies == saved.energies and FitStatus(int(loaded.status)) is FitStatus.OK
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["000.npz"]

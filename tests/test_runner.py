@@ -208,7 +208,7 @@ def test_genders_come_from_the_input_when_asked(tmp_path: Path) -> None:
 
 def test_people_are_chosen(tmp_path: Path) -> None:
     write_frame(tmp_path / "in", "a", [person(1, points=3), person(2, points=6), person(3), person(4)])
-    run_quick(tmp_path / "in", tmp_path / "out", largest=1, min_points=7)
+    run_quick(tmp_path / "in", tmp_path / "out", largest=1, min_keypoints=7)
     rows = table(tmp_path / "out")
     assert sorted(row["status"] for row in rows) == ["not_selected"] * 3 + ["ok"]
     assert all(row["reason"] for row in rows if row["status"] == "not_selected")
@@ -237,7 +237,7 @@ def test_a_config_is_kept(tmp_path: Path) -> None:
         ({"keypoints": "nowhere"}, "nowhere"),
         ({"images": "nowhere"}, "nowhere"),
         ({"cameras": "nowhere"}, "nowhere"),
-        ({"focal": 500.0, "fov": 50.0}, "not both"),
+        ({"focal": 500.0, "fov": 50.0}, "give one"),
         ({"preset": "splendid"}, "no preset"),
         ({"model": "nowhere"}, "nowhere"),
     ],

@@ -2,7 +2,7 @@
 
     python examples/recipes/make_generated.py --mocap FOLDER --out examples/data
 
-Writes `keypoints/generated_NN_keypoints.json` (OpenPose 1.3), `keypoints/generated_NN.camera.json` (the true camera) and
+Writes `keypoints/generated_NN_keypoints.json` (OpenPose 1.3), `keypoints/generated_NN.camera.json` (its camera) and
 `truth/generated_NN.npz` (the true body parameters).
 """
 

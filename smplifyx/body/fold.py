@@ -53,7 +53,9 @@ def fold(body: BodyModel, points: Sequence[int]) -> PointModel:
     posed[contour_at] = 0
     order = _active_joints(body.parents, used, posed)
     weights, local, dirs = _pairs(rest, sources, coefficients, bones)
-    table = _pairs(rest, contour_sources, contour_coefficients, bones[contour_at].expand(*contour_weights.shape[:-1], -1))
+    table = _pairs(
+        rest, contour_sources, contour_coefficients, bones[contour_at].expand(*contour_weights.shape[:-1], -1)
+    )
     return _assemble(body, rest, order, contour_at, bones, (weights, local, dirs), table, posed)
 
 
@@ -65,7 +67,9 @@ def _assemble(body, rest, order, contour_at, bones, pairs, table, posed) -> Poin
     real = torch.tensor([max(body.parents[j], 0) for j in order])
     root = torch.arange(len(order)) == 0
     offsets = rest.joints[order] - torch.where(root[:, None], torch.zeros(3).double(), rest.joints[real])
-    offset_dirs = rest.joint_dirs[order] - torch.where(root[:, None, None], torch.zeros(1).double(), rest.joint_dirs[real])
+    offset_dirs = rest.joint_dirs[order] - torch.where(
+        root[:, None, None], torch.zeros(1).double(), rest.joint_dirs[real]
+    )
     exists, bones = bones >= 0, position[bones.clamp(min=0)]
     centered = (pairs[1] == 0).all(-1) & (pairs[2] == 0).flatten(-2).all(-1)  # the pair is the joint itself
     centered[contour_at] = False
@@ -105,7 +109,9 @@ def _rest(body: BodyModel) -> _Rest:
 def _gather(values: Tensor, sources: Tensor, coefficients: Tensor) -> Tensor:
     """Sum over the sources of each point of coefficient times value."""
     picked = values[sources]
-    return (coefficients.view(*coefficients.shape, *[1] * (picked.dim() - coefficients.dim())) * picked).sum(sources.dim() - 1)
+    return (coefficients.view(*coefficients.shape, *[1] * (picked.dim() - coefficients.dim())) * picked).sum(
+        sources.dim() - 1
+    )
 
 
 def _padded_bones(used: Tensor) -> Tensor:
@@ -165,7 +171,7 @@ def _levels(parents: Tensor) -> tuple[tuple[int, int], ...]:
 
 
 def _moving_pairs(ancestors: Tensor, bones: Tensor, exists: Tensor, centered: Tensor) -> tuple[Tensor, ...]:
-    """The (point, joint) pairs in which turning the joint moves the point, and which of the point's bones hang below it."""
+    """The (point, joint) pairs in which turning the joint moves the point, and which of its bones hang below."""
     below = ancestors[bones].transpose(1, 2) * exists[:, None]  # [P, J, K]
     is_self = bones[:, None] == torch.arange(ancestors.shape[0])[None, :, None]
     moves = ((below != 0) & ~(is_self & centered[:, None])).any(-1)

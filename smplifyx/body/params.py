@@ -36,11 +36,13 @@ class BodyParams(Bundle):
         sizes = {"global_orient": (3,), "body_pose": (21, 3), "left_hand_pose": (15, 3), "right_hand_pose": (15, 3),
                  "jaw_pose": (3,), "leye_pose": (3,), "reye_pose": (3,), "betas": (shapes,),
                  "expression": (expressions,), "transl": (3,)}  # fmt: skip
-        fields = {name: torch.zeros(*batch, *size, dtype=like.dtype, device=like.device) for name, size in sizes.items()}
+        fields = {
+            name: torch.zeros(*batch, *size, dtype=like.dtype, device=like.device) for name, size in sizes.items()
+        }
         return cls(**fields)
 
     def full_pose(self) -> Float[Tensor, "*batch 55 3"]:
-        """The 55 local rotations in SMPL-X joint order: root, 21 body, jaw, eyes, 15 left and 15 right finger joints."""
+        """The 55 local rotations in SMPL-X joint order: root, 21 body, jaw, eyes, 15 left and 15 right finger."""
         single = [self.jaw_pose, self.leye_pose, self.reye_pose]
         return torch.cat(
             [self.global_orient[..., None, :], self.body_pose, torch.stack(single, -2),

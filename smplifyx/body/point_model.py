@@ -110,13 +110,17 @@ def pose(
     if len(model.posed_at):
         local = local.index_add(1, model.pairs_point[model.posed_at], _pose_features(model, rotation))
     shares = _rotate(orient[:, model.bones], local) + weights[..., None] * place[:, model.bones]
-    return Posed(shares.sum(-2) + transl[:, None], rotation, orient, parent_orient, place, shares, weights, contour.local_dirs)
+    return Posed(
+        shares.sum(-2) + transl[:, None], rotation, orient, parent_orient, place, shares, weights, contour.local_dirs
+    )
 
 
-def turn_jacobian(model: PointModel, posed: Posed, left: Float[Tensor, "batch j 3 3"]) -> Float[Tensor, "batch p 3 j 3"]:
+def turn_jacobian(
+    model: PointModel, posed: Posed, left: Float[Tensor, "batch j 3 3"]
+) -> Float[Tensor, "batch p 3 j 3"]:
     """d point / d u where each bone turns by the angular velocity `left @ u` in its parent's frame.
 
-    With the left Jacobian of an axis-angle, u is the change of that axis-angle; with the identity, u is the turn itself.
+    With the left Jacobian of an axis-angle, u is the change of that axis-angle; with the identity, the turn itself.
     """
     axes = _matmul(posed.parent_orient, left)
     at, joint, mask = model.pairs_point, model.pairs_joint, model.pairs_mask

@@ -50,9 +50,7 @@ DERIVED_NECK = TrustRule("derived_neck", "the layout has no neck; the mean of th
 DERIVED_MID_HIP = TrustRule(
     "derived_mid_hip", "the layout has no middle hip; the mean of the hips stands in", ("mid_hip",), 0.5
 )
-FREE_NECK = TrustRule(
-    "free_neck", "annotated on the neck itself, above the middle of the shoulders", ("neck",), 0.5
-)
+FREE_NECK = TrustRule("free_neck", "annotated on the neck itself, above the middle of the shoulders", ("neck",), 0.5)
 FOOT_INDEX = TrustRule(
     "foot_index", "the tip of the foot stands in for the big toe", ("left_big_toe", "right_big_toe"), 0.7
 )
@@ -79,7 +77,9 @@ class Layout:
         index = names.POINT_INDEX
         triples = ((index[target], index[a], index[b]) for target, (a, b) in MIDPOINTS.items())
         return tuple(
-            (t, a, b) for t, a, b in triples if self.source[t] == ABSENT and ABSENT not in (self.source[a], self.source[b])
+            (t, a, b)
+            for t, a, b in triples
+            if self.source[t] == ABSENT and ABSENT not in (self.source[a], self.source[b])
         )
 
     @property
@@ -128,9 +128,7 @@ _ALL = (
 LAYOUTS = MappingProxyType({layout.name: layout for layout in _ALL})
 
 
-def to_canonical(
-    points: Float[np.ndarray, "*batch source 3"], layout: LayoutName
-) -> Float[np.ndarray, "*batch 137 3"]:
+def to_canonical(points: Float[np.ndarray, "*batch source 3"], layout: LayoutName) -> Float[np.ndarray, "*batch 137 3"]:
     """(x, y, confidence) of a detector's layout in the canonical order; what the layout lacks has confidence 0.
 
     A missing neck or middle hip is the mean of shoulders or hips, with the lesser of their confidences. Raises
@@ -152,7 +150,7 @@ def _midpoint(a: Float[np.ndarray, "*batch 3"], b: Float[np.ndarray, "*batch 3"]
     return np.concatenate([xy, confidence], -1)
 
 
-def trust(layout: LayoutName) -> Float[np.ndarray, "137"]:
+def trust(layout: LayoutName) -> Float[np.ndarray, " 137"]:
     """What each canonical point's confidence is to be multiplied with, 0..1: the product of the layout's rules."""
     factors = np.ones(names.COUNT, dtype=np.float32)
     for rule in LAYOUTS[layout].rules:

@@ -51,7 +51,7 @@ class Frame:
 
     `stem` names the results: a relative path of `/`-joined plain parts, never absolute and never with `..`.
     `image_size` is (width, height) of the upright image in pixels. `problem` says in one line why the file could not
-    be read (there are no people then); `notes` what else was met.
+    be read (there are no people then); `notes` what else was met, the notes of its people included.
     """
 
     stem: str

@@ -1,213 +1,227 @@
-"""Folders and files of keypoints as a stream of frames; each costs its own memory only."""
+"""From a folder or a file of keypoint JSON to frames of people, one at a time."""
 
 from __future__ import annotations
 
 import json
-import queue
-import threading
-from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
-from typing import TypeVar
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from jaxtyping import Float
 
 from . import coco, openpose
+from .images import ImageError, index_images, read_image, upright_size
 from .people import Frame, KeypointError, Person, SizeSource
+from .prefetching import prefetch
+from .sidecar import SUFFIX as SIDECAR_SUFFIX
+from .sidecar import TABLES, IntrinsicsError, find_sidecar, plain_stem, read_camera_file, read_size
 
-T = TypeVar("T")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-KEYPOINT_SUFFIX = "_keypoints"
-CAMERA_SUFFIX = ".camera.json"
-LARGEST_FILE = 1 << 30  # bytes
-SWAPPING_ORIENTATIONS = (5, 6, 7, 8)  # EXIF: the stored rows are the upright image's columns
-ORIENTATION = 0x0112
+__all__ = ["count_files", "prefetch", "read_frames", "read_image"]
+
+LARGEST_FILE = 256 * 2**20  # bytes; parsed JSON takes about ten times the file's size
+_ENDING = "_keypoints"
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f:*?\"<>|]")  # in file names, on one system or another
 
 
-def read_frames(source: Path | str, images: Path | str | None = None) -> Iterator[Frame]:
-    """The frames of a keypoint file, or of every JSON file below a folder, in the order of their names.
+@dataclass(frozen=True)
+class _Finder:
+    """Images by stem in folders that were listed once; earlier folders win."""
 
-    OpenPose, COCO-WholeBody and Halpe JSON, told by content. Images (`images`, else beside the keypoints) are found by
-    stem. A file that cannot be read is a frame with a `problem`. Raises KeypointError where `source` or `images` is not
-    there, or a folder holds no JSON.
+    folders: tuple[Path, ...]
+    listings: tuple[Mapping[str, Path], ...]
+
+    @classmethod
+    def of(cls, folders: tuple[Path, ...], recursive: bool) -> _Finder:
+        return cls(folders, tuple(index_images(folder, recursive) for folder in folders))
+
+    def find(self, stem: str) -> Path | None:
+        found = (listing.get(stem) or listing.get(stem.lower()) for listing in self.listings)
+        return next((path for path in found if path is not None), None)
+
+    def find_named(self, file_name: str) -> Path | None:
+        """The image an annotation names, which may lie in a subfolder."""
+        name = _safe(file_name)
+        paths = (folder / name for folder in self.folders)
+        return self.find(plain_stem(name)) or next((path for path in paths if path.is_file()), None)
+
+
+def read_frames(source: Path | str, images: Path | str | None = None, recursive: bool = False) -> Iterator[Frame]:
+    """Every frame of a folder of keypoint files, or of one file, sorted by stem and read one at a time.
+
+    Files are `X_keypoints.json` or `X.json`: OpenPose (one frame each), or COCO, COCO-WholeBody and Halpe annotations
+    or results (a frame per image), told apart by their content. A frame's image has the same stem and lies in
+    `images` or beside the file; with `recursive`, subfolders are part of the stem on both sides. A file that cannot be
+    read becomes a frame with a `problem`, and so does the second of two with the same stem.
+
+    Raises KeypointError, at once, when `source` or `images` does not exist or holds no JSON file.
     """
     source, images = Path(source), Path(images) if images is not None else None
-    files = _keypoint_files(source)
-    root = source if source.is_dir() else source.parent
-    index = _index_images(images or root)
-    return (frame for file in files for frame in _read_file(file, root, index))
+    files = _list_files(source, recursive)
+    if images is not None and not images.is_dir():
+        raise KeypointError(f"{images}: no such folder of images")
+    beside = source if source.is_dir() else source.parent
+    folders = (beside,) if images is None else (images, beside)
+    return _read_files(files, _Finder.of(folders, recursive))
 
 
-def count_frames(source: Path | str) -> int:
-    """How many frames `read_frames` gives: files, or the images of one annotation file."""
-    files = _keypoint_files(Path(source))
-    if len(files) > 1:
-        return len(files)
-    try:
-        document = _load(files[0])
-    except ValueError:
-        return 1
-    return sum(1 for _ in coco.read_images(document)) if coco.is_coco(document) else 1
+def count_files(source: Path | str, recursive: bool = False) -> int:
+    """How many keypoint files `read_frames` would read: its frames, where each file is of one image."""
+    return len(_list_files(Path(source), recursive))
 
 
-def prefetch(items: Iterable[T], depth: int = 64) -> Iterator[T]:
-    """The same items, read ahead by a thread, at most `depth` waiting; its errors are raised here, closing stops it."""
-    waiting: queue.Queue[tuple[bool, object]] = queue.Queue(depth)
-    stop = threading.Event()
-
-    def offer(entry: tuple[bool, object]) -> None:
-        while not stop.is_set():
-            try:
-                return waiting.put(entry, timeout=0.1)
-            except queue.Full:
-                continue
-
-    def read() -> None:
-        try:
-            for item in items:
-                if stop.is_set():
-                    return
-                offer((True, item))
-            offer((False, None))
-        except BaseException as error:  # handed to the consumer
-            offer((False, error))
-
-    thread = threading.Thread(target=read, daemon=True)
-    thread.start()
-    try:
-        while (entry := waiting.get())[0]:
-            yield entry[1]
-        if entry[1] is not None:
-            raise entry[1]
-    finally:
-        stop.set()
-        thread.join()
-
-
-def read_image(path: Path | str) -> np.ndarray:
-    """An image as RGB uint8 [height, width, 3], upright by its EXIF. Raises KeypointError, one line, if unreadable."""
-    try:
-        with Image.open(path) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
-        raise KeypointError(f"{path}: not a readable image: {_one_line(error)}") from error
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """(width, height) of the upright image from its header alone. Raises KeypointError if unreadable."""
-    try:
-        with Image.open(path) as image:
-            turned = image.getexif().get(ORIENTATION, 1) in SWAPPING_ORIENTATIONS
-            return image.size[::-1] if turned else image.size
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
-        raise KeypointError(f"{path}: not a readable image: {_one_line(error)}") from error
-
-
-def _keypoint_files(source: Path) -> list[Path]:
+def _list_files(source: Path, recursive: bool) -> list[tuple[str, Path]]:
+    """(stem, file), sorted; `X_keypoints.json` comes before `X.json`, which may be about anything."""
     if source.is_file():
-        return [source]
+        return [(_stem_of(source.name), source)]
     if not source.is_dir():
         raise KeypointError(f"{source}: no such file or folder of keypoints")
-    found = (p for p in source.rglob("*") if p.suffix.lower() == ".json" and not p.name.lower().endswith(CAMERA_SUFFIX))
-    files = sorted(p for p in found if p.is_file() and not p.name.startswith("."))
+    found = [path.relative_to(source) for path in _walk(source, recursive)]
+    files = sorted(found, key=lambda path: (_stem_of(path.as_posix()), _ENDING not in path.name, path.as_posix()))
     if not files:
-        raise KeypointError(f"{source}: no keypoint files (*.json) in this folder")
-    return files
+        raise KeypointError(f"{source}: holds no keypoint files (X_keypoints.json or X.json)")
+    return [(_stem_of(path.as_posix()), source / path) for path in files]
 
 
-def _index_images(folder: Path) -> dict[str, Path]:
-    """Images by relative stem in lower case, and by bare name where that is unique enough."""
-    if not folder.is_dir():
-        raise KeypointError(f"{folder}: no such folder of images")
-    index: dict[str, Path] = {}
-    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES):
-        stem = path.relative_to(folder).with_suffix("").as_posix().lower()
-        index.setdefault(stem, path)
-        index.setdefault(path.stem.lower(), path)
-    return index
+def _walk(folder: Path, recursive: bool) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        for name in names:
+            if _may_hold_keypoints(name.lower()):
+                yield Path(parent, name)
+        if not recursive:
+            folders.clear()
 
 
-def _read_file(file: Path, root: Path, images: dict[str, Path]) -> Iterator[Frame]:
-    relative = file.relative_to(root).with_suffix("").as_posix()
-    stem = relative.removesuffix(KEYPOINT_SUFFIX) or relative
+def _may_hold_keypoints(lower_name: str) -> bool:
+    about_cameras = lower_name.endswith(SIDECAR_SUFFIX) or lower_name in TABLES
+    return lower_name.endswith(".json") and not lower_name.startswith(".") and not about_cameras
+
+
+def _stem_of(name: str) -> str:
+    base = name[: -len(".json")] if name.lower().endswith(".json") else name
+    return _safe(base.removesuffix(_ENDING) or base)
+
+
+def _safe(name: str) -> str:
+    """A relative path of plain parts, whatever `name` holds: it becomes the name of an output folder."""
+    parts = [_UNSAFE.sub("_", part).strip() for part in name.replace("\\", "/").split("/")]
+    return "/".join(part for part in parts if part.strip(".")) or "unnamed"
+
+
+def _read_files(files: list[tuple[str, Path]], finder: _Finder) -> Iterator[Frame]:
+    taken: dict[str, Path] = {}
+    for stem, path in files:
+        for frame in _read_file(stem, path, finder):
+            if frame.stem in taken:
+                twice = f"{path}: {frame.stem!r} was already read from {taken[frame.stem].name}"
+                yield Frame(stem=path.name, keypoint_file=path, problem=frame.problem or twice)
+            else:
+                taken[frame.stem] = path
+                yield frame
+            del frame  # not to be kept alive while the next is read
+
+
+def _read_file(stem: str, path: Path, finder: _Finder) -> Iterator[Frame]:
+    """The frames of one file; what makes it unreadable becomes the problem of a single frame."""
+    empty = Frame(stem=stem, keypoint_file=path, image=finder.find(stem))
     try:
-        document = _load(file)
-        if coco.is_coco(document):
-            yield from _coco_frames(document, file, images)
-            return
-        if not openpose.is_openpose(document):
-            raise ValueError("neither OpenPose ('people') nor COCO ('annotations') keypoints")
-        yield _frame(stem, file, openpose.read_people(document), images, _stated_size(document, file))
-    except (ValueError, OSError, RecursionError) as error:
-        yield Frame(stem=stem, keypoint_file=file, problem=_one_line(error))
+        document = _load(path)
+        if openpose.is_openpose(document):
+            yield _finish(replace(empty, people=openpose.read_people(document)), _stated_size(document))
+        elif coco.is_coco(document):
+            yield from _annotated_frames(document, path, finder)
+        else:
+            raise ValueError("holds neither OpenPose 'people' nor COCO 'annotations' or results")
+    except (OSError, ValueError, RecursionError) as error:
+        yield replace(empty, problem=f"{path}: {_one_line(error)}")
 
 
-def _load(file: Path) -> object:
-    if file.stat().st_size > LARGEST_FILE:
-        raise ValueError(f"{file.stat().st_size} bytes, at most {LARGEST_FILE} are read")
+def _load(path: Path) -> object:
+    size = path.stat().st_size
+    if size > LARGEST_FILE:
+        raise ValueError(f"{size / 2**20:.0f} MiB, more than {LARGEST_FILE // 2**20} MiB: split it")
+    content = path.read_bytes()
+    if not content.strip():
+        raise ValueError("the file is empty")
     try:
-        return json.loads(file.read_bytes().decode("utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"not JSON: {_one_line(error)}") from error
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not valid JSON, perhaps cut off ({_one_line(error)})") from error
 
 
-def _coco_frames(document: object, file: Path, images: dict[str, Path]) -> Iterator[Frame]:
-    for entry in coco.read_images(document):
-        stem = _plain_stem(entry.file_name)
-        yield _frame(stem, file, entry.people, images, entry.size)
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
-def _plain_stem(name: str) -> str:
-    """A file name from inside a document as a relative stem without `..`."""
-    parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("..", "/", ".")]
-    return PurePosixPath(*parts).with_suffix("").as_posix() if parts else "unnamed"
+def _annotated_frames(document: Mapping[str, object] | list[object], path: Path, finder: _Finder) -> Iterator[Frame]:
+    for image in coco.read_images(document):
+        frame = Frame(
+            stem=_safe(plain_stem(image.file_name)),
+            keypoint_file=path,
+            people=image.people,
+            image=finder.find_named(image.file_name),
+            notes=image.notes,
+        )
+        yield _finish(frame, image.image_size)
 
 
-def _frame(
-    stem: str, file: Path, people: tuple[Person, ...], images: dict[str, Path], stated: tuple[int, int] | None
-) -> Frame:
-    image = images.get(stem.lower()) or images.get(stem.rsplit("/", 1)[-1].lower())
-    notes = tuple(f"person {p.index}: {note}" for p in people for note in p.notes)
-    size, source = stated, SizeSource.SIDECAR
-    if image is not None:
-        try:
-            size, source = image_size(image), SizeSource.IMAGE
-        except KeypointError as error:
-            notes, image = (*notes, str(error)), None
+def _finish(frame: Frame, stated: tuple[int, int] | str | None) -> Frame:
+    """The frame with its image's size: the image's own, else a sidecar's or the file's, else bounded by the points.
+
+    `stated` is what the keypoint file itself says, a string where that is unusable.
+    """
+    notes = [*frame.notes, *(f"person {p.index}: {note}" for p in frame.people for note in p.notes)]
+    if isinstance(stated, str):
+        notes.append(stated)
+    size, source = _measured_size(frame, notes), SizeSource.IMAGE
     if size is None:
-        size, source = _bound(people), SizeSource.KEYPOINTS
-    return Frame(stem, file, people, image, size, source, notes=notes)
+        size, source = _sidecar_size(frame, notes) or (None if isinstance(stated, str) else stated), SizeSource.SIDECAR
+    if size is None:
+        size, source = _bounding_size(frame.people), SizeSource.KEYPOINTS
+    elif (outside := _share_outside(frame.people, size)) > 0.5:
+        notes.append(f"{outside:.0%} of the points lie outside the image of {size[0]}x{size[1]}: resized or turned?")
+    return replace(frame, image_size=size, size_source=source if size else None, notes=tuple(notes))
 
 
-def _bound(people: tuple[Person, ...]) -> tuple[int, int]:
-    """The smallest image from the origin that holds every seen point."""
-    seen = [p.keypoints[p.keypoints[:, 2] > 0, :2] for p in people]
-    points = np.concatenate([np.ones((1, 2), np.float32), *seen])
-    return tuple(int(side) for side in np.ceil(points.max(0)).clip(min=1))
+def _stated_size(document: Mapping[str, object]) -> tuple[int, int] | str | None:
+    try:
+        return read_size(document, "keypoint file")
+    except IntrinsicsError as error:
+        return str(error)
 
 
-def _stated_size(document: dict[str, object], file: Path) -> tuple[int, int] | None:
-    """The size that the document, or the camera file beside it, states."""
-    for source in (document, _camera_beside(file)):
-        pair = source.get("image_size") or (source.get("width"), source.get("height"))
-        numbers = isinstance(pair, (list, tuple)) and len(pair) == 2 and all(isinstance(v, (int, float)) for v in pair)
-        if numbers and all(0 < v < 1e6 for v in pair):
-            return int(pair[0]), int(pair[1])
-    return None
+def _measured_size(frame: Frame, notes: list[str]) -> tuple[int, int] | None:
+    try:
+        return None if frame.image is None else upright_size(frame.image)
+    except ImageError as error:
+        notes.append(str(error))
+        return None
 
 
-def camera_file(file: Path) -> Path:
-    """Where the camera of a keypoint file would lie: `X.camera.json` beside `X_keypoints.json`."""
-    return file.with_name(file.stem.removesuffix(KEYPOINT_SUFFIX) + CAMERA_SUFFIX)
+def _sidecar_size(frame: Frame, notes: list[str]) -> tuple[int, int] | None:
+    path = find_sidecar(frame)
+    try:
+        return None if path is None else read_camera_file(path).image_size
+    except IntrinsicsError as error:
+        notes.append(str(error))
+        return None
 
 
-def _camera_beside(file: Path) -> dict[str, object]:
-    path = camera_file(file)
-    if not path.is_file():
-        return {}
-    document = _load(path)
-    return document if isinstance(document, dict) else {}
+def _bounding_size(people: Sequence[Person]) -> tuple[int, int] | None:
+    """(width, height) of the smallest image that holds every seen point, None where there are no people."""
+    if not people:
+        return None
+    width, height = np.floor(_seen_points(people).max(0, initial=0)).astype(int) + 1
+    return int(width), int(height)
 
 
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+def _share_outside(people: Sequence[Person], size: tuple[int, int]) -> float:
+    points = _seen_points(people)
+    return float(((points < 0) | (points > size)).any(-1).mean()) if len(points) else 0.0
+
+
+def _seen_points(people: Sequence[Person]) -> Float[np.ndarray, "points 2"]:
+    points = np.concatenate([np.zeros((0, 3), np.float32), *(p.keypoints for p in people)])
+    return points[points[:, 2] > 0, :2]

@@ -24,7 +24,7 @@ def triplets(value: object) -> Float[np.ndarray, "points 3"] | None:
     return _numbers(flat).reshape(-1, 3)
 
 
-def _numbers(values: list[object]) -> Float[np.ndarray, "n"]:
+def _numbers(values: list[object]) -> Float[np.ndarray, " n"]:
     try:
         array = np.asarray(values, dtype=np.float64)
         if array.ndim == 1:

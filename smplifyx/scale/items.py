@@ -10,11 +10,11 @@ import torch
 
 from ..body.model import Gender
 from ..camera import Camera
-from ..intrinsics import CameraError, CameraOptions, camera_for
+from ..intrinsics import CameraOptions, IntrinsicsError, camera_for, options_for
 from ..keypoints import Keypoints
 from ..keypoints.layouts import trust
-from ..keypoints.people import Frame, KeypointError, Person
-from ..keypoints.reading import count_frames, prefetch, read_frames
+from ..keypoints.people import Frame, Person
+from ..keypoints.reading import count_files, prefetch, read_frames
 from ..keypoints.selection import Selection, select
 from ..result import FitResult, Origin
 from .batches import Item, Todo
@@ -23,23 +23,25 @@ from .store import StemTable, Store
 from .summary import Row, RowStatus, row_of
 
 LOG = logging.getLogger(__name__)
+READ_AHEAD = 256  # people
 
 
 @dataclass(frozen=True)
 class Source:
-    """The input of a job; `files` is how many frames it has."""
+    """The input of a job; `files` is how many keypoint files it has (frames, where each file is of one image)."""
 
     job: JobConfig
     cameras: CameraOptions
+    selection: Selection
     files: int
 
     def items(self, store: Store) -> Iterator[Item]:
         """One item per person, or per frame without people, in the order of the input; read ahead in a thread."""
-        return prefetch(self._items(store))
+        return prefetch(self._items(store), READ_AHEAD)
 
     def _items(self, store: Store) -> Iterator[Item]:
         stems = StemTable()
-        for frame in read_frames(self.job.keypoints, self.job.images):
+        for frame in read_frames(self.job.keypoints, self.job.images, self.job.recursive):
             stem = stems.claim(frame.stem, frame.keypoint_file.name)
             for note in frame.notes:
                 LOG.info("%s: %s", stem, note)
@@ -52,29 +54,28 @@ class Source:
             status = RowStatus.UNREADABLE if frame.problem else RowStatus.NO_PEOPLE
             yield Row(stem, None, status, frame.problem or "the file has no people")
             return
+        _, reasons = select(frame.people, self.selection)
         try:
-            camera, K_source = camera_for(frame, self.cameras)
-        except CameraError as error:
+            camera, source, note = camera_for(frame, self.cameras)
+        except IntrinsicsError as error:
             yield from (Row(stem, person.index, RowStatus.UNREADABLE, str(error)) for person in frame.people)
             return
-        job = self.job
-        reasons = select(frame.people, Selection(job.min_points, job.min_size, job.largest))
+        LOG.info("%s: %s", stem, note)
         for person in frame.people:
-            if person.problem is not None:
-                yield Row(stem, person.index, RowStatus.UNREADABLE, person.problem)
-            elif person.index in reasons:
-                yield Row(stem, person.index, RowStatus.NOT_SELECTED, reasons[person.index])
+            if person.index in reasons:
+                status = RowStatus.UNREADABLE if person.problem else RowStatus.NOT_SELECTED
+                yield Row(stem, person.index, status, reasons[person.index])
             else:
-                yield _todo_or_done(_todo(frame, stem, person, camera, K_source, job.gender), store)
+                yield _todo_or_done(_todo(frame, stem, person, camera, source.value, self.job.gender), store)
 
 
 def open_source(job: JobConfig) -> Source:
-    """The input of a job. Raises KeypointError where its files, images or cameras are not there."""
-    if job.images is not None and not job.images.is_dir():
-        raise KeypointError(f"{job.images}: no such folder of images")
-    if job.cameras is not None and not job.cameras.is_file():
-        raise KeypointError(f"{job.cameras}: no such file of cameras")
-    return Source(job, CameraOptions(job.focal, job.fov, job.cameras), count_frames(job.keypoints))
+    """The input of a job. Raises KeypointError, IntrinsicsError, ValueError where files or options cannot be used."""
+    given = CameraOptions(focal_px=job.focal, fov_degrees=job.fov, focal_35mm=job.focal_35mm)
+    cameras = options_for(job.keypoints, job.cameras, given)
+    selection = Selection(min_keypoints=job.min_keypoints, min_size_px=job.min_size, largest=job.largest)
+    read_frames(job.keypoints, job.images, job.recursive)  # for its errors: reads nothing yet
+    return Source(job, cameras, selection, count_files(job.keypoints, job.recursive))
 
 
 def _todo(frame: Frame, stem: str, person: Person, camera: Camera, K_source: str, whose: JobGender) -> Todo:
@@ -83,7 +84,8 @@ def _todo(frame: Frame, stem: str, person: Person, camera: Camera, K_source: str
         person=person.index, K_source=K_source, image_size_source=frame.size_source.value,
     )  # fmt: skip
     gender = (person.gender or Gender.NEUTRAL.value) if whose is JobGender.INPUT else whose.value
-    return Todo(stem, Keypoints.from_array(person.keypoints, trust(person.layout)), camera, Gender(gender), origin)
+    believed = trust(person.layout) if person.layout is not None else 1.0
+    return Todo(stem, Keypoints.from_array(person.keypoints, believed), camera, Gender(gender), origin)
 
 
 def _todo_or_done(todo: Todo, store: Store) -> Todo | Row:

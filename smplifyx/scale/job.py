@@ -42,6 +42,7 @@ OptionalMesh = Annotated[MeshFormat | None, tyro.conf.arg(metavar="obj|ply|glb")
 BatchSize = Annotated[Annotated[int, Field(ge=1)] | Literal["auto"], tyro.conf.arg(metavar="N|auto")]
 Pixels = Annotated[float | None, tyro.conf.arg(metavar="PX")]
 Degrees = Annotated[float | None, tyro.conf.arg(metavar="DEG")]
+Millimetres = Annotated[float | None, tyro.conf.arg(metavar="MM")]
 Count = Annotated[int | None, tyro.conf.arg(metavar="N")]
 
 
@@ -51,6 +52,7 @@ class JobConfig(Settings):
     keypoints: tyro.conf.Positional[Path] = Field(description="folder or file of OpenPose, COCO or Halpe JSON")
     out: Path = Field(description="output folder: results/, summary.csv, config.yaml, log.txt")
     images: OptionalPath = Field(None, description="folder of the photos: their size, EXIF, overlays")
+    recursive: bool = Field(False, description="folders below too; results keep the folders")
 
     preset: str = Field("smplx", description="how to fit: a name from `smplifyx presets`, or a .yaml file")
     model: OptionalPath = Field(None, description="body model, file or folder; none: the built-in")
@@ -59,10 +61,11 @@ class JobConfig(Settings):
     batch_size: BatchSize = Field("auto", description="people fitted together; no result depends on it")
 
     focal: Pixels = Field(None, gt=0, description="focal length in pixels of the images")
-    fov: Degrees = Field(None, gt=0, lt=180, description="field of view, instead of --focal")
+    fov: Degrees = Field(None, gt=0, lt=180, description="horizontal field of view, instead of --focal")
+    focal_35mm: Millimetres = Field(None, gt=0, description="35 mm-equivalent focal length, instead of --focal")
     cameras: OptionalPath = Field(None, description="JSON or CSV file with a K for each image")
 
-    min_points: int = Field(0, ge=0, description="leave out people with fewer confident keypoints")
+    min_keypoints: int = Field(0, ge=0, le=25, description="leave out people with fewer confident body keypoints")
     min_size: float = Field(0, ge=0, description="leave out people smaller than so many pixels")
     largest: Count = Field(None, ge=1, description="only the N largest people of each image")
 
