@@ -5,8 +5,8 @@ python examples/02_a_folder.py
 
 from pathlib import Path
 
-from smplifyx.scale import JobConfig, run_job
-from smplifyx.scale.runner import Silent
+from smplifyx.scale.job import JobConfig
+from smplifyx.scale.runner import run_job
 from smplifyx.scale.summary import read_summary
 
 DATA = Path(__file__).parent / "data"
@@ -14,8 +14,8 @@ DATA = Path(__file__).parent / "data"
 
 def main(out: Path = Path("out")) -> None:
     job = JobConfig(keypoints=DATA / "keypoints", images=DATA, out=out / "folder", preset="fast")
-    outcome = run_job(job, Silent())
-    print(outcome)
+    outcome = run_job(job)
+    print(outcome.fitted, "people fitted")
     for row in read_summary(out / "folder" / "summary.csv"):
         print(row.stem, row.person, row.status.value, row.body_percent)
 

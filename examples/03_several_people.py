@@ -11,7 +11,7 @@ import torch
 from smplifyx import Camera, Keypoints, fit, load_body, read_frames
 from smplifyx.body.params import BodyParams
 from smplifyx.evaluation.metrics import person_errors
-from smplifyx.intrinsics import CameraOptions, camera_for
+from smplifyx.intrinsics import camera_for, options_for
 
 DATA = Path(__file__).parent / "data"
 
@@ -19,9 +19,8 @@ DATA = Path(__file__).parent / "data"
 def main() -> float:
     frames = [f for f in read_frames(DATA / "keypoints") if f.stem.startswith("generated")]
     keypoints = Keypoints.from_array(np.stack([frame.people[0].keypoints for frame in frames]))
-    camera = Camera.stack(
-        [camera_for(frame, CameraOptions())[0] for frame in frames]
-    )  # their K lies beside the keypoints
+    options = options_for(DATA / "keypoints")  # their cameras lie beside the keypoints
+    camera = Camera.stack([camera_for(frame, options)[0] for frame in frames])
     body = load_body()
     result = fit(keypoints, camera, body)
 

@@ -7,8 +7,6 @@ Here: both feet stand at the same height, as on level ground under a level camer
 
 from pathlib import Path
 
-import torch
-
 from smplifyx import Camera, Keypoints, fit, load_body, read_frames
 from smplifyx.keypoints.names import POINT_INDEX
 from smplifyx.problem import WeightedTerm
@@ -31,7 +29,7 @@ def main() -> tuple[float, float]:
     gaps = []
     for extra in ((), (WeightedTerm("level_feet", 1.0, level_feet),)):
         points = fit(keypoints, camera, load_body(), extra_terms=extra).points3d[0]
-        gaps.append(float(torch.abs(points[LEFT, 1] - points[RIGHT, 1])))
+        gaps.append(abs(float(points[LEFT, 1] - points[RIGHT, 1])))
     print(f"height between the heels: {1000 * gaps[0]:.0f} mm without the term, {1000 * gaps[1]:.0f} mm with it")
     return gaps[0], gaps[1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,7 +25,7 @@ class Camera(Bundle):
     image_size: Float[Tensor, "*batch 2"]
 
     @classmethod
-    def from_focal(cls, focal: float | Tensor, image_size: Tensor) -> Camera:
+    def from_focal(cls, focal: float | Tensor, image_size: Tensor | Sequence) -> Camera:
         """Centred principal point, square pixels; focal in pixels, broadcast over image_size [*batch, 2]."""
         size = torch.as_tensor(image_size, dtype=torch.float32)
         focal = torch.as_tensor(focal, dtype=size.dtype).expand(size.shape[:-1])
@@ -33,7 +34,7 @@ class Camera(Bundle):
         return cls(K=torch.stack(rows, -1).unflatten(-1, (3, 3)), image_size=size)
 
     @classmethod
-    def from_fov(cls, degrees: float | Tensor, image_size: Tensor) -> Camera:
+    def from_fov(cls, degrees: float | Tensor, image_size: Tensor | Sequence) -> Camera:
         """Centred principal point; `degrees` is the horizontal field of view, broadcast over image_size [*batch, 2]."""
         size = torch.as_tensor(image_size, dtype=torch.float32)
         half = torch.deg2rad(torch.as_tensor(degrees, dtype=size.dtype)) / 2

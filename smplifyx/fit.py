@@ -29,7 +29,8 @@ def fit(
     keypoints and camera: one row per person, [batch] (see `Keypoints`, `Camera`), on the body's device. config: a
     preset (`load_preset`); the default is `smplx`. extra_terms: terms of your own, added to every stage (see
     `terms.scene`; the body's 25 points come first in `scene["points"]`). Rows are independent: a person gets
-    the same body alone or in company, and one that cannot be fitted gets the status FAILED. Raises ValueError when the batches differ.
+    the same body alone or in company, and one that cannot be fitted gets the status FAILED. Raises ValueError when the
+    batches differ.
     """
     config = config or load_preset("smplx")
     if keypoints.confidence.dim() != 2 or len(keypoints.confidence) != len(camera.K):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
@@ -51,10 +51,10 @@ class CameraOptions:
     `use_exif` allows the focal length that the image's EXIF tells.
     """
 
-    focal_px: float | None = None
-    fov_degrees: float | None = None
-    focal_35mm: float | None = None
-    cameras: Mapping[str, CameraRecord] = field(default_factory=dict)
+    focal_px: float | int | None = None
+    fov_degrees: float | int | None = None
+    focal_35mm: float | int | None = None
+    cameras: Mapping[str, CameraRecord] | None = None
     use_exif: bool = True
 
     def __post_init__(self) -> None:
@@ -149,7 +149,8 @@ def _record(frame: Frame, options: CameraOptions) -> CameraRecord | None:
     if own is not None and (record := read_camera_file(own)).K is not None:
         return record
     keys = (frame.stem, Path(frame.stem).name, EVERY)
-    return next((options.cameras[key] for key in keys if key in options.cameras), None)
+    cameras = options.cameras or {}
+    return next((cameras[key] for key in keys if key in cameras), None)
 
 
 def _fitted_to(record: CameraRecord, size: tuple[int, int]) -> tuple[np.ndarray, str]:

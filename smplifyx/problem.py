@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -240,8 +241,5 @@ def _square_sum(rows: Tensor) -> Tensor:
     return (rows * rows).sum(-1)
 
 
-def _total(parts: Sequence[Tensor] | Mapping) -> Tensor:
-    total = None
-    for part in parts:
-        total = part if total is None else total + part
-    return total
+def _total(parts: Iterable[Tensor]) -> Tensor:
+    return functools.reduce(torch.add, parts)

@@ -1,28 +1,22 @@
-"""Keypoint files as they really come: layouts, damaged input, names, images, streaming."""
+"""Keypoints as files really hold them: layouts, damaged people, annotations, who is chosen."""
 
 from __future__ import annotations
 
 import json
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from smplifyx.keypoints import Keypoints, names, read_frames
 from smplifyx.keypoints.layouts import LAYOUTS, LayoutName, to_canonical, trust
-from smplifyx.keypoints.people import KeypointError, Person, SizeSource
-from smplifyx.keypoints.reading import count_frames, image_size, prefetch, read_image
-from smplifyx.keypoints.selection import Selection, select
-
-SHARED = Path(__file__).resolve().parents[1] / "../shared/data"
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared photos are not in ../shared/data")
+from smplifyx.keypoints.people import Person
+from smplifyx.keypoints.selection import Selection, box_diagonal, confident_body_points, seen_points, select
 
 
-def flat(count: int, confidence: float = 0.9) -> list[float]:
-    """`count` points, each somewhere else."""
-    return [value for i in range(count) for value in (100.0 + i, 200.0 + 2 * i, confidence)]
+def flat(count: int, confidence: float = 0.9, start: float = 100.0) -> list[float]:
+    """`count` points, each somewhere else; the first at x = `start`."""
+    return [value for i in range(count) for value in (start + i, 200.0 + 2 * i, confidence)]
 
 
 def openpose(**parts: object) -> dict[str, object]:
@@ -39,7 +33,10 @@ def write(folder: Path, name: str, document: object) -> Path:
 
 BODY, HAND, FACE = "pose_keypoints", "hand_left_keypoints", "face_keypoints"
 GOOD = {  # parts of one person -> seen points of body, left hand, right hand, face
-    "everything": ({BODY: flat(25), HAND: flat(21), "hand_right_keypoints": flat(21), FACE: flat(70)}, (25, 21, 21, 70)),
+    "everything": (
+        {BODY: flat(25), HAND: flat(21), "hand_right_keypoints": flat(21), FACE: flat(70)},
+        (25, 21, 21, 70),
+    ),
     "face of 68": ({BODY: flat(25), FACE: flat(68)}, (25, 0, 0, 68)),
     "COCO-18 body": ({BODY: flat(18)}, (19, 0, 0, 0)),  # the middle hip is made of the hips
     "COCO-19 body": ({BODY: flat(19)}, (19, 0, 0, 0)),
@@ -51,7 +48,13 @@ GOOD = {  # parts of one person -> seen points of body, left hand, right hand, f
     "NaN point": ({BODY: flat(24) + [float("nan"), 1.0, 0.5]}, (24, 0, 0, 0)),
     "infinite point": ({BODY: flat(24) + [float("inf"), 1.0, 0.5]}, (24, 0, 0, 0)),
     "text for a number": ({BODY: flat(24) + ["x", 1.0, 0.5]}, (24, 0, 0, 0)),
+    "null in a point": ({BODY: flat(24) + [None, 1.0, 0.5]}, (24, 0, 0, 0)),
+    "numbers as text": ({BODY: [str(v) for v in flat(25)]}, (25, 0, 0, 0)),
+    "absurd number": ({BODY: flat(24) + [10**400, 1.0, 0.5]}, (24, 0, 0, 0)),
+    "nested in threes": ({BODY: [flat(25)[i : i + 3] for i in range(0, 75, 3)]}, (25, 0, 0, 0)),
     "negative confidence": ({BODY: flat(24) + [5.0, 1.0, -0.5]}, (24, 0, 0, 0)),
+    "left of the image": ({BODY: flat(24) + [-5.0, 1.0, 0.5]}, (25, 0, 0, 0)),
+    "missing written as (0, 0)": ({BODY: flat(24) + [0.0, 0.0, 1.0]}, (24, 0, 0, 0)),
 }
 
 
@@ -64,28 +67,6 @@ def test_openpose_people_as_they_come(tmp_path, name):
     assert frame.stem == "a" and frame.problem is None and frame.people[0].problem is None
     assert tuple(int((keypoints[part, 2] > 0).sum()) for part in names.PARTS.values()) == expected
     assert np.isfinite(keypoints).all()
-
-
-BAD = {  # file content -> a word of the problem
-    "truncated": ('{"version": 1.3, "people": [{"pose_key', "not JSON"),
-    "empty": ("", "not JSON"),
-    "foreign": ({"frames": []}, "neither"),
-    "a list of numbers": ([1, 2], "neither"),
-    "people is no list": ({"people": 7}, "expected a list"),
-    "binary": ("\x00\x01\x02", "not JSON"),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_a_bad_file_costs_only_itself(tmp_path, name):
-    content, word = BAD[name]
-    write(tmp_path, "a_keypoints.json", openpose(**{BODY: flat(25)}))
-    write(tmp_path, "b_keypoints.json", content)
-    write(tmp_path, "c.json", openpose(**{BODY: flat(25)}))
-    frames = list(read_frames(tmp_path))
-    assert [f.stem for f in frames] == ["a", "b", "c"]
-    assert word in frames[1].problem and "\n" not in frames[1].problem
-    assert len(frames[0].people) == len(frames[2].people) == 1
 
 
 PEOPLE = {  # one entry of `people` -> a word of its problem
@@ -106,173 +87,205 @@ def test_a_bad_person_costs_only_themselves(tmp_path, name):
     assert word in frame.people[1].problem and not frame.people[1].keypoints.any()
 
 
-def test_a_file_without_people_is_a_frame_without_people(tmp_path):
-    write(tmp_path, "a_keypoints.json", {"version": 1.2, "people": []})
+def test_what_is_left_out_of_a_person_is_said(tmp_path):
+    write(tmp_path, "a.json", openpose(**{BODY: flat(24) + [None, 1.0, 0.5], HAND: flat(20)}))
     (frame,) = read_frames(tmp_path)
-    assert frame.people == () and frame.problem is None
+    assert ["left hand" in n or "body" in n for n in frame.people[0].notes] == [True, True]
+    assert all(note.startswith("person 0: ") for note in frame.notes) and len(frame.notes) == 2
+
+
+def test_keys_of_version_1_0_confidences_above_1_and_genders(tmp_path):
+    people = [{"pose_keypoints": flat(18, 1.7), "hand_left_keypoints": flat(21), "gender_pd": "F", "gender_gt": None}]
+    people += [{"pose_keypoints": flat(25), "gender_pd": "male", "gender_gt": "female"}]
+    people += [{"pose_keypoints": flat(25), "gender_gt": "robot"}]
+    write(tmp_path, "a.json", {"version": 1.0, "people": people})
+    (frame,) = read_frames(tmp_path)
+    assert [p.gender for p in frame.people] == ["female", "female", None] and frame.people[2].notes
+    assert frame.layout is LayoutName.COCO_18 and frame.people[0].keypoints[:, 2].max() == 1.0
+    assert (frame.people[0].keypoints[names.LEFT_HAND, 2] > 0).all()
+
+
+# The detectors' own point names, in their order, as their documentation lists them.
+_COCO = """nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist
+    right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle""".split()
+_FEET = "left_big_toe left_small_toe left_heel right_big_toe right_small_toe right_heel".split()
+_HALPE = (
+    _COCO
+    + ["head", "neck", "mid_hip"]
+    + ("left_big_toe right_big_toe left_small_toe right_small_toe left_heel right_heel".split())
+)
+_OPENPOSE_18 = """nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip
+    right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear""".split()
+_MEDIAPIPE = """nose - left_eye - - right_eye - left_ear right_ear - - left_shoulder right_shoulder left_elbow
+    right_elbow left_wrist right_wrist - - - - - - left_hip right_hip left_knee right_knee left_ankle right_ankle
+    left_heel right_heel left_big_toe right_big_toe""".split()
+_LEFT = list(names.POINT_NAMES[names.LEFT_HAND])
+_RIGHT = list(names.POINT_NAMES[names.RIGHT_HAND])
+_FACE = list(names.POINT_NAMES[names.FACE])[:68]
+ORDERS = {
+    LayoutName.BODY_25: list(names.BODY_NAMES),
+    LayoutName.COCO_19: list(names.BODY_NAMES[:19]),
+    LayoutName.COCO_18: _OPENPOSE_18,
+    LayoutName.COCO_17: _COCO,
+    LayoutName.COCO_WHOLEBODY_133: _COCO + _FEET + _FACE + _LEFT + _RIGHT,
+    LayoutName.HALPE_26: _HALPE,
+    LayoutName.HALPE_136: _HALPE + _FACE + _LEFT + _RIGHT,
+    LayoutName.MEDIAPIPE_75: _MEDIAPIPE + _LEFT + _RIGHT,
+}
 
 
 @pytest.mark.parametrize("layout", list(LayoutName))
 def test_layouts_put_every_point_where_its_name_says(layout):
-    table = LAYOUTS[layout]
-    points = np.stack([np.arange(table.points), 1000.0 + np.arange(table.points), np.full(table.points, 0.9)], -1)
-    canonical = to_canonical(points, layout)
-    source = np.asarray(table.source)
-    copied = source >= 0
-    assert (canonical[copied, 0] == source[copied]).all()
+    order, table = ORDERS[layout], LAYOUTS[layout]
+    assert len(order) == table.points
+    points = np.stack([np.arange(len(order)), 1000.0 + np.arange(len(order)), np.full(len(order), 0.9)], -1)
+    canonical = to_canonical(np.stack([points, points]), layout)[1]
+    for index, name in enumerate(order):
+        if name in names.POINT_INDEX:
+            assert canonical[names.POINT_INDEX[name]].tolist() == pytest.approx(points[index].tolist()), name
     made = {names.POINT_NAMES[i] for i in np.flatnonzero(canonical[:, 2])}
-    assert made == set(table.present)
-    assert ((trust(layout) > 0) & (trust(layout) <= 1)).all()
+    assert made == set(order) - {"-", "head"} | {"neck", "mid_hip"} == set(table.present)
 
 
-@pytest.mark.parametrize("layout", [LayoutName.COCO_17, LayoutName.COCO_WHOLEBODY_133, LayoutName.HALPE_136])
-def test_left_and_right_are_kept_apart(layout):
-    source = LAYOUTS[layout].source
-    pairs = [(n, n.replace("left", "right")) for n in names.BODY_NAMES if n.startswith("left")]
-    indices = [source[names.POINT_INDEX[n]] for pair in pairs for n in pair if source[names.POINT_INDEX[n]] >= 0]
-    assert len(set(indices)) == len(indices)
+@pytest.mark.parametrize("made, of", [("neck", "shoulder"), ("mid_hip", "hip")])
+@pytest.mark.parametrize("other, expected", [(0.3, 0.3), (0.0, 0.0)])
+def test_a_missing_middle_is_the_mean_and_as_sure_as_the_less_sure_side(made, of, other, expected):
+    points = np.zeros((17, 3))
+    points[_COCO.index(f"left_{of}")], points[_COCO.index(f"right_{of}")] = (10, 20, 0.9), (30, 60, other)
+    found = to_canonical(points, LayoutName.COCO_17)[names.POINT_INDEX[made]]
+    assert found.tolist() == pytest.approx([20, 40, expected] if expected else [0, 0, 0])
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".JPEG", ".png", ".webp", ".bmp", ".Jpg"])
-def test_images_are_found_by_stem_in_any_case(tmp_path, suffix):
-    write(tmp_path / "keys", "Photo_keypoints.json", openpose(**{BODY: flat(25)}))
-    (tmp_path / "images").mkdir()
-    Image.new("RGB", (64, 48)).save(tmp_path / "images" / f"Photo{suffix}")
-    (frame,) = read_frames(tmp_path / "keys", tmp_path / "images")
-    assert frame.image.suffix == suffix and frame.image_size == (64, 48) and frame.size_source is SizeSource.IMAGE
+@pytest.mark.parametrize("layout", list(LayoutName))
+def test_trust_is_the_product_of_named_rules(layout):
+    factors, rules = trust(layout), LAYOUTS[layout].rules
+    assert ((factors > 0) & (factors <= 1)).all() and all(rule.name and rule.reason for rule in rules)
+    assert {names.POINT_NAMES[i] for i in np.flatnonzero(factors < 1)} == {p for rule in rules for p in rule.points}
+    assert {"neck", "mid_hip"} <= {p for rule in rules for p in rule.points}
 
 
-def test_a_turned_photo_has_the_size_and_pixels_of_the_upright_one(tmp_path):
-    path, pixels = tmp_path / "a.png", np.zeros((40, 60, 3), np.uint8)
-    pixels[:, :10] = 255
-    exif = Image.Exif()
-    exif[0x0112] = 6  # stored rows are the upright image's columns
-    Image.fromarray(pixels).save(path, exif=exif)
-    assert image_size(path) == (40, 60)
-    upright = read_image(path)
-    assert upright.shape == (60, 40, 3) and upright[:10].min() == 255 and upright[20:].max() == 0
-
-
-SIZES = {
-    "in the document": ({"image_size": [640, 480]}, None, (640, 480), SizeSource.SIDECAR),
-    "beside it": ({}, {"width": 320, "height": 200, "fx": 1, "cx": 1, "cy": 1}, (320, 200), SizeSource.SIDECAR),
-    "bounded by the points": ({}, None, (124, 248), SizeSource.KEYPOINTS),
-}
-
-
-@pytest.mark.parametrize("name", SIZES)
-def test_without_an_image_the_size_comes_from_elsewhere(tmp_path, name):
-    extra, camera, size, source = SIZES[name]
-    write(tmp_path, "a_keypoints.json", openpose(**{BODY: flat(25)}) | extra)
-    if camera:
-        write(tmp_path, "a.camera.json", camera)
-    (frame,) = read_frames(tmp_path)
-    assert frame.image_size == size and frame.size_source is source
-
-
-def test_a_broken_image_is_a_note_not_an_end(tmp_path):
-    write(tmp_path, "a_keypoints.json", openpose(**{BODY: flat(25)}))
-    (tmp_path / "a.jpg").write_bytes(b"not an image")
-    (frame,) = read_frames(tmp_path)
-    assert frame.image is None and len(frame.people) == 1 and any("not a readable image" in n for n in frame.notes)
-    with pytest.raises(KeypointError, match="not a readable image"):
-        read_image(tmp_path / "a.jpg")
-
-
-MISSING = {"no such folder": "nowhere", "a folder without JSON": "."}
-
-
-@pytest.mark.parametrize("name", MISSING)
-def test_input_that_is_not_there_is_one_clear_line(tmp_path, name):
-    with pytest.raises(KeypointError, match="no such|no keypoint files"):
-        read_frames(tmp_path / MISSING[name])
-
-
-def test_subfolders_keep_their_relative_stem_and_documents_cannot_leave_it(tmp_path):
-    write(tmp_path, "b/c_keypoints.json", openpose(**{BODY: flat(25)}))
-    evil = {"images": [{"id": 1, "file_name": "../../etc/x.jpg"}], "annotations": [{"image_id": 1, "keypoints": flat(17)}]}
-    write(tmp_path, "z.json", evil)
-    assert [f.stem for f in read_frames(tmp_path)] == ["b/c", "etc/x"]
+def test_points_of_another_layout_are_refused():
+    with pytest.raises(ValueError, match="coco_17"):
+        to_canonical(np.zeros((18, 3)), LayoutName.COCO_17)
 
 
 def test_wholebody_annotations(tmp_path):
-    person = {"image_id": 1, "keypoints": flat(17, 2), "foot_kpts": flat(6, 2), "face_kpts": flat(68, 1),
-              "lefthand_kpts": flat(21, 0), "righthand_kpts": flat(21, 2)}  # fmt: skip
+    person = {"image_id": 1, "keypoints": flat(17, 2), "foot_kpts": flat(6, 2, 300), "face_kpts": flat(68, 1, 400),
+              "lefthand_kpts": flat(21, 0), "righthand_kpts": flat(20, 1) + [9, 9, 2]}  # fmt: skip
     images = [{"id": 1, "file_name": "x.jpg", "width": 640, "height": 480}, {"id": 2, "file_name": "empty.jpg"}]
     write(tmp_path, "a.json", {"images": images, "annotations": [person, {"image_id": 1, "keypoints": [1, 2]}]})
     first, empty = read_frames(tmp_path)
-    assert count_frames(tmp_path) == 2 and first.image_size == (640, 480) and empty.people == ()
+    assert first.image_size == (640, 480) and empty.people == ()
     seen = first.people[0].keypoints[:, 2]
     assert [int((seen[part] > 0).sum()) for part in names.PARTS.values()] == [25, 0, 21, 68]
-    assert seen[names.FACE][0] == 0.5 and seen[0] == 1.0  # labelled but hidden counts half
+    firsts = [names.POINT_INDEX["left_big_toe"], names.FACE.start, names.RIGHT_HAND.start]
+    assert first.people[0].keypoints[firsts, 0].tolist() == [300, 400, 100]
+    # real files give every annotated face 1.0; a hand with a 2 holds flags, where hidden counts half
+    assert seen[names.FACE][0] == 1.0 and seen[0] == 1.0 and set(seen[names.RIGHT_HAND]) == {0.5, 1.0}
     assert first.people[1].problem is not None
 
 
-def test_reading_runs_ahead_by_no_more_than_its_depth_and_stops_with_its_consumer():
-    made = []
-
-    def items():
-        for i in range(1000):
-            made.append(i)
-            yield i
-
-    stream = prefetch(items(), depth=4)
-    assert list(islice(stream, 3)) == [0, 1, 2]
-    stream.close()
-    assert len(made) <= 3 + 4 + 2
-
-
-def test_an_error_while_reading_ahead_reaches_the_consumer():
-    def items():
-        yield 1
-        raise OSError("the disk is gone")
-
-    stream = prefetch(items())
-    assert next(stream) == 1
-    with pytest.raises(OSError, match="the disk is gone"):
-        next(stream)
+ENTRIES = {  # one entry of a COCO file -> layout (None: unusable), seen points of body, hands, face
+    "COCO-17": ({"keypoints": flat(17, 2)}, LayoutName.COCO_17, (19, 0, 0, 0)),
+    "Halpe-26": ({"keypoints": flat(26, 2)}, LayoutName.HALPE_26, (25, 0, 0, 0)),
+    "WholeBody in one list": ({"keypoints": flat(133), "score": 1}, LayoutName.COCO_WHOLEBODY_133, (25, 21, 21, 68)),
+    "Halpe-136": ({"keypoints": flat(136), "score": 2.9}, LayoutName.HALPE_136, (25, 21, 21, 68)),
+    "hand not annotated": (
+        {"keypoints": flat(17, 2), "lefthand_kpts": flat(21), "lefthand_valid": False},
+        LayoutName.COCO_WHOLEBODY_133,
+        (19, 0, 0, 0),
+    ),
+    "hand of wrong length": (
+        {"keypoints": flat(17, 2), "righthand_kpts": flat(20)},
+        LayoutName.COCO_WHOLEBODY_133,
+        (19, 0, 0, 0),
+    ),
+    "unlabelled": ({"keypoints": [0] * 51}, LayoutName.COCO_17, (0, 0, 0, 0)),
+    "a crowd": ({"keypoints": flat(17, 2), "iscrowd": 1}, None, (0, 0, 0, 0)),
+    "no keypoints": ({"bbox": [1, 2, 3, 4]}, None, (0, 0, 0, 0)),
+    "fractions": ({"keypoints": [0.5, 0.5, 0.9] * 17}, None, (0, 0, 0, 0)),
+}
 
 
-def person(index: int, count: int, size: float) -> Person:
+@pytest.mark.parametrize("name", ENTRIES)
+def test_entries_of_annotation_files(tmp_path, name):
+    entry, layout, expected = ENTRIES[name]
+    write(tmp_path, "a.json", {"images": [{"id": 1, "file_name": "x.jpg"}], "annotations": [{"image_id": 1} | entry]})
+    (frame,) = read_frames(tmp_path)
+    (found,) = frame.people
+    assert tuple(int((found.keypoints[part, 2] > 0).sum()) for part in names.PARTS.values()) == expected
+    assert found.layout is layout and (found.problem is not None) == (layout is None)
+
+
+MARKS = {  # marks of an entry -> confidence of the nose: annotations hold visibility flags, results hold scores
+    "body flags, all hidden": ({"keypoints": flat(17, 1)}, 0.5),
+    "results with scores of exactly 1": ({"keypoints": flat(17, 1), "score": 3}, 1.0),
+    "one list without a 2": ({"keypoints": flat(136, 1)}, 1.0),
+    "one list with a 2": ({"keypoints": flat(135, 1) + [9, 9, 2]}, 0.5),
+}
+
+
+@pytest.mark.parametrize("name", MARKS)
+def test_visibility_flags_become_confidences(tmp_path, name):
+    write(tmp_path, "a.json", [{"image_id": "x.jpg"} | MARKS[name][0]] if "score" in MARKS[name][0] else
+          {"annotations": [{"image_id": "x.jpg"} | MARKS[name][0]]})  # fmt: skip
+    (frame,) = read_frames(tmp_path)
+    assert frame.people[0].keypoints[0, 2] == pytest.approx(MARKS[name][1])
+
+
+def test_results_are_grouped_by_image_in_order_of_appearance(tmp_path):
+    entries = [{"image_id": image, "keypoints": flat(17), "score": 1} for image in ("b.jpg", 7, "b.jpg", None)]
+    write(tmp_path, "results.json", entries)
+    frames = list(read_frames(tmp_path))
+    assert [(f.stem, len(f.people)) for f in frames] == [("b", 2), ("000000000007", 1), ("unknown_image", 1)]
+    assert frames[2].people[0].problem and [p.index for p in frames[0].people] == [0, 1]
+
+
+def person(index: int, count: int, size: float, confidence: float = 0.9) -> Person:
     keypoints = np.zeros((names.COUNT, 3), np.float32)
-    keypoints[:count] = (0.0, 0.0, 0.9)
-    keypoints[0, :2] = (size, 0.0)
+    keypoints[:count] = (1.0, 1.0, confidence)
+    keypoints[0, :2] = (1.0 + size, 1.0)
     return Person(index, keypoints)
 
 
 RULES = {
-    "everyone who can be fitted": (Selection(), {3}),
-    "enough points": (Selection(min_points=10), {2, 3}),
-    "large enough": (Selection(min_size=90), {1, 3}),
-    "the largest": (Selection(largest=1), {0, 1, 3}),
+    "everyone who can be fitted": (Selection(), {3, 4}),
+    "enough points": (Selection(min_keypoints=10), {2, 3, 4}),
+    "confident ones": (Selection(min_keypoints=10, min_confidence=0.95), {0, 1, 2, 3, 4}),
+    "large enough": (Selection(min_size_px=90.0), {1, 3, 4}),
+    "the largest": (Selection(largest=1), {0, 1, 3, 4}),
+    "more than there are": (Selection(largest=9), {3, 4}),
 }
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_people_are_chosen_and_the_others_get_a_reason(name):
     rules, left_out = RULES[name]
-    people = [person(0, 20, 100), person(1, 20, 50), person(2, 8, 300), person(3, 2, 500)]
-    reasons = select(people, rules)
+    people = [person(0, 20, 100), person(1, 20, 50), person(2, 8, 300), person(3, 3, 500), person(4, 20, 500, 0.05)]
+    kept, reasons = select(people, rules)
     assert set(reasons) == left_out and all(reasons.values())
+    assert [p.index for p in kept] == [i for i in range(5) if i not in left_out]
+
+
+def test_the_largest_of_equals_is_the_first():
+    kept, _ = select([person(i, 20, 100) for i in range(3)], Selection(largest=2))
+    assert [p.index for p in kept] == [0, 1]
+
+
+@pytest.mark.parametrize("field", ["min_keypoints", "min_confidence", "min_size_px", "largest"])
+def test_rules_that_mean_nothing_are_refused(field):
+    with pytest.raises(ValueError, match=field):
+        Selection(**{field: -1})
+
+
+def test_evidence_of_a_batch_is_that_of_each():
+    batch = np.stack([person(i, 5 * i, 10.0 * i, 0.2 * i).keypoints for i in range(6)]).reshape(2, 3, names.COUNT, 3)
+    for measure in (seen_points, confident_body_points, box_diagonal):
+        singles = [float(measure(k)) for k in batch.reshape(-1, names.COUNT, 3)]
+        assert measure(batch).reshape(-1).tolist() == singles
+    assert box_diagonal(batch)[1, 2] == pytest.approx(50.0) and box_diagonal(batch)[0, 0] == 0
 
 
 def test_arrays_of_another_shape_are_refused():
     with pytest.raises(ValueError, match="137"):
         Keypoints.from_array(np.zeros((2, 25, 3)))
-
-
-@needs_shared
-def test_the_real_photos():
-    frames = list(read_frames(SHARED / "photos_openpose/keypoints", SHARED / "photos_openpose/images"))
-    people = [p for f in frames for p in f.people]
-    confident = [int((p.keypoints[names.BODY, 2] >= 0.3).sum()) for p in people]
-    assert (len(frames), len(people), sum(c >= 8 for c in confident)) == (20, 59, 49)
-    assert all(f.size_source is SizeSource.IMAGE and f.problem is None for f in frames)
-
-
-@needs_shared
-@pytest.mark.parametrize("folder, files", [("openpose_v12_no_hands", 8), ("no_version_face68", 2), ("coco_wholebody", 8)])
-def test_the_edge_cases(folder, files):
-    frames = list(read_frames(SHARED / "edge_cases" / folder))
-    assert len(frames) == files and all(f.problem is None for f in frames)
-    assert any((p.keypoints[:, 2] > 0).sum() > 15 for f in frames for p in f.people)

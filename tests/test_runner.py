@@ -12,7 +12,10 @@ import torch
 import yaml
 from job_tools import Counting, end_state, person, quick_fit, run_quick, table, write_folder, write_frame
 
-from smplifyx.result import FitResult
+from smplifyx.body.model import Gender
+from smplifyx.camera import Camera
+from smplifyx.keypoints import Keypoints
+from smplifyx.result import FitResult, Origin
 from smplifyx.scale.batch_size import LARGEST, auto_batch_size, pick_device
 from smplifyx.scale.batches import Item, Todo, chunks
 from smplifyx.scale.job import JobConfig
@@ -156,7 +159,8 @@ def test_names_do_not_collide() -> None:
 
 def test_chunks_bound_both_people_and_rows() -> None:
     row = Row("s", 0, RowStatus.OK)
-    todo = Todo("s", None, None, None, None)
+    nobody = Keypoints.from_array(torch.zeros(137, 3))
+    todo = Todo("s", nobody, Camera.from_focal(1.0, torch.ones(2)), Gender.NEUTRAL, Origin())
     items = [Item(row)] * 100 + [Item(todo)] * 5 + [Item(row)] * 3
     cut = list(chunks(items, 2))
     assert sum(cut, []) == items

@@ -45,7 +45,7 @@ from smplifyx.viz.shade import PALETTE, add_depth_cue, shade, vertex_normals
 RED, GREEN, BLUE, BLACK = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.0, 0.0, 0.0)
 SIZE = (160, 120)
 K = np.array([[130.0, 0, 83], [0, 140.0, 57], [0, 0, 1]])
-CAMERA = Camera(K=torch.tensor(K), image_size=torch.tensor(SIZE))
+CAMERA = Camera(K=torch.tensor(K), image_size=torch.tensor(SIZE, dtype=torch.float64))
 PHOTO = np.full((SIZE[1], SIZE[0], 3), 200, np.uint8)
 GL_PROBLEM = pyrender_backend.problem()
 needs_gl = pytest.mark.skipif(GL_PROBLEM is not None, reason=str(GL_PROBLEM))

@@ -70,7 +70,7 @@ class BodyModel:
     v_template: Float[Tensor, "v 3"]
     shapedirs: Float[Tensor, "v 3 s"]
     expressiondirs: Float[Tensor, "v 3 e"]
-    posedirs: Float[Tensor, "v 3 f"]  # f = 9 (J - 1): the entries of R - I of every joint but the root
+    posedirs: Float[Tensor, "v 3 features"]  # 9 (J - 1): the entries of R - I of every joint but the root
     J_regressor: Float[Tensor, "j v"]
     weights: Float[Tensor, "v j"]
     parents: tuple[int, ...]

@@ -94,7 +94,7 @@ def _describe(value: object) -> str:
 
 
 def _assemble(
-    body: Float[np.ndarray, "points 3"], others: list[Float[np.ndarray, "points 3"]], layout: LayoutName
+    body: Float[np.ndarray, "points 3"], others: list[Float[np.ndarray, "_ 3"]], layout: LayoutName
 ) -> Float[np.ndarray, "137 3"]:
     """The body in canonical order; hands and face have that order already (a face of 68 has no pupils)."""
     canonical = to_canonical(body, layout)

@@ -176,13 +176,14 @@ def _finish(frame: Frame, stated: tuple[int, int] | str | None) -> Frame:
     if isinstance(stated, str):
         notes.append(stated)
     size, source = _measured_size(frame, notes), SizeSource.IMAGE
+    image = frame.image if size else None  # one that cannot be read is as good as none
     if size is None:
         size, source = _sidecar_size(frame, notes) or (None if isinstance(stated, str) else stated), SizeSource.SIDECAR
     if size is None:
         size, source = _bounding_size(frame.people), SizeSource.KEYPOINTS
     elif (outside := _share_outside(frame.people, size)) > 0.5:
         notes.append(f"{outside:.0%} of the points lie outside the image of {size[0]}x{size[1]}: resized or turned?")
-    return replace(frame, image_size=size, size_source=source if size else None, notes=tuple(notes))
+    return replace(frame, image=image, image_size=size, size_source=source if size else None, notes=tuple(notes))
 
 
 def _stated_size(document: Mapping[str, object]) -> tuple[int, int] | str | None:

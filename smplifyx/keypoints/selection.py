@@ -27,8 +27,8 @@ class Selection:
     """
 
     min_keypoints: int = 0
-    min_confidence: float = CONFIDENT
-    min_size_px: float = 0.0
+    min_confidence: float | int = CONFIDENT
+    min_size_px: float | int = 0.0
     largest: int | None = None
 
     def __post_init__(self) -> None:

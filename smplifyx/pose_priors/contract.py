@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -21,6 +21,7 @@ class DecodedPose:
     d_rotvec_d_latent: Float[Tensor, "*batch 63 latent"] | None = None
 
 
+@runtime_checkable
 class PosePrior(Protocol):
     """How plausible a body pose is, in a latent of the prior's own.
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ..config import load_preset
 from ..fit import fit as fit_batch
@@ -28,6 +28,7 @@ BATCHES_WAITING = 2  # fitted batches that may wait for the disk
 FITTED = (RowStatus.OK, RowStatus.LOW_EVIDENCE, RowStatus.POOR)
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Told how a job advances."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -22,6 +22,7 @@ class Status(IntEnum):
     FAILED = 4  # energy or derivatives are not finite; x is the last finite one, or the start
 
 
+@runtime_checkable
 class Objective(Protocol):
     """Independent rows of a minimisation; it knows nothing of who asks.
 
@@ -67,6 +68,7 @@ class Solution(Bundle):
         return self.status == Status.CONVERGED
 
 
+@runtime_checkable
 class Solver(Protocol):
     """A frozen dataclass of settings that can minimise."""
 

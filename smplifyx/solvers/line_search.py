@@ -44,10 +44,10 @@ class Rules:
 class Point(Bundle):
     """The energy at step length t of each row, its slope along the direction, and its gradient."""
 
-    t: Float[Tensor, " batch"]
-    energy: Float[Tensor, " batch"]
-    slope: Float[Tensor, " batch"]
-    gradient: Float[Tensor, "batch dim"]
+    t: Float[Tensor, "*batch"]
+    energy: Float[Tensor, "*batch"]
+    slope: Float[Tensor, "*batch"]
+    gradient: Float[Tensor, "*batch dim"]
 
 
 @dataclass(frozen=True)
