@@ -179,3 +179,15 @@ def read_settings(path: Path, schema: type[Settings]) -> Settings:
     except pydantic.ValidationError as error:
         faults = (f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
         raise ConfigError(f"{path}: {'; '.join(faults)}") from error
+
+
+def with_free_focal(config: FitConfig) -> FitConfig:
+    """The preset with each person's focal length free in the last stage, held near its guess (30 % is one sigma).
+
+    Only strong perspective tells it; people of one image get focal lengths of their own.
+    """
+    last = config.stages[-1]
+    free = last.free if Block.FOCAL in last.free else (*last.free, Block.FOCAL)
+    weights = last.weights.model_copy(update={"focal": last.weights.focal or 1.0})
+    freed = last.model_copy(update={"free": free, "weights": weights})
+    return config.model_copy(update={"stages": (*config.stages[:-1], freed)})

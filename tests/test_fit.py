@@ -14,7 +14,7 @@ from smplifyx import assets, rotations
 from smplifyx.body.files import load_body
 from smplifyx.body.joints import JOINT_NAMES, BodyKind, joint_names, parents
 from smplifyx.camera import Camera
-from smplifyx.config import FitConfig
+from smplifyx.config import FitConfig, with_free_focal
 from smplifyx.evaluation.generate import GeneratedPeople, GenerateOptions, generate_people
 from smplifyx.evaluation.metrics import person_errors
 from smplifyx.evaluation.retarget import Poses
@@ -121,12 +121,7 @@ def test_a_free_focal_length_is_found_again():
     body = embedded_body(FLOAT)
     near = people(GenerateOptions(focal=(0.4, 0.5), fills=(0.8, 0.95), pitch=(20.0, 40.0), noise_px=0.5))
     wrong = near.camera.zoomed(torch.full((8,), 1.4))
-    config = preset()
-    stages = [s.model_dump() for s in config.stages]
-    stages[-1]["free"] = [*stages[-1]["free"], "focal"]
-    stages[-1]["weights"]["focal"] = 1.0
-    freed = FitConfig.model_validate(config.model_dump() | {"stages": stages})
-    found = fit(near.keypoints, wrong, body, freed)
+    found = fit(near.keypoints, wrong, body, with_free_focal(preset()))
     before = (wrong.focal / near.camera.focal).log().abs().mean()
     after = (found.camera.focal / near.camera.focal).log().abs().mean()
     assert after < 0.8 * before

@@ -36,53 +36,77 @@ def fold(body: BodyModel, points: Sequence[int]) -> PointModel:
     lacking = [names.POINT_NAMES[p] for p in points if not body.points.known[p]]
     if lacking:
         raise ValueError(f"the body {body.name!r} has no point {', '.join(lacking)}")
-    rest = _rest(body)
-    chosen = torch.as_tensor(list(points))
+    device, body = body.v_template.device, body.to(device="cpu")  # done once: no need to hurry
+    rest, chosen = _rest(body), torch.as_tensor(list(points))
     sources, coefficients = body.points.sources[chosen], body.points.coefficients[chosen].double()
-    on_contour = (chosen >= names.CONTOUR.start) & (chosen < names.CONTOUR.stop)
-    contour_at = on_contour.nonzero().flatten() if len(body.points.contour_sources) else chosen.new_zeros(0)
-    rows = chosen[contour_at] - names.CONTOUR.start
-    contour_sources, contour_coefficients = _contour(body, rows)
+    contour_at = _on_contour(body, chosen)
+    contour_sources, contour_coefficients = _contour(body, chosen[contour_at] - names.CONTOUR.start)
 
-    bone_weights = _gather(rest.weights, sources, coefficients)  # [P, J]
-    contour_weights = _gather(rest.weights, contour_sources, contour_coefficients)  # [79, c, J]
-    used = bone_weights != 0
-    used[contour_at] = (contour_weights != 0).flatten(0, -2).any(0)
+    used = _gather(rest.weights, sources, coefficients) != 0  # [P, J]
+    used[contour_at] = (_gather(rest.weights, contour_sources, contour_coefficients) != 0).any(0)
     bones = _padded_bones(used)
+    pairs = _pairs(rest, sources, coefficients, bones)
+    contour_bones = bones[contour_at].expand(*contour_sources.shape[:-1], -1)
+    contour = ContourTable(*_pairs(rest, contour_sources, contour_coefficients, contour_bones))
     posed = _posed(rest, sources, coefficients, bones)
     posed[contour_at] = 0
-    order = _active_joints(body.parents, used, posed)
-    weights, local, dirs = _pairs(rest, sources, coefficients, bones)
-    table = _pairs(
-        rest, contour_sources, contour_coefficients, bones[contour_at].expand(*contour_weights.shape[:-1], -1)
-    )
-    return _assemble(body, rest, order, contour_at, bones, (weights, local, dirs), table, posed)
+    skeleton = _skeleton(body, rest, _active_joints(body.parents, used, posed))
+    return _assemble(skeleton, bones, pairs, (contour_at, contour), posed).to(device, body.v_template.dtype)
 
 
-def _assemble(body, rest, order, contour_at, bones, pairs, table, posed) -> PointModel:
-    position = torch.full((len(body.parents),), 0)
-    position[order] = torch.arange(len(order))
-    parents = torch.tensor([position[max(body.parents[j], 0)] for j in order])
-    ancestors = _ancestors(parents)
-    real = torch.tensor([max(body.parents[j], 0) for j in order])
-    root = torch.arange(len(order)) == 0
-    offsets = rest.joints[order] - torch.where(root[:, None], torch.zeros(3).double(), rest.joints[real])
-    offset_dirs = rest.joint_dirs[order] - torch.where(
-        root[:, None, None], torch.zeros(1).double(), rest.joint_dirs[real]
-    )
-    exists, bones = bones >= 0, position[bones.clamp(min=0)]
-    centered = (pairs[1] == 0).all(-1) & (pairs[2] == 0).flatten(-2).all(-1)  # the pair is the joint itself
-    centered[contour_at] = False
-    pairs_point, pairs_joint, mask = _moving_pairs(ancestors, bones, exists, centered)
-    posed_at, posed_dirs = _posed_pairs(pairs_point, pairs_joint, posed, order)
+@dataclass(frozen=True)
+class _Skeleton:
+    """The bones that can move a point, parents first; `order` are their joints in the body."""
+
+    order: Tensor  # [j]
+    joints: tuple[int, ...]  # as indices into the full pose
+    parents: Tensor  # [j]
+    offsets: Tensor  # [j, 3]
+    offset_dirs: Tensor  # [j, 3, n]
+
+
+def _skeleton(body: BodyModel, rest: _Rest, order: Tensor) -> _Skeleton:
+    place = {joint: i for i, joint in enumerate(order.tolist())}
+    above = [max(body.parents[joint], 0) for joint in place]
+    child = torch.tensor([float(joint != 0) for joint in place], dtype=torch.float64)  # the root is its own parent
     index = pose_index(body.kind)
-    model = PointModel(
-        joints=tuple(index[j] for j in order.tolist()), parents=parents, levels=_levels(parents), ancestors=ancestors,
-        offsets=offsets, offset_dirs=offset_dirs, bones=bones, weights=pairs[0], local=pairs[1], local_dirs=pairs[2],
-        contour_at=contour_at, contour=ContourTable(*table), pairs_point=pairs_point, pairs_joint=pairs_joint,
-        pairs_mask=mask, posed_at=posed_at, posed_dirs=posed_dirs,
+    return _Skeleton(
+        order=order,
+        joints=tuple(index[joint] for joint in place),
+        parents=torch.tensor([place[joint] for joint in above]),
+        offsets=rest.joints[order] - child[:, None] * rest.joints[above],
+        offset_dirs=rest.joint_dirs[order] - child[:, None, None] * rest.joint_dirs[above],
+    )
+
+
+def _assemble(
+    skeleton: _Skeleton,
+    bones: Tensor,
+    pairs: tuple[Tensor, Tensor, Tensor],
+    contour: tuple[Tensor, ContourTable],
+    posed: Tensor,
+) -> PointModel:
+    weights, local, local_dirs = pairs
+    position = torch.zeros(int(skeleton.order.max()) + 1, dtype=torch.int64)
+    position[skeleton.order] = torch.arange(len(skeleton.order))
+    ancestors = _ancestors(skeleton.parents)
+    centered = (local == 0).all(-1) & (local_dirs == 0).flatten(-2).all(-1)  # the pair is the joint itself
+    centered[contour[0]] = False
+    exists, bones = bones >= 0, position[bones.clamp(min=0)]
+    pairs_point, pairs_joint, mask = _moving_pairs(ancestors, bones, exists, centered)
+    posed_at, posed_dirs = _posed_pairs(pairs_point, pairs_joint, posed, skeleton.order)
+    return PointModel(
+        joints=skeleton.joints, parents=skeleton.parents, levels=_levels(skeleton.parents), ancestors=ancestors,
+        offsets=skeleton.offsets, offset_dirs=skeleton.offset_dirs, bones=bones, weights=weights, local=local,
+        local_dirs=local_dirs, contour_at=contour[0], contour=contour[1], pairs_point=pairs_point,
+        pairs_joint=pairs_joint, pairs_mask=mask, posed_at=posed_at, posed_dirs=posed_dirs,
     )  # fmt: skip
-    return model.to(body.v_template.device, body.v_template.dtype)
+
+
+def _on_contour(body: BodyModel, points: Tensor) -> Tensor:
+    """Where among the points those of the face contour are; nowhere for a body without contour."""
+    inside = (points >= names.CONTOUR.start) & (points < names.CONTOUR.stop)
+    return (inside & bool(len(body.points.contour_sources))).nonzero().flatten()
 
 
 def _contour(body: BodyModel, points: Tensor) -> tuple[Tensor, Tensor]:

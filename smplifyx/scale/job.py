@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import tyro
 from pydantic import Field
 
-from ..config import ConfigError, Settings, read_settings
+from ..config import ConfigError, FitConfig, Settings, load_preset, read_settings, with_free_focal
 
 
 class MeshFormat(str, Enum):
@@ -63,6 +63,7 @@ class JobConfig(Settings):
     focal: Pixels = Field(None, gt=0, description="focal length in pixels of the images")
     fov: Degrees = Field(None, gt=0, lt=180, description="horizontal field of view, instead of --focal")
     focal_35mm: Millimetres = Field(None, gt=0, description="35 mm-equivalent focal length, instead of --focal")
+    free_focal: bool = Field(False, description="fit the focal length too, from that guess; needs strong perspective")
     cameras: OptionalPath = Field(None, description="JSON or CSV file with a K for each image")
 
     min_keypoints: int = Field(0, ge=0, le=25, description="leave out people with fewer confident body keypoints")
@@ -80,6 +81,12 @@ class JobConfig(Settings):
 
 # Options that change no result: an output folder may be gone on with under other values of these.
 FREE_TO_CHANGE = ("out", "device", "batch_size", "overlay", "mesh", "report", "renderer", "overwrite", "quiet")
+
+
+def preset_of(job: JobConfig) -> FitConfig:
+    """The preset that a job names, as the job has it. Raises ConfigError in one line."""
+    config = load_preset(job.preset)
+    return with_free_focal(config) if job.free_focal else config
 
 
 def load_job(path: Path) -> JobConfig:

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from ..config import load_preset
 from ..fit import fit as fit_batch
 from ..measure import confident_body_points
 from ..result import FitResult
 from .batch_size import auto_batch_size, pick_device
 from .batches import Bodies, Failure, Fitter, Item, Todo, chunks, fit_people
 from .items import open_source
-from .job import JobConfig
+from .job import JobConfig, preset_of
 from .record import record_of
 from .store import Store, open_store
 from .summary import Row, RowStatus, SummaryWriter, row_of
@@ -71,7 +70,7 @@ def run_job(job: JobConfig, progress: Progress = SILENT, fit: Fitter = fit_batch
     Raises ConfigError, KeypointError, BodyFileError, StoreError or ValueError, one line each, before anything is fitted
     if the job cannot begin; afterwards an error costs no more than its person. OSError if the disk refuses.
     """
-    config, device = load_preset(job.preset), pick_device(job.device)
+    config, device = preset_of(job), pick_device(job.device)
     bodies, source = Bodies(job.model, device), open_source(job)
     store = open_store(job.out, record_of(job, config), [job.keypoints, *filter(None, [job.images])], job.overwrite)
     progress.begin(source.files)
