@@ -138,9 +138,7 @@ def test_ctrl_c_is_clean_and_the_job_goes_on(tmp_path: Path) -> None:
     for index in range(200):
         write_frame(tmp_path / "in", f"f{index:03d}", [person(index)])
     command = [sys.executable, "-m", "smplifyx", "fit", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
-    running = subprocess.Popen(
-        [*command, "--batch-size", "1", "--quiet"], cwd=ROOT, stderr=subprocess.PIPE, text=True
-    )
+    running = subprocess.Popen([*command, "--batch-size", "1", "--quiet"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not list((tmp_path / "out").rglob("0*.npz")) and time.monotonic() < deadline and running.poll() is None:
         time.sleep(0.05)
@@ -150,3 +148,13 @@ def test_ctrl_c_is_clean_and_the_job_goes_on(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").rglob("*.tmp"))
     run_quick(tmp_path / "in", tmp_path / "out")
     assert len(table(tmp_path / "out")) == 200
+
+
+def test_a_body_model_that_cannot_be_read_ends_the_job_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "SMPLX_NEUTRAL.npz").write_bytes(b"no body")
+    options = ("--model", tmp_path / "SMPLX_NEUTRAL.npz", "--out", tmp_path / "out")
+    assert call("fit", EXAMPLE / "keypoints", *options) == 2
+    said = capsys.readouterr().err.strip()
+    assert "SMPLX_NEUTRAL.npz" in said and "\n" not in said and not (tmp_path / "out").exists()

@@ -154,7 +154,10 @@ def reduced_body(kind: BodyKind, path):
     return load_body(write(path, arrays))
 
 
-@pytest.mark.parametrize("name, kind", [("smpl", BodyKind.SMPL), ("smplh", BodyKind.SMPLH)])
+OTHER_BODIES = [("smpl", BodyKind.SMPL), ("smplh", BodyKind.SMPLH), ("smplx", BodyKind.SMPL), ("fast", BodyKind.SMPLH)]
+
+
+@pytest.mark.parametrize("name, kind", OTHER_BODIES)
 def test_the_presets_of_other_bodies_fit_them(tmp_path, name, kind):
     body = reduced_body(kind, tmp_path / f"{name}.npz")
     assert body.kind is kind

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from ..body.model import Gender
 from ..fit import fit as fit_batch
 from ..measure import confident_body_points
 from ..result import FitResult
 from .batch_size import auto_batch_size, pick_device
 from .batches import Bodies, Failure, Fitter, Item, Todo, chunks, fit_people
 from .items import open_source
-from .job import JobConfig, preset_of
+from .job import JobConfig, JobGender, preset_of
 from .record import record_of
 from .store import Store, open_store
 from .summary import Row, RowStatus, SummaryWriter, row_of
@@ -72,6 +73,8 @@ def run_job(job: JobConfig, progress: Progress = SILENT, fit: Fitter = fit_batch
     """
     config, device = preset_of(job), pick_device(job.device)
     bodies, source = Bodies(job.model, device), open_source(job)
+    if job.gender is not JobGender.INPUT:
+        bodies.of(Gender(job.gender.value))  # a file that cannot be read ends the job here, in one line
     store = open_store(job.out, record_of(job, config), [job.keypoints, *filter(None, [job.images])], job.overwrite)
     progress.begin(source.files)
     with _logging_to(store.log):

@@ -1,0 +1,118 @@
+"""The first guess and what comes of it, for views that are not upright, frontal and whole."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import pytest
+import torch
+from cases import embedded_body, noisy_keypoints, preset
+
+from smplifyx import rotations
+from smplifyx.body import skinning
+from smplifyx.body.joints import JOINT_INDEX
+from smplifyx.body.params import BodyParams
+from smplifyx.camera import Camera
+from smplifyx.evaluation.metrics import person_errors
+from smplifyx.fit import decoder_of, fit
+from smplifyx.hypotheses import first_guess
+from smplifyx.initial import TEMPLATE_POSES, align, yaw_orientations
+from smplifyx.keypoints import names
+from smplifyx.observation import person_scale, seen_confidence
+from smplifyx.people import People
+from smplifyx.pose_priors import load_prior
+
+FLOAT = torch.float32
+UPPER = {"nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
+         "right_eye", "left_eye", "right_ear", "left_ear"}  # fmt: skip
+# name -> (turn about y, turn about x, turn about the viewing axis; pose; points that are seen); degrees
+VIEWS = {
+    "upright": ((0, 0, 0), "standing", None),
+    "from behind": ((180, 0, 0), "standing", None),
+    "from the left": ((90, 0, 0), "standing", None),
+    "from the right": ((-90, 0, 0), "standing", None),
+    "lying on the side": ((20, 0, 90), "standing", None),
+    "lying, head to the right": ((0, 0, -90), "standing", None),
+    "upside down": ((30, 0, 180), "standing", None),
+    "from above": ((20, 50, 0), "standing", None),
+    "from below": ((-20, -40, 0), "standing", None),
+    "sitting": ((30, 0, 0), "sitting", None),
+    "sitting, from the side": ((80, 0, 0), "sitting", None),
+    "crouching": ((-40, 0, 0), "crouching", None),
+    "upper body": ((15, 0, 0), "standing", UPPER),
+    "upper body from behind": ((170, 0, 0), "standing", UPPER),
+}
+
+
+@lru_cache(maxsize=1)
+def seen():
+    """One person per view: keypoints with 1 px noise, cameras, truth."""
+    body, prior = embedded_body(FLOAT), load_prior("gaussian")
+    truths = []
+    for (yaw, pitch, roll), pose, _ in VIEWS.values():
+        like = torch.zeros(1)
+        turn = [
+            rotations.about(axis, math.radians(a), like) for axis, a in (("z", roll), ("x", 180 + pitch), ("y", yaw))
+        ]
+        rotvec = prior.mean().unflatten(-1, (21, 3)).clone()
+        for joint, bent in TEMPLATE_POSES[pose].items():
+            rotvec[JOINT_INDEX[joint] - 1] = torch.tensor(bent) * 0.8
+        neutral = BodyParams.zeros((), 10, 10, like)
+        place = {"global_orient": rotations.log(turn[0] @ turn[1] @ turn[2]), "transl": torch.tensor([0.2, 0.3, 4.0])}
+        truths.append(neutral.replace(body_pose=rotvec, **place))
+    truth = BodyParams.stack(truths)
+    camera = Camera.from_focal(1200.0, torch.tensor([[1000.0, 1000.0]]).expand(len(truths), 2))
+    keypoints = noisy_keypoints(camera.project(skinning.points(body, truth)), noise=1.0)
+    visible = torch.stack([_mask(points) for _, _, points in VIEWS.values()])
+    return keypoints.replace(confidence=keypoints.confidence * visible), camera, truth
+
+
+def _mask(points: set[str] | None) -> torch.Tensor:
+    return torch.tensor([float(points is None or name in points or "face" in name) for name in names.POINT_NAMES])
+
+
+@lru_cache(maxsize=1)
+def errors():
+    keypoints, camera, truth = seen()
+    body = embedded_body(FLOAT)
+    return person_errors(body, fit(keypoints, camera, body, preset()).params, truth)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_ends_the_right_way_round(view):
+    row = list(VIEWS).index(view)
+    assert float(errors().facing[row]) < 40.0
+    assert float(errors().pa_mpjpe[row]) < (60.0 if VIEWS[view][2] is None else 130.0)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_some_hypothesis_starts_near_the_truth(view):
+    row = list(VIEWS).index(view)
+    keypoints, camera, truth = (part[row : row + 1] for part in seen())
+    body, config = embedded_body(FLOAT), preset()
+    decoder = decoder_of(body, config)
+    rest = skinning.points(body, BodyParams.zeros((), 10, 10, keypoints.xy))
+    scale = person_scale(keypoints, seen_confidence(keypoints, config.reprojection), rest)
+    state, valid = first_guess(People(keypoints, camera, scale, body, decoder, config))
+    angle = rotations.angle_between(state.orient[0], rotations.exp(truth.global_orient).expand_as(state.orient[0]))
+    assert bool(valid.all()) and float(angle.min()) < math.radians(65)
+    assert (state.transl[0, :, 2] / truth.transl[0, 2]).log().abs().min() < 0.35
+
+
+def test_alignment_is_exact_for_a_far_camera():
+    generator = torch.Generator().manual_seed(0)
+    points = torch.randn(1, 25, 3, generator=generator)
+    roll, transl = rotations.about("z", 2.0, points), torch.tensor([[3.0, -2.0, 500.0]])
+    camera = Camera.from_focal(100_000.0, torch.tensor([[1000.0, 1000.0]]))
+    xy = camera.project(points @ roll.T + transl[:, None])
+    weight = torch.rand(1, 25, generator=generator)
+    found_roll, found_transl = align(points, xy, weight, torch.tensor([200.0]), camera)
+    assert float(rotations.angle_between(found_roll[0], roll)) < 0.01
+    torch.testing.assert_close(found_transl, transl, rtol=0.01, atol=0.05)
+
+
+def test_yaws_begin_facing_the_camera():
+    facing = yaw_orientations(4, torch.zeros(1))[:, :, 2]  # where the chest (+z of the body) points
+    torch.testing.assert_close(facing[0], torch.tensor([0.0, 0.0, -1.0]), atol=1e-6, rtol=0)
+    assert torch.linalg.matrix_rank(facing) == 2 and float(facing[:, 1].abs().max()) < 1e-6
