@@ -28,7 +28,7 @@ from smplifyx.evaluation.metrics import person_errors
 from smplifyx.evaluation.mocap import heldout_poses
 from smplifyx.fit import fit
 from smplifyx.intrinsics import camera_for, options_for
-from smplifyx.keypoints import Keypoints
+from smplifyx.keypoints import Keypoints, names
 from smplifyx.keypoints.reading import read_frames
 from smplifyx.result import FitResult
 
@@ -48,14 +48,14 @@ class Photos:
 
 def read_photos(folder: Path) -> Photos:
     """All people of `folder/keypoints` with the default cameras of `folder/images`."""
-    people, cameras, names = [], [], []
+    people, cameras, who = [], [], []
     options = options_for(folder / "keypoints")
     for frame in read_frames(folder / "keypoints", folder / "images"):
         for person in frame.people:
             people.append(torch.as_tensor(person.keypoints))
             cameras.append(camera_for(frame, options)[0])
-            names.append(f"{frame.stem}#{person.index}")
-    return Photos(Keypoints.from_array(torch.stack(people)), Camera.stack(cameras), tuple(names))
+            who.append(f"{frame.stem}#{person.index}")
+    return Photos(Keypoints.from_array(torch.stack(people)), Camera.stack(cameras), tuple(who))
 
 
 def read_generated(body: BodyModel, mocap: Path, count: int, seed: int = 0) -> GeneratedPeople:
@@ -78,6 +78,13 @@ def guessed(camera: Camera) -> Camera:
     return Camera.from_focal(camera.image_size.norm(dim=-1), camera.image_size)
 
 
+def above_the_hips(keypoints: Keypoints) -> Keypoints:
+    """The same people cut off at the hips: hips, legs and feet unseen."""
+    below = ("hip", "knee", "ankle", "toe", "heel")
+    hidden = [i for i, name in enumerate(names.BODY_NAMES) if name.endswith(below)]
+    return keypoints.replace(confidence=keypoints.confidence.index_fill(-1, torch.tensor(hidden), 0.0))
+
+
 def photo_row(result: FitResult, photos: Photos) -> dict[str, float]:
     """2D figures over the people with at least eight confident body points."""
     percent = measure.reprojection_percent(photos.keypoints, result.points2d)
@@ -95,7 +102,7 @@ def generated_row(result: FitResult, people: GeneratedPeople, body: BodyModel) -
     row |= {"p90": float(errors.pa_mpjpe.quantile(0.9)), "> 150 mm": float((errors.pa_mpjpe > GROSS).float().mean())}
     row |= {"MPJPE": float(errors.mpjpe.mean()), "PA-V2V": float(errors.pa_v2v.mean())}
     row |= {"hands": float(errors.hands.nanmean()), "face": float(errors.face.nanmean())}
-    percent = measure.reprojection_percent(people.keypoints, result.points2d).body
+    percent = measure.reprojection_percent(result.keypoints, result.points2d).body
     return row | {"facing > 90": float((errors.facing > 90).float().mean()), "body %": _median(percent)}
 
 
@@ -131,8 +138,11 @@ def main() -> None:
         config = load_preset(name)
         result, seconds = fit_in_batches(photos.keypoints, photos.camera, body, config)
         in_2d[name] = photo_row(result, photos) | {"people/s": len(photos.names) / seconds}
-        for title, camera in (("true focal", people.camera), ("guessed focal", guessed(people.camera))):
-            result, seconds = fit_in_batches(people.keypoints, camera, body, config)
+        views = {"true focal": (people.keypoints, people.camera)}
+        views["guessed focal"] = (people.keypoints, guessed(people.camera))
+        views["upper body only"] = (above_the_hips(people.keypoints), people.camera)
+        for title, (keypoints, camera) in views.items():
+            result, seconds = fit_in_batches(keypoints, camera, body, config)
             in_3d[f"{name}, {title}"] = generated_row(result, people, body) | {"people/s": options.count / seconds}
     print(f"{platform.machine()}, {options.threads} threads, torch {torch.__version__}, batches of {BATCH}")
     print(table("Photos: medians of body, hands, face in % of the keypoint box's diagonal", in_2d))

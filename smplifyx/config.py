@@ -100,6 +100,7 @@ class Weights(Settings):
     hand_size: float = 0.0
     jaw: tuple[float, float, float] = (0.0, 0.0, 0.0)
     eyes: float = 0.0
+    upright: float = 0.0
     depth: float = 0.0
     focal: float = 0.0
 

@@ -44,10 +44,7 @@ def reprojection_percent(keypoints: Keypoints, points2d: Float[Tensor, "*batch 1
 
 def box_diagonal(keypoints: Keypoints) -> Float[Tensor, "*batch"]:
     """Diagonal in pixels of the box around the seen points; NaN where there are fewer than two."""
-    seen = (keypoints.confidence >= SEEN)[..., None]
-    high = torch.where(seen, keypoints.xy, -torch.inf).amax(-2)
-    low = torch.where(seen, keypoints.xy, torch.inf).amin(-2)
-    diagonal = (high - low).norm(dim=-1)
+    diagonal = keypoints.box_diagonal(keypoints.confidence >= SEEN)
     return torch.where((diagonal > 0) & diagonal.isfinite(), diagonal, torch.nan)
 
 

@@ -21,6 +21,7 @@ MEASURED_BONES = (  # lengths that tell how many pixels a metre of the person ta
     ("left_ear", "right_ear"), ("left_eye", "right_eye"), ("left_hand_wrist", "left_middle_1"),
     ("right_hand_wrist", "right_middle_1"), ("face_right_eye_0", "face_left_eye_3"),
 )  # fmt: skip
+HEAD_HEIGHT = 0.25  # metres
 PLAIN = 1e4  # on the robust width: as good as no robustness
 HEAD = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
 HIPS = ("mid_hip", "right_hip", "left_hip")
@@ -52,7 +53,7 @@ def person_scale(
     """Pixels per metre of each person: the second largest ratio of a seen bone to its length in the rest body.
 
     Bones look shorter than they are, seldom longer, so the largest ratios are the true ones; the very largest may be
-    an outlier. Where no bone is seen: the points' box against the height of a head (0.25 m).
+    an outlier. Where no bone is seen: the points' box against the height of a head.
     """
     a, b = (torch.tensor([names.POINT_INDEX[pair[i]] for pair in MEASURED_BONES], device=rest.device) for i in (0, 1))
     length = (rest[a] - rest[b]).norm(dim=-1)
@@ -61,17 +62,8 @@ def person_scale(
     ratio = torch.where(seen, ratio, torch.zeros_like(ratio))
     best = ratio.sort(dim=-1, descending=True).values
     chosen = torch.where(best[:, 1] > 0, best[:, 1], best[:, 0])
-    fallback = box_diagonal(keypoints.xy, confidence) / 0.25
+    fallback = keypoints.box_diagonal(confidence > 0) / HEAD_HEIGHT
     return torch.where(chosen > 0, chosen, fallback).clamp(min=1e-3)
-
-
-def box_diagonal(xy: Float[Tensor, "batch p 2"], confidence: Float[Tensor, "batch p"]) -> Float[Tensor, " batch"]:
-    """Diagonal in pixels of the box around the seen points; 0 for none."""
-    seen = (confidence > 0)[..., None]
-    high = torch.where(seen, xy, -torch.inf).amax(-2)
-    low = torch.where(seen, xy, torch.inf).amin(-2)
-    extent = torch.where(seen.any(-2), high - low, torch.zeros_like(high))
-    return extent.norm(dim=-1)
 
 
 def observe(

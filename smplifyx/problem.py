@@ -17,6 +17,7 @@ from .batching import gram
 from .body import point_model
 from .body.point_model import ContourTable, PointModel, Posed
 from .config import Block
+from .solvers.residual_objective import gradient_by_autograd
 from .state import Decoder, State
 from .terms.scene import Observation, Scene, Slopes, Term
 
@@ -85,11 +86,7 @@ class Problem:
 
     def gradient(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor]:
         """Energy and its exact gradient [batch, dim], by reverse differentiation."""
-        with torch.enable_grad():
-            leaf = x.detach().requires_grad_()
-            energy = self.energy(leaf)
-            (slope,) = torch.autograd.grad(energy.sum(), leaf)
-        return energy.detach(), slope
+        return gradient_by_autograd(self.energy, x)
 
     def normal(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor, Tensor]:
         """Energy, exact gradient and Gauss-Newton Hessian [batch, dim, dim], by the terms' closed forms."""
@@ -116,6 +113,7 @@ class Problem:
         turned = torch.cat([root, rotation[:, 1:]], 1)
         posed = point_model.pose(self.model, turned, shape, state.transl, self.contour)
         inputs = {block.value: getattr(state, block.value) for block in Block} | {"points": posed.points}
+        inputs["up"] = root[:, 0, :, 1]
         inputs |= {name: pose[:, list(JOINTS_OF[block])].flatten(1) for name, block in POSE_NAMES.items()}
         return _View(Scene(inputs, self.observation), posed, rotvec)
 
@@ -152,7 +150,7 @@ class _Chain:
     def _pull(self, name: str, slope: Tensor) -> list[tuple[slice, Tensor]]:
         if name == "points":
             return [(slice(0, sum(s.stop - s.start for s in self._slices.values())), self._pull_points(slope))]
-        block = POSE_NAMES.get(name) or Block(name)
+        block = POSE_NAMES.get(name) or (Block.GLOBAL_ORIENT if name == "up" else Block(name))
         return [(self._slices[block], self._pull_pose(name, slope))] if block in self._slices else []
 
     def _pull_points(self, slope: Tensor) -> Tensor:
@@ -163,8 +161,11 @@ class _Chain:
         return slope @ jacobian.flatten(1, 2)
 
     def _pull_pose(self, name: str, slope: Tensor) -> Tensor:
-        """Slopes of axis-angles as slopes of the unknowns that make them; other inputs are unknowns already."""
+        """Slopes of poses as slopes of the unknowns that make them; other inputs are unknowns already."""
         decoder = self._problem.decoder
+        if name == "up":  # turning by u moves it by u x up
+            turn = rotations.left_jacobian(self._view.scene[Block.GLOBAL_ORIENT.value])
+            return slope @ (rotations.skew(self._view.scene["up"]).mT @ turn)
         if name == "body_pose":
             matrix = decoder.prior.decode(self._view.scene[Block.BODY.value]).d_rotvec_d_latent
             return slope if matrix is None else slope @ matrix
@@ -207,7 +208,8 @@ def slopes_by_autograd(term: Term, scene: Scene) -> Slopes:
         found = torch.autograd.grad(
             residual, list(inputs.values()), basis, is_grads_batched=True, allow_unused=True, retain_graph=False
         )
-    wrt = {name: g.movedim(0, 1).flatten(2) for name, g in zip(inputs, found, strict=True) if g is not None}
+    found = {name: slope for name, slope in zip(inputs, found, strict=True) if slope is not None}
+    wrt = {name: slope.movedim(0, 1).contiguous().flatten(2) for name, slope in found.items()}
     return Slopes(residual.detach(), wrt)
 
 

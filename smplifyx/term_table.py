@@ -11,11 +11,12 @@ from .config import Block, FitConfig, Weights
 from .pose_priors.limits import body_limits
 from .problem import WeightedTerm
 from .state import Decoder
-from .terms.regularisers import Bending, BodyPrior, Depth, HandSize, Limits, Scaled
+from .terms.regularisers import Bending, BodyPrior, Depth, HandSize, Limits, Scaled, Upright
 from .terms.reprojection import Reprojection
 
 FOCAL_SPREAD = 0.3  # standard deviation of the log focal length around its guess
 EYE_SPREAD = 0.2  # radians
+LEAN_SPREAD = 0.3  # sine of the angle between the pelvis and the image's vertical
 BENDING = (("left_elbow", 1, 1.0), ("right_elbow", 1, -1.0), ("left_knee", 0, -1.0), ("right_knee", 0, -1.0))
 
 
@@ -33,6 +34,7 @@ def stage_terms(weights: Weights, body: BodyModel, decoder: Decoder, config: Fit
         ("shape", weights.shape, Scaled(Block.BETAS, like.new_ones(min(config.betas, body.shapedirs.shape[-1])))),
         ("expression", weights.expression, Scaled(Block.EXPRESSION, _expression_factors(body, config))),
         ("jaw", float(any(weights.jaw)), Scaled(Block.JAW, like.new_tensor(weights.jaw))),
+        ("upright", weights.upright, Upright(LEAN_SPREAD)),
         ("depth", weights.depth, Depth()),
         ("focal", weights.focal, Scaled(Block.FOCAL, like.new_full((1,), 1 / FOCAL_SPREAD))),
     ]

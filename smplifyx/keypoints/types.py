@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..bundle import Bundle
@@ -44,3 +44,9 @@ class Keypoints(Bundle):
     def to_array(self) -> Float[Tensor, "*batch 137 3"]:
         """(x, y, confidence) side by side."""
         return torch.cat([self.xy, self.confidence[..., None]], -1)
+
+    def box_diagonal(self, seen: Bool[Tensor, "*batch 137"]) -> Float[Tensor, "*batch"]:
+        """Diagonal in pixels of the box around the points that count as seen; 0 for none."""
+        high = torch.where(seen[..., None], self.xy, -torch.inf).amax(-2)
+        low = torch.where(seen[..., None], self.xy, torch.inf).amin(-2)
+        return torch.where(seen.any(-1), (high - low).norm(dim=-1), 0.0)

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ..batching import gram
 from ..bundle import Bundle
 
 Data = Tensor | Bundle | None
@@ -31,17 +32,13 @@ class ResidualObjective:
 
     def gradient(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor]:
         """Energy and gradient, by one reverse pass."""
-        with torch.enable_grad():
-            leaf = x.detach().requires_grad_()
-            energy = self.energy(leaf)
-            (slope,) = torch.autograd.grad(energy.sum(), leaf)
-        return energy.detach(), slope
+        return gradient_by_autograd(self.energy, x)
 
     def normal(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor, Tensor]:
         """Energy, gradient and Gauss-Newton Hessian, by one reverse pass per row of the residual, all at once."""
         residual, jacobian = self._linearise(x)
         gradient = 2 * (jacobian * residual[..., None]).sum(-2)
-        return residual.square().sum(-1), gradient, 2 * _gram(jacobian)
+        return residual.square().sum(-1), gradient, 2 * gram(jacobian, jacobian)
 
     def rows(self, index: Int[Tensor, " kept"]) -> ResidualObjective:
         """The same objective for some of its rows."""
@@ -57,8 +54,10 @@ class ResidualObjective:
         return residual.detach(), slopes.movedim(0, 1).contiguous()  # the strides would decide how sums round
 
 
-def _gram(jacobian: Float[Tensor, "batch rows dim"]) -> Float[Tensor, "batch dim dim"]:
-    """J^T J. Matrix kernels round by memory alignment; rows of 4 n numbers round alike wherever they lie in a batch."""
-    dim = jacobian.shape[-1]
-    padded = torch.nn.functional.pad(jacobian, (0, -dim % 4)).contiguous()
-    return torch.bmm(padded.mT, padded)[:, :dim, :dim]
+def gradient_by_autograd(energy: Callable[[Tensor], Tensor], x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor]:
+    """Energy [batch] and gradient [batch, dim] of independent rows, by one reverse pass."""
+    with torch.enable_grad():
+        leaf = x.detach().requires_grad_()
+        value = energy(leaf)
+        (slope,) = torch.autograd.grad(value.sum(), leaf)
+    return value.detach(), slope

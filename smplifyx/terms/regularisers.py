@@ -90,6 +90,25 @@ class Bending:
 
 
 @dataclass(frozen=True)
+class Upright:
+    """The pelvis' lean from the image's vertical, robustly: most people stand or sit and most cameras are level.
+
+    Rows are the sideways and the forward part of the body's up direction in units of `spread` (sine of the lean), by
+    GMoF of width `rho`: somebody lying costs no more than rho^2, which a few seen points outweigh.
+    """
+
+    spread: float
+    rho: float = 2.0
+
+    def __call__(self, scene: Scene) -> Rows:
+        select = scene["up"].new_tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]) / self.spread
+        lean = (scene["up"][:, None, :] * select).sum(-1)
+        squash = self.rho / torch.sqrt((lean * lean).sum(-1, keepdim=True) + self.rho**2)
+        weight = squash * squash
+        return Rows(squash * lean, lambda: Slopes(weight * lean, {"up": weight[..., None] * select}))
+
+
+@dataclass(frozen=True)
 class Depth:
     """Distance from the depth first guessed, in metres (the 2019 camera stage)."""
 

@@ -32,7 +32,8 @@ class Scene:
     """One evaluation, rows along the first axis. `inputs` holds everything a slope may be taken of:
 
     `points` [b, p, 3] in the camera's frame; `body_pose` [b, 63], `left_hand_pose`, `right_hand_pose` [b, 45] as
-    axis-angle; and the unknowns by the name of their `config.Block`.
+    axis-angle; `up` [b, 3] the direction of the pelvis' y axis in the camera's frame; and the unknowns by the name of
+    their `config.Block`.
     """
 
     inputs: Mapping[str, Tensor]
