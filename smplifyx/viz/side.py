@@ -112,6 +112,7 @@ def _draw_scale(out: Image, camera: SideCamera, points: np.ndarray) -> None:
     for a, b in (((left, y), (right, y)), ((left, y - 4), (left, y + 4)), ((right, y - 4), (right, y + 4))):
         cv2.line(out, a, b, INK, 1, cv2.LINE_AA)
     cv2.putText(out, "1 m", (left, y - 8), cv2.FONT_HERSHEY_SIMPLEX, text, INK, 1, cv2.LINE_AA)
-    start = round(0.04 * width)
-    cv2.arrowedLine(out, (start + 26, y), (start, y), INK, 1, cv2.LINE_AA, tipLength=0.35)
-    cv2.putText(out, "camera", (start + 32, y + 4), cv2.FONT_HERSHEY_SIMPLEX, text, INK, 1, cv2.LINE_AA)
+    word = cv2.getTextSize("camera", cv2.FONT_HERSHEY_SIMPLEX, text, 1)[0][0]
+    start, top = right - word - 32, 18  # away from the bar, which may be as wide as the picture
+    cv2.arrowedLine(out, (start + 26, top), (start, top), INK, 1, cv2.LINE_AA, tipLength=0.35)
+    cv2.putText(out, "camera", (start + 32, top + 4), cv2.FONT_HERSHEY_SIMPLEX, text, INK, 1, cv2.LINE_AA)
