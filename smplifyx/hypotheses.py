@@ -15,7 +15,7 @@ from .initial import TEMPLATE_POSES, align, depth_by_similar_triangles, yaw_orie
 from .keypoints import names
 from .observation import seen_confidence
 from .people import People
-from .state import Decoder, State
+from .state import Decoder, State, shape_sizes
 
 
 def first_guess(people: People) -> tuple[State, Bool[Tensor, "batch hypotheses"]]:
@@ -104,10 +104,10 @@ def neutral_state(decoder: Decoder, body: BodyModel, config: FitConfig, batch: t
         return torch.zeros(*batch, *size, dtype=like.dtype, device=like.device)
 
     mean = decoder.prior.mean()
-    shapes = min(config.betas, body.shapedirs.shape[-1]), min(config.expressions, body.expressiondirs.shape[-1])
+    shapes, expressions = shape_sizes(body, config)
     return State(
         orient=torch.eye(3).to(like).expand(*batch, 3, 3), global_orient=zeros(3), transl=zeros(3),
-        body=mean.expand(*batch, -1), betas=zeros(shapes[0]), expression=zeros(shapes[1]),
+        body=mean.expand(*batch, -1), betas=zeros(shapes), expression=zeros(expressions),
         left_hand=zeros(len(decoder.left_hand.sds)), right_hand=zeros(len(decoder.right_hand.sds)),
         jaw=zeros(3), leye=zeros(3), reye=zeros(3), focal=zeros(1),
     )  # fmt: skip

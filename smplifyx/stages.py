@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -11,7 +11,6 @@ from torch import Tensor
 from .body import skinning
 from .body.fold import fold
 from .body.model import BodyModel
-from .body.point_model import PointModel
 from .bundle import Bundle
 from .camera import Camera
 from .config import FitConfig, SolverConfig, SolverKind, StageConfig
@@ -56,26 +55,21 @@ class Race(Bundle):
 
 @dataclass(frozen=True)
 class Problems:
-    """Makes the problem of each stage; a choice of points is folded once."""
+    """Makes the problem of each stage."""
 
     people: People
     extra_terms: tuple[WeightedTerm, ...]
-    _models: dict[tuple[int, ...], PointModel] = field(default_factory=dict)
 
     def of(self, stage: StageConfig, state: State, hypotheses: int) -> Problem:
         """The problem of a stage at `state` [batch x hypotheses], its face contour as the heads turn there."""
         people = self.people
         points = tuple(stage_points(stage, people.body.points.known))
-        model = self._models.get(points) or self._fold(points)
+        model = fold(people.body, points)
         seen = observe(people.keypoints, people.camera, people.config, stage, list(points), people.scale)
         seen = seen.map(lambda t: t.repeat_interleave(hypotheses, 0)).replace(depth=state.transl[:, 2])
         row = skinning.contour_row(people.body, people.decoder.params(state))
         terms = stage_terms(stage.weights, people.body, people.decoder, people.config) + self.extra_terms
         return Problem(model, people.decoder, terms, stage.free, state, seen, model.contour[row])
-
-    def _fold(self, points: tuple[int, ...]) -> PointModel:
-        self._models[points] = fold(self.people.body, points)
-        return self._models[points]
 
 
 def run_stages(

@@ -9,8 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from . import rotations
+from .body.model import BodyModel
 from .body.params import BodyParams
 from .bundle import Bundle
+from .config import FitConfig
 from .pose_priors.contract import PosePrior
 
 
@@ -78,3 +80,8 @@ class Decoder:
             left_hand_pose=pose[..., 25:40, :], right_hand_pose=pose[..., 40:55, :],
             betas=state.betas, expression=state.expression, transl=state.transl,
         )  # fmt: skip
+
+
+def shape_sizes(body: BodyModel, config: FitConfig) -> tuple[int, int]:
+    """How many betas and expression coefficients a preset fits with a body that may have fewer."""
+    return min(config.betas, body.shapedirs.shape[-1]), min(config.expressions, body.expressiondirs.shape[-1])

@@ -10,7 +10,7 @@ from .body.model import BodyModel
 from .config import Block, FitConfig, Weights
 from .pose_priors.limits import body_limits
 from .problem import WeightedTerm
-from .state import Decoder
+from .state import Decoder, shape_sizes
 from .terms.regularisers import Bending, BodyPrior, Depth, HandSize, Limits, Scaled, Upright
 from .terms.reprojection import Reprojection
 
@@ -23,6 +23,7 @@ BENDING = (("left_elbow", 1, 1.0), ("right_elbow", 1, -1.0), ("left_knee", 0, -1
 def stage_terms(weights: Weights, body: BodyModel, decoder: Decoder, config: FitConfig) -> tuple[WeightedTerm, ...]:
     """The weighted terms of a stage, those of weight 0 left out."""
     like = body.v_template
+    shapes, expressions = shape_sizes(body, config)
     data = Reprojection(config.reprojection.per_coordinate)
     limits = body_limits(like)
     hands = ((Block.LEFT_HAND, decoder.left_hand), (Block.RIGHT_HAND, decoder.right_hand))
@@ -31,8 +32,8 @@ def stage_terms(weights: Weights, body: BodyModel, decoder: Decoder, config: Fit
         ("pose_prior", weights.pose_prior, BodyPrior(decoder.prior)),
         ("limits", weights.limits, Limits("body_pose", limits.at, limits.lower, limits.upper, limits.softness)),
         ("bending", weights.bending, _bending(like)),
-        ("shape", weights.shape, Scaled(Block.BETAS, like.new_ones(min(config.betas, body.shapedirs.shape[-1])))),
-        ("expression", weights.expression, Scaled(Block.EXPRESSION, _expression_factors(body, config))),
+        ("shape", weights.shape, Scaled(Block.BETAS, like.new_ones(shapes))),
+        ("expression", weights.expression, Scaled(Block.EXPRESSION, like.new_ones(expressions))),
         ("jaw", float(any(weights.jaw)), Scaled(Block.JAW, like.new_tensor(weights.jaw))),
         ("upright", weights.upright, Upright(LEAN_SPREAD)),
         ("depth", weights.depth, Depth()),
@@ -45,10 +46,6 @@ def stage_terms(weights: Weights, body: BodyModel, decoder: Decoder, config: Fit
         for block in (Block.LEYE, Block.REYE)
     ]
     return tuple(WeightedTerm(name, weight, term) for name, weight, term in table if weight)
-
-
-def _expression_factors(body: BodyModel, config: FitConfig) -> Tensor:
-    return body.v_template.new_ones(min(config.expressions, body.expressiondirs.shape[-1]))
 
 
 def _bending(like: Tensor) -> Bending:

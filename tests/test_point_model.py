@@ -22,7 +22,7 @@ SUBSETS = {
 
 def _posed(points: list[int], count: int = 3):
     body, state = embedded_body(), random_state(count)
-    model = fold(body, points)
+    model = fold(body, tuple(points))
     params = decoder().params(state)
     pose = params.full_pose()
     row = skinning.contour_row(body, params)
@@ -65,4 +65,4 @@ def test_an_unknown_point_is_named():
 
     lame = dataclasses.replace(body, points=dataclasses.replace(body.points, known=blind))
     with pytest.raises(ValueError, match="no point nose"):
-        fold(lame, [0])
+        fold(lame, (0,))

@@ -34,7 +34,7 @@ def problem_of(weights: Weights, free: tuple[Block, ...] = tuple(Block), count: 
     points = stage_points(stage, body.points.known)
     scale = torch.full((count,), 350.0, dtype=DOUBLE)
     observation = observe(seen, cameras, config, stage, points, scale)
-    model = fold(body, points)
+    model = fold(body, tuple(points))
     row = skinning.contour_row(body, decoder().params(state))
     terms = stage_terms(weights, body, decoder(), config)
     return Problem(model, decoder(), terms, free, state, observation, model.contour[row])

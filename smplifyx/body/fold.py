@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -27,7 +28,8 @@ class _Rest:
     posedirs: Tensor  # [V, 3, 9 (J - 1)]
 
 
-def fold(body: BodyModel, points: Sequence[int]) -> PointModel:
+@lru_cache(maxsize=16)  # the same few choices of points, for every batch of a job
+def fold(body: BodyModel, points: tuple[int, ...]) -> PointModel:
     """The point model of the canonical `points` (indices into the 137, each known to the body), in the body's dtype.
 
     Exact but for one thing: points of the face contour leave out pose correctives (a millimetre where the jaw opens).

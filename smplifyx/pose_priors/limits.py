@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -37,12 +38,21 @@ def body_limits(like: Tensor, path: Path | None = None) -> JointLimits:
 
     Raises ValueError naming the joint and axis of a row that is unknown, empty or not soft.
     """
-    path = path or assets.folder("priors") / "pose" / "limits.yaml"
-    table = yaml.safe_load(path.read_text())["joints"]
-    rows = [row for joint, axes in table.items() for axis, entry in axes.items() for row in _rows(joint, axis, entry)]
-    at, lower, upper, softness = zip(*sorted(rows), strict=True)
+    rows = _table(path or assets.folder("priors") / "pose" / "limits.yaml")
+    at, lower, upper, softness = zip(*rows, strict=True)
     values = (like.new_tensor(column) for column in (lower, upper, softness))
     return JointLimits(torch.tensor(at, device=like.device), *values)
+
+
+@lru_cache(maxsize=4)
+def _table(path: Path) -> tuple[tuple[int, float, float, float], ...]:
+    """The rows of a table, sorted; read once, since every stage of every batch asks."""
+    table = yaml.safe_load(path.read_text())["joints"]
+    return tuple(
+        sorted(
+            row for joint, axes in table.items() for axis, entry in axes.items() for row in _rows(joint, axis, entry)
+        )
+    )
 
 
 def _rows(joint: str, axis: str, entry: dict) -> list[tuple[int, float, float, float]]:
