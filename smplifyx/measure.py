@@ -10,10 +10,9 @@ from torch import Tensor
 
 from .bundle import Bundle
 from .keypoints import Keypoints, names
+from .keypoints.selection import CONFIDENT, SEEN
 from .result import FitStatus
 
-SEEN = 0.1  # confidence from which a point is compared
-CONFIDENT = 0.3  # confidence from which a body point counts as evidence
 ENOUGH_BODY_POINTS = 8
 POOR_PERCENT = 4.0  # median body error in percent of the keypoint box's diagonal above which a fit is called poor
 REGIONS = {"body": [names.BODY], "hands": [names.LEFT_HAND, names.RIGHT_HAND], "face": [names.FACE]}

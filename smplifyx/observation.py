@@ -26,7 +26,10 @@ PLAIN = 1e4  # on the robust width: as good as no robustness
 HEAD = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
 HIPS = ("mid_hip", "right_hip", "left_hip")
 PART_POINTS = MappingProxyType({
-    Part.BODY: range(0, 25), Part.HANDS: range(25, 67), Part.CONTOUR: range(67, 84), Part.FACE: range(84, 137),
+    Part.BODY: range(names.BODY.start, names.BODY.stop),
+    Part.HANDS: range(names.LEFT_HAND.start, names.RIGHT_HAND.stop),
+    Part.CONTOUR: range(names.CONTOUR.start, names.CONTOUR.stop),
+    Part.FACE: range(names.CONTOUR.stop, names.FACE.stop),
 })  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from . import rotations
 from .batching import gram
 from .body import point_model
+from .body.params import POSE_ROWS
 from .body.point_model import ContourTable, PointModel, Posed
 from .config import Block
 from .solvers.residual_objective import gradient_by_autograd
@@ -22,8 +23,9 @@ from .state import Decoder, State
 from .terms.scene import Observation, Scene, Slopes, Term
 
 JOINTS_OF = MappingProxyType({  # where each rotation block sits in BodyParams.full_pose()
-    Block.GLOBAL_ORIENT: range(0, 1), Block.BODY: range(1, 22), Block.JAW: range(22, 23), Block.LEYE: range(23, 24),
-    Block.REYE: range(24, 25), Block.LEFT_HAND: range(25, 40), Block.RIGHT_HAND: range(40, 55),
+    Block.GLOBAL_ORIENT: POSE_ROWS["global_orient"], Block.BODY: POSE_ROWS["body_pose"],
+    Block.JAW: POSE_ROWS["jaw_pose"], Block.LEYE: POSE_ROWS["leye_pose"], Block.REYE: POSE_ROWS["reye_pose"],
+    Block.LEFT_HAND: POSE_ROWS["left_hand_pose"], Block.RIGHT_HAND: POSE_ROWS["right_hand_pose"],
 })  # fmt: skip
 POSE_NAMES = MappingProxyType({
     "body_pose": Block.BODY, "left_hand_pose": Block.LEFT_HAND, "right_hand_pose": Block.RIGHT_HAND,
@@ -137,10 +139,11 @@ class _Chain:
             width = getattr(problem.state, block.value).shape[-1]
             self._slices[block] = slice(at, at + width)
             at += width
+        self._everything = slice(0, at)
 
     def columns(self, slopes: Slopes) -> list[tuple[slice, Tensor]]:
         """Slopes of x from slopes of the inputs; inputs that are not free drop out."""
-        found: dict[slice, Tensor] = {}
+        found: dict[tuple[int, int], Tensor] = {}
         for name, slope in slopes.wrt.items():
             for at, column in self._pull(name, slope):
                 key = (at.start, at.stop)
@@ -149,7 +152,7 @@ class _Chain:
 
     def _pull(self, name: str, slope: Tensor) -> list[tuple[slice, Tensor]]:
         if name == "points":
-            return [(slice(0, sum(s.stop - s.start for s in self._slices.values())), self._pull_points(slope))]
+            return [(self._everything, self._pull_points(slope))]
         block = POSE_NAMES.get(name) or (Block.GLOBAL_ORIENT if name == "up" else Block(name))
         return [(self._slices[block], self._pull_pose(name, slope))] if block in self._slices else []
 

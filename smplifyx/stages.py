@@ -45,6 +45,7 @@ class Race(Bundle):
     valid: Bool[Tensor, "*batch"]
     steps: Int[Tensor, "*batch"]
     energy: Float[Tensor, "*batch"]
+    by_term: Float[Tensor, "*batch terms"]  # of the last stage, in the order of its terms
 
     def ranked(self) -> Race:
         """Best first."""
@@ -83,33 +84,34 @@ def run_stages(
     problems = Problems(people, extra_terms)
     start, valid = first_guess(people)
     index = torch.arange(valid.shape[1], device=scale.device).expand_as(valid)
-    race = Race(start, index, valid, torch.zeros_like(index), torch.zeros_like(valid, dtype=scale.dtype))
+    none_yet = torch.zeros_like(valid, dtype=scale.dtype)
+    race = Race(start, index, valid, torch.zeros_like(index), none_yet, none_yet[..., None])
     energies = torch.full_like(race.energy, torch.inf)
     gap = torch.full_like(scale, torch.nan)
     for stage in config.stages:
-        race, by_term = _run(stage, race, problems)
+        race, terms = _run(stage, race, problems)
         energies = energies.scatter(1, race.index, race.energy)
         gap = _gap(race, gap)
         race = race[:, : stage.keep]
-    by_term = {name: value[:, 0] for name, value in by_term.items()}
+    by_term = dict(zip(terms, race.by_term[:, 0].unbind(-1), strict=True))
     return Outcome(race.state[:, 0], by_term, energies, race.index[:, 0], gap, race.steps[:, 0])
 
 
-def _run(stage: StageConfig, race: Race, problems: Problems) -> tuple[Race, dict[str, Tensor]]:
-    """Minimises one stage for every hypothesis; returns them best first, with the energies by term alike."""
+def _run(stage: StageConfig, race: Race, problems: Problems) -> tuple[Race, tuple[str, ...]]:
+    """Minimises one stage for every hypothesis; returns them best first, and the names of the stage's terms."""
     shape = race.index.shape
     flat = race.state.map(lambda t: t.flatten(0, 1)).rebased()
     problem = problems.of(stage, flat, shape[1])
     solution = _solver(stage.solver).minimise(problem, problem.pack(flat))
+    by_term = problem.energies(solution.x)
     energy = torch.where(solution.energy.isfinite(), solution.energy, torch.inf).unflatten(0, shape)
     race = race.replace(
         state=problem.unpack(solution.x).map(lambda t: t.unflatten(0, shape)),
         steps=race.steps + solution.steps.unflatten(0, shape),
         energy=torch.where(race.valid, energy, torch.inf),
+        by_term=torch.stack(list(by_term.values()), -1).unflatten(0, shape),
     )
-    by_term = {name: value.unflatten(0, shape) for name, value in problem.energies(solution.x).items()}
-    order = race.energy.sort(dim=1, stable=True).indices
-    return race.ranked(), {name: torch.gather(value, 1, order) for name, value in by_term.items()}
+    return race.ranked(), tuple(by_term)
 
 
 def _solver(config: SolverConfig) -> Solver:

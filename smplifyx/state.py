@@ -10,7 +10,7 @@ from torch import Tensor
 
 from . import rotations
 from .body.model import BodyModel
-from .body.params import BodyParams
+from .body.params import POSE_ROWS, BodyParams
 from .bundle import Bundle
 from .config import FitConfig
 from .pose_priors.contract import PosePrior
@@ -74,10 +74,13 @@ class Decoder:
     def params(self, state: State) -> BodyParams:
         """The body in the vocabulary of SMPL-X."""
         pose = self.pose(state)
+        body, left, right = (
+            pose[..., list(POSE_ROWS[name]), :] for name in ("body_pose", "left_hand_pose", "right_hand_pose")
+        )
         return BodyParams(
             global_orient=rotations.log(rotations.exp(state.global_orient) @ state.orient),
-            body_pose=pose[..., 1:22, :], jaw_pose=state.jaw, leye_pose=state.leye, reye_pose=state.reye,
-            left_hand_pose=pose[..., 25:40, :], right_hand_pose=pose[..., 40:55, :],
+            body_pose=body, jaw_pose=state.jaw, leye_pose=state.leye, reye_pose=state.reye,
+            left_hand_pose=left, right_hand_pose=right,
             betas=state.betas, expression=state.expression, transl=state.transl,
         )  # fmt: skip
 

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
+from types import MappingProxyType
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ..bundle import Bundle
+
+_JOINTS_IN_ORDER = (
+    ("global_orient", 1), ("body_pose", 21), ("jaw_pose", 1), ("leye_pose", 1), ("reye_pose", 1),
+    ("left_hand_pose", 15), ("right_hand_pose", 15),
+)  # fmt: skip
+_STARTS = tuple(accumulate((count for _, count in _JOINTS_IN_ORDER), initial=0))
+# Where each part's joints lie among the 55 of `BodyParams.full_pose`.
+POSE_ROWS = MappingProxyType(
+    {name: range(start, start + count) for (name, count), start in zip(_JOINTS_IN_ORDER, _STARTS, strict=False)}
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +55,6 @@ class BodyParams(Bundle):
 
     def full_pose(self) -> Float[Tensor, "*batch 55 3"]:
         """The 55 local rotations in SMPL-X joint order: root, 21 body, jaw, eyes, 15 left and 15 right finger."""
-        single = [self.jaw_pose, self.leye_pose, self.reye_pose]
-        return torch.cat(
-            [self.global_orient[..., None, :], self.body_pose, torch.stack(single, -2),
-             self.left_hand_pose, self.right_hand_pose], -2)  # fmt: skip
+        batch = self.transl.shape[:-1]
+        parts = [getattr(self, name).reshape(*batch, len(rows), 3) for name, rows in POSE_ROWS.items()]
+        return torch.cat(parts, -2)
