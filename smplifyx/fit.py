@@ -56,10 +56,10 @@ def _result(
     rows = torch.arange(len(outcome.chosen), device=outcome.chosen.device)
     energy = outcome.hypothesis_energies[rows, outcome.chosen]
     return FitResult(
-        params=params, camera=camera, keypoints=keypoints, points3d=points3d, points2d=points2d,
+        params=params, latent=outcome.state.body, camera=camera, keypoints=keypoints, points3d=points3d, points2d=points2d,
         energies=outcome.energies, energy=energy, hypothesis_energies=outcome.hypothesis_energies,
         chosen=outcome.chosen, gap=outcome.gap, status=status_of(keypoints, points2d, energy), steps=outcome.steps,
-        provenance=Provenance.of(body, config.name),
+        provenance=Provenance.of(body, config.name, config.pose_prior),
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from . import rotations
 from .body import skinning
 from .body.joints import JOINT_INDEX
 from .body.model import BodyModel
@@ -74,12 +75,12 @@ def _body_first(confidence: Tensor) -> Tensor:
     return torch.where((body > 0).sum(-1, keepdim=True) >= 2, body, confidence)
 
 
-def _template(decoder: Decoder, neutral: State, pose: str) -> Tensor:
+def _template(decoder: Decoder, neutral: State, pose_name: str) -> Tensor:
     """The latent of a template pose: the prior's mean with some joints set."""
-    rotvec = decoder.prior.decode(neutral.body).rotvec.clone()
-    for joint, angles in TEMPLATE_POSES[pose].items():
-        rotvec[JOINT_INDEX[joint] - 1] = torch.tensor(angles).to(rotvec)
-    return decoder.prior.encode(rotvec)
+    pose = decoder.prior.decode(neutral.body).clone()
+    for joint, angles in TEMPLATE_POSES[pose_name].items():
+        pose[JOINT_INDEX[joint] - 1] = rotations.exp(torch.tensor(angles).to(pose))
+    return decoder.prior.encode(pose)
 
 
 def _by_triangles(people: People) -> tuple[State, Tensor]:

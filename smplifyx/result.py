@@ -45,12 +45,13 @@ class Provenance:
     gender: str
     model_sha256: str
     preset: str
+    pose_prior: str
     versions: Mapping[str, str] = field(default_factory=lambda: program_versions())
 
     @classmethod
-    def of(cls, body: BodyModel, preset: str) -> Provenance:
-        """The provenance of a fit of `body` under the preset of that name."""
-        return cls(body.name, body.kind.value, body.gender.value, body.sha256, preset)
+    def of(cls, body: BodyModel, preset: str, pose_prior: str) -> Provenance:
+        """The provenance of a fit of `body` under the preset and with the pose prior of these names."""
+        return cls(body.name, body.kind.value, body.gender.value, body.sha256, preset, pose_prior)
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class FitResult(Bundle):
     gap: Float[Tensor, "*batch"]  # energy of the runner-up minus that of the best; NaN where there was none
     status: Int[Tensor, "*batch"]  # a FitStatus
     steps: Int[Tensor, "*batch"]  # of the solver, all stages together
+    latent: Float[Tensor, "*batch latent"]  # of the body pose, in the space of the pose prior that was used
     provenance: Provenance
     origin: Origin = Origin()
 
@@ -142,12 +144,12 @@ def program_versions() -> dict[str, str]:
 
 _POINT_ORDER = "OpenPose: body 25, left hand 21, right hand 21, face 70"
 _PARAMS = tuple(f.name for f in dataclasses.fields(BodyParams))
-_NOTES = ("model_name", "model_kind", "gender", "model_sha256", "preset")
+_NOTES = ("model_name", "model_kind", "gender", "model_sha256", "preset", "pose_prior")
 _ORIGIN = MappingProxyType({f.name: type(f.default) for f in dataclasses.fields(Origin)})
 _EXPECTED = MappingProxyType({  # shapes every result file must have; None: any length
     "global_orient": (3,), "body_pose": (21, 3), "left_hand_pose": (15, 3), "right_hand_pose": (15, 3),
     "jaw_pose": (3,), "leye_pose": (3,), "reye_pose": (3,), "betas": (None,), "expression": (None,), "transl": (3,),
-    "K": (3, 3), "image_size": (2,), "keypoints": (137, 3), "keypoint_trust": (137,),
+    "latent": (None,), "K": (3, 3), "image_size": (2,), "keypoints": (137, 3), "keypoint_trust": (137,),
     "points3d": (137, 3), "points2d": (137, 2),
     "energy_terms": (None,), "energies": (None,), "energy": (), "hypothesis_energies": (None,),
     "chosen_hypothesis": (), "energy_gap": (), "status": (), "steps": (), "versions": (None,),
@@ -156,8 +158,8 @@ _EXPECTED = MappingProxyType({  # shapes every result file must have; None: any 
 
 def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
     tensors = {name: getattr(result.params, name) for name in _PARAMS} | {
-        "K": result.camera.K, "image_size": result.camera.image_size, "points3d": result.points3d,
-        "points2d": result.points2d, "keypoints": result.keypoints.to_array(),
+        "latent": result.latent, "K": result.camera.K, "image_size": result.camera.image_size,
+        "points3d": result.points3d, "points2d": result.points2d, "keypoints": result.keypoints.to_array(),
         "keypoint_trust": result.keypoints.trust, "energy": result.energy,
         "hypothesis_energies": result.hypothesis_energies, "chosen_hypothesis": result.chosen,
         "energy_gap": result.gap, "steps": result.steps,
@@ -183,6 +185,7 @@ def _from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
     versions = dict(line.split("=", 1) for line in arrays["versions"].tolist())
     return FitResult(
         params=BodyParams(**{name: tensor(name) for name in _PARAMS}),
+        latent=tensor("latent"),
         camera=Camera(K=tensor("K"), image_size=tensor("image_size")),
         keypoints=Keypoints.from_array(tensor("keypoints"), tensor("keypoint_trust")),
         points3d=tensor("points3d"),

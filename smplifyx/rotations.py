@@ -18,10 +18,28 @@ def exp(rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
 
 
 def log(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
-    """Rotation matrix to axis-angle in radians, |angle| <= pi."""
-    import roma  # here: it takes longer to import than torch, and only results need it
+    """Rotation matrix to axis-angle in radians, |angle| <= pi; its derivative is finite at every rotation.
 
-    return roma.rotmat_to_rotvec(rotation)
+    By the unit quaternion, read from the row of 4 q q^T whose diagonal is largest (Shepperd 1978).
+    """
+    a, b, c, d, e, f, g, h, i = rotation.flatten(-2).unbind(-1)
+    rows = [
+        [1 + a + e + i, h - f, c - g, d - b],
+        [h - f, 1 + a - e - i, b + d, c + g],
+        [c - g, b + d, 1 - a + e - i, f + h],
+        [d - b, c + g, f + h, 1 - a - e + i],
+    ]
+    outer = torch.stack([torch.stack(row, -1) for row in rows], -2)
+    best = outer.diagonal(dim1=-2, dim2=-1).argmax(-1)[..., None, None].expand(*a.shape, 1, 4)
+    quaternion = outer.gather(-2, best)[..., 0, :]
+    quaternion = quaternion * torch.where(quaternion[..., :1] < 0, -1.0, 1.0) / quaternion.norm(dim=-1, keepdim=True)
+    real, vector = quaternion[..., :1], quaternion[..., 1:]
+    square = (vector * vector).sum(-1, keepdim=True)
+    small = square < 1e-4 if rotation.dtype == torch.float64 else square < 1e-2
+    length = torch.where(small, torch.ones_like(square), square).sqrt()
+    s = torch.where(small, square, torch.zeros_like(square))
+    near = 2 * (1 + s / 6 * (1 + s * 9 / 20 * (1 + s * 25 / 42 * (1 + s * 49 / 72))))  # 2 asin(t) / t
+    return vector * torch.where(small, near, 2 * torch.atan2(length, real) / length)
 
 
 def left_jacobian(rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
@@ -29,6 +47,19 @@ def left_jacobian(rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 
     cross = skew(rotvec)
     _, b, c = _rodrigues_factors(rotvec)
     return torch.eye(3, dtype=rotvec.dtype, device=rotvec.device) + b * cross + c * (cross @ cross)
+
+
+def left_jacobian_inverse(rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """How an axis-angle shorter than 2 pi moves with the angular velocity: the inverse of `left_jacobian` (eq. 146)."""
+    cross = skew(rotvec)
+    square = (rotvec * rotvec).sum(-1)[..., None, None]
+    small = square < 1e-2 if rotvec.dtype == torch.float64 else square < 1e-1
+    safe = torch.where(small, torch.ones_like(square), square)
+    half = safe.sqrt() / 2
+    s = torch.where(small, square, torch.zeros_like(square))
+    near = 1 / 12 * (1 + s / 60 * (1 + s / 42 * (1 + s / 40)))
+    factor = torch.where(small, near, (1 - half * torch.cos(half) / torch.sin(half)) / safe)
+    return torch.eye(3, dtype=rotvec.dtype, device=rotvec.device) - cross / 2 + factor * (cross @ cross)
 
 
 def skew(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:

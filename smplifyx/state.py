@@ -15,6 +15,8 @@ from .bundle import Bundle
 from .config import FitConfig
 from .pose_priors.contract import PosePrior
 
+TURNED = tuple(joint for name, joints in POSE_ROWS.items() if name != "body_pose" for joint in joints)
+
 
 @dataclass(frozen=True)
 class State(Bundle):
@@ -63,24 +65,22 @@ class Decoder:
     left_hand: Hand
     right_hand: Hand
 
-    def pose(self, state: State) -> Float[Tensor, "*batch 55 3"]:
-        """Local axis-angle of the 55 joints; the root's is the increment `state.global_orient`."""
+    def turns(self, state: State) -> Float[Tensor, "*batch 34 3"]:
+        """Axis-angle of the joints in `TURNED`, which the pose prior does not make; the root's is the increment."""
         parts = [
-            state.global_orient, self.prior.decode(state.body).rotvec.flatten(-2), state.jaw, state.leye, state.reye,
+            state.global_orient, state.jaw, state.leye, state.reye,
             self.left_hand.decode(state.left_hand), self.right_hand.decode(state.right_hand),
         ]  # fmt: skip
         return torch.cat(parts, -1).unflatten(-1, (-1, 3))
 
     def params(self, state: State) -> BodyParams:
         """The body in the vocabulary of SMPL-X."""
-        pose = self.pose(state)
-        body, left, right = (
-            pose[..., list(POSE_ROWS[name]), :] for name in ("body_pose", "left_hand_pose", "right_hand_pose")
-        )
         return BodyParams(
             global_orient=rotations.log(rotations.exp(state.global_orient) @ state.orient),
-            body_pose=body, jaw_pose=state.jaw, leye_pose=state.leye, reye_pose=state.reye,
-            left_hand_pose=left, right_hand_pose=right,
+            body_pose=rotations.log(self.prior.decode(state.body)),
+            jaw_pose=state.jaw, leye_pose=state.leye, reye_pose=state.reye,
+            left_hand_pose=self.left_hand.decode(state.left_hand).unflatten(-1, (-1, 3)),
+            right_hand_pose=self.right_hand.decode(state.right_hand).unflatten(-1, (-1, 3)),
             betas=state.betas, expression=state.expression, transl=state.transl,
         )  # fmt: skip
 

@@ -80,7 +80,7 @@ def quick_fit(keypoints: Keypoints, camera: Camera, body: BodyModel, config: Fit
     return FitResult(
         params, camera, keypoints, points3d, points2d, {"reprojection": energy}, energy, energy[:, None],
         torch.zeros(count, dtype=torch.long), torch.full((count,), torch.nan), status_of(keypoints, points2d, energy),
-        torch.ones(count, dtype=torch.long), Provenance.of(body, config.name),
+        torch.ones(count, dtype=torch.long), params.body_pose.flatten(1), Provenance.of(body, config.name, "gaussian"),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 
-from smplifyx import assets
+from smplifyx import assets, rotations
 from smplifyx.body.joints import JOINT_NAMES
 from smplifyx.evaluation.retarget import Poses, mirror
 from smplifyx.pose_priors.gaussian import GaussianPrior
@@ -55,9 +55,17 @@ def test_jacobian_and_shapes(batch: tuple[int, ...]) -> None:
     one = latent.reshape(-1, 63)[0]
     expected = torch.autograd.functional.jacobian(prior.residual, one)
     torch.testing.assert_close(prior.jacobian(one), expected)
-    decoded = prior.decode(latent)
-    assert decoded.rotvec.shape == (*batch, 21, 3) and decoded.d_rotvec_d_latent is None
-    torch.testing.assert_close(prior.encode(decoded.rotvec), latent)
+    latent = 0.5 * latent
+    assert prior.decode(latent).shape == (*batch, 21, 3, 3)
+    torch.testing.assert_close(prior.encode(prior.decode(latent)), latent)
+    torch.testing.assert_close(prior.velocity(latent), rotations.left_jacobian(latent.unflatten(-1, (21, 3))))
+
+
+def test_samples_have_the_moments_of_the_prior() -> None:
+    mean, covariance = _random()
+    drawn = GaussianPrior.from_moments(mean, covariance).sample(200_000, torch.Generator().manual_seed(8))
+    torch.testing.assert_close(drawn.mean(0), mean, atol=0.03, rtol=0)
+    torch.testing.assert_close(drawn.T.cov(), covariance, atol=0.03, rtol=0)
 
 
 def test_restricted_prior_is_the_marginal() -> None:
@@ -108,7 +116,7 @@ def test_shipped_prior_is_mirror_symmetric() -> None:
     prior = _shipped()
     pose = torch.randn(4, 21, 3, generator=torch.Generator().manual_seed(6), dtype=DOUBLE)
     mirrored = torch.from_numpy(mirror(Poses(np.zeros((4, 3)), pose.numpy())).body_pose)
-    energy, other = (prior.residual(prior.encode(p)).square().sum(-1) for p in (pose, mirrored))
+    energy, other = (prior.residual(p.flatten(1)).square().sum(-1) for p in (pose, mirrored))
     torch.testing.assert_close(energy, other, rtol=1e-3, atol=0)
 
 

@@ -19,11 +19,11 @@ LAYERS = (  # an import may only point to the same or an earlier line
     ("bundle", "assets", "config", "rotations", "batching"),
     ("camera", "intrinsics", "keypoints", "solvers"),
     ("body", "terms", "pose_priors"),
-    ("state", "people", "observation", "term_table", "initial", "problem", "result_file", "result", "measure"),
+    ("state", "people", "observation", "term_table", "initial", "chain", "problem", "result_file", "result", "measure"),
     ("hypotheses", "stages"),
     ("fit",),
     ("export", "viz", "scale", "evaluation"),
-    ("deliver", "doctor"),
+    ("deliver", "doctor", "training"),
     ("cli",),
     ("__init__", "__main__"),
 )

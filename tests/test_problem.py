@@ -10,9 +10,10 @@ from cases import DOUBLE, camera, decoder, embedded_body, noisy_keypoints, prese
 
 from smplifyx.body import skinning
 from smplifyx.body.fold import fold
+from smplifyx.chain import slopes_by_autograd
 from smplifyx.config import Block, Part, StageConfig, Weights
 from smplifyx.observation import observe, stage_points
-from smplifyx.problem import Problem, WeightedTerm, slopes_by_autograd
+from smplifyx.problem import Problem, WeightedTerm
 from smplifyx.term_table import stage_terms
 from smplifyx.terms.scene import Rows
 
@@ -103,7 +104,7 @@ def test_a_user_term_needs_nothing_but_its_residual():
     _, gradient, _ = problem.normal(x)
     _, expected = problem.gradient(x)
     torch.testing.assert_close(gradient, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max()))
-    assert set(slopes_by_autograd(level.term, problem._scene(x).scene).wrt) == {"points"}
+    assert set(slopes_by_autograd(level.term, problem._view(x).scene).wrt) == {"points"}
 
 
 def test_energy_is_the_square_sum_of_the_residual_and_of_the_terms():

@@ -45,7 +45,7 @@ def people(count: int, dtype: torch.dtype = torch.float32) -> FitResult:
         params, cameras, keypoints, points3d, points2d, {"reprojection": energy * 0.75, "shape": energy * 0.25}, energy,
         torch.stack([energy, energy + 1, energy + 2, torch.full_like(energy, torch.inf)], -1),
         torch.zeros(count, dtype=torch.long), torch.ones(count, dtype=dtype), status_of(keypoints, points2d, energy),
-        torch.full((count,), 7), Provenance.of(body, "smplx"),
+        torch.full((count,), 7), params.body_pose.flatten(1), Provenance.of(body, "smplx", "gaussian"),
     )  # fmt: skip
 
 

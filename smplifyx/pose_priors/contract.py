@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
-
-
-@dataclass(frozen=True)
-class DecodedPose:
-    """The 21 body joints a latent stands for, axis-angle in radians, and how they move with it.
-
-    `d_rotvec_d_latent` is the derivative of the flattened `rotvec`; None stands for the identity: the latent *is* the
-    flattened `rotvec`.
-    """
-
-    rotvec: Float[Tensor, "*batch 21 3"]
-    d_rotvec_d_latent: Float[Tensor, "*batch 63 latent"] | None = None
 
 
 @runtime_checkable
 class PosePrior(Protocol):
     """How plausible a body pose is, in a latent of the prior's own.
 
-    `residual` squared and summed is -2 log density of the latent up to a constant, so that energies of different priors
-    compare; an implementation says so where that is an approximation. All methods take any leading batch axes.
+    `residual` squared and summed is -2 log density of the latent up to a constant; an implementation says so where that
+    is an approximation. Rotations are those of the 21 joints of `BodyParams.body_pose`, each relative to its parent.
+    All methods take any leading batch axes, and a row's answer does not depend on the other rows, to the last bit.
     """
 
     @property
@@ -36,14 +25,26 @@ class PosePrior(Protocol):
     def mean(self) -> Float[Tensor, " latent"]:
         """The latent of the mean pose, where fits begin."""
 
-    def decode(self, latent: Float[Tensor, "*batch latent"]) -> DecodedPose:
-        """The body pose of a latent, with its derivative."""
+    def decode(self, latent: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch 21 3 3"]:
+        """The rotation matrices of a latent."""
 
-    def encode(self, body_pose: Float[Tensor, "*batch 21 3"]) -> Float[Tensor, "*batch latent"]:
-        """The latent of a body pose (axis-angle in radians), the nearest one where the latent cannot express it."""
+    def velocity(self, latent: Float[Tensor, "*batch latent"]) -> Tensor:
+        """How fast each joint turns as the latent moves: decode(z + dz) = exp([velocity dz]x) decode(z) for small dz.
+
+        [*batch, 63, latent], rows 3 j + axis; or [*batch, 21, 3, 3] where each joint has three numbers of its own.
+        """
+
+    def encode(self, rotation: Float[Tensor, "*batch 21 3 3"]) -> Float[Tensor, "*batch latent"]:
+        """The latent of a pose, the nearest one where the latent cannot express it."""
 
     def residual(self, latent: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch rows"]:
         """Rows whose square sum is -2 log density up to a constant."""
 
     def jacobian(self, latent: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch rows latent"]:
         """d residual / d latent."""
+
+    def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count latent"]:
+        """Latents drawn from the prior."""
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> PosePrior:
+        """A copy on `device` as `dtype`."""

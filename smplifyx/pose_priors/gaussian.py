@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .contract import DecodedPose
+from .. import rotations
 
 ROWS = 63  # 21 joints x 3
 
@@ -68,13 +68,17 @@ class GaussianPrior:
         """The mean pose, flattened."""
         return self.center
 
-    def decode(self, latent: Float[Tensor, "*batch 63"]) -> DecodedPose:
-        """The latent, joint by joint."""
-        return DecodedPose(latent.unflatten(-1, (-1, 3)))
+    def decode(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch 21 3 3"]:
+        """The rotations of the latent, joint by joint."""
+        return rotations.exp(latent.unflatten(-1, (-1, 3)))
 
-    def encode(self, body_pose: Float[Tensor, "*batch 21 3"]) -> Float[Tensor, "*batch 63"]:
-        """The pose, flattened."""
-        return body_pose.flatten(-2)
+    def velocity(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch 21 3 3"]:
+        """The left Jacobians of the axis-angles."""
+        return rotations.left_jacobian(latent.unflatten(-1, (-1, 3)))
+
+    def encode(self, rotation: Float[Tensor, "*batch 21 3 3"]) -> Float[Tensor, "*batch 63"]:
+        """The axis-angles, flattened."""
+        return rotations.log(rotation).flatten(-2)
 
     def residual(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch rows"]:
         """Whitened difference from the mean; the square sum is exactly -2 log density up to a constant."""
@@ -84,6 +88,11 @@ class GaussianPrior:
     def jacobian(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch rows 63"]:
         """The whitening, the same for every latent."""
         return self.whitening.expand(*latent.shape[:-1], *self.whitening.shape)
+
+    def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count 63"]:
+        """Poses drawn from the Gaussian; angles that the prior leaves free stay at the mean."""
+        noise = torch.randn(count, len(self.whitening), generator=generator).to(self.whitening)
+        return self.center + noise @ torch.linalg.pinv(self.whitening).T
 
 
 def _read(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
