@@ -32,9 +32,10 @@ EXTRAS = {
     "detect": ['mediapipe==0.10.21; python_version < "3.13"'],
     "viewer": ["viser>=1.0,<2"],
     "cluster": ["ray>=2.40,<3"],
+    "train": ["scikit-learn>=1.4,<2", "matplotlib>=3.8,<4", "zuko>=1.2,<2"],
 }
 EXTRAS["all"] = sorted(requirement for extra in EXTRAS.values() for requirement in extra)
-EXTRAS["dev"] = EXTRAS["smplx"] + ["pytest>=8", "ruff>=0.6", "beartype>=0.18", "setuptools>=77"]
+EXTRAS["dev"] = EXTRAS["smplx"] + EXTRAS["train"] + ["pytest>=8", "ruff>=0.6", "beartype>=0.18", "setuptools>=77"]
 
 setup(
     name="smplifyx",
@@ -52,7 +53,8 @@ setup(
     package_dir={"smplifyx.priors": "priors", "smplifyx.cfg_files": "cfg_files"},
     package_data={
         "smplifyx": ["**/*.j2"],
-        "smplifyx.priors": [f"{depth}*.{kind}" for depth in ("", "*/") for kind in ("npz", "yaml")],
+        "smplifyx.priors": [f"{depth}*.{kind}" for depth in ("", "*/") for kind in ("npz", "npy", "yaml")]
+        + ["pose/vposer/*.yaml", "pose/vposer/snapshots/*.ckpt"],
         "smplifyx.cfg_files": ["*.yaml"],
     },
     exclude_package_data={"smplifyx.priors": ["recipes/*"]},

@@ -22,8 +22,8 @@ from smplifyx import measure
 from smplifyx.body.files import load_body
 from smplifyx.body.model import BodyModel
 from smplifyx.camera import Camera
-from smplifyx.config import FitConfig, load_preset
-from smplifyx.evaluation.generate import GeneratedPeople, generate_people
+from smplifyx.config import FitConfig, HandPrior, load_preset
+from smplifyx.evaluation.generate import GeneratedPeople, GenerateOptions, generate_people
 from smplifyx.evaluation.metrics import person_errors
 from smplifyx.evaluation.mocap import heldout_poses
 from smplifyx.fit import fit
@@ -58,9 +58,12 @@ def read_photos(folder: Path) -> Photos:
     return Photos(Keypoints.from_array(torch.stack(people)), Camera.stack(cameras), tuple(who))
 
 
-def read_generated(body: BodyModel, mocap: Path, count: int, seed: int = 0) -> GeneratedPeople:
+def read_generated(
+    body: BodyModel, mocap: Path, count: int, seed: int = 0, hands: HandPrior = HandPrior.RECORDED
+) -> GeneratedPeople:
     """`count` people in held-out poses."""
-    return generate_people(body, heldout_poses(mocap, body.joint_template.double().numpy()), count, seed)
+    poses = heldout_poses(mocap, body.joint_template.double().numpy())
+    return generate_people(body, poses, count, seed, GenerateOptions(hands=hands))
 
 
 def fit_in_batches(keypoints: Keypoints, camera: Camera, body: BodyModel, config: FitConfig) -> tuple[FitResult, float]:
@@ -128,11 +131,15 @@ def main() -> None:
     parser.add_argument("--mocap", type=Path, default=Path("../shared/data/mocap"))
     parser.add_argument("--preset", nargs="+", default=["smplx"])
     parser.add_argument("--count", type=int, default=256)
+    parser.add_argument("--hands", type=HandPrior, default=HandPrior.RECORDED, help="where generated hands come from")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     body = load_body(None)
-    photos, people = read_photos(options.photos), read_generated(body, options.mocap, options.count)
+    photos, people = (
+        read_photos(options.photos),
+        read_generated(body, options.mocap, options.count, hands=options.hands),
+    )
     in_2d, in_3d = {}, {}
     for name in options.preset:
         config = load_preset(name)

@@ -31,4 +31,5 @@ def gram(left: Float[Tensor, "batch r a"], right: Float[Tensor, "batch r b"]) ->
 
 def _widen(matrix: Tensor) -> Tensor:
     """Columns padded with zeros to a multiple of four."""
-    return torch.nn.functional.pad(matrix, (0, -matrix.shape[-1] % GRAM)).contiguous()
+    gap = -matrix.shape[-1] % GRAM
+    return torch.nn.functional.pad(matrix, (0, gap)) if gap else matrix.contiguous()

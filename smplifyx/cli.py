@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from .config import ConfigError, load_preset, preset_names
 from .scale.job import Drawer, JobConfig, MeshFormat, load_job
+from .training.options import TrainOptions
 
 if TYPE_CHECKING:  # torch is loaded by the commands that need it, so that --help does not wait for it
     from .deliver import Wanted
@@ -44,6 +45,28 @@ class Bar:
         if self._people and elapsed:
             self._bar.set_postfix_str(f"{self._people} people, {self._people / elapsed:.1f} people/s", refresh=False)
         self._bar.update(files)
+
+    def end(self) -> None:
+        """Leaves the bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class Steps:
+    """A progress bar over the steps of a training, with what it has reached."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._bar: tqdm | None = None
+
+    def begin(self, what: str, total: int) -> None:
+        """So many steps follow."""
+        self._bar = tqdm(total=total, desc=what, disable=self._quiet, dynamic_ncols=True, file=sys.stderr)
+
+    def advance(self, note: str) -> None:
+        """One is done."""
+        self._bar.set_postfix_str(note, refresh=False)
+        self._bar.update()
 
     def end(self) -> None:
         """Leaves the bar as it stands."""
@@ -87,6 +110,23 @@ def presets() -> int:
     """List the presets: ways of fitting that --preset names."""
     for name in preset_names():
         print(f"{name:18s} {load_preset(name).summary}")
+    return 0
+
+
+@app.command(name="train-prior")
+def train_prior(options: tyro.conf.OmitArgPrefixes[TrainOptions]) -> int:
+    """Train a body-pose prior: smplifyx train-prior --data FOLDER --kind vposer --out my_vposer
+
+    The same command again goes on where it was stopped. Needs the extra [train].
+    """
+    from .training.train import Request, train_prior
+
+    steps = Steps(options.quiet)
+    try:
+        trained = train_prior(Request.of(options), steps)
+    finally:
+        steps.end()
+    _say(options.quiet, f"wrote {trained.file}; see {trained.card}" + (f", {trained.curve}" if trained.curve else ""))
     return 0
 
 
@@ -144,8 +184,8 @@ def _deliver(store: Store, wanted: Wanted, quiet: bool) -> Path | None:
     from .scale.store import read_record
     from .viz.pyrender_backend import RendererUnavailable
 
-    model = read_record(store)["job"]["model"]
-    bodies = Bodies(model and Path(model), torch.device("cpu"))
+    model, kid = (path and Path(path) for path in map(read_record(store)["job"].get, ("model", "kid_template")))
+    bodies = Bodies(model, torch.device("cpu"), kid)
     with tqdm(total=count_frames(store), unit="picture", disable=quiet, dynamic_ncols=True, file=sys.stderr) as bar:
         try:
             return deliver(store, bodies, wanted, bar.update)

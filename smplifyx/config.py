@@ -50,6 +50,13 @@ class Start(str, Enum):
     SIMILAR_TRIANGLES = "similar_triangles"
 
 
+class HandPrior(str, Enum):
+    """Where the hands' mean, components and spreads come from."""
+
+    RECORDED = "recorded"  # recorded hands, `priors/hands`: finger angles mean the same in every SMPL-X-like body
+    BODY = "body"  # the body model's own file
+
+
 class SolverKind(str, Enum):
     """The minimisers."""
 
@@ -95,9 +102,11 @@ class Weights(Settings):
     limits: float = 0.0
     bending: float = 0.0
     shape: float = 0.0
+    height: float = 1.0  # counts only for people whose height is known
     expression: float = 0.0
     hand_prior: float = 0.0
     hand_size: float = 0.0
+    hand_limits: float = 0.0
     jaw: tuple[float, float, float] = (0.0, 0.0, 0.0)
     eyes: float = 0.0
     upright: float = 0.0
@@ -122,10 +131,12 @@ class StageConfig(Settings):
     parts: tuple[Part, ...] = (Part.BODY,)
     part_weights: PerPart = PerPart()
     only: tuple[str, ...] = ()  # names of the only points that count, when given
+    mirror: bool = False  # each hypothesis starts also with one limb mirrored in depth, for each limb
     plain: bool = False  # squared distances: no robustness, no confidence, no list of ignored points (2019 camera)
     weights: Weights = Weights()
     solver: SolverConfig = SolverConfig()
-    keep: int = pydantic.Field(default=1, ge=1)
+    merge: float = pydantic.Field(default=0.0, ge=0)  # metres: of hypotheses nearer than this, one goes on
+    keep: int = pydantic.Field(default=1, ge=1)  # how many hypotheses go on, the best ones
 
 
 class StartConfig(Settings):
@@ -145,6 +156,7 @@ class FitConfig(Settings):
     pose_prior: str = "gaussian"
     betas: int = pydantic.Field(default=10, ge=0)
     expressions: int = pydantic.Field(default=10, ge=0)
+    hand_prior: HandPrior = HandPrior.RECORDED
     hand_components: int = pydantic.Field(default=12, ge=0)
     focal_px: float | None = None  # overrides the camera's focal length (2019 used 5000 for every image)
     reprojection: ReprojectionConfig = ReprojectionConfig()
@@ -180,6 +192,11 @@ def read_settings(path: Path, schema: type[Settings]) -> Settings:
     except pydantic.ValidationError as error:
         faults = (f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
         raise ConfigError(f"{path}: {'; '.join(faults)}") from error
+
+
+def with_prior(config: FitConfig, name: str) -> FitConfig:
+    """The preset with another body-pose prior: a name, or a path (see `pose_priors.load_prior`)."""
+    return config.model_copy(update={"pose_prior": name})
 
 
 def with_free_focal(config: FitConfig) -> FitConfig:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from . import viz
-from .body.model import BodyModel, Gender
+from .body.model import Age, BodyModel, Gender
 from .camera import Camera
 from .export.meshes import write_mesh
 from .keypoints.images import ImageError, read_image
@@ -104,7 +104,7 @@ def _load(store: Store, stem: str, bodies: Bodies) -> list[_Body]:
         except ResultFileError as error:
             LOG.warning("not drawn: %s", error)
             continue
-        model = bodies.of(Gender(result.provenance.gender))
+        model = bodies.of(Gender(result.provenance.gender), Age(result.provenance.age))
         vertices = result.vertices(model)
         if vertices.isfinite().all():
             people.append(_Body(result, model, vertices))
@@ -190,15 +190,9 @@ def _line(row: Row, person: _Body | None) -> viz.PersonEntry:
         person=row.person, status=row.status.value, tone=TONES[row.status], note=row.reason,
         colour=viz.person_colour(row.person) if person else None, body_percent=row.body_percent,
         hands_percent=row.hands_percent, face_percent=row.face_percent, energy_gap=row.gap,
-        height=_height(person) if person else None, focal=row.focal, focal_source=row.focal_source, seconds=row.seconds,
+        height=row.stature_m, height_note=f"± {row.stature_sd_m:.2f} m, {row.age}" if person else "",
+        focal=row.focal, focal_source=row.focal_source, seconds=row.seconds,
     )  # fmt: skip
-
-
-def _height(person: _Body) -> float:
-    """Height in metres of the body in its T-pose."""
-    betas = person.result.params.betas
-    shaped = person.model.v_template + person.model.shapedirs[..., : len(betas)] @ betas.to(person.model.shapedirs)
-    return float(shaped[:, 1].max() - shaped[:, 1].min())
 
 
 def _head(store: Store, entries: Sequence[viz.PhotoEntry]) -> viz.Summary:

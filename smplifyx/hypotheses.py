@@ -1,6 +1,11 @@
-"""The hypotheses of a fit as a batch axis: several orientations of a few poses, each placed on the detections."""
+"""The hypotheses of a fit as a batch axis.
+
+At the start several orientations of a few poses, each placed on the detections; later also each limb mirrored in depth.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool
@@ -10,13 +15,31 @@ from . import rotations
 from .body import skinning
 from .body.joints import JOINT_INDEX
 from .body.model import BodyModel
+from .body.point_model import Posed
 from .camera import Camera
 from .config import FitConfig, Start
 from .initial import TEMPLATE_POSES, align, depth_by_similar_triangles, yaw_orientations
 from .keypoints import names
 from .observation import seen_confidence
 from .people import People
+from .problem import Problem
 from .state import Decoder, State, shape_sizes
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A limb to mirror in depth."""
+
+    limb: tuple[str, str, str]  # its root, hinge and end
+    whole: bool  # both bones, or the outer one alone
+
+
+FLIPS = tuple(
+    Flip(tuple(f"{side}_{joint}" for joint in limb), whole)
+    for whole in (True, False)
+    for limb in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
+    for side in ("left", "right")
+)
 
 
 def first_guess(people: People) -> tuple[State, Bool[Tensor, "batch hypotheses"]]:
@@ -96,6 +119,45 @@ def _by_triangles(people: People) -> tuple[State, Tensor]:
     narrow = (keypoints.xy[:, a] - keypoints.xy[:, b]).norm(dim=-1) < config.start.flip_below_shoulder_px
     front_and_back = yaw_orientations(2, keypoints.xy).expand(len(depth), 2, 3, 3).contiguous()
     return state.replace(orient=front_and_back, transl=transl), torch.stack([torch.ones_like(narrow), narrow], 1)
+
+
+def mirrored(problem: Problem, state: State) -> State:
+    """Each body, then those of `FLIPS`: a limb, or its outer bone alone, mirrored in depth: [batch] to [batch, flips].
+
+    An image hardly tells whether a bone points towards the camera or away: it is reflected by the plane across the line
+    of sight to the limb's root, with no more twist than that takes.
+    """
+    pose = problem.decoder.prior.decode(state.body)
+    posed = problem.view(problem.pack(state)).posed
+    poses = [_mirrored(problem, posed, state.transl, pose, flip) for flip in FLIPS]
+    latents = torch.stack([state.body, *map(problem.decoder.prior.encode, poses)], 1)
+    return _repeated(state, 1 + len(FLIPS)).replace(body=latents)
+
+
+def _mirrored(problem: Problem, posed: Posed, transl: Tensor, pose: Tensor, flip: Flip) -> Tensor:
+    joints = [JOINT_INDEX[joint] for joint in flip.limb]
+    root, hinge, end = (problem.model.joints.index(joint) for joint in joints)
+    upper, lower = (posed.place[:, b] - posed.place[:, a] for a, b in ((root, hinge), (hinge, end)))
+    sight = torch.nn.functional.normalize(posed.place[:, root] + transl, dim=-1)
+    first = _least_turn(upper, _reflected(upper, sight) if flip.whole else upper)
+    second = _least_turn((first @ lower[..., None])[..., 0], _reflected(lower, sight))
+    turned = first @ posed.orient[:, root]
+    pose = pose.clone()
+    pose[:, joints[0] - 1] = posed.orient[:, problem.model.above[root]].mT @ turned
+    pose[:, joints[1] - 1] = turned.mT @ second @ first @ posed.orient[:, hinge]
+    return pose
+
+
+def _reflected(vector: Tensor, normal: Tensor) -> Tensor:
+    return vector - 2 * (vector * normal).sum(-1, keepdim=True) * normal
+
+
+def _least_turn(a: Tensor, b: Tensor) -> Tensor:
+    """The smallest rotation that turns the direction of a into that of b."""
+    a, b = (torch.nn.functional.normalize(v, dim=-1) for v in (a, b))
+    cross = rotations.skew(torch.linalg.cross(a, b))
+    cosine = (a * b).sum(-1)[..., None, None]
+    return torch.eye(3).to(a) + cross + cross @ cross / (1 + cosine).clamp(min=1e-3)
 
 
 def neutral_state(decoder: Decoder, body: BodyModel, config: FitConfig, batch: tuple[int, ...], like: Tensor) -> State:

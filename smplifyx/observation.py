@@ -86,7 +86,7 @@ def observe(
         unit = torch.ones_like(unit)
     rho = per_point(data.outlier).to(like).expand_as(gain) * (PLAIN if stage.plain else 1.0)
     picked = (value[:, points] for value in (keypoints.xy, gain, unit, rho))
-    return Observation(camera, *picked, depth=torch.zeros_like(scale))
+    return Observation(camera, *picked, depth=torch.zeros_like(scale), height=torch.full_like(scale, torch.nan))
 
 
 def stage_points(stage: StageConfig, known: Tensor) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jaxtyping import Float
 from torch import Tensor
@@ -24,3 +24,11 @@ class People:
     body: BodyModel
     decoder: Decoder
     config: FitConfig
+    height: Float[Tensor, " batch"] | None = None  # metres, NaN where it is not known; None: nobody's is
+
+    def __getitem__(self, rows: slice) -> People:
+        """Some of them."""
+        height = None if self.height is None else self.height[rows]
+        return replace(
+            self, keypoints=self.keypoints[rows], camera=self.camera[rows], scale=self.scale[rows], height=height
+        )

@@ -13,14 +13,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from . import rotations
-from .batching import gram
 from .body import point_model
 from .body.point_model import ContourTable, PointModel
-from .chain import Bones, Chain, View, slopes_by_autograd
+from .chain import HAND_TURNS, Bones, Chain, View, slopes_by_autograd
 from .config import Block
+from .normal_equations import NormalEquations
 from .solvers.residual_objective import gradient_by_autograd
 from .state import Decoder, State
-from .terms.scene import Observation, Scene, Term
+from .terms.scene import Inputs, Observation, Scene, Term
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,15 @@ class Problem:
 
     def residual(self, x: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch rows"]:
         """All weighted residuals side by side; their square sum is the energy."""
-        scene = self._view(x).scene
+        scene = self.view(x).scene
         return torch.cat([t.weight * t.term(scene).residual for t in self.terms], -1)
 
     def energies(self, x: Float[Tensor, "batch dim"]) -> dict[str, Float[Tensor, " batch"]]:
         """The energy of each term by name."""
-        scene = self._view(x).scene
+        return self.energies_in(self.view(x).scene)
+
+    def energies_in(self, scene: Scene) -> dict[str, Float[Tensor, " batch"]]:
+        """The energy of each term by name, in a scene that was looked at already."""
         return {t.name: t.weight**2 * _square_sum(t.term(scene).residual) for t in self.terms}
 
     def energy(self, x: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
@@ -83,58 +86,47 @@ class Problem:
 
     def normal(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor, Tensor]:
         """Energy, exact gradient and Gauss-Newton Hessian [batch, dim, dim], by the terms' closed forms."""
-        view = self._view(x)
-        chain = Chain(self.model, self.decoder, self._slices(), view)
-        gradient = x.new_zeros(x.shape)
-        hessian = x.new_zeros(*x.shape, x.shape[-1])
+        view = self.view(x)
+        chain, normal = Chain(self.model, self.decoder, self.slices(), view), NormalEquations(x)
         energies = []
         for weighted in self.terms:
             rows = weighted.term(view.scene)
             slopes = rows.slopes() if rows.slopes else slopes_by_autograd(weighted.term, view.scene)
             energies.append(weighted.weight**2 * _square_sum(rows.residual))
-            _accumulate(gradient, hessian, 2 * weighted.weight**2, slopes.rows, chain.columns(slopes))
-        return _total(energies), gradient, hessian
+            for part in chain.parts(slopes.scaled(2**0.5 * weighted.weight)):
+                normal.add(part)
+        return _total(energies), *normal.gradient_and_hessian()
 
-    def _slices(self) -> dict[Block, slice]:
-        """Where each free block lies in x."""
-        ends = list(itertools.accumulate(getattr(self.state, block.value).shape[-1] for block in self.free))
-        return {block: slice(*bounds) for block, bounds in zip(self.free, itertools.pairwise([0, *ends]), strict=True)}
-
-    def _view(self, x: Tensor) -> View:
+    def view(self, x: Float[Tensor, "batch dim"]) -> View:
+        """What the terms see at x, and the posed points."""
         state = self.unpack(x)
-        turns = self.decoder.turns(state)
-        padded = torch.cat([turns, torch.zeros_like(turns[:, :1])], 1)  # the last: a bone that never turns
-        bones = Bones.of(self.model.joints)
-        rotvec, body = padded[:, bones.turned], self.decoder.prior.decode(state.body)
-        rotation = torch.cat([rotations.exp(rotvec), body], 1)[:, bones.order]
+        turns, jointwise = self.decoder.turns(state), self.decoder.jointwise
+        body = None if jointwise else self.decoder.prior.decode(state.body)
+        turn, rotation = self._turned(turns, state.body, body)
         root = rotation[:, :1] @ state.orient[:, None]
         shape = torch.cat([state.betas, state.expression], -1)
         turned = torch.cat([root, rotation[:, 1:]], 1)
         posed = point_model.pose(self.model, turned, shape, state.transl, self.contour)
         inputs = {block.value: getattr(state, block.value) for block in Block} | {"points": posed.points}
-        inputs |= {"up": root[:, 0, :, 1], "body_pose": rotations.log(body).flatten(1)}
-        inputs |= {
-            "left_hand_pose": self.decoder.left_hand.decode(state.left_hand),
-            "right_hand_pose": self.decoder.right_hand.decode(state.right_hand),
-        }
-        return View(Scene(inputs, self.observation), posed, rotvec)
+        inputs |= {"up": root[:, 0, :, 1]}
+        inputs |= {name: turns[:, HAND_TURNS[name]].flatten(1) for name in HAND_TURNS}
+        pose = {"body_pose": lambda: state.body if jointwise else rotations.log(body).flatten(1)}
+        return View(Scene(Inputs(inputs, pose), self.observation), posed, turn)
 
+    def _turned(self, turns: Tensor, latent: Tensor, body: Tensor | None) -> tuple[rotations.Turn, Tensor]:
+        """The turns of a `View`, and the rotation of each bone; body: what the pose prior decodes, if it has to."""
+        bones = Bones.of(self.model.joints, turns.device)
+        parts = [turns, torch.zeros_like(turns[:, :1])]  # the last: a bone that never turns
+        if body is None:
+            turn = rotations.Turn(torch.cat([*parts, latent.unflatten(-1, (-1, 3))], 1).index_select(1, bones.all))
+            return turn, turn.matrix()
+        turn = rotations.Turn(torch.cat(parts, 1).index_select(1, bones.turned))
+        return turn, torch.cat([turn.matrix(), body], 1).index_select(1, bones.order)
 
-def _accumulate(
-    gradient: Tensor, hessian: Tensor, factor: float, rows: Tensor, columns: list[tuple[slice, Tensor]]
-) -> None:
-    """Adds factor x J^T r and factor x J^T J of one term."""
-    for at, left in columns:
-        gradient[:, at] += factor * (rows[..., None] * left).sum(-2)
-        for other, right in columns:
-            hessian[:, at, other] += factor * (
-                left.mT @ right if left.dim() == right.dim() == 2 else _gram(left, right)
-            )
-
-
-def _gram(left: Tensor, right: Tensor) -> Tensor:
-    batch = max(len(m) for m in (left, right) if m.dim() == 3)
-    return gram(*(m if m.dim() == 3 else m.expand(batch, *m.shape) for m in (left, right)))
+    def slices(self) -> dict[Block, slice]:
+        """Where each free block lies in x."""
+        ends = list(itertools.accumulate(getattr(self.state, block.value).shape[-1] for block in self.free))
+        return {block: slice(*bounds) for block, bounds in zip(self.free, itertools.pairwise([0, *ends]), strict=True)}
 
 
 def _square_sum(rows: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from .body.params import BodyParams
 from .bundle import Bundle
 from .camera import Camera
 from .keypoints import Keypoints
+from .shape_evidence import ShapeEvidence
 
 VERSIONED = ("smplifyx", "torch", "numpy")
 
@@ -46,12 +47,15 @@ class Provenance:
     model_sha256: str
     preset: str
     pose_prior: str
+    age: str
+    kid_sha256: str  # of the kid template; empty for an adult's body
     versions: Mapping[str, str] = field(default_factory=lambda: program_versions())
 
     @classmethod
     def of(cls, body: BodyModel, preset: str, pose_prior: str) -> Provenance:
         """The provenance of a fit of `body` under the preset and with the pose prior of these names."""
-        return cls(body.name, body.kind.value, body.gender.value, body.sha256, preset, pose_prior)
+        age, kid = body.age.value, body.kid_sha256
+        return cls(body.name, body.kind.value, body.gender.value, body.sha256, preset, pose_prior, age, kid)
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class FitResult(Bundle):
     status: Int[Tensor, "*batch"]  # a FitStatus
     steps: Int[Tensor, "*batch"]  # of the solver, all stages together
     latent: Float[Tensor, "*batch latent"]  # of the body pose, in the space of the pose prior that was used
+    shape: ShapeEvidence
     provenance: Provenance
     origin: Origin = Origin()
 
@@ -107,11 +112,11 @@ class FitResult(Bundle):
 
     def vertices(self, body: BodyModel) -> Float[Tensor, "*batch vertices 3"]:
         """The mesh in the camera's frame, metres. Raises ValueError for another model than the one fitted."""
-        if body.sha256 != self.provenance.model_sha256:
-            made = self.provenance
+        made = self.provenance
+        if (body.sha256, body.kid_sha256) != (made.model_sha256, made.kid_sha256):
             raise ValueError(
-                f"this result was fitted with {made.model_name} (sha256 {made.model_sha256[:12]}), "
-                f"not with {body.name} (sha256 {body.sha256[:12]})"
+                f"this result was fitted with {made.model_name} ({made.age}, sha256 {made.model_sha256[:12]}), "
+                f"not with {body.name} ({body.age.value}, sha256 {body.sha256[:12]})"
             )
         return skinning.vertices(body, self.params.to(device=body.v_template.device, dtype=body.v_template.dtype))
 
@@ -144,7 +149,11 @@ def program_versions() -> dict[str, str]:
 
 _POINT_ORDER = "OpenPose: body 25, left hand 21, right hand 21, face 70"
 _PARAMS = tuple(f.name for f in dataclasses.fields(BodyParams))
-_NOTES = ("model_name", "model_kind", "gender", "model_sha256", "preset", "pose_prior")
+_NOTES = ("model_name", "model_kind", "gender", "model_sha256", "preset", "pose_prior", "age", "kid_sha256")
+_SHAPE = MappingProxyType({
+    "stature": "stature_m", "stature_sd": "stature_sd_m", "determined": "shape_determined",
+    "known_height": "known_height_m",
+})  # fmt: skip
 _ORIGIN = MappingProxyType({f.name: type(f.default) for f in dataclasses.fields(Origin)})
 _EXPECTED = MappingProxyType({  # shapes every result file must have; None: any length
     "global_orient": (3,), "body_pose": (21, 3), "left_hand_pose": (15, 3), "right_hand_pose": (15, 3),
@@ -153,7 +162,7 @@ _EXPECTED = MappingProxyType({  # shapes every result file must have; None: any 
     "points3d": (137, 3), "points2d": (137, 2),
     "energy_terms": (None,), "energies": (None,), "energy": (), "hypothesis_energies": (None,),
     "chosen_hypothesis": (), "energy_gap": (), "status": (), "steps": (), "versions": (None,),
-} | {name: () for name in (*_NOTES, *_ORIGIN)})  # fmt: skip
+} | {name: () for name in (*_NOTES, *_ORIGIN, *_SHAPE.values())})  # fmt: skip
 
 
 def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
@@ -163,7 +172,7 @@ def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
         "keypoint_trust": result.keypoints.trust, "energy": result.energy,
         "hypothesis_energies": result.hypothesis_energies, "chosen_hypothesis": result.chosen,
         "energy_gap": result.gap, "steps": result.steps,
-    }  # fmt: skip
+    } | {key: getattr(result.shape, name) for name, key in _SHAPE.items()}  # fmt: skip
     arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
     notes = {name: getattr(result.provenance, name) for name in _NOTES} | dataclasses.asdict(result.origin)
     arrays |= {name: np.array(value) for name, value in notes.items()}
@@ -197,6 +206,7 @@ def _from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
         gap=tensor("energy_gap"),
         status=torch.tensor(int(FitStatus[str(arrays["status"]).upper()])),
         steps=tensor("steps"),
+        shape=ShapeEvidence(**{name: tensor(key) for name, key in _SHAPE.items()}),
         provenance=Provenance(**{name: str(arrays[name]) for name in _NOTES}, versions=versions),
         origin=Origin(**{name: kind(arrays[name].item()) for name, kind in _ORIGIN.items()}),
     )

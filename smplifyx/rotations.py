@@ -5,16 +5,46 @@ Source: Sola et al. 2018, "A micro Lie theory for state estimation in robotics",
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+TINY = 1e-20  # radians squared: keeps the divisions by an angle of zero finite
+
+
+class Turn:
+    """What the rotation matrix of an axis-angle (radians) and the matrix's derivative have in common.
+
+    With t the angle: exp(r) = cos t + sin t / t [r]x + (1 - cos t) / t^2 r r^T, and the left Jacobian likewise.
+    """
+
+    def __init__(self, rotvec: Float[Tensor, "*batch 3"]) -> None:
+        """For axis-angles [*batch, 3]."""
+        self._square = (rotvec * rotvec).sum(-1)[..., None, None].clamp_min(TINY)
+        t = self._square.sqrt()
+        half = 0.5 * t
+        share = torch.sin(half) / t
+        self._a, self._b = 2 * share * torch.cos(half), 2 * share * share
+        self._cross, self._outer = skew(rotvec), rotvec[..., :, None] * rotvec[..., None, :]
+
+    def matrix(self) -> Float[Tensor, "*batch 3 3"]:
+        """The rotation (Rodrigues), differentiable at zero."""
+        cosine = 1 - self._b * self._square
+        return (self._b * self._outer).addcmul(self._a, self._cross).addcmul(cosine, _unit(self._cross))
+
+    def left_jacobian(self) -> Float[Tensor, "*batch 3 3"]:
+        """As the function of that name."""
+        s = self._square
+        small = s < 1e-4 if s.dtype == torch.float64 else s < 1e-2
+        c = torch.where(small, 1 / 6 * (1 - s / 20 * (1 - s / 42 * (1 - s / 72))), (1 - self._a) / s)
+        return (c * self._outer).addcmul(self._b, self._cross).addcmul(self._a, _unit(self._cross))
+
 
 def exp(rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
     """Axis-angle (radians) to rotation matrix (Rodrigues), differentiable at zero."""
-    cross = skew(rotvec)
-    a, b, _ = _rodrigues_factors(rotvec)
-    return torch.eye(3, dtype=rotvec.dtype, device=rotvec.device) + a * cross + b * (cross @ cross)
+    return Turn(rotvec).matrix()
 
 
 def log(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
@@ -44,9 +74,7 @@ def log(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
 
 def left_jacobian(rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
     """J with exp(r + d) ~ exp(J d) exp(r): the angular velocity of an axis-angle that moves by d (Sola eq. 145)."""
-    cross = skew(rotvec)
-    _, b, c = _rodrigues_factors(rotvec)
-    return torch.eye(3, dtype=rotvec.dtype, device=rotvec.device) + b * cross + c * (cross @ cross)
+    return Turn(rotvec).left_jacobian()
 
 
 def left_jacobian_inverse(rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
@@ -64,9 +92,8 @@ def left_jacobian_inverse(rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*
 
 def skew(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
     """The matrix [v]x with [v]x w = v x w."""
-    x, y, z = vector.unbind(-1)
-    zero = torch.zeros_like(x)
-    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
+    index, sign = _cross_entries(vector.dtype, vector.device)
+    return (vector.index_select(-1, index) * sign).unflatten(-1, (3, 3))
 
 
 def about(axis: str, angle: float | Tensor, like: Tensor) -> Tensor:
@@ -83,15 +110,13 @@ def angle_between(a: Float[Tensor, "*batch 3 3"], b: Float[Tensor, "*batch 3 3"]
     return roma.rotmat_geodesic_distance(a, b)
 
 
-def _rodrigues_factors(rotvec: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """sin(t)/t, (1-cos t)/t^2 and (t-sin t)/t^3 of the angle t, by series near zero so that no derivative is NaN."""
-    square = (rotvec * rotvec).sum(-1)[..., None, None]
-    small = square < 1e-4 if rotvec.dtype == torch.float64 else square < 1e-2
-    safe = torch.where(small, torch.ones_like(square), square)
-    t = safe.sqrt()
-    sin, cos = torch.sin(t), torch.cos(t)
-    s = square
-    a = torch.where(small, 1 - s / 6 * (1 - s / 20 * (1 - s / 42)), sin / t)
-    b = torch.where(small, 0.5 * (1 - s / 12 * (1 - s / 30 * (1 - s / 56))), (1 - cos) / safe)
-    c = torch.where(small, 1 / 6 * (1 - s / 20 * (1 - s / 42 * (1 - s / 72))), (t - sin) / (safe * t))
-    return a, b, c
+def _unit(like: Tensor) -> Tensor:
+    return torch.eye(3, dtype=like.dtype, device=like.device)
+
+
+@functools.lru_cache(maxsize=16)
+def _cross_entries(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Which coordinate of a vector, with which sign, stands where in its cross-product matrix."""
+    with torch.inference_mode(mode=False):  # kept for callers who differentiate
+        sign = torch.tensor([0, -1, 1, 1, 0, -1, -1, 1, 0], dtype=dtype, device=device)
+        return torch.tensor([0, 2, 1, 2, 0, 0, 1, 0, 0], device=device), sign

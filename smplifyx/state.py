@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -73,6 +74,11 @@ class Decoder:
         ]  # fmt: skip
         return torch.cat(parts, -1).unflatten(-1, (-1, 3))
 
+    @cached_property
+    def jointwise(self) -> bool:
+        """Whether the latent is the body pose itself, an axis-angle for each joint (see `PosePrior.velocity`)."""
+        return self.prior.velocity(self.prior.mean()).dim() == 3
+
     def params(self, state: State) -> BodyParams:
         """The body in the vocabulary of SMPL-X."""
         return BodyParams(
@@ -86,5 +92,6 @@ class Decoder:
 
 
 def shape_sizes(body: BodyModel, config: FitConfig) -> tuple[int, int]:
-    """How many betas and expression coefficients a preset fits with a body that may have fewer."""
-    return min(config.betas, body.shapedirs.shape[-1]), min(config.expressions, body.expressiondirs.shape[-1])
+    """How many betas (a child's last one included) and expression coefficients a preset fits with a body."""
+    sized = body.sized(config.betas, config.expressions)
+    return sized.shapedirs.shape[-1], sized.expressiondirs.shape[-1]

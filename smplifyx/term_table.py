@@ -6,16 +6,19 @@ import torch
 from torch import Tensor
 
 from .body.joints import JOINT_INDEX
-from .body.model import BodyModel
+from .body.model import Age, BodyModel
+from .body.stature import stature_of
 from .config import Block, FitConfig, Weights
-from .pose_priors.limits import body_limits
+from .pose_priors.limits import JointLimits, body_limits, hand_limits
 from .problem import WeightedTerm
 from .state import Decoder, shape_sizes
-from .terms.regularisers import Bending, BodyPrior, Depth, HandSize, Limits, Scaled, Upright
+from .terms.regularisers import Bending, BodyPrior, Depth, HandSize, Height, Limits, Scaled, Upright
 from .terms.reprojection import Reprojection
 
 FOCAL_SPREAD = 0.3  # standard deviation of the log focal length around its guess
 EYE_SPREAD = 0.2  # radians
+HEIGHT_SPREAD = 0.01  # metres: how well people know their height
+KID_SOFTNESS = 0.05
 LEAN_SPREAD = 0.3  # sine of the angle between the pelvis and the image's vertical
 BENDING = (("left_elbow", 1, 1.0), ("right_elbow", 1, -1.0), ("left_knee", 0, -1.0), ("right_knee", 0, -1.0))
 
@@ -25,14 +28,15 @@ def stage_terms(weights: Weights, body: BodyModel, decoder: Decoder, config: Fit
     like = body.v_template
     shapes, expressions = shape_sizes(body, config)
     data = Reprojection(config.reprojection.per_coordinate)
-    limits = body_limits(like)
     hands = ((Block.LEFT_HAND, decoder.left_hand), (Block.RIGHT_HAND, decoder.right_hand))
     table = [
         ("reprojection", weights.reprojection, data),
         ("pose_prior", weights.pose_prior, BodyPrior(decoder.prior)),
-        ("limits", weights.limits, Limits("body_pose", limits.at, limits.lower, limits.upper, limits.softness)),
+        ("limits", weights.limits, _limits("body_pose", body_limits(like))),
         ("bending", weights.bending, _bending(like)),
-        ("shape", weights.shape, Scaled(Block.BETAS, like.new_ones(shapes))),
+        ("shape", weights.shape, Scaled(Block.BETAS, _shape_factors(body, shapes))),
+        ("kid", weights.shape if body.age is Age.CHILD else 0.0, _kid_range(body, shapes)),
+        ("height", weights.height, Height(stature_of(body), HEIGHT_SPREAD)),
         ("expression", weights.expression, Scaled(Block.EXPRESSION, like.new_ones(expressions))),
         ("jaw", float(any(weights.jaw)), Scaled(Block.JAW, like.new_tensor(weights.jaw))),
         ("upright", weights.upright, Upright(LEAN_SPREAD)),
@@ -42,10 +46,31 @@ def stage_terms(weights: Weights, body: BodyModel, decoder: Decoder, config: Fit
     table += [(f"{block.value}_prior", weights.hand_prior, Scaled(block, 1 / hand.sds)) for block, hand in hands]
     table += [(f"{block.value}_size", weights.hand_size, HandSize(block, hand.components)) for block, hand in hands]
     table += [
+        (f"{block.value}_limits", weights.hand_limits, _limits(f"{block.value}_pose", limits))
+        for (block, _), limits in zip(hands, hand_limits(like), strict=True)
+    ]
+    table += [
         (block.value, weights.eyes, Scaled(block, like.new_full((3,), 1 / EYE_SPREAD)))
         for block in (Block.LEYE, Block.REYE)
     ]
     return tuple(WeightedTerm(name, weight, term) for name, weight, term in table if weight)
+
+
+def _limits(source: str, limits: JointLimits) -> Limits:
+    return Limits(source, limits.at, limits.lower, limits.upper, limits.softness)
+
+
+def _shape_factors(body: BodyModel, shapes: int) -> Tensor:
+    """Betas are in standard deviations; the kid component has a range instead."""
+    children = int(body.age is Age.CHILD)
+    return torch.cat([body.v_template.new_ones(shapes - children), body.v_template.new_zeros(children)])
+
+
+def _kid_range(body: BodyModel, shapes: int) -> Limits:
+    """Every age between adult (0) and the template's (1) is as likely; a little beyond is possible."""
+    like = body.v_template
+    last = torch.tensor([shapes - 1], device=like.device)
+    return Limits(Block.BETAS.value, last, like.new_zeros(1), like.new_ones(1), like.new_full((1,), KID_SOFTNESS))
 
 
 def _bending(like: Tensor) -> Bending:

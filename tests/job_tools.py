@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
@@ -21,6 +22,7 @@ from smplifyx.measure import status_of
 from smplifyx.result import FitResult, Provenance
 from smplifyx.scale.job import JobConfig
 from smplifyx.scale.runner import Outcome, run_job
+from smplifyx.shape_evidence import ShapeEvidence
 
 POISON = 666.0  # x of the nose of a person whose fit raises an error
 
@@ -67,7 +69,9 @@ def write_folder(folder: Path, frames: int = 6) -> Path:
     return folder
 
 
-def quick_fit(keypoints: Keypoints, camera: Camera, body: BodyModel, config: FitConfig) -> FitResult:
+def quick_fit(
+    keypoints: Keypoints, camera: Camera, bodies: tuple[BodyModel, ...], config: FitConfig, height: Tensor
+) -> list[FitResult]:
     """Puts every point 1 px from where it was seen; raises an error for a poisoned person."""
     if (keypoints.xy[:, 0, 0] == POISON).any():
         raise RuntimeError("poisoned")
@@ -77,11 +81,14 @@ def quick_fit(keypoints: Keypoints, camera: Camera, body: BodyModel, config: Fit
     points2d = keypoints.xy + torch.tensor([1.0, 0.0])
     points3d = torch.cat([points2d / 100, torch.ones(count, 137, 1)], -1)
     energy = keypoints.xy.mean((1, 2))
-    return FitResult(
+    shape = ShapeEvidence(energy, energy / 10, torch.ones(count), height)
+    result = FitResult(
         params, camera, keypoints, points3d, points2d, {"reprojection": energy}, energy, energy[:, None],
         torch.zeros(count, dtype=torch.long), torch.full((count,), torch.nan), status_of(keypoints, points2d, energy),
-        torch.ones(count, dtype=torch.long), params.body_pose.flatten(1), Provenance.of(body, config.name, "gaussian"),
+        torch.ones(count, dtype=torch.long), params.body_pose.flatten(1), shape,
+        Provenance.of(bodies[0], config.name, "gaussian"),
     )  # fmt: skip
+    return [result[row] for row in range(count)]
 
 
 def run_quick(keypoints: Path, out: Path, **options: object) -> Outcome:
@@ -111,7 +118,7 @@ def main(keypoints: str, out: str, die_after: str) -> None:
     """Runs a job that is killed, without any chance to clean up, when its n-th batch begins."""
     begun = 0
 
-    def deadly(*inputs: object) -> FitResult:
+    def deadly(*inputs: object) -> list[FitResult]:
         nonlocal begun
         begun += 1
         if begun > int(die_after):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,8 @@ def test_other_bodies_than_the_fits_are_refused(tmp_path: Path) -> None:
     run_quick(tmp_path / "in", tmp_path / "out")
     path = Store(tmp_path / "out").result("a", 0)
     result = people(1)[0]
-    result.replace(provenance=result.provenance.__class__("other", "smplx", "neutral", "0" * 64, "smplx")).save(path)
+    other = dataclasses.replace(result.provenance, model_name="other", model_sha256="0" * 64)
+    result.replace(provenance=other).save(path)
     with pytest.raises(ValueError, match="fitted with other"):
         deliver(Store(tmp_path / "out"), Bodies(None, torch.device("cpu")), Wanted(report=True), lambda: None)
 

@@ -19,6 +19,7 @@ from smplifyx.evaluation.generate import GeneratedPeople, GenerateOptions, gener
 from smplifyx.evaluation.metrics import person_errors
 from smplifyx.evaluation.retarget import Poses
 from smplifyx.fit import fit
+from smplifyx.hypotheses import FLIPS
 from smplifyx.keypoints import Keypoints, names
 from smplifyx.measure import reprojection_percent
 from smplifyx.pose_priors import load_prior
@@ -104,10 +105,10 @@ def test_few_points_are_fitted_and_flagged():
 def test_the_best_hypothesis_is_the_one_returned():
     result = fitted()
     tried = result.hypothesis_energies.isfinite()
-    assert (tried.sum(1) == 8).all()
+    assert (tried.sum(1) == 8 + len(FLIPS)).all()
     rows = torch.arange(8)
     assert torch.equal(result.energy, result.hypothesis_energies[rows, result.chosen])
-    assert (result.gap >= 0).all()
+    assert ((result.gap >= 0) | result.gap.isnan()).all()  # nan: every start led to the same body
     torch.testing.assert_close(result.energy, sum(result.energies.values()), rtol=1e-4, atol=1e-4)
 
 

@@ -16,12 +16,25 @@ from smplifyx.scale.job import JobConfig, load_job
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "smplifyx"
 LAYERS = (  # an import may only point to the same or an earlier line
-    ("bundle", "assets", "config", "rotations", "batching"),
+    ("bundle", "assets", "config", "rotations", "batching", "workers"),
     ("camera", "intrinsics", "keypoints", "solvers"),
     ("body", "terms", "pose_priors"),
-    ("state", "people", "observation", "term_table", "initial", "chain", "problem", "result_file", "result", "measure"),
+    (
+        "state",
+        "people",
+        "observation",
+        "term_table",
+        "initial",
+        "chain",
+        "normal_equations",
+        "problem",
+        "shape_evidence",
+        "result_file",
+        "result",
+        "measure",
+    ),
     ("hypotheses", "stages"),
-    ("fit",),
+    ("fit", "ages"),
     ("export", "viz", "scale", "evaluation"),
     ("deliver", "doctor", "training"),
     ("cli",),

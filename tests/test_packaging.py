@@ -28,7 +28,10 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         return archive.namelist()
 
 
-@pytest.mark.parametrize(("folder", "pattern"), [("priors", "*.npz"), ("priors", "*.yaml"), ("cfg_files", "*.yaml")])
+@pytest.mark.parametrize(
+    ("folder", "pattern"),
+    [("priors", "*.npz"), ("priors", "*.yaml"), ("priors", "*.ckpt"), ("cfg_files", "*.yaml")],
+)
 def test_the_data_is_inside(names: list[str], folder: str, pattern: str) -> None:
     source = assets.folder(folder)
     files = [path for path in source.rglob(pattern) if "recipes" not in path.parts]

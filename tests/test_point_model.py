@@ -9,6 +9,7 @@ from cases import decoder, embedded_body, random_state
 from smplifyx import rotations
 from smplifyx.body import point_model, skinning
 from smplifyx.body.fold import fold
+from smplifyx.body.point_slopes import Asked, Motion
 from smplifyx.keypoints import names
 
 SUBSETS = {
@@ -52,8 +53,18 @@ def test_jacobians_agree_with_autograd(name):
         return point_model.pose(model, rotations.exp(rotvec), shape, params.transl, contour).points
 
     expected_turn, expected_shape = torch.autograd.functional.jacobian(lambda *x: place(*x).sum(0), (rotvec, shape))
-    turn = point_model.turn_jacobian(model, posed, rotations.left_jacobian(rotvec))
-    slope = point_model.shape_jacobian(model, posed)
+    moved = Motion.of(model, posed, rotations.left_jacobian(rotvec))
+    turn, slope = (
+        torch.zeros(*posed.points.shape, *rotvec.shape[1:]).to(shape),
+        torch.zeros(*posed.points.shape, 20).to(shape),
+    )
+    for group in model.groups:
+        asked, at = Asked.of(model, group, range(len(model.joints)), range(20)), slice(group.start, group.stop)
+        axes = torch.eye(3).to(shape).expand(len(shape), group.stop - group.start, 3, 3)
+        rows = asked.turn_rows(model, posed, moved, axes)
+        turn[:, at, :, list(asked.bones)] = rows[..., :-3].unflatten(-1, (-1, 3))
+        slope[:, at][..., list(asked.shapes)] = asked.shape_rows(model, posed, moved, axes)
+        torch.testing.assert_close(rows[..., -3:], axes.contiguous(), rtol=0, atol=1e-6)
     torch.testing.assert_close(turn, expected_turn.permute(2, 0, 1, 3, 4), rtol=1e-6, atol=1e-9)
     torch.testing.assert_close(slope, expected_shape.permute(2, 0, 1, 3), rtol=1e-6, atol=1e-9)
 

@@ -13,14 +13,16 @@ from smplifyx.body.fold import fold
 from smplifyx.chain import slopes_by_autograd
 from smplifyx.config import Block, Part, StageConfig, Weights
 from smplifyx.observation import observe, stage_points
+from smplifyx.pose_priors import load_prior
 from smplifyx.problem import Problem, WeightedTerm
 from smplifyx.term_table import stage_terms
+from smplifyx.terms.regularisers import Limits
 from smplifyx.terms.scene import Rows
 
 ALL_PARTS = (Part.BODY, Part.HANDS, Part.FACE, Part.CONTOUR)
 EVERY_WEIGHT = Weights(
     reprojection=1.0, pose_prior=0.7, limits=2.0, bending=0.5, shape=1.5, expression=0.9, hand_prior=0.6, hand_size=0.4,
-    jaw=(5.0, 20.0, 10.0), eyes=0.8, upright=1.3, depth=3.0, focal=1.2,
+    hand_limits=1.1, jaw=(5.0, 20.0, 10.0), eyes=0.8, upright=1.3, depth=3.0, focal=1.2,
 )  # fmt: skip
 TERMS = [name for name in Weights.model_fields]
 
@@ -34,7 +36,7 @@ def problem_of(weights: Weights, free: tuple[Block, ...] = tuple(Block), count: 
     seen = noisy_keypoints(cameras.project(skinning.points(body, decoder().params(truth))), noise=5.0)
     points = stage_points(stage, body.points.known)
     scale = torch.full((count,), 350.0, dtype=DOUBLE)
-    observation = observe(seen, cameras, config, stage, points, scale)
+    observation = observe(seen, cameras, config, stage, points, scale).replace(height=torch.full_like(scale, 1.85))
     model = fold(body, tuple(points))
     row = skinning.contour_row(body, decoder().params(state))
     terms = stage_terms(weights, body, decoder(), config)
@@ -66,6 +68,29 @@ def test_every_block_alone_has_the_right_gradient(block):
     _, gradient, _ = problem.normal(x)
     _, expected = problem.gradient(x)
     torch.testing.assert_close(gradient, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("name", ["reprojection", "limits", "bending", "pose_prior"])
+def test_a_prior_of_dense_velocity_has_the_right_gradient(name):
+    """The latent of an auto-encoder turns all joints at once."""
+    problem = problem_of(only(name))
+    prior = load_prior("vposer").to(dtype=DOUBLE)
+    latent = 0.5 * torch.randn(3, prior.latent_dim, generator=torch.Generator().manual_seed(0), dtype=DOUBLE)
+    terms = stage_terms(only(name), embedded_body(), dataclasses.replace(problem.decoder, prior=prior), preset())
+    if name == "limits":  # narrower than anybody's, so that many rows are outside
+        narrow = torch.full((63,), 0.05, dtype=DOUBLE)
+        terms = (WeightedTerm(name, 2.0, Limits("body_pose", torch.arange(63), -narrow, narrow, narrow)),)
+    problem = dataclasses.replace(
+        problem, terms=terms, decoder=dataclasses.replace(problem.decoder, prior=prior),
+        free=(Block.TRANSL, Block.BODY), state=problem.state.replace(body=latent),
+    )  # fmt: skip
+    x = problem.pack(problem.state)
+    _, gradient, _ = problem.normal(x)
+    _, expected = problem.gradient(x)
+    assert not problem.decoder.jointwise and expected.abs().max() > 1e-3
+    torch.testing.assert_close(gradient, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max()))
+    few = problem.rows(torch.tensor([1])).normal(x[1:2])
+    assert all(torch.equal(alone[0], together[1]) for alone, together in zip(few, problem.normal(x), strict=True))
 
 
 @pytest.mark.parametrize("name", TERMS)
@@ -104,7 +129,7 @@ def test_a_user_term_needs_nothing_but_its_residual():
     _, gradient, _ = problem.normal(x)
     _, expected = problem.gradient(x)
     torch.testing.assert_close(gradient, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max()))
-    assert set(slopes_by_autograd(level.term, problem._view(x).scene).wrt) == {"points"}
+    assert set(slopes_by_autograd(level.term, problem.view(x).scene).wrt) == {"points"}
 
 
 def test_energy_is_the_square_sum_of_the_residual_and_of_the_terms():

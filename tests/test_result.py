@@ -21,6 +21,7 @@ from smplifyx.measure import (
 )
 from smplifyx.result import FitResult, FitStatus, Origin, Provenance
 from smplifyx.result_file import ResultFileError, replacing
+from smplifyx.shape_evidence import ShapeEvidence
 
 FIELDS = {  # of the file, with their shapes
     "global_orient": (3,), "body_pose": (21, 3), "left_hand_pose": (15, 3), "right_hand_pose": (15, 3),
@@ -45,7 +46,8 @@ def people(count: int, dtype: torch.dtype = torch.float32) -> FitResult:
         params, cameras, keypoints, points3d, points2d, {"reprojection": energy * 0.75, "shape": energy * 0.25}, energy,
         torch.stack([energy, energy + 1, energy + 2, torch.full_like(energy, torch.inf)], -1),
         torch.zeros(count, dtype=torch.long), torch.ones(count, dtype=dtype), status_of(keypoints, points2d, energy),
-        torch.full((count,), 7), params.body_pose.flatten(1), Provenance.of(body, "smplx", "gaussian"),
+        torch.full((count,), 7), params.body_pose.flatten(1), ShapeEvidence(energy, energy, energy, energy),
+        Provenance.of(body, "smplx", "gaussian"),
     )  # fmt: skip
 
 

@@ -13,7 +13,17 @@ import torch
 from solver_problems import CASES, Case
 from torch import Tensor
 
-from smplifyx.solvers import LBFGS, Adam, LevenbergMarquardt, Objective, ResidualObjective, Solver, Status, line_search
+from smplifyx.solvers import (
+    LBFGS,
+    Adam,
+    LevenbergMarquardt,
+    Objective,
+    ResidualObjective,
+    Solver,
+    Status,
+    line_search,
+    rows,
+)
 
 SOLVERS = {
     "lm": LevenbergMarquardt(max_steps=300, tolerance=1e-10),
@@ -56,9 +66,9 @@ class Watched:
         return tuple(torch.where(self.spoilt.view(-1, *[1] * (p.dim() - 1)), math.nan, p) for p in parts)
 
 
-def spoil(case: Case, rows: list[int], dtype: torch.dtype, **settings: float) -> Watched:
+def spoil(case: Case, bad: list[int], dtype: torch.dtype, **settings: float) -> Watched:
     mask = torch.zeros(len(case.start), dtype=torch.bool)
-    mask[rows] = True
+    mask[bad] = True
     return Watched(case.objective(dtype), mask, **settings)
 
 
@@ -280,6 +290,37 @@ def test_residual_objective_conventions(name: str) -> None:
     assert torch.allclose(gradient, 2 * torch.einsum("brd,br->bd", jacobian, rows))
     assert torch.allclose(gradient, objective.gradient(case.start)[1])
     assert torch.allclose(hessian, 2 * jacobian.mT @ jacobian)
+
+
+@pytest.mark.parametrize("name", ["camera pose", "rosenbrock"])
+@pytest.mark.parametrize("slot", [1, 3])
+@each_solver
+def test_rows_that_wait_for_a_place_end_at_the_same_bits(
+    solver: Solver, slot: int, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case, solver = CASES[name], dataclasses.replace(solver, max_steps=60)
+    start = torch.cat([case.start, case.start + 0.01]).float()
+    objective = case.objective(torch.float32).rows(torch.arange(len(start)) % len(case.start))
+    together = solver.minimise(objective, start)
+    monkeypatch.setattr(rows, "SLOT", slot)
+    watched = Watched(objective, torch.zeros(len(start), dtype=torch.bool))
+    in_turn = solver.minimise(watched, start)
+    assert max(len(x) for x in watched.calls) == slot < len(start)
+    for f in FIELDS:
+        assert torch.equal(getattr(in_turn, f), getattr(together, f)), f
+
+
+@pytest.mark.parametrize("name", ["camera pose", "rosenbrock", "robust line"])
+def test_looking_seldom_changes_no_bit(name: str) -> None:
+    """The path a GPU takes: nothing of a step depends on which rows are done, and the host looks now and then."""
+    case = CASES[name]
+    start = case.start.float()
+    often, seldom = (
+        dataclasses.replace(SOLVERS["lm"], max_steps=50, looks=looks).minimise(case.objective(torch.float32), start)
+        for looks in (1, 4)
+    )
+    for f in FIELDS:
+        assert torch.equal(getattr(often, f), getattr(seldom, f)), f
 
 
 @each_solver

@@ -25,18 +25,9 @@ sys.path.insert(0, str(ROOT))  # a recipe runs from a source checkout, installed
 
 from smplifyx.evaluation.mocap import HELD_OUT, plausible, subject_poses, thin  # noqa: E402
 from smplifyx.evaluation.retarget import BODY_JOINTS, Poses, concatenate, mirror  # noqa: E402
+from smplifyx.training.floors import DEFAULT_FLOOR, FLOORS, floor_of  # noqa: E402
 
 JOINTS = BODY_JOINTS[1:]
-# Standard deviation in radians added in quadrature, about x, y, z of the joint at rest; both sides alike.
-FLOORS = {
-    "spine3": ((0.25, 0.25, 0.25), "nearly frozen in the mocap (sd .08)"),
-    "neck": ((0.2, 0.2, 0.2), "the mocap's subjects look ahead; people in photos look down, up and around"),
-    "head": ((0.2, 0.2, 0.2), "as neck, which shares its rotation"),
-    "collar": ((0.25, 0.25, 0.25), "constant in the mocap; shrugs and raised arms need it"),
-    "wrist": ((0.15, 0.2, 0.3), "the mocap's wrist only twists (x); deviation (y) and flexion (z) are constant"),
-    "foot": ((0.2, 0.1, 0.1), "constant in the mocap; toes bend about x at push-off"),
-}
-DEFAULT_FLOOR = ((0.15, 0.15, 0.15), "12 subjects are few, and detectors' joints are not the mocap's")
 
 
 @dataclass(frozen=True)
@@ -83,13 +74,13 @@ def _moments(subjects: dict[str, Poses], balance: float) -> tuple[NDArray, NDArr
 
 
 def _floors(changed: dict[str, float]) -> tuple[NDArray, dict[str, str]]:
-    known = FLOORS | {"others": DEFAULT_FLOOR}
+    known = dict(FLOORS) | {"others": DEFAULT_FLOOR}
     if unknown := set(changed) - set(known):
         raise ValueError(f"no floors {sorted(unknown)}: expected some of {list(known)}")
     known |= {kind: ((value,) * 3, "set by --floors") for kind, value in changed.items()}
-    kinds = [name.removeprefix("left_").removeprefix("right_") for name in JOINTS]
-    table = [known.get(kind, known["others"])[0] for kind in kinds]
-    return np.array(table).ravel(), {kind: f"{list(value)}: {reason}" for kind, (value, reason) in known.items()}
+    return floor_of({kind: values for kind, (values, _) in known.items()}), {
+        kind: f"{list(value)}: {reason}" for kind, (value, reason) in known.items()
+    }
 
 
 def _percentiles(poses: Poses, mean: NDArray, covariance: NDArray, floor: NDArray) -> list[float]:

@@ -8,7 +8,8 @@ import torch
 
 from .. import assets
 from .assemble import assemble
-from .model import BodyModel, Gender
+from .kid import find_kid_template, with_kid
+from .model import Age, BodyModel, Gender
 from .raw import BodyFileError
 from .read import read_raw
 
@@ -22,15 +23,21 @@ def load_body(
     num_betas: int | None = None,
     num_expressions: int | None = None,
     dtype: torch.dtype = torch.float32,
+    age: Age = Age.ADULT,
+    kid_template: str | Path | None = None,
 ) -> BodyModel:
     """Loads one body model: the embedded one (None), a file, or the file of this gender in a folder of models.
 
     What a file holds decides its kind, not its name. `num_betas` and `num_expressions` keep the first components only.
-    Raises BodyFileError, one line, for a file that cannot be used and where there is none of this gender.
+    A child's body has one more beta after those, from `kid_template` or the template beside the file (see `kid.py`).
+    Raises BodyFileError, one line, for a file that cannot be used and where there is none of this gender or age.
     """
     file = find_body(path, gender)
     raw = read_raw(file)
-    return assemble(raw, gender_of(file, gender), (num_betas, num_expressions), dtype)
+    body = assemble(raw, gender_of(file, gender), (num_betas, num_expressions), dtype)
+    if age is Age.ADULT:
+        return body
+    return with_kid(body, Path(kid_template) if kid_template else find_kid_template(file, len(body.v_template)))
 
 
 def find_body(path: str | Path | None, gender: Gender) -> Path:

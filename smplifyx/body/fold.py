@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,7 +13,7 @@ from torch import Tensor
 from ..keypoints import names
 from .joints import pose_index
 from .model import BodyModel
-from .point_model import POSEDIR_FLOOR, ContourTable, PointModel
+from .point_model import POSEDIR_FLOOR, ContourTable, PointGroup, PointModel
 from .point_table import CONTOUR_YAWS
 
 
@@ -53,7 +54,7 @@ def fold(body: BodyModel, points: tuple[int, ...]) -> PointModel:
     posed = _posed(rest, sources, coefficients, bones)
     posed[contour_at] = 0
     skeleton = _skeleton(body, rest, _active_joints(body.parents, used, posed))
-    return _assemble(skeleton, bones, pairs, (contour_at, contour), posed).to(device, body.v_template.dtype)
+    return _assemble(skeleton, bones, pairs, (contour_at, contour), posed, points).to(device, body.v_template.dtype)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,9 @@ def _assemble(
     pairs: tuple[Tensor, Tensor, Tensor],
     contour: tuple[Tensor, ContourTable],
     posed: Tensor,
+    points: Sequence[int],
 ) -> PointModel:
+    """From tables over points and their bones [P, K] to the pairs that exist, group by group."""
     weights, local, local_dirs = pairs
     position = torch.zeros(int(skeleton.order.max()) + 1, dtype=torch.int64)
     position[skeleton.order] = torch.arange(len(skeleton.order))
@@ -95,13 +98,19 @@ def _assemble(
     centered = (local == 0).all(-1) & (local_dirs == 0).flatten(-2).all(-1)  # the pair is the joint itself
     centered[contour[0]] = False
     exists, bones = bones >= 0, position[bones.clamp(min=0)]
-    pairs_point, pairs_joint, mask = _moving_pairs(ancestors, bones, exists, centered)
-    posed_at, posed_dirs = _posed_pairs(pairs_point, pairs_joint, posed, skeleton.order)
+    pair_dirs = (local_dirs != 0).any(2)
+    pair_dirs[contour[0]] = (contour[1].local_dirs != 0).any(3).any(0)
+    table = _Table(bones, exists, _moves(ancestors, bones, exists, centered), pair_dirs)
+    order, groups = _groups(table, _runs(points), contour[0], ancestors, (skeleton.offset_dirs != 0).any(1))
+    contour_at, shown = _contour_pairs(order, contour, bones.shape[1])
+    posed_pair, posed_bone, posed_dirs = _posed_pairs(table.moves.any(1), posed, skeleton.order, order)
+    levels = _levels(skeleton.parents)
     return PointModel(
-        joints=skeleton.joints, parents=skeleton.parents, levels=_levels(skeleton.parents), ancestors=ancestors,
-        offsets=skeleton.offsets, offset_dirs=skeleton.offset_dirs, bones=bones, weights=weights, local=local,
-        local_dirs=local_dirs, contour_at=contour[0], contour=contour[1], pairs_point=pairs_point,
-        pairs_joint=pairs_joint, pairs_mask=mask, posed_at=posed_at, posed_dirs=posed_dirs,
+        joints=skeleton.joints, parents=_within_level(skeleton.parents, levels), levels=levels,
+        offsets=skeleton.offsets, offset_dirs=skeleton.offset_dirs, bones=bones.flatten()[order],
+        weights=weights.flatten()[order], local=local.flatten(0, 1)[order], local_dirs=local_dirs.flatten(0, 1)[order],
+        groups=groups, contour_at=contour_at, contour=shown,
+        posed_pair=posed_pair, posed_bone=posed_bone, posed_dirs=posed_dirs,
     )  # fmt: skip
 
 
@@ -196,18 +205,80 @@ def _levels(parents: Tensor) -> tuple[tuple[int, int], ...]:
     return tuple(zip(starts[:-1], starts[1:], strict=True))
 
 
-def _moving_pairs(ancestors: Tensor, bones: Tensor, exists: Tensor, centered: Tensor) -> tuple[Tensor, ...]:
-    """The (point, joint) pairs in which turning the joint moves the point, and which of its bones hang below."""
-    below = ancestors[bones].transpose(1, 2) * exists[:, None]  # [P, J, K]
-    is_self = bones[:, None] == torch.arange(ancestors.shape[0])[None, :, None]
-    moves = ((below != 0) & ~(is_self & centered[:, None])).any(-1)
-    point, joint = moves.nonzero(as_tuple=True)
-    return point, joint, below[point, joint]
+def _within_level(parents: Tensor, levels: Sequence[tuple[int, int]]) -> Tensor:
+    """Each bone's parent, counted from the first bone of the parent's level."""
+    start_of = torch.zeros_like(parents)
+    for (above, _), (start, stop) in itertools.pairwise(levels):
+        start_of[start:stop] = above
+    return parents - start_of
 
 
-def _posed_pairs(point: Tensor, joint: Tensor, posed: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
-    """Where posedirs act among the pairs, and their constants [q, K, 3, 9]."""
-    real = order[joint]
-    dirs = posed[point, :, :, (real - 1).clamp(min=0)] * (real > 0)[:, None, None, None]
-    touched = (dirs != 0).flatten(1).any(-1).nonzero().flatten()
-    return touched, dirs[touched]
+def _moves(ancestors: Tensor, bones: Tensor, exists: Tensor, centered: Tensor) -> Tensor:
+    """Which bones [P, K, J] move each pair when they turn: those at or above its own; a joint's own turn does not."""
+    is_self = bones[..., None] == torch.arange(len(ancestors))
+    return (ancestors[bones] != 0) & exists[..., None] & ~(is_self & centered[..., None])
+
+
+@dataclass(frozen=True)
+class _Table:
+    """What is known of every point's K bones, those of short rows included."""
+
+    bones: Tensor  # [P, K]
+    exists: Tensor  # [P, K]
+    moves: Tensor  # [P, K, J]: which bones move the pair
+    dirs: Tensor  # [P, K, n]: which shape directions move it within its bone
+
+
+def _runs(points: Sequence[int]) -> list[range]:
+    """Neighbouring points of the same part."""
+    parts = (names.BODY, names.LEFT_HAND, names.RIGHT_HAND, names.CONTOUR, names.FACE)
+    part = [next(i for i, part in enumerate(parts) if part.start <= p < part.stop) for p in points]
+    runs = [list(run) for _, run in itertools.groupby(range(len(points)), part.__getitem__)]
+    return [range(run[0], run[-1] + 1) for run in runs]
+
+
+def _groups(
+    table: _Table, runs: Sequence[range], contour_at: Tensor, ancestors: Tensor, joint_dirs: Tensor
+) -> tuple[Tensor, tuple[PointGroup, ...]]:
+    """The groups of points, and the order of their pairs as places in [P, K] flattened."""
+    order, groups, contour_pairs, per_point = [], [], 0, table.bones.shape[1]
+    for points in runs:
+        further = [(p, k) for p in points for k in range(1, per_point) if table.exists[p, k]]
+        pairs = [p * per_point + k for p, k in [*((p, 0) for p in points), *further]]
+        on_contour = points.start in contour_at.tolist()
+        above = ancestors[table.bones.flatten()[pairs]] != 0
+        moving = joint_dirs[above.any(0)].any(0) | table.dirs.flatten(0, 1)[pairs].any(0)
+        groups.append(PointGroup(
+            start=points.start, stop=points.stop, first=len(order), last=len(order) + len(pairs),
+            contour=contour_pairs if on_contour else None, origin=int(above.all(0).nonzero().max()),
+            shapes=tuple(moving.nonzero().flatten().tolist()),
+            extra=torch.tensor([p - points.start for p, _ in further], dtype=torch.int64),
+            mask=table.moves.flatten(0, 1)[pairs].double(),
+        ))  # fmt: skip
+        order += pairs
+        contour_pairs += len(pairs) * on_contour
+    return torch.tensor(order), tuple(groups)
+
+
+def _contour_pairs(order: Tensor, contour: tuple[Tensor, ContourTable], per_point: int) -> tuple[Tensor, ContourTable]:
+    """Where the contour's pairs are among all, and the table of just these, in that order."""
+    at, table = contour
+    number = torch.full((int(order.max()) // per_point + 1,), -1)
+    number[at] = torch.arange(len(at))
+    places = (number[order // per_point] >= 0).nonzero().flatten()
+    source = number[order[places] // per_point] * per_point + order[places] % per_point
+    return places, ContourTable(
+        table.weights.flatten(1, 2)[:, source],
+        table.local.flatten(1, 2)[:, source],
+        table.local_dirs.flatten(1, 2)[:, source],
+    )
+
+
+def _posed_pairs(moves: Tensor, posed: Tensor, joints: Tensor, order: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The (pair, bone) in which posedirs act, of points the bone moves anyway [P, J]; their constants [q, 3, 9]."""
+    per_point = posed.shape[1]
+    point, k = order // per_point, order % per_point
+    dirs = posed[point, k][:, :, (joints - 1).clamp(min=0)].transpose(1, 2)  # [N, J, 3, 9]
+    touched = (dirs != 0).flatten(2).any(-1) & moves[point] & (joints > 0)
+    pair, bone = touched.nonzero(as_tuple=True)
+    return pair, bone, dirs[pair, bone]

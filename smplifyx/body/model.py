@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .joints import BodyKind
 
-__all__ = ["BodyKind", "BodyModel", "Gender", "HandSpace", "PointTable"]
+__all__ = ["Age", "BodyKind", "BodyModel", "Gender", "HandSpace", "PointTable"]
 
 
 class Gender(Enum):
@@ -22,6 +22,13 @@ class Gender(Enum):
     NEUTRAL = "neutral"
     FEMALE = "female"
     MALE = "male"
+
+
+class Age(Enum):
+    """Whose proportions a body can take: a child's body has one more beta, the last (see `kid.py`)."""
+
+    ADULT = "adult"
+    CHILD = "child"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +67,8 @@ class BodyModel:
     """The arrays of one body model of V vertices, J joints, S shape and E expression directions; metres, y up.
 
     `name` and `sha256` tell the file it came from. `parents` holds -1 for the root.
-    Models without fingers have no hands.
+    Models without fingers have no hands. Betas are in standard deviations of the model's own population; where
+    `kid_sha256` names a kid template, the last is 0 for an adult and 1 for the child of the template.
     """
 
     name: str
@@ -78,10 +86,20 @@ class BodyModel:
     left_hand: HandSpace | None
     right_hand: HandSpace | None
     points: PointTable
+    kid_sha256: str = ""
+
+    @property
+    def age(self) -> Age:
+        """Whose proportions the body can take."""
+        return Age.CHILD if self.kid_sha256 else Age.ADULT
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> BodyModel:
         """A copy on `device`, its floating-point arrays as `dtype` (None: as they are)."""
         return _moved(self, device, dtype)
+
+    def sized(self, betas: int, expressions: int) -> BodyModel:
+        """The body with so many betas and expressions at most, the first ones, and a child's last; itself if it has."""
+        return _sized(self, betas, expressions)
 
     @cached_property
     def has_posedirs(self) -> bool:
@@ -98,6 +116,15 @@ class BodyModel:
         """How the resting joints move with betas and expression (n = S + E)."""
         directions = torch.cat([self.shapedirs, self.expressiondirs], -1)
         return (self.J_regressor @ directions.flatten(1)).unflatten(1, (3, -1))
+
+
+@lru_cache(maxsize=8)  # the same few sizes for every batch of a job, and what is folded for one serves all
+def _sized(body: BodyModel, betas: int, expressions: int) -> BodyModel:
+    kid = body.shapedirs.shape[-1] - int(body.age is Age.CHILD)
+    if kid <= betas and body.expressiondirs.shape[-1] <= expressions:
+        return body
+    shapedirs = torch.cat([body.shapedirs[..., : min(betas, kid)], body.shapedirs[..., kid:]], -1)
+    return dataclasses.replace(body, shapedirs=shapedirs, expressiondirs=body.expressiondirs[..., :expressions])
 
 
 def _moved(value: object, device: torch.device | str | None, dtype: torch.dtype | None) -> object:

@@ -1,4 +1,4 @@
-"""The body as a fit sees it: a few points, each folded into small matrices, with a closed-form Jacobian.
+"""The body as a fit sees it: a few points, each folded into small matrices.
 
 Linear blend skinning is a sum over (point, bone) pairs. With the rest joints subtracted, each pair is linear in the
 shape, so a keypoint energy never touches the mesh:
@@ -6,23 +6,27 @@ shape, so a keypoint energy never touches the mesh:
     p = sum_k  G_k (a_pk + D_pk s + P_pk f) + w_pk q_k  + transl
 
 G_k, q_k: orientation and place of bone k in the posed body; s: betas and expression; f: the pose features R - I;
-a, D, P, w: constants of the model, summed over the vertices that make the point. Turning joint j by an angular velocity
-u moves the point by u x (c - w q_j), where c and w sum the pairs of the bones at or below j. See docs/point_model.md.
+a, D, P, w: constants of the model, summed over the vertices that make the point. Most points have one pair. The slopes
+are in `point_slopes`. See docs/point_model.md.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .. import rotations
-from ..batching import shared_matmul
+from ..batching import COLUMNS, shared_matmul
 from ..bundle import Bundle
 
+T = TypeVar("T")
+WIDTH = 3 * COLUMNS
 POSEDIR_FLOOR = 1e-7  # metres; smaller pose corrections are rounding noise of the model file
 
 
@@ -30,61 +34,92 @@ POSEDIR_FLOOR = 1e-7  # metres; smaller pose corrections are rounding noise of t
 class ContourTable(Bundle):
     """The face contour of a point model, one entry per head-yaw row: constants of the contour points' pairs."""
 
-    weights: Float[Tensor, "*rows c k"]
-    local: Float[Tensor, "*rows c k 3"]
-    local_dirs: Float[Tensor, "*rows c k 3 n"]
+    weights: Float[Tensor, "*rows c"]
+    local: Float[Tensor, "*rows c 3"]
+    local_dirs: Float[Tensor, "*rows c 3 n"]
 
 
-@dataclass(frozen=True)
-class PointModel:
-    """Constants of P chosen points over J bones (parents before children), K pairs per point, n shape directions.
+@dataclass(frozen=True, eq=False)
+class PointGroup:
+    """Neighbouring points of one part, their pairs, and what moves them at all.
 
-    `pairs_*` list the N (point, joint) pairs in which the joint moves the point; `posed_*` the subset through posedirs.
+    A pair for each point in order comes first, then the further pairs of the points that hang on more than one bone.
     """
 
+    start: int  # the points start..stop of the model
+    stop: int
+    first: int  # the pairs first..last of the model
+    last: int
+    contour: int | None  # for the face contour: the number of the first pair among those of the contour
+    origin: int  # the bone nearest to the points that carries them all
+    shapes: tuple[int, ...]  # the shape directions that move them
+    extra: Int[Tensor, " m"]  # of each further pair: its point, counted from `start`
+    mask: Float[Tensor, "n j"]  # 1 where turning the bone moves the pair
+
+    def of_pairs(self, points: Float[Tensor, "batch p *each"]) -> Float[Tensor, "batch n *each"]:
+        """What belongs to each pair's point."""
+        return torch.cat([points, points.index_select(1, self.extra)], 1) if len(self.extra) else points
+
+    def of_points(self, pairs: Float[Tensor, "batch n *each"]) -> Float[Tensor, "batch p *each"]:
+        """The sum over the pairs of each point."""
+        points = self.stop - self.start
+        return pairs[:, :points].index_add(1, self.extra, pairs[:, points:]) if len(self.extra) else pairs
+
+
+@dataclass(frozen=True, eq=False)
+class PointModel:
+    """Constants of chosen points over J bones (parents before children), N pairs, n shape directions."""
+
     joints: tuple[int, ...]  # the bones as indices into BodyParams.full_pose(); -1: a bone that never turns
-    parents: Int[Tensor, " j"]
+    parents: Int[Tensor, " j"]  # counted from the first bone of the parents' level
     levels: tuple[tuple[int, int], ...]  # slices of bones of equal depth, root first
-    ancestors: Float[Tensor, "j j"]
     offsets: Float[Tensor, "j 3"]  # rest place relative to the parent's
     offset_dirs: Float[Tensor, "j 3 n"]
-    bones: Int[Tensor, "p k"]
-    weights: Float[Tensor, "p k"]
-    local: Float[Tensor, "p k 3"]
-    local_dirs: Float[Tensor, "p k 3 n"]
-    contour_at: Int[Tensor, " c"]  # places of the contour points among the P
+    bones: Int[Tensor, " N"]
+    weights: Float[Tensor, " N"]
+    local: Float[Tensor, "N 3"]
+    local_dirs: Float[Tensor, "N 3 n"]
+    groups: tuple[PointGroup, ...]  # of all points, in order
+    contour_at: Int[Tensor, " c"]  # places of the contour points' pairs among the N
     contour: ContourTable
-    pairs_point: Int[Tensor, " m"]
-    pairs_joint: Int[Tensor, " m"]
-    pairs_mask: Float[Tensor, "m k"]
-    posed_at: Int[Tensor, " q"]  # places among the pairs
-    posed_dirs: Float[Tensor, "q k 3 9"]
+    posed_pair: Int[Tensor, " q"]  # the (pair, bone) in which turning the bone moves the pair through posedirs
+    posed_bone: Int[Tensor, " q"]
+    posed_dirs: Float[Tensor, "q 3 9"]
 
     def to(self, device: torch.device | str | None, dtype: torch.dtype) -> PointModel:
         """A copy on `device` in `dtype`."""
+        return _moved(self, device, dtype)
 
-        def move(value: object) -> object:
-            if isinstance(value, Bundle):
-                return value.to(device=device, dtype=dtype)
-            if not isinstance(value, Tensor):
-                return value
-            return value.to(device=device, dtype=dtype if value.is_floating_point() else None)
+    @cached_property
+    def above(self) -> Int[Tensor, " j"]:
+        """Each bone's parent among all bones; the root is its own."""
+        starts = [0] + [above for (above, _), level in itertools.pairwise(self.levels) for _ in range(*level)]
+        return self.parents + self.parents.new_tensor(starts)
 
-        return dataclasses.replace(self, **{f.name: move(getattr(self, f.name)) for f in dataclasses.fields(self)})
+    @cached_property
+    def rest(self) -> Float[Tensor, " m"]:
+        """The offsets, then the local places, flattened; zeros up to a width that multiplies quickly."""
+        rest = torch.cat([self.offsets, self.local]).flatten()
+        return torch.nn.functional.pad(rest, (0, -len(rest) % WIDTH))
+
+    @cached_property
+    def directions(self) -> Float[Tensor, "n m"]:
+        """How the shape moves `rest`."""
+        directions = torch.cat([self.offset_dirs, self.local_dirs]).flatten(0, 1).T
+        return torch.nn.functional.pad(directions, (0, -directions.shape[1] % WIDTH)).contiguous()
 
 
 @dataclass(frozen=True)
 class Posed(Bundle):
-    """A posed point model: what the points and their Jacobian have in common."""
+    """A posed point model: what the points and their slopes have in common."""
 
     points: Float[Tensor, "*batch p 3"]
     rotation: Float[Tensor, "*batch j 3 3"]  # bone to parent
     orient: Float[Tensor, "*batch j 3 3"]  # bone to camera frame
-    parent_orient: Float[Tensor, "*batch j 3 3"]
     place: Float[Tensor, "*batch j 3"]  # joints, transl not yet added
-    shares: Float[Tensor, "*batch p k 3"]  # what each pair adds to its point
-    weights: Float[Tensor, "*batch p k"]
-    local_dirs: Float[Tensor, "*batch c k 3 n"]  # of the contour points
+    shares: Float[Tensor, "*batch N 3"]  # what each pair adds to its point
+    weights: Float[Tensor, "*batch N"]
+    contour_dirs: Float[Tensor, "*batch c 3 n"]  # how the shape moves the contour points' pairs
 
 
 def pose(
@@ -98,99 +133,46 @@ def pose(
 
     `contour` holds the rows of `model.contour` that each body of the batch shows.
     """
-    orient, parent_orient = _chain(model, rotation)
-    offsets = model.offsets + _blend(model.offset_dirs, shape)
-    place = _sum_over(model.ancestors, _rotate(parent_orient, offsets))
-    local = model.local + _blend(model.local_dirs, shape)
-    weights = model.weights.expand(*shape.shape[:-1], *model.weights.shape)
+    places = (model.rest + shared_matmul(shape, model.directions)).unflatten(-1, (-1, 3))
+    bones = len(model.offsets)
+    frames = _chain(model, torch.cat([rotation, places[:, :bones, :, None]], -1))
+    local = places[:, bones : bones + len(model.local)]
+    weights = model.weights.expand(len(shape), -1)
     if len(model.contour_at):
-        shown = contour.local + (contour.local_dirs * shape[:, None, None, None]).sum(-1)
+        shown = contour.local + (contour.local_dirs * shape[:, None, None]).sum(-1)
         local = local.index_copy(1, model.contour_at, shown)
         weights = weights.index_copy(1, model.contour_at, contour.weights)
-    if len(model.posed_at):
-        local = local.index_add(1, model.pairs_point[model.posed_at], _pose_features(model, rotation))
-    shares = _rotate(orient[:, model.bones], local) + weights[..., None] * place[:, model.bones]
-    return Posed(
-        shares.sum(-2) + transl[:, None], rotation, orient, parent_orient, place, shares, weights, contour.local_dirs
-    )
+    if len(model.posed_pair):
+        local = local.index_add(1, model.posed_pair, _pose_features(model, rotation))
+    homogeneous = torch.cat([local, weights[..., None]], -1)
+    shares = (frames.index_select(1, model.bones) @ homogeneous[..., None])[..., 0]
+    points = torch.cat([g.of_points(shares[:, g.first : g.last]) for g in model.groups], 1) + transl[:, None]
+    return Posed(points, rotation, frames[..., :3], frames[..., 3], shares, weights, contour.local_dirs)
 
 
-def turn_jacobian(
-    model: PointModel, posed: Posed, left: Float[Tensor, "batch j 3 3"]
-) -> Float[Tensor, "batch p 3 j 3"]:
-    """d point / d u where each bone turns by the angular velocity `left @ u` in its parent's frame.
-
-    With the left Jacobian of an axis-angle, u is the change of that axis-angle; with the identity, the turn itself.
-    """
-    axes = _matmul(posed.parent_orient, left)
-    at, joint, mask = model.pairs_point, model.pairs_joint, model.pairs_mask
-    below = (posed.shares[:, at] * mask[..., None]).sum(-2)
-    weight = (posed.weights[:, at] * mask).sum(-1, keepdim=True)
-    lever = below - weight * posed.place[:, joint]
-    blocks = torch.linalg.cross(axes[:, joint], lever[..., None], dim=-2)
-    if len(model.posed_at):
-        blocks = blocks.index_add(1, model.posed_at, _pose_feature_slopes(model, posed, left))
-    points, bones = posed.points.shape[1], len(model.joints)
-    dense = blocks.new_zeros(len(blocks), points, bones, 3, 3)
-    dense[:, at, joint] = blocks
-    return dense.transpose(2, 3)
-
-
-def shape_jacobian(model: PointModel, posed: Posed) -> Float[Tensor, "batch p 3 n"]:
-    """d point / d (betas, expression)."""
-    batch, count = posed.orient.shape[0], model.offset_dirs.shape[-1]
-    moved = _matmul(posed.parent_orient, model.offset_dirs.expand(batch, *model.offset_dirs.shape))
-    place = _sum_over(model.ancestors, moved.flatten(2)).unflatten(2, (3, count))
-    dirs = model.local_dirs.expand(batch, *model.local_dirs.shape)
-    if len(model.contour_at):
-        dirs = dirs.index_copy(1, model.contour_at, posed.local_dirs)
-    orient = posed.orient[:, model.bones]
-    slope = posed.weights[..., None, None] * place[:, model.bones] + orient @ dirs
-    return slope.sum(2)
-
-
-def _chain(model: PointModel, rotation: Tensor) -> tuple[Tensor, Tensor]:
-    """Orientation of every bone and of its parent, one multiplication per depth of the tree."""
-    done = [rotation[:, :1]]
-    above = [torch.eye(3, dtype=rotation.dtype, device=rotation.device).expand_as(done[0])]
-    last_start = 0
+def _chain(model: PointModel, frames: Tensor) -> Tensor:
+    """Every bone's frame [b, j, 3, 4] from those in its parent's: one product per depth of the tree."""
+    done = [frames[:, :1]]
+    last = torch.eye(4, dtype=frames.dtype, device=frames.device)[3:]
+    frames = torch.cat([frames, last.expand(*frames.shape[:2], 1, 4)], -2)
     for start, stop in model.levels[1:]:
-        above.append(done[-1][:, model.parents[start:stop] - last_start])
-        done.append(_matmul(above[-1], rotation[:, start:stop]))
-        last_start = start
-    return torch.cat(done, 1), torch.cat(above, 1)
-
-
-def _blend(directions: Tensor, shape: Tensor) -> Tensor:
-    """directions [*d, n] times shape [b, n] -> [b, *d]."""
-    return shared_matmul(shape, directions.flatten(0, -2).T).unflatten(1, directions.shape[:-1])
-
-
-def _sum_over(ancestors: Tensor, values: Tensor) -> Tensor:
-    """Sums values [b, j, m] of each joint's ancestors and its own."""
-    return torch.matmul(ancestors, values)
-
-
-def _rotate(rotation: Tensor, vector: Tensor) -> Tensor:
-    return (rotation * vector[..., None, :]).sum(-1)
-
-
-def _matmul(left: Tensor, right: Tensor) -> Tensor:
-    """3x3 times 3xn without a library call per matrix."""
-    return (left[..., None] * right[..., None, :, :]).sum(-2)
+        done.append(done[-1].index_select(1, model.parents[start:stop]) @ frames[:, start:stop])
+    return torch.cat(done, 1)
 
 
 def _pose_features(model: PointModel, rotation: Tensor) -> Tensor:
-    """What posedirs add to the local part of each (point, joint) pair they touch: [b, q, k, 3]."""
-    joint = model.pairs_joint[model.posed_at]
+    """What posedirs add to the local part of each (pair, bone) they touch: [b, q, 3]."""
     feature = rotation - torch.eye(3, dtype=rotation.dtype, device=rotation.device)
-    return (model.posed_dirs * feature[:, joint].flatten(2)[:, :, None, None]).sum(-1)
+    return (model.posed_dirs * feature.index_select(1, model.posed_bone).flatten(2)[:, :, None]).sum(-1)
 
 
-def _pose_feature_slopes(model: PointModel, posed: Posed, left: Tensor) -> Tensor:
-    """d point / d u through posedirs of each pair they touch: [b, q, 3, 3]."""
-    at, joint = model.pairs_point[model.posed_at], model.pairs_joint[model.posed_at]
-    turned = rotations.skew(left.transpose(-1, -2)) @ posed.rotation[..., None, :, :]
-    slope = turned.flatten(-2)[:, joint]
-    local = (model.posed_dirs[:, :, :, None] * slope[:, :, None, None]).sum(-1)
-    return _matmul(posed.orient[:, model.bones[at]], local).sum(2)
+def _moved(value: T, device: torch.device | str | None, dtype: torch.dtype) -> T:
+    """Every tensor inside `value` on `device`, as `dtype` where it is floating-point."""
+    if isinstance(value, Tensor):
+        return value.to(device=device, dtype=dtype if value.is_floating_point() else None)
+    if isinstance(value, tuple):
+        return tuple(_moved(part, device, dtype) for part in value)
+    if dataclasses.is_dataclass(value):
+        fields = {f.name: _moved(getattr(value, f.name), device, dtype) for f in dataclasses.fields(value)}
+        return dataclasses.replace(value, **fields)
+    return value

@@ -7,8 +7,9 @@ hands. Every function takes any leading batch axes and is differentiable everywh
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float, Int
@@ -17,7 +18,7 @@ from torch import Tensor
 from .. import rotations
 from ..keypoints import names
 from .joints import JOINT_INDEX, levels, pose_index
-from .model import BodyModel
+from .model import Age, BodyModel, PointTable
 from .params import BodyParams
 
 _LAST_YAW = 39  # degrees; the contour's table ends there
@@ -51,7 +52,7 @@ def vertices(model: BodyModel, params: BodyParams) -> Float[Tensor, "*batch v 3"
 
     Raises ValueError for more betas or expressions than the model has.
     """
-    return _skin(model, params, _posed(model, params))
+    return _skin(_surface(model, slice(None)), model, params, _posed(model, params))
 
 
 def joints(model: BodyModel, params: BodyParams) -> Float[Tensor, "*batch j 3"]:
@@ -66,12 +67,11 @@ def points(
 
     Raises ValueError as `vertices` does.
     """
-    posed = _posed(model, params)
-    places = torch.cat([posed.place + params.transl[..., None, :], _skin(model, params, posed)], -2)
-    table = model.points
+    posed, (surface, table) = _posed(model, params), _needed(model)
+    places = torch.cat([posed.place + params.transl[..., None, :], _skin(surface, model, params, posed)], -2)
     values = (places[..., table.sources, :] * table.coefficients[..., None]).sum(-2)
     if len(table.contour_sources):
-        contour = _contour(model, places, _row(posed, params.transl, view))
+        contour = _contour(table, places, _row(posed, params.transl, view))
         values = torch.cat([values[..., : names.CONTOUR.start, :], contour, values[..., names.CONTOUR.stop :, :]], -2)
     return torch.where(table.known[:, None], values, torch.full_like(values, torch.nan))
 
@@ -84,15 +84,41 @@ def contour_row(model: BodyModel, params: BodyParams, view: ContourView = Contou
     return _row(_posed(model, params), params.transl, view)
 
 
-def _skin(model: BodyModel, params: BodyParams, posed: _Posed) -> Tensor:
-    directions = torch.cat([model.shapedirs, model.expressiondirs], -1)
-    shaped = model.v_template + _blend(directions, _shape(model, params))
+@dataclass(frozen=True, eq=False)
+class _Surface:
+    """Some vertices of a model."""
+
+    template: Tensor  # [v, 3]
+    directions: Tensor  # [v, 3, n]
+    posedirs: Tensor  # [v, 3, 9 (J - 1)]
+    weights: Tensor  # [v, J]
+
+
+def _surface(model: BodyModel, at: slice | Tensor) -> _Surface:
+    directions = torch.cat([model.shapedirs[at], model.expressiondirs[at]], -1)
+    return _Surface(model.v_template[at], directions, model.posedirs[at], model.weights[at])
+
+
+@lru_cache(maxsize=16)
+def _needed(model: BodyModel) -> tuple[_Surface, PointTable]:
+    """The vertices that make the canonical points, and the table of the points by their numbers among these."""
+    count, table = len(model.parents), model.points
+    used = torch.cat([table.sources.flatten(), table.contour_sources.flatten()]).unique()
+    vertex = used[used >= count] - count
+    number = torch.arange(count + len(model.v_template), device=used.device)
+    number[vertex + count] = torch.arange(count, count + len(vertex), device=used.device)
+    sources, contour = number[table.sources], number[table.contour_sources]
+    return _surface(model, vertex), replace(table, sources=sources, contour_sources=contour)
+
+
+def _skin(surface: _Surface, model: BodyModel, params: BodyParams, posed: _Posed) -> Tensor:
+    shaped = surface.template + _blend(surface.directions, _shape(model, params))
     if model.has_posedirs:
         feature = posed.rotation[..., 1:, :, :] - torch.eye(3, dtype=shaped.dtype, device=shaped.device)
-        shaped = shaped + _blend(model.posedirs, feature.flatten(-3))
+        shaped = shaped + _blend(surface.posedirs, feature.flatten(-3))
     offset = posed.place - (posed.orient @ posed.rest[..., None])[..., 0]
     bones = torch.cat([posed.orient, offset[..., None]], -1).flatten(-2)  # [*b, J, 12]
-    moved = (model.weights @ bones).unflatten(-1, (3, 4))
+    moved = (surface.weights @ bones).unflatten(-1, (3, 4))
     skinned = (moved[..., :3] * shaped[..., None, :]).sum(-1) + moved[..., 3]
     return skinned + params.transl[..., None, :]
 
@@ -112,7 +138,10 @@ def _local_pose(model: BodyModel, params: BodyParams) -> Float[Tensor, "*batch j
 
 
 def _shape(model: BodyModel, params: BodyParams) -> Float[Tensor, "*batch n"]:
-    """Betas and expression, padded with zeros to the model's components; a model without a face ignores expressions."""
+    """Betas and expression, padded with zeros to the model's components; a model without a face ignores expressions.
+
+    The last beta is that of the model's last direction where the model is a child's: the zeros come before it.
+    """
     expression = params.expression if model.expressiondirs.shape[-1] else params.expression[..., :0]
     parts = []
     for name, values, directions in (
@@ -122,7 +151,8 @@ def _shape(model: BodyModel, params: BodyParams) -> Float[Tensor, "*batch n"]:
         found, most = values.shape[-1], directions.shape[-1]
         if found > most:
             raise ValueError(f"{found} {name} for the body {model.name!r}, which has {most}")
-        parts.append(torch.nn.functional.pad(values, (0, most - found)))
+        last = found - int(name == "betas" and found > 0 and model.age is Age.CHILD)
+        parts += [torch.nn.functional.pad(values[..., :last], (0, most - found)), values[..., last:]]
     return torch.cat(parts, -1)
 
 
@@ -167,7 +197,7 @@ def _neck_angle(posed: _Posed) -> Tensor:
     return -torch.atan2(-neck[..., 2, 0], torch.hypot(neck[..., 0, 0], neck[..., 1, 0]))
 
 
-def _contour(model: BodyModel, places: Tensor, row: Tensor) -> Float[Tensor, "*batch 17 3"]:
-    sources, coefficients = model.points.contour_sources[row], model.points.contour_coefficients[row]
+def _contour(table: PointTable, places: Tensor, row: Tensor) -> Float[Tensor, "*batch 17 3"]:
+    sources, coefficients = table.contour_sources[row], table.contour_coefficients[row]
     picked = torch.gather(places, -2, sources.flatten(-2)[..., None].expand(*sources.shape[:-2], -1, 3))
     return (picked.unflatten(-2, sources.shape[-2:]) * coefficients[..., None]).sum(-2)

@@ -19,12 +19,19 @@ class Refused(pickle.UnpicklingError):
     """A pickle that asks for something beyond the allow-list."""
 
 
-def load(data: bytes) -> object:
+def load(data: bytes, records: str = "") -> object:
     """The value in a pickle of any protocol, of Python 2 or 3, its arrays as records for `as_array`.
 
+    `records` is a pattern of "module:class": what it matches becomes records too, for `as_fields`.
     Raises `Refused` for what is not allowed and, for damaged bytes, whatever the unpickler stumbles over.
     """
-    return _Unpickler(io.BytesIO(data), encoding="latin1").load()
+    return _Unpickler(data, records).load()
+
+
+def as_fields(value: object) -> dict[str, object]:
+    """The fields of a record by name, or the entries of a dictionary; empty for all else."""
+    fields = value.fields if isinstance(value, _Record) else value
+    return {key: fields[key] for key in fields if isinstance(key, str)} if isinstance(fields, dict) else {}
 
 
 def as_array(value: object) -> np.ndarray:
@@ -166,12 +173,16 @@ _CHUMPY = re.compile(r"chumpy(\.[\w.]+)?:[\w.]+")
 class _Unpickler(pickle.Unpickler):
     """An unpickler with an allow-list instead of imports."""
 
+    def __init__(self, data: bytes, records: str) -> None:
+        super().__init__(io.BytesIO(data), encoding="latin1")
+        self._records = (_SPARSE, _CHUMPY, *([re.compile(records)] if records else []))
+
     def find_class(self, module: str, name: str) -> object:
         if (module, name) in _ALLOWED:
             return _ALLOWED[module, name]
         # Stand-ins are subclassed for every load: a pickle can set attributes on the classes that it is given.
         if (module, name) in _STAND_INS:
             return type("StandIn", (_STAND_INS[module, name],), {})
-        if _SPARSE.fullmatch(f"{module}:{name}") or _CHUMPY.fullmatch(f"{module}:{name}"):
+        if any(pattern.fullmatch(f"{module}:{name}") for pattern in self._records):
             return type("Record", (_Record,), {"path": f"{module}.{name}"})
         raise Refused(f"refused global {module}.{name}")

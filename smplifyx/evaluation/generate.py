@@ -10,14 +10,17 @@ from torch import Tensor
 
 from .. import rotations
 from ..body import skinning
-from ..body.model import BodyModel, HandSpace
+from ..body.model import Age, BodyModel, HandSpace
 from ..body.params import BodyParams
 from ..camera import Camera
+from ..config import HandPrior
 from ..keypoints import Keypoints
+from ..pose_priors.hands import recorded_hands
 from .retarget import Poses
 
 MARGIN = 20.0  # pixels between a person and the image's border at 1000 pixels
 PLACING_ROUNDS = 12
+SHRINKING = 0.5  # of shape differences between adult and toddler, who is half as tall
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,9 @@ class GenerateOptions:
     yaw: tuple[float, float] = (-180.0, 180.0)
     pitch: tuple[float, float] = (-10.0, 25.0)  # positive: the camera looks down
     roll: tuple[float, float] = (-5.0, 5.0)
+    kid: tuple[float, float] = (0.0, 1.0)  # a child's last beta; the others vary less the smaller the child
     jaw_open: tuple[float, float] = (0.0, 15.0)
+    hands: HandPrior = HandPrior.RECORDED  # the space that hands are drawn from, all its components
     inside: bool = True  # the whole person in the image; else its box is centred anywhere in the image
 
 
@@ -106,15 +111,25 @@ def _people(body: BodyModel, poses: Poses, draw: _Draw, options: GenerateOptions
     shapes, expressions = body.shapedirs.shape[-1], body.expressiondirs.shape[-1]
     people = BodyParams.zeros((draw.count,), shapes, expressions, like=torch.zeros(1))
     jaw = torch.deg2rad(draw.uniform(options.jaw_open))
+    recorded = options.hands is HandPrior.RECORDED and body.left_hand is not None
+    left, right = recorded_hands(torch.zeros(1)) if recorded else (body.left_hand, body.right_hand)
     return people.replace(
         global_orient=rotations.log(_view(draw, options) @ _without_heading(tilt)),
         body_pose=torch.as_tensor(poses.body_pose).float()[chosen],
-        betas=draw.truncated(shapes, options.sigmas),
+        betas=_betas(body, draw, options),
         expression=draw.truncated(expressions, options.sigmas),
         jaw_pose=torch.stack([jaw, torch.zeros_like(jaw), torch.zeros_like(jaw)], -1),
-        left_hand_pose=_hand(body.left_hand, draw, options),
-        right_hand_pose=_hand(body.right_hand, draw, options),
+        left_hand_pose=_hand(left, draw, options),
+        right_hand_pose=_hand(right, draw, options),
     )
+
+
+def _betas(body: BodyModel, draw: _Draw, options: GenerateOptions) -> Float[Tensor, "count shapes"]:
+    betas = draw.truncated(body.shapedirs.shape[-1], options.sigmas)
+    if body.age is Age.ADULT:
+        return betas
+    kid = draw.uniform(options.kid, 1)
+    return torch.cat([(1 - SHRINKING * kid) * betas[:, :-1], kid], -1)
 
 
 def _hand(space: HandSpace | None, draw: _Draw, options: GenerateOptions) -> Float[Tensor, "count 15 3"]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
-from .bvh import iter_clips
+from .bvh import Clip, iter_clips
 from .retarget import BODY_JOINTS, PARENTS, Poses, concatenate, pose_joints, retarget
 
 ARCHIVE = "cmu_bvh_30fps.tar.xz"
@@ -22,6 +23,7 @@ LARGEST = {"hip": 2.4, "ankle": 1.3, "shoulder": 2.4, "spine1": 0.8, "spine2": 0
 KNEE_FLEXION, ELBOW_FLEXION = (-0.2, 2.7), (-0.15, 2.7)
 OFF_HINGE = 0.6  # knee and elbow about other axes
 WRIST_TWIST = (-1.3, 2.2)
+KNEE_REST = 0.03  # radians
 
 
 def subject_poses(
@@ -31,10 +33,38 @@ def subject_poses(
 
     Raises FileNotFoundError where the archive is absent.
     """
+    return by_subject(iter_clips(mocap / ARCHIVE, subjects), rest_joints)
+
+
+def by_subject(clips: Iterable[Clip], rest_joints: Float[NDArray, "joints 3"]) -> dict[str, Poses]:
+    """The poses of each subject on the skeleton `rest_joints` [55, 3], their knees calibrated."""
     parts: dict[str, list[Poses]] = {}
-    for clip in iter_clips(mocap / ARCHIVE, subjects):
+    for clip in clips:
         parts.setdefault(clip.subject, []).append(retarget(clip, rest_joints))
-    return {subject: concatenate(poses) for subject, poses in sorted(parts.items())}
+    return {subject: calibrated(concatenate(poses)) for subject, poses in sorted(parts.items())}
+
+
+def calibrated(poses: Poses) -> Poses:
+    """One subject's poses with the zero of each knee where it is straightest.
+
+    People straighten their knees now and then, but the solver of this mocap placed each subject's joints by hand: some
+    subjects' knees never come within 25 degrees of straight, even when they walk or stand. The least flexion seen (2nd
+    percentile), but for `KNEE_REST`, is taken out of the knee and half of it put back into hip and ankle, so
+    that trunk and foot keep their orientation.
+    """
+    sound, pose = plausible(poses), poses.body_pose.copy()
+    for side in ("left", "right"):
+        hip, knee, ankle = (BODY_JOINTS.index(f"{side}_{joint}") - 1 for joint in ("hip", "knee", "ankle"))
+        flexion = pose[sound, knee, 0] if sound.any() else pose[:, knee, 0]
+        surplus = max(float(np.percentile(flexion, 2)) - KNEE_REST, 0.0)
+        half = Rotation.from_rotvec([surplus / 2, 0.0, 0.0])
+        turns = {joint: Rotation.from_rotvec(pose[:, joint]) for joint in (hip, knee, ankle)}
+        straightened = {
+            hip: turns[hip] * half, knee: half.inv() * turns[knee] * half.inv(), ankle: half * turns[ankle],
+        }  # fmt: skip
+        for joint, turn in straightened.items():
+            pose[:, joint] = turn.as_rotvec()
+    return Poses(poses.global_orient, pose)
 
 
 def heldout_poses(mocap: Path, rest_joints: Float[NDArray, "joints 3"]) -> Poses:

@@ -33,13 +33,16 @@ class Person:
     """One entry of a keypoint file.
 
     `index` is its place in the frame, from 0. `keypoints` are (x px, y px, confidence 0..1) in the canonical order,
-    all zero where unseen. `gender` is neutral, female, male or None. `problem` says in one line why the entry is
+    all zero where unseen. `gender` is neutral, female, male or None, `age` adult, child, auto or
+    None, `height` the stature in metres where it is known. `problem` says in one line why the entry is
     unusable (the keypoints are zero then); `notes` say what was left out of a usable one.
     """
 
     index: int
     keypoints: Float[np.ndarray, "137 3"]
     gender: str | None = None
+    age: str | None = None
+    height: float | None = None
     layout: LayoutName | None = None
     problem: str | None = None
     notes: tuple[str, ...] = ()

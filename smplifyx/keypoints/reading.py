@@ -13,10 +13,12 @@ import numpy as np
 from jaxtyping import Float
 
 from . import coco, openpose
+from .about_people import SUFFIX as PEOPLE_SUFFIX
+from .about_people import with_facts
 from .images import ImageError, index_images, read_image, upright_size
 from .people import Frame, KeypointError, Person, SizeSource
 from .prefetching import prefetch
-from .sidecar import SUFFIX as SIDECAR_SUFFIX
+from .sidecar import SUFFIX as CAMERA_SUFFIX
 from .sidecar import TABLES, IntrinsicsError, find_sidecar, plain_stem, read_camera_file, read_size
 
 __all__ = ["count_files", "prefetch", "read_frames", "read_image"]
@@ -95,8 +97,8 @@ def _walk(folder: Path, recursive: bool) -> Iterator[Path]:
 
 
 def _may_hold_keypoints(lower_name: str) -> bool:
-    about_cameras = lower_name.endswith(SIDECAR_SUFFIX) or lower_name in TABLES
-    return lower_name.endswith(".json") and not lower_name.startswith(".") and not about_cameras
+    aside = lower_name.endswith((CAMERA_SUFFIX, PEOPLE_SUFFIX)) or lower_name in TABLES
+    return lower_name.endswith(".json") and not lower_name.startswith(".") and not aside
 
 
 def _stem_of(name: str) -> str:
@@ -183,7 +185,11 @@ def _finish(frame: Frame, stated: tuple[int, int] | str | None) -> Frame:
         size, source = _bounding_size(frame.people), SizeSource.KEYPOINTS
     elif (outside := _share_outside(frame.people, size)) > 0.5:
         notes.append(f"{outside:.0%} of the points lie outside the image of {size[0]}x{size[1]}: resized or turned?")
-    return replace(frame, image=image, image_size=size, size_source=source if size else None, notes=tuple(notes))
+    finished = replace(frame, image=image, image_size=size, size_source=source if size else None, notes=tuple(notes))
+    try:
+        return replace(finished, people=with_facts(frame))
+    except KeypointError as error:  # a frame whose people would be taken for others is not fitted
+        return replace(finished, people=(), problem=str(error))
 
 
 def _stated_size(document: Mapping[str, object]) -> tuple[int, int] | str | None:

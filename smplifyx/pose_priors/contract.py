@@ -31,7 +31,7 @@ class PosePrior(Protocol):
     def velocity(self, latent: Float[Tensor, "*batch latent"]) -> Tensor:
         """How fast each joint turns as the latent moves: decode(z + dz) = exp([velocity dz]x) decode(z) for small dz.
 
-        [*batch, 63, latent], rows 3 j + axis; or [*batch, 21, 3, 3] where each joint has three numbers of its own.
+        [*batch, 63, latent], rows 3 j + axis; or [*batch, 21, 3, 3] where the latent is an axis-angle for each joint.
         """
 
     def encode(self, rotation: Float[Tensor, "*batch 21 3 3"]) -> Float[Tensor, "*batch latent"]:

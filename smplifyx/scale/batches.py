@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from ..body.files import load_body
-from ..body.model import BodyModel, Gender
+from ..body.files import BodyFileError, load_body
+from ..body.model import Age, BodyModel, Gender
 from ..camera import Camera
 from ..config import FitConfig
 from ..keypoints import Keypoints
 from ..result import FitResult, Origin
+from .job import JobAge
 from .summary import Row
 
-Fitter = Callable[[Keypoints, Camera, BodyModel, FitConfig], FitResult]
+# (keypoints, cameras, one body or an adult's and a child's, preset, known heights) to one result per person
+Fitter = Callable[[Keypoints, Camera, tuple[BodyModel, ...], FitConfig, Tensor], Sequence[FitResult]]
 LOG = logging.getLogger(__name__)
 ITEMS_PER_PERSON = 16  # a chunk is cut after so many rows that need no fit, so that those do not pile up
 
@@ -32,6 +36,8 @@ class Todo:
     camera: Camera
     gender: Gender
     origin: Origin
+    age: JobAge = JobAge.ADULT
+    height: float = math.nan  # metres; NaN: not known
 
 
 @dataclass(frozen=True)
@@ -50,17 +56,40 @@ class Failure:
 
 
 class Bodies:
-    """The body models of a job (a file, a folder or None, the embedded), each loaded when it is first needed."""
+    """The body models of a job (a file, a folder or None, the embedded), each loaded when it is first needed.
 
-    def __init__(self, model: Path | None, device: torch.device) -> None:
-        self._model, self._device = model, device
-        self._loaded: dict[Gender, BodyModel] = {}
+    kid_template: of children, None: the one beside the model.
+    """
 
-    def of(self, gender: Gender) -> BodyModel:
-        """The model of that gender. Raises BodyFileError where there is none."""
-        if gender not in self._loaded:
-            self._loaded[gender] = load_body(self._model, gender).to(self._device)
-        return self._loaded[gender]
+    def __init__(self, model: Path | None, device: torch.device, kid_template: Path | None = None) -> None:
+        self._model, self._device, self._kid_template = model, device, kid_template
+        self._loaded: dict[tuple[Gender, Age], BodyModel] = {}
+        self._childless: set[Gender] = set()
+
+    def of(self, gender: Gender, age: Age = Age.ADULT) -> BodyModel:
+        """The model of that gender and age. Raises BodyFileError where there is none."""
+        if (gender, age) not in self._loaded:
+            body = load_body(self._model, gender, age=age, kid_template=self._kid_template)
+            self._loaded[gender, age] = body.to(self._device)
+        return self._loaded[gender, age]
+
+    def choice(self, gender: Gender, age: JobAge) -> tuple[BodyModel, ...]:
+        """The bodies to try; for AUTO the adult's and the child's, the adult's alone where there is no kid template.
+
+        Raises BodyFileError where there is none.
+        """
+        if age is not JobAge.AUTO:
+            return (self.of(gender, Age(age.value)),)
+        adult = self.of(gender)
+        if gender not in self._childless:
+            try:
+                return adult, self.of(gender, Age.CHILD)
+            except BodyFileError as error:
+                if self._kid_template is not None:
+                    raise
+                LOG.info("children are fitted as adults: %s", error)
+                self._childless.add(gender)
+        return (adult,)
 
 
 def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -78,10 +107,10 @@ def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 def fit_people(people: Sequence[Todo], bodies: Bodies, config: FitConfig, fit: Fitter) -> list[FitResult | Failure]:
-    """Fits everyone, one batch per gender; the answers are in the order of `people`."""
+    """Fits everyone, one batch per gender and age; the answers are in the order of `people`."""
     answers: dict[int, FitResult | Failure] = {}
-    for gender in sorted({person.gender for person in people}, key=lambda g: g.value):
-        index = [i for i, person in enumerate(people) if person.gender is gender]
+    for kind in sorted({_kind(person) for person in people}):
+        index = [i for i, person in enumerate(people) if _kind(person) == kind]
         start = time.perf_counter()
         found = _fit_or_split([people[i] for i in index], bodies, config, fit)
         seconds = (time.perf_counter() - start) / len(index)
@@ -89,15 +118,19 @@ def fit_people(people: Sequence[Todo], bodies: Bodies, config: FitConfig, fit: F
     return [answers[i] for i in range(len(people))]
 
 
+def _kind(person: Todo) -> tuple[str, str]:
+    return person.gender.value, person.age.value
+
+
 def _fit_or_split(people: Sequence[Todo], bodies: Bodies, config: FitConfig, fit: Fitter) -> list[FitResult | Failure]:
     """An error in a batch is halved down to the person who causes it: the others never pay for it."""
     try:
-        body = bodies.of(people[0].gender)
-        device = body.v_template.device
+        tried = bodies.choice(people[0].gender, people[0].age)
+        device = tried[0].v_template.device
         keypoints = Keypoints.stack([person.keypoints for person in people]).to(device=device)
         camera = Camera.stack([person.camera for person in people]).to(device=device)
-        result = fit(keypoints, camera, body, config).to(device="cpu")
-        return [result[i] for i in range(len(people))]
+        height = torch.tensor([person.height for person in people], device=device)
+        return [result.to(device="cpu") for result in fit(keypoints, camera, tried, config, height)]
     except Exception as error:  # whatever it is, it must cost no more than one person
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         if len(people) == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from ..keypoints.reading import count_files, prefetch, read_frames
 from ..keypoints.selection import Selection, select
 from ..result import FitResult, Origin
 from .batches import Item, Todo
-from .job import JobConfig, JobGender
+from .job import JobAge, JobConfig, JobGender
 from .store import StemTable, Store
 from .summary import Row, RowStatus, row_of
 
@@ -66,7 +67,7 @@ class Source:
                 status = RowStatus.UNREADABLE if person.problem else RowStatus.NOT_SELECTED
                 yield Row(stem, person.index, status, reasons[person.index])
             else:
-                yield _todo_or_done(_todo(frame, stem, person, camera, source.value, self.job.gender), store)
+                yield _todo_or_done(_todo(frame, stem, person, (camera, source.value), self.job), store)
 
 
 def open_source(job: JobConfig) -> Source:
@@ -78,14 +79,17 @@ def open_source(job: JobConfig) -> Source:
     return Source(job, cameras, selection, count_files(job.keypoints, job.recursive))
 
 
-def _todo(frame: Frame, stem: str, person: Person, camera: Camera, K_source: str, whose: JobGender) -> Todo:
+def _todo(frame: Frame, stem: str, person: Person, seen_by: tuple[Camera, str], job: JobConfig) -> Todo:
+    camera, K_source = seen_by
     origin = Origin(
         source=str(frame.keypoint_file.resolve()), image=str(frame.image.resolve()) if frame.image else "",
         person=person.index, K_source=K_source, image_size_source=frame.size_source.value,
     )  # fmt: skip
-    gender = (person.gender or Gender.NEUTRAL.value) if whose is JobGender.INPUT else whose.value
+    gender = (person.gender or Gender.NEUTRAL.value) if job.gender is JobGender.INPUT else job.gender.value
+    age = JobAge(person.age) if person.age else job.age
+    height = next((h for h in (person.height, job.height) if h is not None), math.nan)
     believed = trust(person.layout) if person.layout is not None else 1.0
-    return Todo(stem, Keypoints.from_array(person.keypoints, believed), camera, Gender(gender), origin)
+    return Todo(stem, Keypoints.from_array(person.keypoints, believed), camera, Gender(gender), origin, age, height)
 
 
 def _todo_or_done(todo: Todo, store: Store) -> Todo | Row:
@@ -102,4 +106,8 @@ def _same_input(found: FitResult, todo: Todo) -> bool:
         (found.keypoints.confidence, todo.keypoints.confidence),
         (found.camera.image_size, todo.camera.image_size),
     )
-    return found.provenance.gender == todo.gender.value and all(torch.equal(a, b.to(a)) for a, b in pairs)
+    if found.provenance.gender != todo.gender.value or todo.age.value not in (JobAge.AUTO.value, found.provenance.age):
+        return False
+    height = torch.tensor(todo.height).to(found.shape.known_height)
+    known = torch.allclose(found.shape.known_height, height, rtol=0.0, equal_nan=True)
+    return known and all(torch.equal(a, b.to(a)) for a, b in pairs)

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 import tyro
 from pydantic import Field
 
-from ..config import ConfigError, FitConfig, Settings, load_preset, read_settings, with_free_focal
+from ..config import ConfigError, FitConfig, Settings, load_preset, read_settings, with_free_focal, with_prior
+from ..keypoints.about_people import HEIGHTS
 
 
 class MeshFormat(str, Enum):
@@ -29,6 +30,14 @@ class JobGender(str, Enum):
     INPUT = "input"
 
 
+class JobAge(str, Enum):
+    """Whose proportions: AUTO is an adult's unless the evidence says a child's."""
+
+    ADULT = "adult"
+    CHILD = "child"
+    AUTO = "auto"
+
+
 class Drawer(str, Enum):
     """What draws; names of `viz.Renderer`."""
 
@@ -43,6 +52,8 @@ BatchSize = Annotated[Annotated[int, Field(ge=1)] | Literal["auto"], tyro.conf.a
 Pixels = Annotated[float | None, tyro.conf.arg(metavar="PX")]
 Degrees = Annotated[float | None, tyro.conf.arg(metavar="DEG")]
 Millimetres = Annotated[float | None, tyro.conf.arg(metavar="MM")]
+Metres = Annotated[float | None, tyro.conf.arg(metavar="M")]
+Prior = Annotated[str | None, tyro.conf.arg(metavar="vposer|flow|gmm|gaussian|none|PATH")]
 Count = Annotated[int | None, tyro.conf.arg(metavar="N")]
 
 
@@ -55,8 +66,14 @@ class JobConfig(Settings):
     recursive: bool = Field(False, description="folders below too; results keep the folders")
 
     preset: str = Field("smplx", description="how to fit: a name from `smplifyx presets`, or a .yaml file")
+    prior: Prior = Field(
+        None, description="body-pose prior instead of the preset's: a name, or a VPoser or mixture file"
+    )
     model: OptionalPath = Field(None, description="body model, file or folder; none: the built-in")
     gender: JobGender = Field(JobGender.NEUTRAL, description="whose body; input: as the keypoint files say")
+    age: JobAge = Field(JobAge.AUTO, description="whose proportions; auto: adult, child where the evidence says so")
+    kid_template: OptionalPath = Field(None, description=".npy of a small child; none: the one beside the body model")
+    height: Metres = Field(None, ge=HEIGHTS[0], le=HEIGHTS[1], description="known stature of everybody")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     batch_size: BatchSize = Field("auto", description="people fitted together; no result depends on it")
 
@@ -86,6 +103,8 @@ FREE_TO_CHANGE = ("out", "device", "batch_size", "overlay", "mesh", "report", "r
 def preset_of(job: JobConfig) -> FitConfig:
     """The preset that a job names, as the job has it. Raises ConfigError in one line."""
     config = load_preset(job.preset)
+    if job.prior:
+        config = with_prior(config, job.prior)
     return with_free_focal(config) if job.free_focal else config
 
 

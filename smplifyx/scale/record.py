@@ -6,13 +6,14 @@ import hashlib
 from pathlib import Path
 
 from ..body.files import BodyFileError, find_body
+from ..body.kid import kid_templates
 from ..body.model import Gender
 from ..config import FitConfig
 from ..result import program_versions
 from .job import FREE_TO_CHANGE, JobConfig, JobGender
 from .store import MADE_BY
 
-PATHS = ("keypoints", "images", "model", "cameras")
+PATHS = ("keypoints", "images", "model", "cameras", "kid_template")
 CHUNK = 2**20
 
 
@@ -29,7 +30,7 @@ def record_of(job: JobConfig, config: FitConfig) -> dict[str, object]:
         MADE_BY: {"versions": program_versions(), **free},
         "job": settings,
         "preset": config.model_dump(mode="json"),
-        "models": {gender.value: _sha256(path) for gender, path in _models(job).items()},
+        "models": {name: _sha256(path) for name, path in _models(job).items()},
     }
 
 
@@ -38,15 +39,16 @@ def genders_of(job: JobConfig) -> tuple[Gender, ...]:
     return tuple(Gender) if job.gender is JobGender.INPUT else (Gender(job.gender.value),)
 
 
-def _models(job: JobConfig) -> dict[Gender, Path]:
-    found: dict[Gender, Path] = {}
+def _models(job: JobConfig) -> dict[str, Path]:
+    found: dict[str, Path] = {}
     for gender in genders_of(job):
         try:
-            found[gender] = find_body(job.model, gender)
+            found[gender.value] = find_body(job.model, gender)
         except BodyFileError:
             if job.gender is not JobGender.INPUT:  # else only the people of that gender fail, each with this reason
                 raise
-    return found
+    kids = [job.kid_template] if job.kid_template else [k for path in found.values() for k in kid_templates(path)]
+    return found | ({"kid": kids[0]} if kids else {})
 
 
 def _sha256(path: Path) -> str:

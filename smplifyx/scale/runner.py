@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from ..ages import fit_best_age
 from ..body.model import Gender
-from ..fit import fit as fit_batch
 from ..measure import confident_body_points
 from ..result import FitResult
 from .batch_size import auto_batch_size, pick_device
@@ -65,16 +65,16 @@ class Outcome:
         return sum(self.counts[status] for status in FITTED)
 
 
-def run_job(job: JobConfig, progress: Progress = SILENT, fit: Fitter = fit_batch) -> Outcome:
+def run_job(job: JobConfig, progress: Progress = SILENT, fit: Fitter = fit_best_age) -> Outcome:
     """Fits everyone that the job names and writes results/, summary.csv, config.yaml and log.txt.
 
     Raises ConfigError, KeypointError, BodyFileError, StoreError or ValueError, one line each, before anything is fitted
     if the job cannot begin; afterwards an error costs no more than its person. OSError if the disk refuses.
     """
     config, device = preset_of(job), pick_device(job.device)
-    bodies, source = Bodies(job.model, device), open_source(job)
+    bodies, source = Bodies(job.model, device, job.kid_template), open_source(job)
     if job.gender is not JobGender.INPUT:
-        bodies.of(Gender(job.gender.value))  # a file that cannot be read ends the job here, in one line
+        bodies.choice(Gender(job.gender.value), job.age)  # a file that cannot be read ends the job here, in one line
     store = open_store(job.out, record_of(job, config), [job.keypoints, *filter(None, [job.images])], job.overwrite)
     progress.begin(source.files)
     with _logging_to(store.log):
@@ -109,7 +109,8 @@ class _Scribe:
             return row_of(person.stem, answer)
         return Row(
             person.stem, person.origin.person, RowStatus.FAILED, answer.reason, gender=person.gender.value,
-            confident_keypoints=int(confident_body_points(person.keypoints)), focal=float(person.camera.focal.mean()),
+            age=person.age.value, confident_keypoints=int(confident_body_points(person.keypoints)),
+            focal=float(person.camera.focal.mean()),
             focal_source=person.origin.K_source, image_size_source=person.origin.image_size_source,
         )  # fmt: skip
 

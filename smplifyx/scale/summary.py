@@ -32,7 +32,8 @@ class Row:
     """One line of summary.csv.
 
     Errors are medians over the seen points, in pixels and in percent of the keypoint box's diagonal. seconds: the
-    person's share of its batch's time. focal: pixels, as fitted.
+    person's share of its batch's time. focal: pixels, as fitted. shape_determined: the share 0..1 of what was unknown
+    about the shape that the evidence told; stature_sd_m: how well the stature is known.
     """
 
     stem: str
@@ -54,6 +55,10 @@ class Row:
     focal: float = math.nan
     focal_source: str = ""
     image_size_source: str = ""
+    age: str = ""
+    stature_m: float = math.nan
+    stature_sd_m: float = math.nan
+    shape_determined: float = math.nan
 
 
 COLUMNS = tuple(f.name for f in dataclasses.fields(Row))
@@ -75,7 +80,8 @@ def row_of(stem: str, result: FitResult) -> Row:
         float(percent.body), float(percent.hands), float(percent.face),
         float(result.energy), float(result.gap), int(result.steps), origin.seconds, result.provenance.gender,
         int(confident_body_points(result.keypoints)), float(result.camera.focal.mean()),
-        origin.K_source, origin.image_size_source,
+        origin.K_source, origin.image_size_source, result.provenance.age,
+        float(result.shape.stature), float(result.shape.stature_sd), float(result.shape.determined),
     )  # fmt: skip
 
 

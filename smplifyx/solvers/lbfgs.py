@@ -38,7 +38,7 @@ class LBFGS:
     def minimise(self, objective: Objective, x: Float[Tensor, "batch dim"]) -> Solution:
         """The minimum of each row, started from its row of x."""
         with torch.no_grad():
-            return run_rows(objective, self._start(objective, x.detach()), self._advance)
+            return run_rows(objective, x.detach(), self._start, self._advance)
 
     def _start(self, objective: Objective, x: Tensor) -> _State:
         energy, gradient = objective.gradient(x)

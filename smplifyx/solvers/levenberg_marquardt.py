@@ -34,11 +34,12 @@ class LevenbergMarquardt:
     least_factor: float = 1 / 5  # the damping falls by no more than this in one step
     marquardt: bool = True  # D is the diagonal of H (free of units), else the identity
     max_step: float | tuple[float, ...] = math.inf  # longest move of each variable; longer steps shrink as a whole
+    looks: int = 0  # steps from one look at which rows are done to the next; 0: one on a CPU, more on a GPU
 
     def minimise(self, objective: Objective, x: Float[Tensor, "batch dim"]) -> Solution:
         """The minimum of each row, started from its row of x."""
         with torch.no_grad():
-            return run_rows(objective, self._start(objective, x.detach()), self._advance)
+            return run_rows(objective, x.detach(), self._start, self._advance, self.looks)
 
     def _start(self, objective: Objective, x: Tensor) -> _State:
         energy, gradient, hessian = objective.normal(x)
@@ -112,15 +113,18 @@ class LevenbergMarquardt:
 
     def _relinearise(self, objective: Objective, state: _State, accepted: Tensor) -> _State:
         """Gradient and Hessian at the accepted points of rows that go on."""
-        index = (accepted & (state.status == Status.RUNNING)).nonzero()[:, 0]
-        if len(index) == 0:
-            return state
-        if len(index) == len(accepted):
+        wanted = accepted & (state.status == Status.RUNNING)
+        if self.looks > 1 or (self.looks == 0 and wanted.device.type != "cpu"):  # do not wait to see whose they are
             _, gradient, hessian = objective.normal(state.x)
+            gradient, hessian = select(wanted, gradient, state.gradient), select(wanted, hessian, state.hessian)
         else:
-            _, new_gradient, new_hessian = objective.rows(index).normal(state.x[index])
-            gradient = state.gradient.index_copy(0, index, new_gradient)
-            hessian = state.hessian.index_copy(0, index, new_hessian)
+            index = wanted.nonzero()[:, 0]
+            if len(index) == 0:
+                return state
+            some = len(index) < len(wanted)
+            _, gradient, hessian = (objective.rows(index) if some else objective).normal(state.x[index])
+            gradient = state.gradient.index_copy(0, index, gradient)
+            hessian = state.hessian.index_copy(0, index, hessian)
         status = status_where(
             (~is_finite(state.energy, gradient, hessian), Status.FAILED),
             (largest(gradient) <= self.gradient_tolerance, Status.CONVERGED),
@@ -130,7 +134,7 @@ class LevenbergMarquardt:
             gradient=gradient,
             hessian=hessian,
             status=select(settled, state.status, status),
-            evaluations=state.evaluations.index_add(0, index, torch.ones_like(index)),
+            evaluations=state.evaluations + wanted,
         )
 
 

@@ -1,4 +1,4 @@
-"""The loop that every solver shares: advance the rows that still run, freeze and drop those that are done."""
+"""The loop that every solver shares: a slot of rows advances; the done ones leave, waiting ones take their place."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from torch import Tensor
 from ..bundle import Bundle
 from .contract import Objective, Solution, Status
 
-DROP_FRACTION = 1 / 8  # of the rows at hand must be done before the rest is gathered anew
+SLOT = 128  # rows side by side on a CPU: what its caches hold
+SLOT_GPU = 2**16
+LOOKS_GPU = 8  # calls of `advance` from one look of the host at a GPU's rows to the next
+FREE_FRACTION = 1 / 4  # of the slot must be free before waiting rows enter
+DROP_FRACTION = 1 / 8  # of the rows at hand must be done, when none wait, before the rest is gathered anew
 
 
 @dataclass(frozen=True)
@@ -26,25 +30,56 @@ State = TypeVar("State", bound=RowState)
 Part = TypeVar("Part", Tensor, Bundle)
 
 
-def run_rows(objective: Objective, state: State, advance: Callable[[Objective, State], State]) -> Solution:
-    """Calls `advance` until no row is running. A row's solution never changes once it is done.
+def run_rows(
+    objective: Objective,
+    x: Float[Tensor, "batch dim"],
+    start: Callable[[Objective, Tensor], State],
+    advance: Callable[[Objective, State], State],
+    looks: int = 0,
+) -> Solution:
+    """Minimises each row from its row of x: `start` makes the state of some rows, `advance` goes on until all are done.
 
-    Finished rows are carried along until an eighth of the batch is done (gathering costs more than their arithmetic),
-    then `objective.rows` leaves them behind. The host waits for the device once per call of `advance`.
+    Rows pass through a slot of limited size, so memory and caches hold a slot however many there are. A row's solution
+    never changes once it is done, and who stands beside it changes nothing in it. Every `looks` calls of `advance` the
+    host waits for the device to see who is done (0: always on a CPU, now and then on a GPU).
     """
-    solution = _solution(state)
-    index = torch.arange(len(state.x), device=state.x.device)
+    on_cpu = x.device.type == "cpu"
+    size, looks = SLOT if on_cpu else SLOT_GPU, looks or (1 if on_cpu else LOOKS_GPU)
+    entered = min(size, len(x))
+    index = torch.arange(entered, device=x.device)
+    here = objective if entered == len(x) else objective.rows(index)
+    state = start(here, x[index])
+    done: list[tuple[Tensor, Solution]] = []
     while True:
         running = state.status == Status.RUNNING
-        left = int(running.sum())
-        if left <= (1 - DROP_FRACTION) * len(index):
-            solution = _put(solution, index, _solution(state))
-            if left == 0:
-                return solution
-            kept = running.nonzero()[:, 0]
-            index, state, objective, running = index[kept], state[kept], objective.rows(kept), running[kept]
-        advanced = advance(objective, state)
-        state = advanced.replace(**_fields(select(running, _solution(advanced), _solution(state))))
+        free, waiting = size - int(running.sum()), len(x) - entered
+        if free == size and not waiting:
+            done.append((index, _solution(state)))
+            return _in_order(done)
+        if waiting and free >= FREE_FRACTION * size or not waiting and size - free <= (1 - DROP_FRACTION) * len(index):
+            done.append((index[~running], _solution(state)[~running]))
+            fresh = torch.arange(entered, entered + min(free, waiting), device=x.device)
+            index, state, entered = index[running], state[running], entered + len(fresh)
+            if len(fresh):
+                state = type(state).cat([state, start(objective.rows(fresh), x[fresh])])
+            index = torch.cat([index, fresh])
+            here = objective.rows(index)
+        for _ in range(looks):
+            state = _advanced(here, state, advance)
+
+
+def _advanced(objective: Objective, state: State, advance: Callable[[Objective, State], State]) -> State:
+    """One more step of the rows that are running."""
+    after = advance(objective, state)
+    running = state.status == Status.RUNNING
+    return after.replace(**_fields(select(running, _solution(after), _solution(state))))
+
+
+def _in_order(done: list[tuple[Tensor, Solution]]) -> Solution:
+    if len(done) == 1:
+        return done[0][1]
+    back = torch.argsort(torch.cat([index for index, _ in done]))
+    return Solution.cat([solution for _, solution in done])[back]
 
 
 def select(mask: Bool[Tensor, " batch"], yes: Part, no: Part) -> Part:
@@ -97,7 +132,3 @@ def _fields(solution: Solution) -> dict[str, Tensor]:
 
 def _solution(state: RowState) -> Solution:
     return Solution(**{f.name: getattr(state, f.name) for f in dataclasses.fields(Solution)})
-
-
-def _put(whole: Solution, index: Tensor, part: Solution) -> Solution:
-    return Solution(**{name: getattr(whole, name).index_copy(0, index, t) for name, t in _fields(part).items()})

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..body.stature import Stature
 from ..config import Block
 from ..pose_priors.contract import PosePrior
-from .scene import Rows, Scene, Slopes
+from .scene import Picked, Rows, Scene, Slopes
 
 
 def linear(name: str, value: Tensor, matrix: Tensor) -> Rows:
@@ -28,6 +30,25 @@ class Scaled:
 
     def __call__(self, scene: Scene) -> Rows:
         return linear(self.block.value, scene[self.block.value], torch.diag(self.factors))
+
+
+@dataclass(frozen=True)
+class Height:
+    """The body's stature in its T-pose against the person's known height, in units of `spread` metres.
+
+    Zero for people whose height is not known.
+    """
+
+    stature: Stature
+    spread: float
+
+    def __call__(self, scene: Scene) -> Rows:
+        value, slope = self.stature(scene[Block.BETAS.value])
+        known = scene.observation.height.isfinite()
+        off = torch.where(known, value - scene.observation.height, 0.0) / self.spread
+        pull = torch.where(known[:, None], slope, 0.0) / self.spread
+        rows = off[:, None]
+        return Rows(rows, lambda: Slopes(rows, {Block.BETAS.value: pull[:, None]}))
 
 
 @dataclass(frozen=True)
@@ -50,7 +71,16 @@ class BodyPrior:
     def __call__(self, scene: Scene) -> Rows:
         latent = scene[Block.BODY.value]
         rows = self.prior.residual(latent)
-        return Rows(rows, lambda: Slopes(rows, {Block.BODY.value: self.prior.jacobian(latent)}))
+        return Rows(rows, lambda: Slopes(rows, {Block.BODY.value: self._jacobian(latent)}))
+
+    def _jacobian(self, latent: Tensor) -> Tensor:
+        return self.prior.jacobian(latent) if self._constant is None else self._constant
+
+    @cached_property
+    def _constant(self) -> Tensor | None:
+        """The prior's Jacobian [r, latent], where it hands out an expanded constant."""
+        probe = self.prior.jacobian(self.prior.mean().expand(2, -1))
+        return probe[0] if probe.stride(0) == 0 else None
 
 
 @dataclass(frozen=True)
@@ -65,14 +95,13 @@ class Limits:
 
     def __call__(self, scene: Scene) -> Rows:
         angles = scene[self.source]
-        value = angles[:, self.at]
+        value = angles.index_select(1, self.at)
         rows = (torch.relu(value - self.upper) - torch.relu(self.lower - value)) / self.softness
-        return Rows(rows, lambda: self._slopes(rows, value, angles.shape[1]))
+        return Rows(rows, lambda: self._slopes(rows, value))
 
-    def _slopes(self, rows: Tensor, value: Tensor, width: int) -> Slopes:
+    def _slopes(self, rows: Tensor, value: Tensor) -> Slopes:
         outside = ((value > self.upper) | (value < self.lower)).to(rows.dtype) / self.softness
-        select = torch.nn.functional.one_hot(self.at, width).to(rows.dtype)
-        return Slopes(rows, {self.source: outside[..., None] * select})
+        return Slopes(rows, {self.source: Picked(self.at, outside)})
 
 
 @dataclass(frozen=True)
@@ -85,8 +114,7 @@ class Bending:
     def __call__(self, scene: Scene) -> Rows:
         angles = scene["body_pose"]
         rows = torch.exp(self.sign * angles[:, self.at])
-        select = torch.nn.functional.one_hot(self.at, angles.shape[1]).to(rows.dtype)
-        return Rows(rows, lambda: Slopes(rows, {"body_pose": (rows * self.sign)[..., None] * select}))
+        return Rows(rows, lambda: Slopes(rows, {"body_pose": Picked(self.at, rows * self.sign)}))
 
 
 @dataclass(frozen=True)

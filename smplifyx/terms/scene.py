@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..bundle import Bundle
@@ -25,6 +26,29 @@ class Observation(Bundle):
     unit: Float[Tensor, "*batch p"]  # pixels
     rho: Float[Tensor, "*batch p"]  # units
     depth: Float[Tensor, "*batch"]  # metres: the first guess
+    height: Float[Tensor, "*batch"]  # metres: the person's stature, NaN where it is not known
+
+
+class Inputs(Mapping[str, Tensor]):
+    """Tensors by name, some of them made only when somebody asks for them."""
+
+    def __init__(self, known: Mapping[str, Tensor], made: Mapping[str, Callable[[], Tensor]]) -> None:
+        """made: how to make those that are not known."""
+        self._known, self._made = dict(known), made
+
+    def __getitem__(self, name: str) -> Tensor:
+        """The tensor of that name."""
+        if name not in self._known:
+            self._known[name] = self._made[name]()
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """All names."""
+        return iter({**self._known, **self._made})
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len({**self._known, **self._made})
 
 
 @dataclass(frozen=True)
@@ -48,11 +72,31 @@ class Slopes:
     """Linearised rows: the energy's gradient is exactly `2 wrt^T rows`, its curvature about `2 wrt^T wrt`.
 
     wrt[name]: [b, r, d] or, shared by the batch, [r, d]; for `points` also [b, p, k, 3] where row (p, k) sees point p
-    alone.
+    alone; `Picked` where each row sees one coordinate alone.
     """
 
     rows: Float[Tensor, "b r"]
-    wrt: Mapping[str, Tensor]
+    wrt: Mapping[str, Tensor | Picked]
+
+    def scaled(self, factor: float) -> Slopes:
+        """Those of the rows times `factor`."""
+        return Slopes(self.rows * factor, {name: slope * factor for name, slope in self.wrt.items()})
+
+
+@dataclass(frozen=True, eq=False)
+class Picked:
+    """Slopes of rows that see one coordinate each: row i of person b sees coordinate at[i] with slope[b, i]."""
+
+    at: Int[Tensor, " r"]
+    slope: Float[Tensor, "b r"]
+
+    def __mul__(self, factor: float) -> Picked:
+        """The slopes of the rows times `factor`."""
+        return Picked(self.at, self.slope * factor)
+
+    def dense(self, width: int) -> Float[Tensor, "b r d"]:
+        """The same for all `width` coordinates."""
+        return self.slope[..., None] * torch.nn.functional.one_hot(self.at, width).to(self.slope)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ class PersonEntry:
     face_percent: float | None = None
     energy_gap: float | None = None
     height: float | None = None
+    height_note: str = ""
     focal: float | None = None
     focal_source: str = ""
     seconds: float | None = None
@@ -144,7 +145,7 @@ def _cells(person: PersonEntry) -> list[tuple[str, str, str]]:
         ("hands", _number(person.hands_percent, 2, " %"), ""),
         ("face", _number(person.face_percent, 2, " %"), ""),
         ("energy gap", _number(person.energy_gap, 2), ""),
-        ("height", _number(person.height, 2, " m"), ""),
+        ("height", _number(person.height, 2, " m"), person.height_note),
         ("focal length", _number(person.focal, 0, " px"), person.focal_source),
         ("time", _number(person.seconds, 2, " s"), ""),
     ]

@@ -36,8 +36,12 @@ class Stock:
 
     def sample(self, gender: Gender, count: int, rng: np.random.Generator) -> np.ndarray:
         """A-pose vertices [count, V, 3] of random people, exactly symmetric."""
-        vertices = self.space.vertices(draw(gender, count, rng))[:, self.topology.base_ids].astype(float)
-        return symmetrise(np.stack([self.fill @ v for v in vertices]), self.topology.mirror)
+        return self.skins(self.space.vertices(draw(gender, count, rng)))
+
+    def skins(self, vertices: np.ndarray) -> np.ndarray:
+        """What ships of whole base meshes [n, 19158, 3]: [n, V, 3], exactly symmetric."""
+        kept = vertices[:, self.topology.base_ids].astype(float)
+        return symmetrise(np.stack([self.fill @ v for v in kept]), self.topology.mirror)
 
     def straighten(self, vertices: np.ndarray) -> Straight:
         """The same people in the T-pose."""

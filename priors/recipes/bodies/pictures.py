@@ -80,6 +80,27 @@ def shape_page(folder: Path) -> np.ndarray:
     return grid(tiles, 9)
 
 
+def age_page(model: Model, template: np.ndarray) -> np.ndarray:
+    """From the adult to the kid template [V, 3]: at rest, relaxed from both sides, and the face, each row at one scale.
+
+    The last column goes a little further than the fit's soft limit lets it.
+    """
+    rows: list[list[np.ndarray]] = [[], [], [], []]
+    rest = model.arrays["v_template"]
+    for step in (0.0, 0.25, 0.5, 0.75, 1.0, 1.1):
+        child = Model(model.arrays | {"v_template": rest + step * (template - rest)})
+        rotation = with_hands(rotations(POSES["relaxed"]), hand_poses(model)["relaxed"])
+        relaxed = child.pose(rotation, np.zeros(20))
+        for row, vertices, yaw in ((0, child.shaped(np.zeros(20)), 0.0), (1, relaxed, -30.0), (2, relaxed, 150.0)):
+            rows[row].append(label(whole(child, vertices, yaw, (230, 330), 1.75), f"kid {step:g}"))
+        face = child.shaped(np.zeros(20))[model.arrays["extra_points"][0]] + [0, 0.02, -0.05]
+        view = View(-25.0, tuple(face), 0.28)
+        rows[3].append(
+            label(picture(child.shaped(np.zeros(20)), child.faces, colours(child), view, (230, 230)), "face")
+        )
+    return np.concatenate([grid(row, len(row)) for row in rows])
+
+
 def main() -> None:
     """Write the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -89,7 +110,8 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     model = Model.read(arguments.bodies / "neutral.npz")
     pages = {"poses": pose_page(model), "hands": hand_page(model), "faces": face_page(model),
-             "shapes": shape_page(arguments.bodies)}  # fmt: skip
+             "shapes": shape_page(arguments.bodies),
+             "ages": age_page(model, np.load(arguments.bodies / "kid_template.npy"))}  # fmt: skip
     for name, page in pages.items():
         small = Image.fromarray(page[..., ::-1]).quantize(160, dither=Image.Dither.NONE)  # a third of the size
         small.save(arguments.out / f"body_{name}.png", optimize=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import product
+from types import MappingProxyType
 
 import numpy as np
 
@@ -30,7 +32,9 @@ LOCAL: dict[str, float] = {
     "head/head-scale-vert": 0.2, "head/head-scale-horiz": 0.2, "head/head-scale-depth": 0.2,
     "stomach/stomach-tone": 0.2,
 }  # fmt: skip
-ADULT_AGES = ("child", "young", "old")
+Ages = Mapping[str, float]  # MakeHuman's anchors by name and place on the slider, youngest first
+ADULT_AGES: Ages = MappingProxyType({"child": 1 / 3, "young": 2 / 3, "old": 1.0})
+INFANT_AGES: Ages = MappingProxyType({"baby": 0.0, "child": 1 / 3})
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class People:
     """MakeHuman sliders of n people, each [n] in 0..1; race [n, 3] sums to 1; local [n, changes] in -1..1."""
 
     gender: np.ndarray  # 0 male, 1 female
-    age: np.ndarray  # 1/3 child, 2/3 young, 1 old
+    age: np.ndarray  # 0 baby, 1/3 child, 2/3 young, 1 old
     muscle: np.ndarray
     weight: np.ndarray
     height: np.ndarray
@@ -65,18 +69,24 @@ def draw(gender: Gender, count: int, rng: np.random.Generator) -> People:
 
 def reference() -> People:
     """The one shape at which bone heads are tied to the skin: between the sexes, young, average, height .4."""
+    return average_person(age=2 / 3, height=0.4)
+
+
+def average_person(age: float, height: float) -> People:
+    """One person between the sexes and races, average but for age and height."""
     value = lambda x: np.full(1, x)  # noqa: E731
-    average = (value(0.5), value(0.5), value(0.4), value(0.5), value(0.5), value(0.5))
-    return People(value(0.5), value(2 / 3), *average, np.full((1, 3), 1 / 3), np.zeros((1, len(LOCAL))))
+    average = (value(0.5), value(0.5), value(height), value(0.5), value(0.5), value(0.5))
+    return People(value(0.5), value(age), *average, np.full((1, 3), 1 / 3), np.zeros((1, len(LOCAL))))
 
 
-def _hat(value: np.ndarray, names: tuple[str, str, str], anchors: tuple[float, float, float]) -> Weights:
-    """Piecewise linear weights of three anchors."""
-    return {name: np.interp(value, anchors, np.eye(3)[i]) for i, name in enumerate(names)}
+def _hat(value: np.ndarray, anchors: Ages) -> Weights:
+    """Piecewise linear weights of the anchors."""
+    places = list(anchors.values())
+    return {name: np.interp(value, places, np.eye(len(anchors))[i]) for i, name in enumerate(anchors)}
 
 
 def _thirds(value: np.ndarray, suffix: str) -> Weights:
-    return _hat(value, (f"min{suffix}", f"average{suffix}", f"max{suffix}"), (0, 0.5, 1))
+    return _hat(value, {f"min{suffix}": 0, f"average{suffix}": 0.5, f"max{suffix}": 1})
 
 
 def _combine(prefix: str, *parts: Weights) -> Weights:
@@ -84,10 +94,10 @@ def _combine(prefix: str, *parts: Weights) -> Weights:
     return {prefix + "-".join(n for n, _ in item): np.prod([w for _, w in item], axis=0) for item in names}
 
 
-def coefficients(people: People) -> Weights:
+def coefficients(people: People, ages: Ages = ADULT_AGES) -> Weights:
     """Coefficient [n] of every blend shape that describes people, by name (a name without a file adds nothing)."""
     sex = {"male": 1 - people.gender, "female": people.gender}
-    age = _hat(people.age, ADULT_AGES, (1 / 3, 2 / 3, 1))
+    age = _hat(people.age, ages)
     build = (sex, age, _thirds(people.muscle, "muscle"), _thirds(people.weight, "weight"))
     race = dict(zip(("african", "asian", "caucasian"), people.race.T, strict=True))
     height = {"minheight": 1 - people.height, "maxheight": people.height}
@@ -109,15 +119,16 @@ class ShapeSpace:
     base: np.ndarray  # [19158, 3]
     names: tuple[str, ...]
     shapes: np.ndarray  # [names, 19158*3] float32
+    ages: Ages
 
     @classmethod
-    def read(cls, source: Source, base: np.ndarray) -> ShapeSpace:
-        """Load every blend shape an adult can need (about 350 files)."""
-        names = tuple(name for name in coefficients(reference()) if source.has_target(name))
-        return cls(base, names, np.stack([source.target(name).ravel() for name in names]).astype(np.float32))
+    def read(cls, source: Source, base: np.ndarray, ages: Ages = ADULT_AGES) -> ShapeSpace:
+        """Load every blend shape that people of `ages` can need (about 350 files for adults)."""
+        names = tuple(name for name in coefficients(reference(), ages) if source.has_target(name))
+        return cls(base, names, np.stack([source.target(name).ravel() for name in names]).astype(np.float32), ages)
 
     def vertices(self, people: People) -> np.ndarray:
         """A-pose vertices [n, 19158, 3] in metres."""
-        table = coefficients(people)
+        table = coefficients(people, self.ages)
         matrix = np.stack([table[name] for name in self.names], 1).astype(np.float32)
         return self.base + (matrix @ self.shapes).reshape(len(matrix), -1, 3)

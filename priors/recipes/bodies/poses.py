@@ -63,8 +63,12 @@ def hand_poses(model: Model) -> dict[str, np.ndarray]:
     """Left-hand poses [15, 3] by name."""
     axis = flexion_axis(model.arrays["J_regressor"] @ model.arrays["v_template"])
     fist = dict.fromkeys(("index", "middle", "ring", "pinky"), (82.0, 98.0, 65.0))
-    pinch = {"index": (52.0, 55.0, 20.0), "middle": (30.0, 30.0, 18.0), "ring": (24.0, 24.0, 14.0),
-             "pinky": (18.0, 20.0, 12.0)}
+    pinch = {
+        "index": (52.0, 55.0, 20.0),
+        "middle": (30.0, 30.0, 18.0),
+        "ring": (24.0, 24.0, 14.0),
+        "pinky": (18.0, 20.0, 12.0),
+    }
     return {
         "flat": np.zeros((15, 3)), "relaxed": relaxed_hands(model),
         "fist": _hand(fist, 0.0, (40.0, 62.0, 30.0, -8.0), axis),

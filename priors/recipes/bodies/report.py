@@ -13,11 +13,11 @@ from .population import Gender
 from .skeleton import Straight
 from .source import Source
 from .statistics import Linear
+from .store import Figures
 from .tables import JOINTS, MIRROR_JOINT
 from .topology import vertex_areas
 
 HELD_OUT_SEED, HELD_OUT = 777, 100
-Figures = dict[str, float | int | str]
 
 
 def held_out(stock: Stock, gender: Gender) -> Straight:

@@ -130,8 +130,29 @@ LANDMARKS = """
 """
 SUBNASALE, GNATHION, EAR_FRONT, EAR_LOBE = 343, 5225, 11712, 12340
 # Left half of the line where the lips meet; its mirror image closes the loop around the inside of the mouth.
-INNER_LIPS = (537, 7282, 7283, 7276, 7277, 11961, 7278, 7270, 7269, 540, 7279, 7280,
-               7281, 7196, 10400, 7191, 7192, 10375, 7204, 7206, 7266)
+INNER_LIPS = (
+    537,
+    7282,
+    7283,
+    7276,
+    7277,
+    11961,
+    7278,
+    7270,
+    7269,
+    540,
+    7279,
+    7280,
+    7281,
+    7196,
+    10400,
+    7191,
+    7192,
+    10375,
+    7204,
+    7206,
+    7266,
+)
 
 
 def landmark_points() -> list[list[tuple[int, float]]]:

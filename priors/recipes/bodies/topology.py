@@ -12,6 +12,7 @@ from . import tables
 
 RINGS = 3
 
+
 @dataclass(frozen=True)
 class Topology:
     """Body skin and two eyeballs of hm08, renumbered so that SMPL-X readers find their named vertices."""

@@ -1,0 +1,50 @@
+"""One energy for everybody: what the last stage of a preset thinks of bodies that anything may have fitted."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from smplifyx import rotations
+from smplifyx.body import skinning
+from smplifyx.body.model import BodyModel, HandSpace
+from smplifyx.body.params import BodyParams
+from smplifyx.camera import Camera
+from smplifyx.config import FitConfig
+from smplifyx.fit import decoder_of
+from smplifyx.hypotheses import neutral_state
+from smplifyx.keypoints import Keypoints
+from smplifyx.observation import person_scale, seen_confidence
+from smplifyx.people import People
+from smplifyx.stages import Problems
+from smplifyx.state import Decoder, State
+
+
+def common_energy(
+    keypoints: Keypoints, camera: Camera, params: BodyParams, body: BodyModel, config: FitConfig
+) -> Tensor:
+    """The energy of the last stage of `config` [people] for bodies that anything may have fitted."""
+    decoder = decoder_of(body, config)
+    with torch.no_grad():
+        neutral = neutral_state(decoder, body, config, (len(params.transl),), keypoints.xy)
+        rest = skinning.points(body, decoder.params(neutral[0]))
+        scale = person_scale(keypoints, seen_confidence(keypoints, config.reprojection), rest)
+        state = _state(params, neutral, decoder, body)
+        problems = Problems(People(keypoints, camera, scale, body, decoder, config), ())
+        problem = problems.of(config.stages[-1], state, 1)
+        return problem.energy(problem.pack(state))
+
+
+def _state(params: BodyParams, neutral: State, decoder: Decoder, body: BodyModel) -> State:
+    """The unknowns of given bodies."""
+    return neutral.replace(
+        orient=rotations.exp(params.global_orient), transl=params.transl, betas=params.betas,
+        body=decoder.prior.encode(rotations.exp(params.body_pose)), expression=params.expression,
+        left_hand=_coefficients(params.left_hand_pose, body.left_hand, neutral.left_hand),
+        right_hand=_coefficients(params.right_hand_pose, body.right_hand, neutral.right_hand),
+        jaw=params.jaw_pose, leye=params.leye_pose, reye=params.reye_pose,
+    )  # fmt: skip
+
+
+def _coefficients(pose: Tensor, space: HandSpace, like: Tensor) -> Tensor:
+    return (pose.flatten(1) - space.mean) @ torch.linalg.pinv(space.components[: like.shape[-1]])

@@ -1,0 +1,1 @@
+"""How the hand prior was made: recorded joint positions in, mean and components of SMPL-X's finger rotations out."""

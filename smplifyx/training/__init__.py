@@ -1,0 +1,1 @@
+"""Training of body-pose priors from motion capture."""

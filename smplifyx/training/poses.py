@@ -1,0 +1,102 @@
+"""From recordings to the poses a prior is trained on: read, checked, thinned, weighed, split by subject."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from ..evaluation.amass import iter_amass
+from ..evaluation.bvh import iter_clips
+from ..evaluation.mocap import by_subject, plausible, thin
+from ..evaluation.retarget import Poses, concatenate, mirror
+from .contract import PoseSet
+
+ARCHIVES = (".tar", ".xz", ".gz", ".bz2", ".tgz")
+
+
+@dataclass(frozen=True)
+class Balance:
+    """How standing, of which mocap is full, is kept from ruling the prior.
+
+    Of a subject's poses those within `radius` metres (rms over the joints) of a kept one are dropped (0: none); a
+    subject with n poses left weighs n ** `power`, so that no subject's trade dominates (1: every pose alike).
+    """
+
+    radius: float = 0.05
+    power: float = 0.5
+
+
+def read_subjects(
+    data: Path, rest_joints: Float[NDArray, "joints 3"], subjects: Collection[str] | None = None
+) -> dict[str, Poses]:
+    """The sound poses of each subject, in every frame, on the skeleton `rest_joints` [>= 55, 3] (metres).
+
+    `data` is a folder of `.bvh` files (CMU's names SUBJECT_TRIAL.bvh and joints), a tar of such files, a folder that
+    holds one such tar, or a folder of AMASS `.npz` files; `subjects` keeps some (None: all).
+    Raises FileNotFoundError where there is nothing of the kind, ValueError where a file is malformed.
+    """
+    parts: dict[str, list[Poses]] = {}
+    for subject, poses in _clips(data, rest_joints, subjects):
+        parts.setdefault(subject, []).append(poses)
+    if not parts:
+        raise FileNotFoundError(f"{data}: no .bvh files, no tar of them, and no AMASS .npz files")
+    return {subject: concatenate(poses) for subject, poses in sorted(parts.items())}
+
+
+def split(
+    subjects: Mapping[str, Poses], validation: Collection[str], share: float, seed: int
+) -> tuple[dict[str, Poses], dict[str, Poses]]:
+    """Training and validation subjects: those named, or at random `share` of them (one at least) where none is.
+
+    A single subject is cut in time, since there is no other; where none is named and `share` is 0, every subject is
+    both. Raises ValueError for a name that is not there, and where none would be left to train on.
+    """
+    if missing := sorted(set(validation) - set(subjects)):
+        raise ValueError(f"no subjects {', '.join(missing)}; there are {', '.join(subjects)}")
+    names = sorted(subjects)
+    if not validation and not share:
+        return dict(subjects), dict(subjects)
+    if len(names) == 1 and not validation:
+        poses, cut = subjects[names[0]], round((1 - share) * len(subjects[names[0]].body_pose))
+        return {names[0]: poses[:cut]}, {names[0]: poses[cut:]}
+    count = max(1, round(share * len(names)))
+    chosen = set(validation) or set(np.random.default_rng(seed).choice(names, count, replace=False).tolist())
+    if chosen >= set(names):
+        raise ValueError("every subject is for validation: none is left to train on")
+    return {s: subjects[s] for s in names if s not in chosen}, {s: subjects[s] for s in names if s in chosen}
+
+
+def pose_set(subjects: Mapping[str, Poses], rest_joints: Float[NDArray, "joints 3"], balance: Balance) -> PoseSet:
+    """The balanced poses of these subjects, each also mirrored."""
+    kept = {s: thin(poses, rest_joints, balance.radius) if balance.radius else poses for s, poses in subjects.items()}
+    both = [concatenate([poses, mirror(poses)]) for poses in kept.values()]
+    weights = np.concatenate([np.full(len(p.body_pose), len(p.body_pose) ** (balance.power - 1)) for p in both])
+    angles = np.concatenate([p.body_pose for p in both])
+    return PoseSet(to_matrices(angles), torch.from_numpy(weights / weights.sum()).float())
+
+
+def to_matrices(angles: Float[NDArray, "poses 21 3"]) -> Float[torch.Tensor, "poses 21 3 3"]:
+    """Axis-angles (radians) as float32 rotation matrices."""
+    matrices = Rotation.from_rotvec(angles.reshape(-1, 3)).as_matrix().reshape(*angles.shape, 3)
+    return torch.from_numpy(matrices).float()
+
+
+def _clips(data: Path, rest_joints: NDArray, subjects: Collection[str] | None) -> Iterator[tuple[str, Poses]]:
+    if not data.exists():
+        raise FileNotFoundError(f"{data}: no such file or folder")
+    tars = [] if data.is_file() else [f for f in sorted(data.iterdir()) if f.suffix in ARCHIVES]
+    if data.is_file() or any(data.rglob("*.bvh")) or len(tars) == 1:
+        clips = iter_clips(data if data.is_file() or any(data.rglob("*.bvh")) else tars[0], subjects)
+        for subject, poses in by_subject(clips, rest_joints).items():
+            yield subject, poses[plausible(poses)]
+        return
+    for recording in iter_amass(data):
+        if subjects is None or recording.subject in subjects:
+            yield recording.subject, recording.poses

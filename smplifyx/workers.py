@@ -1,0 +1,42 @@
+"""Independent pieces of work side by side on the cores of a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+
+Answer = TypeVar("Answer")
+CHUNK = 256  # rows of one piece: bounds the memory of a batch of any size
+CHUNK_GPU = 2**14
+LEAST = 4  # rows that are worth a thread
+
+
+def pieces(count: int, device: torch.device) -> list[slice]:
+    """`count` rows in as many even pieces as the device's memory and cores ask for."""
+    if device.type == "cpu":
+        at_least = min(torch.get_num_threads(), count // LEAST)
+        number = max(at_least, -(-count // CHUNK))
+    else:
+        number = -(-count // CHUNK_GPU)
+    bounds = [count * i // max(number, 1) for i in range(max(number, 1) + 1)]
+    return [slice(start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+
+
+def side_by_side(work: Callable[[slice], Answer], rows: Sequence[slice], device: torch.device) -> list[Answer]:
+    """The answers to all pieces, in order; on a CPU as many at once as torch has threads, each with one of its own.
+
+    Small operations gain nothing from torch's own threads: whole pieces of work side by side do. While it runs, the
+    process has one torch thread per operation.
+    """
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1 or len(rows) == 1:
+        return [work(piece) for piece in rows]
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(work, rows))
+    finally:
+        torch.set_num_threads(threads)

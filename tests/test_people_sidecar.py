@@ -1,0 +1,39 @@
+"""`X.people.json`: what is said about single people beside their keypoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from job_tools import person, write_frame
+
+from smplifyx.keypoints import read_frames
+
+BAD_SIDECARS = {
+    "not JSON": "{",
+    "a number": "7",
+    "unknown key": '[{"weight": 80}]',
+    "age": '[{"age": "baby"}]',
+    "height": '[{"height": 180}]',
+    "gender": '[{"gender": "x"}]',
+    "no such person": '{"4": {"age": "child"}}',
+    "no index": '{"anna": {"age": "child"}}',
+}
+
+
+@pytest.mark.parametrize("name", BAD_SIDECARS)
+def test_a_sidecar_that_cannot_be_read_costs_its_frame(tmp_path: Path, name: str) -> None:
+    write_frame(tmp_path, "a", [person(1)])
+    write_frame(tmp_path, "b", [person(2)])
+    (tmp_path / "a.people.json").write_text(BAD_SIDECARS[name])
+    first, second = read_frames(tmp_path)
+    assert "a.people.json" in first.problem and "\n" not in first.problem and not first.people
+    assert second.problem is None and len(second.people) == 1
+
+
+def test_a_sidecar_tells_age_height_and_gender(tmp_path: Path) -> None:
+    write_frame(tmp_path, "a", [person(1), person(2), person(3)])
+    (tmp_path / "a.people.json").write_text('[null, {"age": "child", "height": 1.1, "gender": "F"}, {"age": null}]')
+    (frame,) = read_frames(tmp_path)
+    told = [(p.age, p.height, p.gender) for p in frame.people]
+    assert told == [(None, None, None), ("child", 1.1, "female"), (None, None, None)]
