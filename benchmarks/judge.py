@@ -7,7 +7,7 @@ from torch import Tensor
 
 from smplifyx import rotations
 from smplifyx.body import skinning
-from smplifyx.body.model import BodyModel, HandSpace
+from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
 from smplifyx.camera import Camera
 from smplifyx.config import FitConfig
@@ -17,7 +17,7 @@ from smplifyx.keypoints import Keypoints
 from smplifyx.observation import person_scale, seen_confidence
 from smplifyx.people import People
 from smplifyx.stages import Problems
-from smplifyx.state import Decoder, State
+from smplifyx.state import Decoder, Hand, State
 
 
 def common_energy(
@@ -29,22 +29,22 @@ def common_energy(
         neutral = neutral_state(decoder, body, config, (len(params.transl),), keypoints.xy)
         rest = skinning.points(body, decoder.params(neutral[0]))
         scale = person_scale(keypoints, seen_confidence(keypoints, config.reprojection), rest)
-        state = _state(params, neutral, decoder, body)
+        state = _state(params, neutral, decoder)
         problems = Problems(People(keypoints, camera, scale, body, decoder, config), ())
         problem = problems.of(config.stages[-1], state, 1)
         return problem.energy(problem.pack(state))
 
 
-def _state(params: BodyParams, neutral: State, decoder: Decoder, body: BodyModel) -> State:
+def _state(params: BodyParams, neutral: State, decoder: Decoder) -> State:
     """The unknowns of given bodies."""
     return neutral.replace(
         orient=rotations.exp(params.global_orient), transl=params.transl, betas=params.betas,
         body=decoder.prior.encode(rotations.exp(params.body_pose)), expression=params.expression,
-        left_hand=_coefficients(params.left_hand_pose, body.left_hand, neutral.left_hand),
-        right_hand=_coefficients(params.right_hand_pose, body.right_hand, neutral.right_hand),
+        left_hand=_coefficients(params.left_hand_pose, decoder.left_hand),
+        right_hand=_coefficients(params.right_hand_pose, decoder.right_hand),
         jaw=params.jaw_pose, leye=params.leye_pose, reye=params.reye_pose,
     )  # fmt: skip
 
 
-def _coefficients(pose: Tensor, space: HandSpace, like: Tensor) -> Tensor:
-    return (pose.flatten(1) - space.mean) @ torch.linalg.pinv(space.components[: like.shape[-1]])
+def _coefficients(pose: Tensor, hand: Hand) -> Tensor:
+    return (pose.flatten(1) - hand.mean) @ torch.linalg.pinv(hand.components)

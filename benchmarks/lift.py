@@ -28,7 +28,7 @@ from smplifyx.body.joints import JOINT_INDEX
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
 from smplifyx.camera import Camera
-from smplifyx.config import FitConfig, load_preset
+from smplifyx.config import FitConfig, load_preset, with_prior, with_prior_weight
 from smplifyx.evaluation.generate import GeneratedPeople
 from smplifyx.evaluation.metrics import BODY_JOINTS, MILLIMETRES, similarity_align
 from smplifyx.keypoints import Keypoints, names
@@ -95,15 +95,8 @@ def draw_people(mocap: Path, count: int, seed: int = 0) -> GeneratedPeople:
 
 
 def config_of(prior: str, scale: float = 1.0, preset: str = "smplx") -> FitConfig:
-    """The preset with that pose prior, its residual's weight multiplied by `scale` in every stage."""
-    config = load_preset(preset)
-    stages = tuple(
-        stage.model_copy(
-            update={"weights": stage.weights.model_copy(update={"pose_prior": scale * stage.weights.pose_prior})}
-        )
-        for stage in config.stages
-    )
-    return config.model_copy(update={"pose_prior": prior, "stages": stages})
+    """The preset with that pose prior, its weight in every stage times `scale` beyond what the preset says of it."""
+    return with_prior_weight(with_prior(load_preset(preset), prior), scale)
 
 
 def lift(

@@ -11,6 +11,7 @@ One common energy, whoever made the fit: the last stage of the preset `smplx`, w
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import math
 import multiprocessing
 import os
@@ -36,6 +37,7 @@ from smplifyx.evaluation.generate import GeneratedPeople
 from smplifyx.evaluation.metrics import person_errors
 from smplifyx.fit import fit
 from smplifyx.keypoints import Keypoints
+from smplifyx.pose_priors.hands import recorded_hands
 from smplifyx.result import FitResult
 
 COMMON = "smplx"  # the preset whose last stage is everybody's judge
@@ -99,7 +101,8 @@ def _preset(setup: Setup, keypoints: Keypoints, camera: Camera, body: BodyModel)
 
 
 def _baseline(setup: Setup, keypoints: Keypoints, camera: Camera, body: BodyModel) -> Run:
-    before = _memory(setup.device)
+    before, hands = _memory(setup.device), recorded_hands(body.v_template)
+    body = dataclasses.replace(body, left_hand=hands[0], right_hand=hands[1])  # those of the presets: energies compare
     found = [fit_person(keypoints[i : i + 1], camera[i : i + 1], body) for i in range(setup.count)]
     stages = zip(*(one.trail for one in found), strict=True)
     trail = tuple((_mean([s for s, _ in stage]), BodyParams.cat([p for _, p in stage])) for stage in stages)

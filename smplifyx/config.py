@@ -154,6 +154,9 @@ class FitConfig(Settings):
     name: str
     summary: str
     pose_prior: str = "gaussian"
+    prior_scales: dict[
+        str, float
+    ] = {}  # on the weights of pose_prior where `with_prior` puts in the prior of that name
     betas: int = pydantic.Field(default=10, ge=0)
     expressions: int = pydantic.Field(default=10, ge=0)
     hand_prior: HandPrior = HandPrior.RECORDED
@@ -195,8 +198,22 @@ def read_settings(path: Path, schema: type[Settings]) -> Settings:
 
 
 def with_prior(config: FitConfig, name: str) -> FitConfig:
-    """The preset with another body-pose prior: a name, or a path (see `pose_priors.load_prior`)."""
-    return config.model_copy(update={"pose_prior": name})
+    """The preset with another body-pose prior: a name, or a path (see `pose_priors.load_prior`).
+
+    Latents of few numbers have less energy than poses of many: `prior_scales` tells what that prior's weights take.
+    """
+    scaled = with_prior_weight(config, config.prior_scales.get(name, 1.0))
+    return scaled.model_copy(update={"pose_prior": name})
+
+
+def with_prior_weight(config: FitConfig, scale: float) -> FitConfig:
+    """The preset with the weight of the pose prior times `scale` in every stage."""
+
+    def scaled(stage: StageConfig) -> StageConfig:
+        weights = stage.weights.model_copy(update={"pose_prior": scale * stage.weights.pose_prior})
+        return stage.model_copy(update={"weights": weights})
+
+    return config.model_copy(update={"stages": tuple(map(scaled, config.stages))})
 
 
 def with_free_focal(config: FitConfig) -> FitConfig:

@@ -86,7 +86,7 @@ def test_a_narrow_person_is_tried_from_behind_too(monkeypatch):
 
 def test_the_judge_agrees_with_the_fit():
     """Without the face contour, which a fit looks up once per stage and the judge at the bodies it is given."""
-    body, config = embedded_body(FLOAT), up_to(preset("fast"), 3, (Part.BODY, Part.HANDS, Part.FACE))
+    body, config = embedded_body(FLOAT), up_to(preset("fast"), 4, (Part.BODY, Part.HANDS, Part.FACE))
     result = fit(people().keypoints, people().camera, body, config)
     judged = common_energy(people().keypoints, result.camera, result.params, body, config)
     torch.testing.assert_close(judged, result.energy, rtol=1e-3, atol=1e-3)

@@ -1,0 +1,45 @@
+"""`--prior`: every prior that ships fits people, under the preset's own weight for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cases import embedded_body, preset
+from test_fit import FLOAT, people
+
+from smplifyx import rotations
+from smplifyx.config import with_prior, with_prior_weight
+from smplifyx.evaluation.metrics import person_errors
+from smplifyx.fit import fit
+from smplifyx.pose_priors import load_prior
+from smplifyx.scale.job import JobConfig, preset_of
+
+PRIORS = ("gaussian", "gmm", "vposer", "flow", "none")
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_every_prior_fits_people_and_keeps_its_latent(name: str) -> None:
+    result = fit(people().keypoints, people().camera, embedded_body(FLOAT), with_prior(preset("fast"), name))
+    prior = load_prior(name)
+    assert result.provenance.pose_prior == name and result.latent.shape == (8, prior.latent_dim)
+    error = person_errors(embedded_body(FLOAT), result.params, people().truth).pa_mpjpe
+    assert error.median() < (120 if name == "none" else 60)
+    decoded = prior.decode(result.latent)
+    assert (decoded - rotations.exp(result.params.body_pose)).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize(("name", "factor"), [("gmm", 1.0), ("vposer", 2.0), ("/some/where.ckpt", 1.0)])
+def test_the_preset_says_what_a_prior_weighs(tmp_path: Path, name: str, factor: float) -> None:
+    before = preset_of(JobConfig(keypoints=tmp_path, out=tmp_path))
+    after = preset_of(JobConfig(keypoints=tmp_path, out=tmp_path, prior=name))
+    assert after.pose_prior == name and before.pose_prior == "gmm"
+    weights = [[stage.weights.pose_prior for stage in config.stages] for config in (before, after)]
+    assert weights[1] == [factor * weight for weight in weights[0]] and max(weights[1]) > 0
+
+
+def test_only_the_weight_of_the_prior_is_scaled() -> None:
+    before, after = preset(), with_prior_weight(preset(), 3.0)
+    assert with_prior_weight(after, 1 / 3).stages[1].weights.limits == before.stages[1].weights.limits
+    assert after.stages[1].weights.shape == before.stages[1].weights.shape
+    assert after.stages[1].weights.pose_prior == 3 * before.stages[1].weights.pose_prior
