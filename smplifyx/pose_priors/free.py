@@ -8,24 +8,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .. import rotations
+from .joint_angles import JointAngles
 
 ANGLES = 63  # 21 joints x 3
 
 
 @dataclass(frozen=True, eq=False)
-class FreePrior:
+class FreePrior(JointAngles):
     """Every pose is as good as another; the latent is the flattened body pose (63 axis-angles, radians).
 
     `start` is the pose where fits begin.
     """
 
     start: Float[Tensor, " 63"]
-
-    @property
-    def latent_dim(self) -> int:
-        """63."""
-        return ANGLES
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> FreePrior:
         """A copy on `device` as `dtype`."""
@@ -34,18 +29,6 @@ class FreePrior:
     def mean(self) -> Float[Tensor, " 63"]:
         """Where fits begin."""
         return self.start
-
-    def decode(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch 21 3 3"]:
-        """The rotations of the latent's axis-angles."""
-        return rotations.exp(latent.unflatten(-1, (-1, 3)))
-
-    def velocity(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch 21 3 3"]:
-        """The left angular velocity of each joint per change of its own three numbers."""
-        return rotations.left_jacobian(latent.unflatten(-1, (-1, 3)))
-
-    def encode(self, rotation: Float[Tensor, "*batch 21 3 3"]) -> Float[Tensor, "*batch 63"]:
-        """The axis-angles, flattened."""
-        return rotations.log(rotation).flatten(-2)
 
     def residual(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch 0"]:
         """No rows."""

@@ -11,13 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .. import rotations
+from .joint_angles import JointAngles
 
 ROWS = 63  # 21 joints x 3
 
 
 @dataclass(frozen=True, eq=False)
-class GaussianPrior:
+class GaussianPrior(JointAngles):
     """N(center, covariance) of the flattened body pose, which is its own latent (63 numbers, radians).
 
     `whitening` W [rows, 63] gives the residual W (pose - center); W^T W is the precision. Fewer rows than 63 where the
@@ -55,11 +55,6 @@ class GaussianPrior:
         covariance = arrays["covariance"] + torch.diag((floor_scale * arrays["floor"]) ** 2)
         return cls.from_moments(arrays["mean"].float(), covariance, joints)
 
-    @property
-    def latent_dim(self) -> int:
-        """63."""
-        return self.center.shape[-1]
-
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> GaussianPrior:
         """A copy on `device` as `dtype`."""
         return GaussianPrior(self.center.to(device=device, dtype=dtype), self.whitening.to(device=device, dtype=dtype))
@@ -67,18 +62,6 @@ class GaussianPrior:
     def mean(self) -> Float[Tensor, " 63"]:
         """The mean pose, flattened."""
         return self.center
-
-    def decode(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch 21 3 3"]:
-        """The rotations of the latent, joint by joint."""
-        return rotations.exp(latent.unflatten(-1, (-1, 3)))
-
-    def velocity(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch 21 3 3"]:
-        """The left Jacobians of the axis-angles."""
-        return rotations.left_jacobian(latent.unflatten(-1, (-1, 3)))
-
-    def encode(self, rotation: Float[Tensor, "*batch 21 3 3"]) -> Float[Tensor, "*batch 63"]:
-        """The axis-angles, flattened."""
-        return rotations.log(rotation).flatten(-2)
 
     def residual(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch rows"]:
         """Whitened difference from the mean; the square sum is exactly -2 log density up to a constant."""

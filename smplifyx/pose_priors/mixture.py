@@ -10,15 +10,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .. import rotations
 from ..batching import COLUMNS, shared_matmul
 from .arrays import read_npz
+from .joint_angles import JointAngles
 
 ANGLES = 63  # 21 joints x 3
 
 
 @dataclass(frozen=True, eq=False)
-class MixturePrior:
+class MixturePrior(JointAngles):
     """max_k w_k N(means_k, covariance_k) of the flattened body pose, which is its own latent (63 numbers, radians).
 
     The best component stands for the sum, so that the density has residuals (Olson and Agarwal 2012; SMPLify, Bogo et
@@ -73,11 +73,6 @@ class MixturePrior:
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
 
-    @property
-    def latent_dim(self) -> int:
-        """63."""
-        return self.means.shape[-1]
-
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> MixturePrior:
         """A copy on `device` as `dtype`."""
         fields = (self.means, self.whitening, self.weights, self.offset)
@@ -89,18 +84,6 @@ class MixturePrior:
         The heaviest component's own mean would be likelier, but a fit that begins there tends to stay with it.
         """
         return (self.weights[:, None] * self.means).sum(0)
-
-    def decode(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch 21 3 3"]:
-        """The rotations of the latent's axis-angles."""
-        return rotations.exp(latent.unflatten(-1, (-1, 3)))
-
-    def velocity(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch 21 3 3"]:
-        """The left angular velocity of each joint per change of its own three numbers."""
-        return rotations.left_jacobian(latent.unflatten(-1, (-1, 3)))
-
-    def encode(self, rotation: Float[Tensor, "*batch 21 3 3"]) -> Float[Tensor, "*batch 63"]:
-        """The axis-angles, flattened."""
-        return rotations.log(rotation).flatten(-2)
 
     def residual(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch 64"]:
         """Whitened difference from the best component's mean, and the root of that component's offset.
