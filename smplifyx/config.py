@@ -154,9 +154,7 @@ class FitConfig(Settings):
     name: str
     summary: str
     pose_prior: str = "gaussian"
-    prior_scales: dict[
-        str, float
-    ] = {}  # on the weights of pose_prior where `with_prior` puts in the prior of that name
+    prior_scales: dict[str, float] = {}  # on the weights of pose_prior where `with_prior` puts in a prior of that kind
     betas: int = pydantic.Field(default=10, ge=0)
     expressions: int = pydantic.Field(default=10, ge=0)
     hand_prior: HandPrior = HandPrior.RECORDED
@@ -197,12 +195,12 @@ def read_settings(path: Path, schema: type[Settings]) -> Settings:
         raise ConfigError(f"{path}: {'; '.join(faults)}") from error
 
 
-def with_prior(config: FitConfig, name: str) -> FitConfig:
-    """The preset with another body-pose prior: a name, or a path (see `pose_priors.load_prior`).
+def with_prior(config: FitConfig, name: str, kind: str | None = None) -> FitConfig:
+    """The preset with another body-pose prior: a name, or a path (see `pose_priors.load_prior`) to one of that kind.
 
-    Latents of few numbers have less energy than poses of many: `prior_scales` tells what that prior's weights take.
+    Latents of few numbers have less energy than poses of many: `prior_scales` tells what that kind's weights take.
     """
-    scaled = with_prior_weight(config, config.prior_scales.get(name, 1.0))
+    scaled = with_prior_weight(config, config.prior_scales.get(kind or name, 1.0))
     return scaled.model_copy(update={"pose_prior": name})
 
 

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 from cases import embedded_body, preset
+from job_tools import run_quick
 from test_fit import FLOAT, people
 
-from smplifyx import rotations
+from smplifyx import assets, rotations
 from smplifyx.config import with_prior, with_prior_weight
 from smplifyx.evaluation.metrics import person_errors
 from smplifyx.fit import fit
 from smplifyx.pose_priors import load_prior
 from smplifyx.scale.job import JobConfig, preset_of
 
+SHIPPED = assets.folder("priors") / "pose"
 PRIORS = ("gaussian", "gmm", "vposer", "flow", "none")
 
 
@@ -29,7 +31,10 @@ def test_every_prior_fits_people_and_keeps_its_latent(name: str) -> None:
     assert (decoded - rotations.exp(result.params.body_pose)).abs().max() < 1e-4
 
 
-@pytest.mark.parametrize(("name", "factor"), [("gmm", 1.0), ("vposer", 2.0), ("/some/where.ckpt", 1.0)])
+@pytest.mark.parametrize(
+    ("name", "factor"),
+    [("gmm", 1.0), ("vposer", 2.0), (str(SHIPPED / "vposer"), 2.0), (str(SHIPPED / "flow.npz"), 1.0)],
+)
 def test_the_preset_says_what_a_prior_weighs(tmp_path: Path, name: str, factor: float) -> None:
     before = preset_of(JobConfig(keypoints=tmp_path, out=tmp_path))
     after = preset_of(JobConfig(keypoints=tmp_path, out=tmp_path, prior=name))
@@ -43,3 +48,13 @@ def test_only_the_weight_of_the_prior_is_scaled() -> None:
     assert with_prior_weight(after, 1 / 3).stages[1].weights.limits == before.stages[1].weights.limits
     assert after.stages[1].weights.shape == before.stages[1].weights.shape
     assert after.stages[1].weights.pose_prior == 3 * before.stages[1].weights.pose_prior
+
+
+@pytest.mark.parametrize(
+    ("prior", "message"), [("nonsense", "no pose prior 'nonsense'"), (__file__, "test_prior_choice")]
+)
+def test_a_prior_that_does_not_load_is_told_before_anybody_is_fitted(tmp_path: Path, prior: str, message: str) -> None:
+    (tmp_path / "in").mkdir()
+    with pytest.raises(ValueError, match=message):
+        run_quick(tmp_path / "in", tmp_path / "out", prior=prior)
+    assert not (tmp_path / "out" / "summary.csv").exists()

@@ -2,6 +2,6 @@
 
 from .contract import PosePrior
 from .gaussian import GaussianPrior
-from .loading import load_prior
+from .loading import kind_of, load_prior
 
-__all__ = ["GaussianPrior", "PosePrior", "load_prior"]
+__all__ = ["GaussianPrior", "PosePrior", "kind_of", "load_prior"]

@@ -16,6 +16,7 @@ from .gaussian import GaussianPrior
 from .gmm_files import load_gmm
 from .mixture import MixturePrior
 from .torch_files import LEGACY_MAGIC, ZIP_MAGIC
+from .vae import VaePrior
 from .vposer_files import load_vposer
 
 
@@ -32,6 +33,12 @@ def load_prior(name_or_path: str | Path) -> PosePrior:
     if not path.exists():
         raise ValueError(f"no pose prior {str(name_or_path)!r}: expected {', '.join(known)} or a path to one")
     return _loaded(str(path), path.stat().st_mtime_ns)
+
+
+def kind_of(name_or_path: str | Path) -> str:
+    """Which of the priors that ship a prior is like: gaussian, gmm, vposer, flow or none. Raises as `load_prior`."""
+    kinds = {VaePrior: "vposer", FlowPrior: "flow", MixturePrior: "gmm", GaussianPrior: "gaussian", FreePrior: "none"}
+    return kinds[type(load_prior(name_or_path))]
 
 
 @lru_cache(maxsize=8)  # read once, since every batch asks

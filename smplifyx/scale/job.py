@@ -101,10 +101,12 @@ FREE_TO_CHANGE = ("out", "device", "batch_size", "overlay", "mesh", "report", "r
 
 
 def preset_of(job: JobConfig) -> FitConfig:
-    """The preset that a job names, as the job has it. Raises ConfigError in one line."""
+    """The preset that a job names, as the job has it. Raises ValueError in one line for what does not load."""
+    from ..pose_priors import kind_of  # here: --help does not wait for torch
+
     config = load_preset(job.preset)
     if job.prior:
-        config = with_prior(config, job.prior)
+        config = with_prior(config, job.prior, kind_of(job.prior))
     return with_free_focal(config) if job.free_focal else config
 
 
