@@ -210,7 +210,7 @@ def main() -> None:
     for name in options.prior:
         try:
             columns[name] = measured(name, scales.get(name, 1.0), options.preset, people, photos, poses)
-        except (ValueError, OSError, NotImplementedError) as error:
+        except (ValueError, OSError) as error:
             print(f"{name}: left out: {error}")
     if columns:
         print(table(columns))

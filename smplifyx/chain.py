@@ -29,10 +29,9 @@ MADE_BY = MappingProxyType({  # inputs of the terms that are not unknowns themse
     "body_pose": Block.BODY, "left_hand_pose": Block.LEFT_HAND, "right_hand_pose": Block.RIGHT_HAND,
     "up": Block.GLOBAL_ORIENT,
 })  # fmt: skip
-
-
 HAND_TURNS = MappingProxyType({  # where they are among `Decoder.turns`
-    "left_hand_pose": slice(4, 19), "right_hand_pose": slice(19, 34),
+    name: slice(TURNED.index(POSE_ROWS[name].start), TURNED.index(POSE_ROWS[name].stop - 1) + 1)
+    for name in ("left_hand_pose", "right_hand_pose")
 })  # fmt: skip
 
 

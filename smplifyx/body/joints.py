@@ -42,6 +42,7 @@ _PARENT_NAMES = MappingProxyType({
 })  # fmt: skip
 
 JOINT_NAMES: tuple[str, ...] = tuple(_PARENT_NAMES[BodyKind.SMPLX])
+BODY_POSE_JOINTS = JOINT_NAMES[1:22]  # the joints of `BodyParams.body_pose`
 JOINT_INDEX = MappingProxyType({name: i for i, name in enumerate(JOINT_NAMES)})
 
 
@@ -72,3 +73,8 @@ def levels(parents: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
     while len(depth) <= len(parents):
         depth |= {j: depth[p] + 1 for j, p in enumerate(parents) if j not in depth and p in depth}
     return tuple(tuple(j for j in range(len(parents)) if depth[j] == d) for d in range(max(depth.values()) + 1))
+
+
+def sideless(name: str) -> str:
+    """A joint's name without its side."""
+    return name.removeprefix("left_").removeprefix("right_")

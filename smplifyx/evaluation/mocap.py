@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from ..body.joints import sideless
 from .bvh import Clip, iter_clips
 from .retarget import BODY_JOINTS, PARENTS, Poses, concatenate, pose_joints, retarget
 
@@ -84,7 +85,7 @@ def plausible(poses: Poses) -> Bool[NDArray, " frames"]:
     angle = np.linalg.norm(poses.body_pose, axis=-1)
     sound = np.ones(len(angle), dtype=bool)
     for joint, name in enumerate(BODY_JOINTS[1:]):
-        kind, rotvec = name.removeprefix("left_").removeprefix("right_"), poses.body_pose[:, joint]
+        kind, rotvec = sideless(name), poses.body_pose[:, joint]
         sound &= angle[:, joint] < LARGEST.get(kind, np.inf)
         if kind == "knee":
             sound &= _inside(rotvec[:, 0], KNEE_FLEXION) & (np.abs(rotvec[:, 1:]).max(1) < OFF_HINGE)

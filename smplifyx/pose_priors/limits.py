@@ -13,10 +13,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .. import assets
-from ..body.joints import JOINT_NAMES
+from ..body.joints import BODY_POSE_JOINTS, JOINT_NAMES
 
 AXES = "xyz"
-BODY_POSE_JOINTS = JOINT_NAMES[1:22]  # the joints of `BodyParams.body_pose`
 HAND_POSE_JOINTS = JOINT_NAMES[25:]  # those of `left_hand_pose`, then those of `right_hand_pose`
 HAND_ANGLES = 45
 

@@ -17,11 +17,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .. import rotations
-from ..body.joints import JOINT_NAMES
+from ..body.joints import BODY_POSE_JOINTS as JOINTS
+from ..body.joints import JOINT_INDEX, sideless
 from ..pose_priors.limits import body_limits
 from .contract import PoseSet
 
-JOINTS = JOINT_NAMES[1:22]
 LEGS = tuple(j for j, name in enumerate(JOINTS) if name.split("_")[-1] in ("hip", "knee", "ankle", "foot"))
 
 # Standard deviation that each joint should show at least, radians about its own x, y, z; both sides alike. The share
@@ -37,11 +37,6 @@ SPREAD = MappingProxyType({
 SHARED = MappingProxyType({"head": 0.75, "collar": 0.5})
 RHYTHM_FROM = torch.pi / 6  # the arm's elevation from which the shoulder girdle goes along (Inman et al. 1944)
 SHARES = (0.5, 0.25, 0.125, 0.0)  # of a turn that leads out of the limits, tried in order
-
-
-def kind_of(name: str) -> str:
-    """A joint's name without its side."""
-    return name.removeprefix("left_").removeprefix("right_")
 
 
 @dataclass(frozen=True)
@@ -97,7 +92,9 @@ class Fill:
         angles = rotations.log(poses.rotations)
         mean = (angles * poses.weights[:, None, None]).sum(0)
         shown = ((angles - mean).square() * poses.weights[:, None, None]).sum(0)
-        wanted = torch.tensor([SPREAD[kind_of(name)][0] if kind_of(name) in SPREAD else (0.0,) * 3 for name in JOINTS])
+        wanted = torch.tensor(
+            [SPREAD[sideless(name)][0] if sideless(name) in SPREAD else (0.0,) * 3 for name in JOINTS]
+        )
         added = settings.spread * (wanted.square() - shown).clamp(min=0).sqrt()
         arms = torch.stack([_bone(rest_joints, side) for side in ("left", "right")])
         still = bool(shown[[JOINTS.index("left_collar"), JOINTS.index("right_collar")]].max() < 1e-4)
@@ -166,7 +163,7 @@ class Fill:
 
 
 def _bone(rest_joints: Tensor, side: str) -> Tensor:
-    start, end = (rest_joints[JOINT_NAMES.index(f"{side}_{joint}")] for joint in ("shoulder", "elbow"))
+    start, end = (rest_joints[JOINT_INDEX[f"{side}_{joint}"]] for joint in ("shoulder", "elbow"))
     return (end - start) / (end - start).norm()
 
 

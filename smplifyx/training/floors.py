@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from .fill import JOINTS, kind_of
+from ..body.joints import BODY_POSE_JOINTS, sideless
 
 # Standard deviation in radians added in quadrature, about x, y, z of the joint at rest; both sides alike.
 FLOORS = MappingProxyType({
@@ -26,4 +26,4 @@ DEFAULT_FLOOR = ((0.15, 0.15, 0.15), "12 subjects are few, and detectors' joints
 def floor_of(table: Mapping[str, tuple[float, float, float]]) -> Float[NDArray, " 63"]:
     """The table's entry (radians) for each of the 21 joints, `table["others"]` or the default for the rest."""
     others = table.get("others", DEFAULT_FLOOR[0])
-    return np.array([table.get(kind_of(name), others) for name in JOINTS]).ravel()
+    return np.array([table.get(sideless(name), others) for name in BODY_POSE_JOINTS]).ravel()
