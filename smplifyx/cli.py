@@ -15,7 +15,7 @@ from .scale.job import Drawer, JobConfig, MeshFormat, load_job
 from .training.options import TrainOptions
 
 if TYPE_CHECKING:  # torch is loaded by the commands that need it, so that --help does not wait for it
-    from .deliver import Wanted
+    from .deliver import Drawing
     from .scale.store import Store
 
 NOTHING_DONE, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -96,13 +96,17 @@ def render(out: OUT_FOLDER, /, mesh: MESH = None, renderer: Drawer = Drawer.SOFT
         renderer: pyrender needs the extra [render] and GL libraries
         quiet: no progress bar, no closing line
     """
-    from .deliver import Wanted
-    from .scale.store import Store
+    from .deliver import Wanted, count_frames, draw_all, report
+    from .scale.store import Store, read_record
     from .viz import Renderer
 
-    wanted = Wanted(overlay=True, mesh=mesh, report=True, renderer=Renderer(renderer.value), again=True)
-    _say(quiet, f"see {_deliver(Store(out), wanted, quiet)}")
-    return 0
+    store, wanted = Store(out), Wanted(True, mesh, True, Renderer(renderer.value), again=True)
+    wanted.check()
+    read_record(store)
+    with tqdm(total=count_frames(store), unit="picture", disable=quiet, dynamic_ncols=True, file=sys.stderr) as bar:
+        drawing = draw_all(store, wanted, bar.update)
+    _say(quiet, f"see {report(store)}")
+    return _complain_of(drawing, store) if drawing.failed else 0
 
 
 @app.command
@@ -157,40 +161,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(job: JobConfig) -> int:
-    from .deliver import Wanted
-    from .scale.runner import run_job
+    from .deliver import Artist, Drawing, Wanted, report
+    from .scale.runner import UNTAKEN, run_job
+    from .scale.store import Store
     from .viz import Renderer
 
+    wanted = Wanted(job.overlay, job.mesh, job.report, Renderer(job.renderer.value))
+    wanted.check()
+    drawing = Drawing(Artist(Store(job.out), wanted, job.model, job.kid_template)) if wanted.anything else None
     bar = Bar(job.quiet)
     try:
-        outcome = run_job(job, bar)
+        outcome = run_job(job, bar, frames=drawing or UNTAKEN)
     finally:
         bar.end()
-    wanted = Wanted(job.overlay, job.mesh, job.report, Renderer(job.renderer.value))
-    page = _deliver(outcome.store, wanted, job.quiet) if job.overlay or job.mesh or job.report else None
+    page = report(outcome.store) if job.report else None
     counts = ", ".join(f"{count} {status.value}" for status, count in outcome.counts.most_common()) or "nothing to read"
     _say(job.quiet, f"{counts}; see {page or outcome.store.summary}")
+    if drawing and drawing.failed:
+        _complain_of(drawing, outcome.store)
     if outcome.fitted:
         return 0
     return _complain(f"nobody could be fitted; {outcome.store.summary} says why", NOTHING_DONE)
 
 
-def _deliver(store: Store, wanted: Wanted, quiet: bool) -> Path | None:
-    """Draws and exports what is wanted, under a bar of its own."""
-    import torch
-
-    from .deliver import count_frames, deliver
-    from .scale.batches import Bodies
-    from .scale.store import read_record
-    from .viz.pyrender_backend import RendererUnavailable
-
-    model, kid = (path and Path(path) for path in map(read_record(store)["job"].get, ("model", "kid_template")))
-    bodies = Bodies(model, torch.device("cpu"), kid)
-    with tqdm(total=count_frames(store), unit="picture", disable=quiet, dynamic_ncols=True, file=sys.stderr) as bar:
-        try:
-            return deliver(store, bodies, wanted, bar.update)
-        except RendererUnavailable as error:
-            raise ConfigError(str(error)) from error
+def _complain_of(drawing: Drawing, store: Store) -> int:
+    """Says that pictures are missing; bad only if all are."""
+    code = 0 if drawing.made else NOTHING_DONE
+    return _complain(f"{drawing.failed} photos could not be drawn; {store.log} says why", code)
 
 
 def _say(quiet: bool, line: str) -> None:

@@ -8,12 +8,12 @@ import torch
 
 BYTES_PER_PERSON = 4 * 2**20  # measured: 1.2 MB (default preset, float32); the 2019 preset and big models need more
 SHARE = 0.5  # of the free memory that a batch may take
-LARGEST = {"cpu": 64, "cuda": 4096}  # a CPU gains nothing from more, and a killed run loses less
+LARGEST = {"cpu": 256, "cuda": 4096}  # a CPU gains nothing from more, and a killed run loses no more than this
 FALLBACK = 2 * 2**30  # bytes believed free where the system does not tell
 
 
 def auto_batch_size(device: torch.device) -> int:
-    """People per batch that fit in half of the device's free memory: 1 to 64 on a CPU, to 4096 on a GPU."""
+    """People per batch that fit in half of the device's free memory: 1 to 256 on a CPU, to 4096 on a GPU."""
     fitting = int(SHARE * free_bytes(device) / BYTES_PER_PERSON)
     return max(1, min(fitting, LARGEST.get(device.type, LARGEST["cpu"])))
 

@@ -16,7 +16,7 @@ from ..result_file import ResultFileError, replacing
 from .summary import is_temporary
 
 MADE_BY = "smplifyx"  # first key of a config.yaml that is ours
-FOLDERS = ("results", "overlays", "pictures", "meshes")  # what a job may make, and --overwrite remove
+FOLDERS = ("results", "overlays", "pictures", "meshes", "pages")  # what a job may make, and --overwrite remove
 FILES = ("summary.csv", "config.yaml", "log.txt", "index.html")
 LONGEST_PART = 120  # bytes; file systems allow 255
 DEEPEST = 8  # folders

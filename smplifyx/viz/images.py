@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from ..result_file import replacing
 from .scene import Image
 
 
@@ -19,9 +19,7 @@ def write_image(path: Path, image: Image, quality: int = 90) -> Path:
     if path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
         raise ValueError(f"{path}: images are written as .jpg or .png")
     options = [cv2.IMWRITE_JPEG_QUALITY, quality] if path.suffix.lower() != ".png" else []
-    _, data = cv2.imencode(path.suffix, np.ascontiguousarray(image[..., ::-1]), options)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    partial.write_bytes(data.tobytes())
-    os.replace(partial, path)
+    _, data = cv2.imencode(path.suffix, cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR), options)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
     return path

@@ -40,6 +40,8 @@ def join(meshes: Sequence[Mesh]) -> Mesh:
 
 def clip_near(mesh: Mesh, near: float = NEAREST) -> Mesh:
     """The part of a mesh farther than `near` metres: faces across the plane are cut, faces with NaN corners dropped."""
+    if (mesh.vertices[:, 2] > near).all() and np.isfinite(mesh.vertices).all():
+        return mesh
     finite = np.isfinite(mesh.vertices).all(1)
     faces = mesh.faces[finite[mesh.faces].all(1)]
     vertices = np.where(finite[:, None], mesh.vertices, 0.0)

@@ -69,31 +69,33 @@ def _trusted(person: Person) -> np.ndarray:
 
 def _draw_bones(out: Image, keypoints: np.ndarray, radius: float) -> None:
     thickness = max(1, round(0.5 * radius))
+    places, seen = _fixed(keypoints), keypoints[:, 2] > 0
     for names in BONES:
-        a, b = (keypoints[POINT_INDEX[name]] for name in names)
-        if a[2] > 0 and b[2] > 0:
-            cv2.line(out, _fixed(a), _fixed(b), EDGE, thickness + (1 if thickness == 1 else 2), cv2.LINE_AA, _SHIFT)
-            cv2.line(out, _fixed(a), _fixed(b), BONE, thickness, cv2.LINE_AA, _SHIFT)
+        a, b = (POINT_INDEX[name] for name in names)
+        if seen[a] and seen[b]:
+            cv2.line(out, places[a], places[b], EDGE, thickness + (1 if thickness == 1 else 2), cv2.LINE_AA, _SHIFT)
+            cv2.line(out, places[a], places[b], BONE, thickness, cv2.LINE_AA, _SHIFT)
 
 
 def _draw_dots(out: Image, keypoints: np.ndarray, radius: float) -> None:
     for part, colour, relative in DOTS:
         size = max(0.8, radius * relative)
-        for point in keypoints[part][keypoints[part][:, 2] > 0]:
-            cv2.circle(out, _fixed(point), int((size + 0.8) * 2**_SHIFT), EDGE, cv2.FILLED, cv2.LINE_AA, _SHIFT)
-            cv2.circle(out, _fixed(point), int(size * 2**_SHIFT), colour, cv2.FILLED, cv2.LINE_AA, _SHIFT)
+        for place in _fixed(keypoints[part][keypoints[part][:, 2] > 0]):
+            cv2.circle(out, place, int((size + 0.8) * 2**_SHIFT), EDGE, cv2.FILLED, cv2.LINE_AA, _SHIFT)
+            cv2.circle(out, place, int(size * 2**_SHIFT), colour, cv2.FILLED, cv2.LINE_AA, _SHIFT)
 
 
 def _draw_crosses(out: Image, points: np.ndarray, marked: np.ndarray, radius: float) -> None:
     for part, _, relative in DOTS:
         arm = max(1.5, 1.3 * radius * relative)
-        for point in points[part][marked[part] & np.isfinite(points[part]).all(1)]:
-            for dx, dy in ((arm, arm), (arm, -arm)):
-                ends = _fixed(point - (dx, dy)), _fixed(point + (dx, dy))
-                cv2.line(out, *ends, CROSS, max(1, round(0.4 * radius * relative)), cv2.LINE_AA, _SHIFT)
+        drawn = points[part][marked[part] & np.isfinite(points[part]).all(1)]
+        thickness = max(1, round(0.4 * radius * relative))
+        corners = (_fixed(drawn + np.array(sign) * arm) for sign in ((-1, -1), (1, 1), (-1, 1), (1, -1)))
+        for a, b, c, d in zip(*corners, strict=True):
+            cv2.line(out, a, b, CROSS, thickness, cv2.LINE_AA, _SHIFT)
+            cv2.line(out, c, d, CROSS, thickness, cv2.LINE_AA, _SHIFT)
 
 
-def _fixed(point: np.ndarray) -> tuple[int, int]:
-    """A position in pixels as cv2 wants it; cv2 counts from pixel centres, keypoints from the image's corner."""
-    x, y = np.clip(point[:2] - 0.5, -1e5, 1e5) * 2**_SHIFT
-    return int(round(x)), int(round(y))
+def _fixed(points: np.ndarray) -> list[list[int]]:
+    """Positions in pixels as cv2 wants them; cv2 counts from pixel centres, keypoints from the image's corner."""
+    return np.rint(np.clip(points[:, :2] - 0.5, -1e5, 1e5) * 2**_SHIFT).astype(int).tolist()

@@ -7,7 +7,7 @@ from functools import reduce
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 
 from ..camera import NEAREST
 from .mesh import Mesh, clip_near
@@ -54,16 +54,26 @@ def frame(mesh: Mesh, K: Float[np.ndarray, "3 3"], size: tuple[int, int]) -> Fra
     mesh = clip_near(mesh)
     z = np.maximum(mesh.vertices[:, 2:], NEAREST)
     uv = mesh.vertices / z @ np.asarray(K, np.float64)[:2].T
-    corners = [uv[mesh.faces[:, i]] for i in range(3)]
-    low, high = reduce(np.minimum, corners), reduce(np.maximum, corners)
-    seen = ((high > 0) & (low < np.array(size))).all(1)
-    if not seen.any():
+    faces = _faces_within(uv, mesh.faces, size)
+    if not len(faces):
         return None
-    left, top = np.floor(np.clip(low[seen].min(0), 0, np.array(size) - 1)).astype(int)
-    right, bottom = np.ceil(np.clip(high[seen].max(0), 1, size)).astype(int)
-    kept = Mesh(mesh.vertices, mesh.faces[seen], mesh.colours)
+    used = uv[faces.ravel()] if len(faces) < len(mesh.faces) else uv
+    left, top = np.floor(np.clip(used.min(0), 0, np.array(size) - 1)).astype(int)
+    right, bottom = np.ceil(np.clip(used.max(0), 1, size)).astype(int)
+    kept = Mesh(mesh.vertices, faces, mesh.colours)
     projected = np.concatenate([uv - (left, top), z], 1)
     return Frame(kept, projected, int(left), int(top), int(right - left), int(bottom - top))
+
+
+def _faces_within(
+    uv: Float[np.ndarray, "v 2"], faces: Integer[np.ndarray, "f 3"], size: tuple[int, int]
+) -> Integer[np.ndarray, "g 3"]:
+    """The faces whose boxes touch the image."""
+    if ((uv > 0) & (uv < size)).all():
+        return faces
+    corners = [uv[faces[:, i]] for i in range(3)]
+    low, high = reduce(np.minimum, corners), reduce(np.maximum, corners)
+    return faces[((high > 0) & (low < size)).all(1)]
 
 
 def rasterise(
@@ -102,8 +112,10 @@ def _draw_band(layer: Layer, view: Frame, rows: slice, supersample: int, fill: F
     corners = (view.corners - (0, rows.start, 0)) * (supersample, supersample, 1)
     small = (view.width, rows.stop - rows.start)
     size = (small[0] * supersample, small[1] * supersample)
-    v = [corners[view.mesh.faces[:, i], 1] for i in range(3)]
-    faces = view.mesh.faces[(reduce(np.maximum, v) > 0) & (reduce(np.minimum, v) < size[1])]
+    faces = view.mesh.faces
+    if small[1] < view.height:
+        v = [corners[faces[:, i], 1] for i in range(3)]
+        faces = faces[(reduce(np.maximum, v) > 0) & (reduce(np.minimum, v) < size[1])]
     if not len(faces):
         return
     depth, colour = fill(corners, faces, view.mesh.colours, size)
