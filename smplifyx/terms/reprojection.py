@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 import torch
 from torch import Tensor
 
 from .scene import Observation, Rows, Scene, Slopes
 
+LEAST_SHRINK = 0.1  # of `Curvature.CORRECTED`: outliers bend the energy downwards, a solver needs it upwards
+
+
+class Curvature(Enum):
+    """How the energy is said to bend along and across an error; its gradient is exact in any case.
+
+    The energy of the error e is f(|e|^2) with f(z) = rho^2 z / (z + rho^2), and s = rho / sqrt(z + rho^2) falls from 1
+    to 0 for outliers: f' = s^4, and f' + 2 z f'' = s^4 (4 s^2 - 3).
+    """
+
+    REWEIGHTED = "reweighted"  # s^4 both ways, iteratively reweighted least squares: never less than the energy's own
+    CORRECTED = "corrected"  # s^4 across, s^4 (4 s^2 - 3) along, kept positive: the energy's own (Triggs et al. 2000)
+    ROWS = "rows"  # s^2 across, s^6 along: Gauss-Newton on the residual s e
+
 
 @dataclass(frozen=True)
 class Reprojection:
-    """gain x GMoF of the distance between projection and detection (Geman-McClure, rho r / sqrt(r^2 + rho^2)).
+    """gain x GMoF of the distance between projection and detection (Geman-McClure, rho r / sqrt(r^2 + rho^2))."""
 
-    Slopes are those of iteratively reweighted least squares: the exact gradient, and a curvature that stays positive
-    for outliers.
-    """
-
-    per_coordinate: bool = False
+    per_coordinate: bool = False  # x and y are two errors
+    curvature: Curvature = Curvature.REWEIGHTED
 
     def __call__(self, scene: Scene) -> Rows:
         seen = scene.observation
@@ -27,7 +39,39 @@ class Reprojection:
         rho = seen.rho[..., None]
         squash = rho / torch.sqrt(square + rho * rho)
         residual = (seen.gain[..., None] * squash * error).flatten(1)
-        return Rows(residual, lambda: _slopes(scene, error, squash))
+        return Rows(residual, lambda: self._slopes(scene, error, squash))
+
+    def _slopes(self, scene: Scene, error: Tensor, squash: Tensor) -> Slopes:
+        """Rows `pull e` with slopes `across de`, shrunk along e, so that pull x across x shrink = gain^2 s^4."""
+        seen, points, zoom = scene.observation, scene["points"], scene["focal"].exp()[:, None]
+        across, pull, shrink = self._bend(squash)
+        gain = seen.gain[..., None]
+        scale = gain * across / seen.unit[..., None] * zoom
+        offset = seen.camera.project(points) - seen.camera.center[:, None]
+        wrt = {
+            "points": scale[..., None] * seen.camera.projection_jacobian(points),
+            "focal": (scale * offset)[..., None],
+        }
+        if shrink is not None:
+            wrt = {name: self._shrunk(slope, error, shrink) for name, slope in wrt.items()}
+        return Slopes((gain * pull * error).flatten(1), wrt | {"focal": wrt["focal"].flatten(1, 2)})
+
+    def _bend(self, squash: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """`across`, `pull` (both without the gain) and `shrink` (None: 1) of each error."""
+        square = squash * squash
+        if self.curvature is Curvature.ROWS:
+            return squash, squash, square
+        if self.curvature is Curvature.CORRECTED:
+            shrink = (4 * square - 3).clamp_min(LEAST_SHRINK**2).sqrt()
+            return square, square / shrink, shrink
+        return square, square, None
+
+    def _shrunk(self, slope: Tensor, error: Tensor, shrink: Tensor) -> Tensor:
+        """Slopes [b, p, 2, d] of the errors, times `shrink` along them."""
+        if self.per_coordinate:
+            return slope * shrink[..., None]
+        along = torch.nn.functional.normalize(error, dim=-1)[..., None]
+        return slope - (1 - shrink)[..., None] * along * (along * slope).sum(-2, keepdim=True)
 
 
 def _error(seen: Observation, points: Tensor, focal: Tensor) -> Tensor:
@@ -35,17 +79,3 @@ def _error(seen: Observation, points: Tensor, focal: Tensor) -> Tensor:
     center = seen.camera.center[:, None]
     pixels = (seen.camera.project(points) - center) * focal.exp()[:, None] + center
     return (pixels - seen.target) / seen.unit[..., None]
-
-
-def _slopes(scene: Scene, error: Tensor, squash: Tensor) -> Slopes:
-    seen, points, zoom = scene.observation, scene["points"], scene["focal"].exp()[:, None]
-    weight = seen.gain[..., None] * squash * squash
-    scale = weight / seen.unit[..., None] * zoom
-    offset = seen.camera.project(points) - seen.camera.center[:, None]
-    return Slopes(
-        rows=(weight * error).flatten(1),
-        wrt={
-            "points": scale[..., None] * seen.camera.projection_jacobian(points),
-            "focal": (scale * offset).flatten(1)[..., None],
-        },
-    )

@@ -1,0 +1,88 @@
+"""The data term: its gradient is exact however it is linearised, and each curvature is what it says."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from cases import DOUBLE, camera
+
+from smplifyx.terms.reprojection import LEAST_SHRINK, Curvature, Reprojection
+from smplifyx.terms.scene import Observation, Scene
+
+TERMS = [Reprojection(apart, curvature) for apart in (False, True) for curvature in Curvature]
+
+
+def scene(errors: tuple[float, ...] = (0.0, 3.0, 10.0, 30.0, 90.0)) -> Scene:
+    """Points seen so many pixels away from where they are, in random directions; rho is 20."""
+    generator = torch.Generator().manual_seed(0)
+    count = len(errors)
+    points = torch.randn(2, count, 3, generator=generator, dtype=DOUBLE) * 0.3 + torch.tensor([0.0, 0.0, 4.0])
+    away = torch.nn.functional.normalize(torch.randn(2, count, 2, generator=generator, dtype=DOUBLE), dim=-1)
+    focal, unit = torch.tensor([[0.1], [-0.2]], dtype=DOUBLE), torch.full((2, count), 2.0, dtype=DOUBLE)
+    center = camera(2).center[:, None]
+    seen = (camera(2).project(points) - center) * focal.exp()[:, None] + center
+    target = seen + torch.tensor(errors, dtype=DOUBLE)[:, None] * away
+    gain = 0.5 + torch.rand(2, count, generator=generator, dtype=DOUBLE)
+    nobody = torch.zeros(2, 0, 0, dtype=torch.int64)
+    observation = Observation(camera(2), target, gain, unit, 10 * torch.ones_like(unit), unit[:, 0], unit[:, 0], nobody)
+    return Scene({"points": points, "focal": focal}, observation)
+
+
+def energy_of(term: Reprojection, at: Scene, points: torch.Tensor, focal: torch.Tensor) -> torch.Tensor:
+    return term(Scene({"points": points, "focal": focal}, at.observation)).residual.square().sum()
+
+
+@pytest.mark.parametrize("term", TERMS, ids=str)
+def test_the_gradient_is_exact(term):
+    at = scene()
+    inputs = at["points"].clone().requires_grad_(), at["focal"].clone().requires_grad_()
+    by_point, by_focal = torch.autograd.grad(energy_of(term, at, *inputs), inputs)
+    slopes = term(at).slopes()
+    rows = slopes.rows.unflatten(1, (-1, 2))
+    found = 2 * (slopes.wrt["points"] * rows[..., None]).sum(-2)
+    torch.testing.assert_close(found, by_point, rtol=1e-6, atol=1e-6 * float(by_point.abs().max()))
+    found = 2 * (slopes.wrt["focal"] * slopes.rows[..., None]).sum(-2)
+    torch.testing.assert_close(found, by_focal, rtol=1e-6, atol=1e-6 * float(by_focal.abs().max()))
+
+
+def curvature(term: Reprojection, at: Scene) -> torch.Tensor:
+    """[b, p, 2, 2]: of each point's energy as it moves in the image plane, where the projection is linear."""
+    slope = term(at).slopes().wrt["points"][..., :2]
+    return 2 * slope.mT @ slope
+
+
+def true_curvature(term: Reprojection, at: Scene) -> torch.Tensor:
+    whole = torch.autograd.functional.hessian(lambda points: energy_of(term, at, points, at["focal"]), at["points"])
+    return torch.stack([torch.stack([whole[b, p, :2, b, p, :2] for p in range(whole.shape[1])]) for b in range(2)])
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_corrected_curvature_is_the_true_one_where_that_is_positive(apart):
+    term, at = Reprojection(apart, Curvature.CORRECTED), scene((0.0, 1.0, 4.0, 11.0))  # rho / sqrt(3) is 11.5
+    expected = true_curvature(term, at)
+    torch.testing.assert_close(curvature(term, at), expected, rtol=1e-6, atol=1e-6 * float(expected.max()))
+
+
+def test_the_corrected_curvature_of_an_outlier_stays_positive():
+    found = torch.linalg.eigvalsh(curvature(Reprojection(curvature=Curvature.CORRECTED), scene((90.0,))))
+    torch.testing.assert_close(found[..., 0], LEAST_SHRINK**2 * found[..., 1])
+
+
+def test_the_reweighted_curvature_is_never_less_than_the_true_one():
+    at = scene()
+    surplus = curvature(Reprojection(), at) - true_curvature(Reprojection(), at)
+    assert float(torch.linalg.eigvalsh(surplus).min()) > -1e-6 * float(surplus.max())
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_rows_are_the_residual_and_its_jacobian(apart):
+    term, at = Reprojection(apart, Curvature.ROWS), scene()
+    slopes = term(at).slopes()
+    torch.testing.assert_close(slopes.rows, term(at).residual)
+
+    def residual(points: torch.Tensor) -> torch.Tensor:
+        return term(Scene({"points": points, "focal": at["focal"]}, at.observation)).residual.sum(0)
+
+    jacobian = torch.autograd.functional.jacobian(residual, at["points"])  # [2 p, b, p, 3]
+    own = torch.stack([jacobian[2 * p : 2 * p + 2, :, p] for p in range(jacobian.shape[2])], 1)
+    torch.testing.assert_close(slopes.wrt["points"], own.movedim(0, 2).movedim(0, 1).contiguous())
