@@ -60,6 +60,17 @@ def joints(model: BodyModel, params: BodyParams) -> Float[Tensor, "*batch j 3"]:
     return _posed(model, params).place + params.transl[..., None, :]
 
 
+def bones(
+    model: BodyModel, params: BodyParams
+) -> tuple[Float[Tensor, "*batch j 3 3"], Float[Tensor, "*batch j 3"], Float[Tensor, "*batch n"]]:
+    """World orientation and place (metres) of every joint, and the shape: betas, then expression, as the model's.
+
+    Raises ValueError as `vertices` does.
+    """
+    posed = _posed(model, params)
+    return posed.orient, posed.place + params.transl[..., None, :], _shape(model, params)
+
+
 def points(
     model: BodyModel, params: BodyParams, view: ContourView = ContourView.CAMERA
 ) -> Float[Tensor, "*batch 137 3"]:
