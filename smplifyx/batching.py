@@ -7,7 +7,7 @@ padding here keeps them to one kernel.
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 ROWS, COLUMNS, GRAM = 8, 16, 4
@@ -20,6 +20,11 @@ def shared_matmul(x: Float[Tensor, "batch n"], matrix: Float[Tensor, "n m"]) -> 
         matrix = torch.nn.functional.pad(matrix, (0, -width % COLUMNS))
     padded = torch.nn.functional.pad(x, (0, 0, 0, -count % ROWS))
     return (padded @ matrix)[:count, :width]
+
+
+def whole_rows(count: int, device: torch.device) -> Int[Tensor, " rows"]:
+    """0 to count - 1, the last once more until there are as many as one kernel takes; for products that others make."""
+    return torch.arange(count + -count % ROWS, device=device).clamp(max=count - 1)
 
 
 def gram(left: Float[Tensor, "batch r a"], right: Float[Tensor, "batch r b"]) -> Float[Tensor, "batch a b"]:

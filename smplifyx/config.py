@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from enum import Enum
 from pathlib import Path
 
@@ -112,6 +113,7 @@ class Weights(Settings):
     upright: float = 0.0
     depth: float = 0.0
     focal: float = 0.0
+    collision: float = 0.0
 
 
 class SolverConfig(Settings):
@@ -214,13 +216,35 @@ def with_prior_weight(config: FitConfig, scale: float) -> FitConfig:
     return config.model_copy(update={"stages": tuple(map(scaled, config.stages))})
 
 
+def without_collision(config: FitConfig) -> FitConfig:
+    """The preset with bodies that may pass through themselves.
+
+    A stage that only weighs collision more than the one before it, whatever its solver, has no purpose then and goes.
+    """
+
+    def freed(stage: StageConfig) -> StageConfig:
+        return stage.model_copy(update={"weights": stage.weights.model_copy(update={"collision": 0.0})})
+
+    def adds_nothing(stage: StageConfig, before: StageConfig) -> bool:
+        same = freed(stage) == freed(before).model_copy(update={"name": stage.name, "solver": stage.solver})
+        return same and stage.weights.collision > before.weights.collision
+
+    kept = [stage for before, stage in itertools.pairwise(config.stages) if not adds_nothing(stage, before)]
+    return config.model_copy(update={"stages": tuple(map(freed, (config.stages[0], *kept)))})
+
+
 def with_free_focal(config: FitConfig) -> FitConfig:
-    """The preset with each person's focal length free in the last stage, held near its guess (30 % is one sigma).
+    """The preset with each person's focal length free, held near its guess (30 % is one sigma), where all is free.
 
     Only strong perspective tells it; people of one image get focal lengths of their own.
     """
-    last = config.stages[-1]
-    free = last.free if Block.FOCAL in last.free else (*last.free, Block.FOCAL)
-    weights = last.weights.model_copy(update={"focal": last.weights.focal or 1.0})
-    freed = last.model_copy(update={"free": free, "weights": weights})
-    return config.model_copy(update={"stages": (*config.stages[:-1], freed)})
+    everything = config.stages[-1].free
+    free = everything if Block.FOCAL in everything else (*everything, Block.FOCAL)
+
+    def freed(stage: StageConfig) -> StageConfig:
+        if stage.free != everything:
+            return stage
+        weights = stage.weights.model_copy(update={"focal": stage.weights.focal or 1.0})
+        return stage.model_copy(update={"free": free, "weights": weights})
+
+    return config.model_copy(update={"stages": tuple(map(freed, config.stages))})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 import torch
@@ -16,7 +17,7 @@ from .config import FitConfig, HandPrior, load_preset
 from .keypoints import Keypoints
 from .measure import status_of
 from .people import People
-from .pose_priors import load_prior
+from .pose_priors import PosePrior, load_prior
 from .pose_priors.hands import recorded_hands
 from .problem import WeightedTerm
 from .result import FitResult, Provenance
@@ -89,12 +90,17 @@ def result_of(people: People, outcome: Outcome, extra_terms: tuple[WeightedTerm,
 
 def decoder_of(body: BodyModel, config: FitConfig) -> Decoder:
     """The pose spaces that a preset uses with a body: the prior for the body, PCA for the hands."""
+    return _decoder_of(body, load_prior(config.pose_prior), config.hand_prior, config.hand_components)
+
+
+@lru_cache(maxsize=16)  # the same for every batch of a job, with the constants that it has worked out
+def _decoder_of(body: BodyModel, prior: PosePrior, hand_prior: HandPrior, components: int) -> Decoder:
     like = body.v_template
     own = (body.left_hand, body.right_hand)
     has_fingers = None not in own
-    spaces = recorded_hands(like) if has_fingers and config.hand_prior is HandPrior.RECORDED else own
-    hands = (_hand(space, config.hand_components, like) for space in spaces)
-    return Decoder(load_prior(config.pose_prior).to(like.device, like.dtype), *hands)
+    spaces = recorded_hands(like) if has_fingers and hand_prior is HandPrior.RECORDED else own
+    hands = (_hand(space, components, like) for space in spaces)
+    return Decoder(prior.to(like.device, like.dtype), *hands)
 
 
 def _hand(space: HandSpace | None, components: int, like: Tensor) -> Hand:

@@ -6,9 +6,10 @@ At the start several orientations of a few poses, each placed on the detections;
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from . import rotations
@@ -23,7 +24,7 @@ from .keypoints import names
 from .observation import seen_confidence
 from .people import People
 from .problem import Problem
-from .state import Decoder, State, shape_sizes
+from .state import Decoder, State
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,23 @@ def _by_alignment(people: People) -> tuple[State, Tensor]:
 
 def _templates(people: People) -> tuple[Tensor, Tensor, Tensor]:
     """The template poses: latents [poses, latent], their points in the body's frame [poses, 137, 3], the pelvis [3]."""
-    neutral = neutral_state(people.decoder, people.body, people.config, (), people.keypoints.xy)
-    latents = torch.stack([_template(people.decoder, neutral, pose) for pose in people.config.start.poses])
-    bodies = people.decoder.params(State.stack([neutral.replace(body=latent) for latent in latents]))
-    return latents, skinning.points(people.body, bodies), skinning.joints(people.body, bodies)[0, 0]
+    config = people.config
+    body = people.body.sized(config.betas, config.expressions)
+    return _templates_of(people.decoder, body, config.start.poses)
+
+
+@lru_cache(maxsize=16)  # the same for every batch of a job
+def _templates_of(decoder: Decoder, body: BodyModel, poses: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    neutral = _neutral(decoder, body, (), body.v_template)
+    latents = torch.stack([_template(decoder, neutral, pose) for pose in poses])
+    bodies = decoder.params(State.stack([neutral.replace(body=latent) for latent in latents]))
+    return latents, skinning.points(body, bodies), skinning.joints(body, bodies)[0, 0]
+
+
+@lru_cache(maxsize=16)
+def neutral_points(decoder: Decoder, body: BodyModel) -> Float[Tensor, "137 3"]:
+    """The canonical points of the mean body in the prior's mean pose at the origin."""
+    return skinning.points(body, decoder.params(_neutral(decoder, body, (), body.v_template)))
 
 
 def _repeated(state: State, count: int) -> State:
@@ -162,12 +176,15 @@ def _least_turn(a: Tensor, b: Tensor) -> Tensor:
 
 def neutral_state(decoder: Decoder, body: BodyModel, config: FitConfig, batch: tuple[int, ...], like: Tensor) -> State:
     """The prior's mean pose of the mean body at the origin."""
+    return _neutral(decoder, body.sized(config.betas, config.expressions), batch, like)
 
+
+def _neutral(decoder: Decoder, body: BodyModel, batch: tuple[int, ...], like: Tensor) -> State:
     def zeros(*size: int) -> Tensor:
         return torch.zeros(*batch, *size, dtype=like.dtype, device=like.device)
 
     mean = decoder.prior.mean()
-    shapes, expressions = shape_sizes(body, config)
+    shapes, expressions = body.shapedirs.shape[-1], body.expressiondirs.shape[-1]
     return State(
         orient=torch.eye(3).to(like).expand(*batch, 3, 3), global_orient=zeros(3), transl=zeros(3),
         body=mean.expand(*batch, -1), betas=zeros(shapes), expression=zeros(expressions),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from types import MappingProxyType
 
 import torch
@@ -33,6 +34,7 @@ PART_POINTS = MappingProxyType({
 })  # fmt: skip
 
 
+@lru_cache(maxsize=64)  # every stage of every batch asks
 def per_point(values: PerPart) -> Float[Tensor, " 137"]:
     """A number for each of the 137 points from a number for each group."""
     out = torch.full((names.COUNT,), values.body)
@@ -86,7 +88,9 @@ def observe(
         unit = torch.ones_like(unit)
     rho = per_point(data.outlier).to(like).expand_as(gain) * (PLAIN if stage.plain else 1.0)
     picked = (value[:, points] for value in (keypoints.xy, gain, unit, rho))
-    return Observation(camera, *picked, depth=torch.zeros_like(scale), height=torch.full_like(scale, torch.nan))
+    nobody = torch.zeros(len(scale), 0, 0, dtype=torch.int64, device=scale.device)
+    unknown = torch.full_like(scale, torch.nan)
+    return Observation(camera, *picked, depth=torch.zeros_like(scale), height=unknown, partners=nobody)
 
 
 def stage_points(stage: StageConfig, known: Tensor) -> list[int]:

@@ -26,7 +26,7 @@ class People:
     config: FitConfig
     height: Float[Tensor, " batch"] | None = None  # metres, NaN where it is not known; None: nobody's is
 
-    def __getitem__(self, rows: slice) -> People:
+    def __getitem__(self, rows: slice | Tensor) -> People:
         """Some of them."""
         height = None if self.height is None else self.height[rows]
         return replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,12 +15,14 @@ from torch import Tensor
 from . import rotations
 from .body import point_model
 from .body.point_model import ContourTable, PointModel
-from .chain import HAND_TURNS, Bones, Chain, View, slopes_by_autograd
+from .chain import Bones, Chain, View, slopes_by_autograd
+from .collision.carried import BallModel, partners_of
 from .config import Block
 from .normal_equations import NormalEquations
+from .solvers.contract import Evaluation
 from .solvers.residual_objective import gradient_by_autograd
 from .state import Decoder, State
-from .terms.scene import Inputs, Observation, Scene, Term
+from .terms.scene import Inputs, Observation, Rows, Scene, Term
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Problem:
     state: State
     observation: Observation
     contour: ContourTable
+    balls: BallModel | None = None  # what the terms may hold apart
 
     def pack(self, state: State) -> Float[Tensor, "batch dim"]:
         """The free unknowns of `state` as vectors."""
@@ -63,6 +66,12 @@ class Problem:
             self, state=self.state[index], observation=self.observation[index], contour=self.contour[index]
         )
 
+    def with_partners(self) -> Problem:
+        """The same problem, its balls held apart from those that are near at `state`."""
+        placed = self.view(self.pack(self.state)).scene["balls"]
+        partners = partners_of(placed, self.balls.apart)
+        return dataclasses.replace(self, observation=self.observation.replace(partners=partners))
+
     def residual(self, x: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch rows"]:
         """All weighted residuals side by side; their square sum is the energy."""
         scene = self.view(x).scene
@@ -74,11 +83,27 @@ class Problem:
 
     def energies_in(self, scene: Scene) -> dict[str, Float[Tensor, " batch"]]:
         """The energy of each term by name, in a scene that was looked at already."""
-        return {t.name: t.weight**2 * _square_sum(t.term(scene).residual) for t in self.terms}
+        return self._energies_of(self._rows_in(scene))
 
     def energy(self, x: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
         """The energy of each row."""
         return _total(self.energies(x).values())
+
+    def evaluate(self, x: Float[Tensor, "batch dim"]) -> Evaluation:
+        """The energy of each row; the derivatives, when asked for, are worked out from the same view."""
+        return self.evaluate_at(self.view(x))
+
+    def evaluate_at(self, view: View) -> Evaluation:
+        """The same where the view is there already."""
+        rows = self._rows_in(view.scene)
+
+        def linearised(index: Tensor | None) -> tuple[Tensor, Tensor]:
+            if index is None:
+                return self._linearised(view, rows)
+            some = view.rows(index)
+            return self._linearised(some, self._rows_in(some.scene))
+
+        return Evaluation(_total(self._energies_of(rows).values()), linearised)
 
     def gradient(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor]:
         """Energy and its exact gradient [batch, dim], by reverse differentiation."""
@@ -86,41 +111,57 @@ class Problem:
 
     def normal(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor, Tensor]:
         """Energy, exact gradient and Gauss-Newton Hessian [batch, dim, dim], by the terms' closed forms."""
-        view = self.view(x)
-        chain, normal = Chain(self.model, self.decoder, self.slices(), view), NormalEquations(x)
-        energies = []
-        for weighted in self.terms:
-            rows = weighted.term(view.scene)
-            slopes = rows.slopes() if rows.slopes else slopes_by_autograd(weighted.term, view.scene)
-            energies.append(weighted.weight**2 * _square_sum(rows.residual))
+        found = self.evaluate(x)
+        return found.energy, *found.linearised(None)
+
+    def _rows_in(self, scene: Scene) -> list[Rows]:
+        return [weighted.term(scene) for weighted in self.terms]
+
+    def _energies_of(self, rows: Sequence[Rows]) -> dict[str, Tensor]:
+        return {t.name: t.weight**2 * _square_sum(r.residual) for t, r in zip(self.terms, rows, strict=True)}
+
+    def _linearised(self, view: View, rows: Sequence[Rows]) -> tuple[Tensor, Tensor]:
+        """Gradient and Gauss-Newton Hessian; rows: what each term says in the view."""
+        chain = Chain(self.model, self.decoder, self.slices(), view, self.balls)
+        normal = NormalEquations(view.x)
+        for weighted, own in zip(self.terms, rows, strict=True):
+            slopes = own.slopes() if own.slopes else slopes_by_autograd(weighted.term, view.scene)
             for part in chain.parts(slopes.scaled(2**0.5 * weighted.weight)):
                 normal.add(part)
-        return _total(energies), *normal.gradient_and_hessian()
+        return normal.gradient_and_hessian()
 
     def view(self, x: Float[Tensor, "batch dim"]) -> View:
         """What the terms see at x, and the posed points."""
         state = self.unpack(x)
-        turns, jointwise = self.decoder.turns(state), self.decoder.jointwise
-        body = None if jointwise else self.decoder.prior.decode(state.body)
-        turn, rotation = self._turned(turns, state.body, body)
+        body = None if self.decoder.jointwise else self.decoder.prior.decode(state.body)
+        inputs = self._inputs(state, body)
+        turn, rotation = self._turned(inputs, body)
         root = rotation[:, :1] @ state.orient[:, None]
         shape = torch.cat([state.betas, state.expression], -1)
         turned = torch.cat([root, rotation[:, 1:]], 1)
         posed = point_model.pose(self.model, turned, shape, state.transl, self.contour)
-        inputs = {block.value: getattr(state, block.value) for block in Block} | {"points": posed.points}
-        inputs |= {"up": root[:, 0, :, 1]}
-        inputs |= {name: turns[:, HAND_TURNS[name]].flatten(1) for name in HAND_TURNS}
-        pose = {"body_pose": lambda: state.body if jointwise else rotations.log(body).flatten(1)}
-        return View(Scene(Inputs(inputs, pose), self.observation), posed, turn)
+        balls = {} if self.balls is None else {"balls": lambda: self.balls.place(posed, shape)}
+        inputs = inputs.also({"points": posed.points, "up": root[:, 0, :, 1]}, balls)
+        return View(x, Scene(inputs, self.observation), posed, turn)
 
-    def _turned(self, turns: Tensor, latent: Tensor, body: Tensor | None) -> tuple[rotations.Turn, Tensor]:
-        """The turns of a `View`, and the rotation of each bone; body: what the pose prior decodes, if it has to."""
-        bones = Bones.of(self.model.joints, turns.device)
-        parts = [turns, torch.zeros_like(turns[:, :1])]  # the last: a bone that never turns
+    def _inputs(self, state: State, body: Tensor | None) -> Inputs:
+        """The unknowns and the poses made of them; body: what the pose prior decodes, if it has to."""
+        known = {block.value: getattr(state, block.value) for block in Block}
+        made = {
+            "body_pose": lambda: state.body if body is None else rotations.log(body).flatten(1),
+            "left_hand_pose": lambda: self.decoder.left_hand.decode(state.left_hand),
+            "right_hand_pose": lambda: self.decoder.right_hand.decode(state.right_hand),
+        }
+        return Inputs(known, made)
+
+    def _turned(self, inputs: Inputs, body: Tensor | None) -> tuple[rotations.Turn, Tensor]:
+        """The turns of a `View`, and the rotation of each bone."""
+        transl = inputs[Block.TRANSL.value]
+        bones = Bones.of(self.model.joints, body is None, transl.device)
+        angles = torch.cat([torch.zeros_like(transl), *(inputs[name] for name in bones.sources)], 1)
+        turn = rotations.Turn.of(angles.unflatten(1, (-1, 3)).index_select(1, bones.turned))
         if body is None:
-            turn = rotations.Turn(torch.cat([*parts, latent.unflatten(-1, (-1, 3))], 1).index_select(1, bones.all))
             return turn, turn.matrix()
-        turn = rotations.Turn(torch.cat(parts, 1).index_select(1, bones.turned))
         return turn, torch.cat([turn.matrix(), body], 1).index_select(1, bones.order)
 
     def slices(self) -> dict[Block, slice]:

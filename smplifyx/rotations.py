@@ -6,45 +6,56 @@ Source: Sola et al. 2018, "A micro Lie theory for state estimation in robotics",
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .bundle import Bundle
+
 TINY = 1e-20  # radians squared: keeps the divisions by an angle of zero finite
 
 
-class Turn:
+@dataclass(frozen=True)
+class Turn(Bundle):
     """What the rotation matrix of an axis-angle (radians) and the matrix's derivative have in common.
 
     With t the angle: exp(r) = cos t + sin t / t [r]x + (1 - cos t) / t^2 r r^T, and the left Jacobian likewise.
     """
 
-    def __init__(self, rotvec: Float[Tensor, "*batch 3"]) -> None:
-        """For axis-angles [*batch, 3]."""
-        self._square = (rotvec * rotvec).sum(-1)[..., None, None].clamp_min(TINY)
-        t = self._square.sqrt()
+    square: Float[Tensor, "*batch 1 1"]  # t^2
+    a: Float[Tensor, "*batch 1 1"]  # sin t / t
+    b: Float[Tensor, "*batch 1 1"]  # (1 - cos t) / t^2
+    cross: Float[Tensor, "*batch 3 3"]  # [r]x
+    outer: Float[Tensor, "*batch 3 3"]  # r r^T
+
+    @classmethod
+    def of(cls, rotvec: Float[Tensor, "*batch 3"]) -> Turn:
+        """For axis-angles."""
+        square = (rotvec * rotvec).sum(-1)[..., None, None].clamp_min(TINY)
+        t = square.sqrt()
         half = 0.5 * t
         share = torch.sin(half) / t
-        self._a, self._b = 2 * share * torch.cos(half), 2 * share * share
-        self._cross, self._outer = skew(rotvec), rotvec[..., :, None] * rotvec[..., None, :]
+        cross, outer = skew(rotvec), rotvec[..., :, None] * rotvec[..., None, :]
+        return cls(square, 2 * share * torch.cos(half), 2 * share * share, cross, outer)
 
     def matrix(self) -> Float[Tensor, "*batch 3 3"]:
         """The rotation (Rodrigues), differentiable at zero."""
-        cosine = 1 - self._b * self._square
-        return (self._b * self._outer).addcmul(self._a, self._cross).addcmul(cosine, _unit(self._cross))
+        cosine = 1 - self.b * self.square
+        return (self.b * self.outer).addcmul(self.a, self.cross).addcmul(cosine, _unit(self.cross))
 
     def left_jacobian(self) -> Float[Tensor, "*batch 3 3"]:
         """As the function of that name."""
-        s = self._square
+        s = self.square
         small = s < 1e-4 if s.dtype == torch.float64 else s < 1e-2
-        c = torch.where(small, 1 / 6 * (1 - s / 20 * (1 - s / 42 * (1 - s / 72))), (1 - self._a) / s)
-        return (c * self._outer).addcmul(self._b, self._cross).addcmul(self._a, _unit(self._cross))
+        c = torch.where(small, 1 / 6 * (1 - s / 20 * (1 - s / 42 * (1 - s / 72))), (1 - self.a) / s)
+        return (c * self.outer).addcmul(self.b, self.cross).addcmul(self.a, _unit(self.cross))
 
 
 def exp(rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
     """Axis-angle (radians) to rotation matrix (Rodrigues), differentiable at zero."""
-    return Turn(rotvec).matrix()
+    return Turn.of(rotvec).matrix()
 
 
 def log(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
@@ -74,7 +85,7 @@ def log(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
 
 def left_jacobian(rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
     """J with exp(r + d) ~ exp(J d) exp(r): the angular velocity of an axis-angle that moves by d (Sola eq. 145)."""
-    return Turn(rotvec).left_jacobian()
+    return Turn.of(rotvec).left_jacobian()
 
 
 def left_jacobian_inverse(rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
@@ -111,7 +122,13 @@ def angle_between(a: Float[Tensor, "*batch 3 3"], b: Float[Tensor, "*batch 3 3"]
 
 
 def _unit(like: Tensor) -> Tensor:
-    return torch.eye(3, dtype=like.dtype, device=like.device)
+    return _identity(like.dtype, like.device)
+
+
+@functools.lru_cache(maxsize=16)
+def _identity(dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(mode=False):
+        return torch.eye(3, dtype=dtype, device=device)
 
 
 @functools.lru_cache(maxsize=16)

@@ -13,8 +13,9 @@ from .body.fold import fold
 from .body.model import BodyModel
 from .bundle import Bundle
 from .camera import Camera
+from .collision.carried import ball_model
 from .config import Block, FitConfig, SolverConfig, SolverKind, StageConfig
-from .hypotheses import FLIPS, first_guess, mirrored, neutral_state
+from .hypotheses import FLIPS, first_guess, mirrored, neutral_points
 from .keypoints import Keypoints
 from .observation import observe, person_scale, seen_confidence, stage_points
 from .people import People
@@ -84,8 +85,11 @@ class Problems:
         row = state.transl.new_zeros(len(state.transl), dtype=torch.int64)
         if len(model.contour_at):
             row = skinning.contour_row(people.body, people.decoder.params(state))
-        terms = stage_terms(stage.weights, people.body, people.decoder, people.config) + self.extra_terms
-        return Problem(model, people.decoder, terms, stage.free, state, seen, model.contour[row])
+        heights = people.height is not None
+        terms = stage_terms(stage.weights, people.body, people.decoder, people.config, heights) + self.extra_terms
+        balls = ball_model(people.body, points) if stage.weights.collision else None
+        problem = Problem(model, people.decoder, terms, stage.free, state, seen, model.contour[row], balls)
+        return problem if balls is None else problem.with_partners()
 
 
 def gather(
@@ -93,8 +97,10 @@ def gather(
     height: Float[Tensor, " batch"] | None = None,
 ) -> People:  # fmt: skip
     """The people of a batch [batch], measured; height: metres, NaN where it is not known."""
-    rest = skinning.points(body, decoder.params(neutral_state(decoder, body, config, (), keypoints.xy)))
+    rest = neutral_points(decoder, body.sized(config.betas, config.expressions))
     scale = person_scale(keypoints, seen_confidence(keypoints, config.reprojection), rest)
+    if height is not None and not height.isfinite().any():
+        height = None
     return People(keypoints, camera, scale, body, decoder, config, height)
 
 

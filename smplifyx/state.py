@@ -11,12 +11,10 @@ from torch import Tensor
 
 from . import rotations
 from .body.model import BodyModel
-from .body.params import POSE_ROWS, BodyParams
+from .body.params import BodyParams
 from .bundle import Bundle
 from .config import FitConfig
 from .pose_priors.contract import PosePrior
-
-TURNED = tuple(joint for name, joints in POSE_ROWS.items() if name != "body_pose" for joint in joints)
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class State(Bundle):
         return self.replace(orient=turned, global_orient=torch.zeros_like(self.global_orient))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Hand:
     """A hand's pose space: axis-angle = mean + coefficients @ components."""
 
@@ -57,22 +55,19 @@ class Hand:
         """PCA coefficients to axis-angle in radians."""
         return self.mean + (coefficients[..., None] * self.components).sum(-2)
 
+    def encode(self, angles: Float[Tensor, "*batch 45"]) -> Float[Tensor, "*batch n"]:
+        """The coefficients whose pose is the nearest: the inverse of `decode`."""
+        inverse = torch.linalg.pinv(self.components)
+        return ((angles - self.mean)[..., None] * inverse).sum(-2)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Decoder:
     """From unknowns to joint rotations: the pose prior for the body, PCA for the hands, the rest as it is."""
 
     prior: PosePrior
     left_hand: Hand
     right_hand: Hand
-
-    def turns(self, state: State) -> Float[Tensor, "*batch 34 3"]:
-        """Axis-angle of the joints in `TURNED`, which the pose prior does not make; the root's is the increment."""
-        parts = [
-            state.global_orient, state.jaw, state.leye, state.reye,
-            self.left_hand.decode(state.left_hand), self.right_hand.decode(state.right_hand),
-        ]  # fmt: skip
-        return torch.cat(parts, -1).unflatten(-1, (-1, 3))
 
     @cached_property
     def jointwise(self) -> bool:
@@ -88,6 +83,17 @@ class Decoder:
             left_hand_pose=self.left_hand.decode(state.left_hand).unflatten(-1, (-1, 3)),
             right_hand_pose=self.right_hand.decode(state.right_hand).unflatten(-1, (-1, 3)),
             betas=state.betas, expression=state.expression, transl=state.transl,
+        )  # fmt: skip
+
+    def state(self, params: BodyParams, latent: Float[Tensor, "*batch latent"]) -> State:
+        """The unknowns of a body that `params` made, at the camera's own focal length; latent: its body pose."""
+        return State(
+            orient=rotations.exp(params.global_orient), global_orient=torch.zeros_like(params.global_orient),
+            transl=params.transl, body=latent, betas=params.betas, expression=params.expression,
+            left_hand=self.left_hand.encode(params.left_hand_pose.flatten(-2)),
+            right_hand=self.right_hand.encode(params.right_hand_pose.flatten(-2)),
+            jaw=params.jaw_pose, leye=params.leye_pose, reye=params.reye_pose,
+            focal=torch.zeros_like(params.transl[..., :1]),
         )  # fmt: skip
 
 

@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
 from .body.joints import JOINT_INDEX
 from .body.model import Age, BodyModel
 from .body.stature import stature_of
+from .collision.pairs import CLEAR
 from .config import Block, FitConfig, Weights
 from .pose_priors.limits import JointLimits, body_limits, hand_limits
 from .problem import WeightedTerm
 from .state import Decoder, shape_sizes
-from .terms.regularisers import Bending, BodyPrior, Depth, HandSize, Height, Limits, Scaled, Upright
+from .terms.collision import Collision
+from .terms.regularisers import Bending, BodyPrior, Depth, HandSize, Height, Limits, Scaled, Silent, Upright
 from .terms.reprojection import Reprojection
 
 FOCAL_SPREAD = 0.3  # standard deviation of the log focal length around its guess
 EYE_SPREAD = 0.2  # radians
 HEIGHT_SPREAD = 0.01  # metres: how well people know their height
 KID_SOFTNESS = 0.05
+COLLISION_SPREAD = 0.005  # metres of overlap
 LEAN_SPREAD = 0.3  # sine of the angle between the pelvis and the image's vertical
 BENDING = (("left_elbow", 1, 1.0), ("right_elbow", 1, -1.0), ("left_knee", 0, -1.0), ("right_knee", 0, -1.0))
 
 
-def stage_terms(weights: Weights, body: BodyModel, decoder: Decoder, config: FitConfig) -> tuple[WeightedTerm, ...]:
-    """The weighted terms of a stage, those of weight 0 left out."""
-    like = body.v_template
-    shapes, expressions = shape_sizes(body, config)
+def stage_terms(
+    weights: Weights, body: BodyModel, decoder: Decoder, config: FitConfig, heights: bool = True
+) -> tuple[WeightedTerm, ...]:
+    """The weighted terms of a stage, those of weight 0 left out; heights: whether anybody's is known."""
     data = Reprojection(config.reprojection.per_coordinate)
+    return _stage_terms(weights, body, decoder, data, shape_sizes(body, config), heights)
+
+
+@lru_cache(maxsize=64)  # every batch of a job asks for those of the same few stages
+def _stage_terms(
+    weights: Weights, body: BodyModel, decoder: Decoder, data: Reprojection, sizes: tuple[int, int], heights: bool
+) -> tuple[WeightedTerm, ...]:
+    like = body.v_template
+    shapes, expressions = sizes
     hands = ((Block.LEFT_HAND, decoder.left_hand), (Block.RIGHT_HAND, decoder.right_hand))
     table = [
         ("reprojection", weights.reprojection, data),
@@ -36,7 +50,7 @@ def stage_terms(weights: Weights, body: BodyModel, decoder: Decoder, config: Fit
         ("bending", weights.bending, _bending(like)),
         ("shape", weights.shape, Scaled(Block.BETAS, _shape_factors(body, shapes))),
         ("kid", weights.shape if body.age is Age.CHILD else 0.0, _kid_range(body, shapes)),
-        ("height", weights.height, Height(stature_of(body), HEIGHT_SPREAD)),
+        ("height", weights.height, Height(stature_of(body), HEIGHT_SPREAD) if heights else Silent()),
         ("expression", weights.expression, Scaled(Block.EXPRESSION, like.new_ones(expressions))),
         ("jaw", float(any(weights.jaw)), Scaled(Block.JAW, like.new_tensor(weights.jaw))),
         ("upright", weights.upright, Upright(LEAN_SPREAD)),
@@ -53,6 +67,8 @@ def stage_terms(weights: Weights, body: BodyModel, decoder: Decoder, config: Fit
         (block.value, weights.eyes, Scaled(block, like.new_full((3,), 1 / EYE_SPREAD)))
         for block in (Block.LEYE, Block.REYE)
     ]
+    if weights.collision:
+        table.append(("collision", weights.collision, Collision(COLLISION_SPREAD, CLEAR)))
     return tuple(WeightedTerm(name, weight, term) for name, weight, term in table if weight)
 
 

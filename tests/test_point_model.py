@@ -9,7 +9,7 @@ from cases import decoder, embedded_body, random_state
 from smplifyx import rotations
 from smplifyx.body import point_model, skinning
 from smplifyx.body.fold import fold
-from smplifyx.body.point_slopes import Asked, Motion
+from smplifyx.body.point_slopes import Asked, Motion, Pulls
 from smplifyx.keypoints import names
 
 SUBSETS = {
@@ -53,18 +53,19 @@ def test_jacobians_agree_with_autograd(name):
         return point_model.pose(model, rotations.exp(rotvec), shape, params.transl, contour).points
 
     expected_turn, expected_shape = torch.autograd.functional.jacobian(lambda *x: place(*x).sum(0), (rotvec, shape))
-    moved = Motion.of(model, posed, rotations.left_jacobian(rotvec))
+    moved = Motion.of(model, posed, rotations.left_jacobian(rotvec), 20)
+    axes = torch.eye(3).to(shape).expand(*posed.points.shape, 3)
+    pulls = Pulls.of(model, posed, axes)
     turn, slope = (
         torch.zeros(*posed.points.shape, *rotvec.shape[1:]).to(shape),
         torch.zeros(*posed.points.shape, 20).to(shape),
     )
     for group in model.groups:
         asked, at = Asked.of(model, group, range(len(model.joints)), range(20)), slice(group.start, group.stop)
-        axes = torch.eye(3).to(shape).expand(len(shape), group.stop - group.start, 3, 3)
-        rows = asked.turn_rows(model, posed, moved, axes)
+        rows = asked.turn_rows(posed, moved, pulls)
         turn[:, at, :, list(asked.bones)] = rows[..., :-3].unflatten(-1, (-1, 3))
-        slope[:, at][..., list(asked.shapes)] = asked.shape_rows(model, posed, moved, axes)
-        torch.testing.assert_close(rows[..., -3:], axes.contiguous(), rtol=0, atol=1e-6)
+        slope[:, at][..., list(asked.shapes)] = asked.shape_rows(posed, moved, pulls)
+        torch.testing.assert_close(rows[..., -3:], axes[:, at].contiguous(), rtol=0, atol=1e-6)
     torch.testing.assert_close(turn, expected_turn.permute(2, 0, 1, 3, 4), rtol=1e-6, atol=1e-9)
     torch.testing.assert_close(slope, expected_shape.permute(2, 0, 1, 3), rtol=1e-6, atol=1e-9)
 

@@ -11,18 +11,21 @@ from cases import DOUBLE, camera, decoder, embedded_body, noisy_keypoints, prese
 from smplifyx.body import skinning
 from smplifyx.body.fold import fold
 from smplifyx.chain import slopes_by_autograd
+from smplifyx.collision.carried import ball_model
 from smplifyx.config import Block, Part, StageConfig, Weights
+from smplifyx.fit import decoder_of
 from smplifyx.observation import observe, stage_points
 from smplifyx.pose_priors import load_prior
+from smplifyx.pose_priors.contract import Piecewise
 from smplifyx.problem import Problem, WeightedTerm
 from smplifyx.term_table import stage_terms
 from smplifyx.terms.regularisers import Limits
-from smplifyx.terms.scene import Rows
+from smplifyx.terms.scene import Rows, Slopes
 
 ALL_PARTS = (Part.BODY, Part.HANDS, Part.FACE, Part.CONTOUR)
 EVERY_WEIGHT = Weights(
     reprojection=1.0, pose_prior=0.7, limits=2.0, bending=0.5, shape=1.5, expression=0.9, hand_prior=0.6, hand_size=0.4,
-    hand_limits=1.1, jaw=(5.0, 20.0, 10.0), eyes=0.8, upright=1.3, depth=3.0, focal=1.2,
+    hand_limits=1.1, jaw=(5.0, 20.0, 10.0), eyes=0.8, upright=1.3, depth=3.0, focal=1.2, collision=0.9,
 )  # fmt: skip
 TERMS = [name for name in Weights.model_fields]
 
@@ -40,7 +43,9 @@ def problem_of(weights: Weights, free: tuple[Block, ...] = tuple(Block), count: 
     model = fold(body, tuple(points))
     row = skinning.contour_row(body, decoder().params(state))
     terms = stage_terms(weights, body, decoder(), config)
-    return Problem(model, decoder(), terms, free, state, observation, model.contour[row])
+    balls = ball_model(body, tuple(points)) if weights.collision else None
+    problem = Problem(model, decoder(), terms, free, state, observation, model.contour[row], balls)
+    return problem.with_partners() if weights.collision else problem
 
 
 def only(name: str) -> Weights:
@@ -157,9 +162,57 @@ def test_a_row_is_the_same_to_the_last_bit_in_any_company(dtype, count):
         problem, model=problem.model.to("cpu", dtype), state=problem.state.to(dtype=dtype),
         observation=problem.observation.to(dtype=dtype), contour=problem.contour.to(dtype=dtype),
         decoder=decoder(dtype), terms=stage_terms(EVERY_WEIGHT, embedded_body(dtype), decoder(dtype), preset()),
+        balls=ball_model(embedded_body(dtype), tuple(range(137))),
     )  # fmt: skip
     x = problem.pack(problem.state)
     kept = torch.arange(13).flip(0)[:count]
     together = [value[kept] for value in problem.normal(x)]
     alone = problem.rows(kept).normal(x[kept])
     assert all(torch.equal(a, b) for a, b in zip(together, alone, strict=True))
+
+
+@pytest.mark.parametrize("preset_name", ["smplx", "smplify_x_2019"])
+@pytest.mark.parametrize("kept", [[2], [4, 0, 3]])
+def test_derivatives_that_go_on_from_an_evaluation_have_the_bits_of_those_from_scratch(preset_name, kept):
+    problem, kept = problem_of(EVERY_WEIGHT, count=5, preset_name=preset_name), torch.tensor(kept)
+    x = problem.pack(problem.state)
+    found, expected = problem.evaluate(x), problem.normal(x)
+    assert torch.equal(found.energy, problem.energy(x)) and torch.equal(found.energy, expected[0])
+    assert all(torch.equal(a, b) for a, b in zip(found.linearised(None), expected[1:], strict=True))
+    some = problem.rows(kept).normal(x[kept])[1:]
+    assert all(torch.equal(a, b) for a, b in zip(found.linearised(kept), some, strict=True))
+
+
+def test_a_height_that_nobody_knows_is_left_out_of_the_work_but_not_of_the_names():
+    problem = problem_of(only("height"))
+    unknown = problem.observation.replace(height=torch.full_like(problem.observation.height, torch.nan))
+    problem = dataclasses.replace(problem, observation=unknown)
+    config = preset()
+    terms = stage_terms(only("height"), embedded_body(), decoder(), config, heights=False)
+    quiet, x = dataclasses.replace(problem, terms=terms), problem.pack(problem.state)
+    assert list(quiet.energies(x)) == list(problem.energies(x)) == ["height"]
+    assert all(torch.equal(a, b) for a, b in zip(quiet.normal(x), problem.normal(x), strict=True))
+
+
+def test_a_prior_in_pieces_bends_the_energy_as_its_jacobian_says():
+    problem = problem_of(only("pose_prior"), count=6)
+    prior, x = problem.decoder.prior, problem.pack(problem.state)
+    assert isinstance(prior, Piecewise)
+    written_out = dataclasses.replace(problem.terms[0], term=lambda scene: _by_jacobian(prior, scene["body"]))
+    expected = dataclasses.replace(problem, terms=(written_out,)).normal(x)
+    for found, value in zip(problem.normal(x), expected, strict=True):
+        torch.testing.assert_close(found, value, rtol=1e-12, atol=1e-9)
+
+
+def _by_jacobian(prior, latent):
+    rows = prior.residual(latent)
+    return Rows(rows, lambda: Slopes(rows, {"body": prior.jacobian(latent)}))
+
+
+def test_what_every_batch_asks_for_is_made_once():
+    config, body = preset(), embedded_body()
+    assert decoder_of(body, config) is decoder_of(body, preset())
+    terms = (stage_terms(EVERY_WEIGHT, body, decoder_of(body, config), c) for c in (config, preset()))
+    assert next(terms) is next(terms)
+    other = config.model_copy(update={"hand_components": 6})
+    assert len(decoder_of(body, other).left_hand.sds) == 6

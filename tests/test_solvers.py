@@ -24,6 +24,7 @@ from smplifyx.solvers import (
     line_search,
     rows,
 )
+from smplifyx.solvers.contract import Evaluation, evaluate
 
 SOLVERS = {
     "lm": LevenbergMarquardt(max_steps=300, tolerance=1e-10),
@@ -290,6 +291,47 @@ def test_residual_objective_conventions(name: str) -> None:
     assert torch.allclose(gradient, 2 * torch.einsum("brd,br->bd", jacobian, rows))
     assert torch.allclose(gradient, objective.gradient(case.start)[1])
     assert torch.allclose(hessian, 2 * jacobian.mT @ jacobian)
+
+
+@dataclass(frozen=True)
+class Shared(Watched):
+    """The same, with derivatives that go on from the energy's evaluation; `asked` lists for how many rows."""
+
+    asked: list = field(default_factory=list)
+
+    def evaluate(self, x: Tensor) -> Evaluation:
+        self.calls.append(x.clone())
+        energy, gradient, hessian = self.inner.normal(x)
+
+        def linearised(index: Tensor | None) -> tuple[Tensor, Tensor]:
+            self.asked.append(len(x) if index is None else len(index))
+            return (gradient, hessian) if index is None else (gradient[index], hessian[index])
+
+        return Evaluation(energy, linearised)
+
+
+@pytest.mark.parametrize("looks", [1, 4])
+@pytest.mark.parametrize("name", ["camera pose", "rosenbrock", "robust line"])
+def test_an_evaluation_is_shared_and_changes_no_bit(name: str, looks: int) -> None:
+    case, solver = CASES[name], dataclasses.replace(SOLVERS["lm"], max_steps=60, looks=looks)
+    plain, nobody = case.objective(torch.float32), torch.zeros(len(case.start), dtype=torch.bool)
+    shared = Shared(plain, nobody)
+    apart, together = (solver.minimise(objective, case.start.float()) for objective in (plain, shared))
+    for f in FIELDS:
+        assert torch.equal(getattr(apart, f), getattr(together, f)), f
+    tried = len(shared.calls) - 1  # but for the start, each point is evaluated once
+    assert tried == together.steps.max() if looks == 1 else tried >= together.steps.max()
+    assert len(case.start) == 1 or looks > 1 or any(0 < count < len(case.start) for count in shared.asked)
+
+
+def test_derivatives_of_some_rows_are_those_of_all() -> None:
+    case = CASES["camera pose"]
+    found, kept = evaluate(case.objective(), case.start), torch.tensor([4, 1])
+    energy, gradient, hessian = case.objective().normal(case.start)
+    assert torch.equal(found.energy, energy)
+    for index in (None, kept):
+        rows = slice(None) if index is None else index
+        assert all(torch.equal(a, b[rows]) for a, b in zip(found.linearised(index), (gradient, hessian), strict=True))
 
 
 @pytest.mark.parametrize("name", ["camera pose", "rosenbrock"])

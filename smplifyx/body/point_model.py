@@ -56,10 +56,6 @@ class PointGroup:
     extra: Int[Tensor, " m"]  # of each further pair: its point, counted from `start`
     mask: Float[Tensor, "n j"]  # 1 where turning the bone moves the pair
 
-    def of_pairs(self, points: Float[Tensor, "batch p *each"]) -> Float[Tensor, "batch n *each"]:
-        """What belongs to each pair's point."""
-        return torch.cat([points, points.index_select(1, self.extra)], 1) if len(self.extra) else points
-
     def of_points(self, pairs: Float[Tensor, "batch n *each"]) -> Float[Tensor, "batch p *each"]:
         """The sum over the pairs of each point."""
         points = self.stop - self.start
@@ -95,6 +91,17 @@ class PointModel:
         """Each bone's parent among all bones; the root is its own."""
         starts = [0] + [above for (above, _), level in itertools.pairwise(self.levels) for _ in range(*level)]
         return self.parents + self.parents.new_tensor(starts)
+
+    @cached_property
+    def point(self) -> Int[Tensor, " N"]:
+        """The point that each pair is a part of."""
+        parts = [torch.arange(g.start, g.stop, device=g.extra.device) for g in self.groups]
+        return torch.cat([torch.cat([own, g.start + g.extra]) for own, g in zip(parts, self.groups, strict=True)])
+
+    @cached_property
+    def origin(self) -> Int[Tensor, " N"]:
+        """The origin of each pair's group."""
+        return torch.cat([self.bones.new_full((g.last - g.first,), g.origin) for g in self.groups])
 
     @cached_property
     def rest(self) -> Float[Tensor, " m"]:

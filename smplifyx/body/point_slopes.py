@@ -32,20 +32,59 @@ class Motion(Bundle):
 
     left: Float[Tensor, "*batch j 3 3"]  # the turns asked for, in the frame of the bone's parent
     axes: Float[Tensor, "*batch 3 j 3"]  # the same in the camera's frame: coordinates, bones, turns
-    place: Float[Tensor, "*batch j 3 n"]  # d joint / d shape
+    place: Float[Tensor, "*batch j 3 s"]  # d joint / d shape
 
     @classmethod
-    def of(cls, model: PointModel, posed: Posed, left: Float[Tensor, "batch j 3 3"]) -> Motion:
-        """For turns by the angular velocity `left @ u` of each bone in its parent's frame.
+    def of(cls, model: PointModel, posed: Posed, left: Float[Tensor, "batch j 3 3"], shapes: int) -> Motion:
+        """For turns by the angular velocity `left @ u` of each bone in its parent's frame, and the first `shapes`.
 
         With the left Jacobian of an axis-angle, u is the change of that axis-angle; with the identity, the turn itself.
         """
         root = torch.eye(3, dtype=left.dtype, device=left.device).expand(len(left), 1, 3, 3)
         parent = torch.cat([root, posed.orient.index_select(1, model.above[1:])], 1)
-        place = _product(parent, model.offset_dirs)
-        for (above, below), (start, stop) in itertools.pairwise(model.levels):
+        place = parent @ model.offset_dirs[..., :shapes]
+        for (above, below), (start, stop) in itertools.pairwise(model.levels) if shapes else ():
             place[:, start:stop] += place[:, above:below].index_select(1, model.parents[start:stop])
         return cls(left, (parent @ left).transpose(1, 2).contiguous(), place)
+
+
+@dataclass(frozen=True)
+class Pulls(Bundle):
+    """Rows that each see one point, k for each, as rows on the pairs of the points: shared by all groups."""
+
+    force: Float[Tensor, "*batch N k 3"]  # on the pair's share of the point
+    drag: Float[Tensor, "*batch N k 3"]  # on the pair's bone: the force times the pair's weight
+    wrench: Float[Tensor, "*batch N k 6"]  # the force's moment about the origin of the group, and the drag
+
+    @classmethod
+    def of(cls, model: PointModel, posed: Posed, slope: Float[Tensor, "batch p k 3"]) -> Pulls:
+        """For the slopes of the rows along the coordinates of the points."""
+        force, weight = slope.index_select(1, model.point), posed.weights[..., None]
+        lever = posed.shares - weight * posed.place.index_select(1, model.origin)  # short ones: they round finely
+        drag = weight[..., None] * force
+        return cls(force, drag, torch.cat([torch.linalg.cross(lever[:, :, None], force), drag], -1))
+
+
+@dataclass(frozen=True, eq=False)
+class Correctives:
+    """What turns of some bones do to the pairs of a group through posedirs, one entry per pair and bone."""
+
+    pair: Int[Tensor, " q"]  # among all pairs
+    carrier: Int[Tensor, " q"]  # the bone of the pair
+    bone: Int[Tensor, " q"]  # the bone that turns
+    dirs: Float[Tensor, "q 9 3"]
+    at: Int[Tensor, "q 2"]  # pair and turning bone, counted within the group and those asked for
+
+    @classmethod
+    def of(cls, model: PointModel, group: PointGroup, bones: Sequence[int]) -> Correctives:
+        """Those of the group's pairs and of `bones`."""
+        every = enumerate(zip(model.posed_pair.tolist(), model.posed_bone.tolist(), strict=True))
+        found = [(i, p - group.first, b) for i, (p, b) in every if group.first <= p < group.last and b in bones]
+        index = group.extra.new_tensor
+        here = index([i for i, _, _ in found])
+        pair = model.posed_pair[here]
+        at = index([(p, bones.index(b)) for _, p, b in found]).view(-1, 2)
+        return cls(pair, model.bones[pair], model.posed_bone[here], model.posed_dirs[here].mT.contiguous(), at)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,54 +96,44 @@ class Asked:
     shapes: tuple[int, ...]
     at: Int[Tensor, " j"]  # the bones
     mask: Float[Tensor, "N 1 d"]  # which pairs each turn and the translation move
-    posed: Int[Tensor, " q"]  # the pose correctives of these pairs and bones
-    posed_at: Int[Tensor, "q 2"]  # the pair and the bone of each, counted within the group and `bones`
+    carriers: Int[Tensor, " N"]  # the bone of each pair
+    dirs: Float[Tensor, "N 3 s"]  # how the shapes move the pairs in their bones' frames; not those of the contour
+    posed: Correctives  # of these pairs and bones
 
     @classmethod
     def of(cls, model: PointModel, group: PointGroup, bones: Sequence[int], shapes: Sequence[int]) -> Asked:
         """What moves nothing in the group is left out; the rest keeps its order."""
         moving = (group.mask != 0).any(0).tolist()
         kept = tuple(bone for bone in bones if moving[bone])
-        pairs = enumerate(zip(model.posed_pair.tolist(), model.posed_bone.tolist(), strict=True))
-        posed = [(i, p - group.first, b) for i, (p, b) in pairs if group.first <= p < group.last and b in kept]
         turns = group.mask[:, None, list(kept)].repeat_interleave(3, -1)
-        index = group.extra.new_tensor
+        index, asked = group.extra.new_tensor, [s for s in shapes if s in group.shapes]
         return cls(
-            group, kept, tuple(s for s in shapes if s in group.shapes), index(kept),
+            group, kept, tuple(asked), index(kept),
             mask=torch.cat([turns, turns.new_ones(len(turns), 1, 3)], -1),
-            posed=index([i for i, _, _ in posed]),
-            posed_at=index([(pair, kept.index(bone)) for _, pair, bone in posed]).view(-1, 2),
+            carriers=model.bones[group.first : group.last],
+            dirs=model.local_dirs[group.first : group.last][..., asked].contiguous(),
+            posed=Correctives.of(model, group, kept),
         )  # fmt: skip
 
-    def turn_rows(
-        self, model: PointModel, posed: Posed, moved: Motion, slope: Float[Tensor, "batch p k 3"]
-    ) -> Float[Tensor, "batch p k d"]:
+    def turn_rows(self, posed: Posed, moved: Motion, pulls: Pulls) -> Float[Tensor, "batch p k d"]:
         """Slopes of rows on the group's points along the turns of `bones`, three each, and the translation."""
-        group = self.group
-        own = slice(group.first, group.last)
-        origin = posed.place[:, None, group.origin]  # levers from near by: small numbers round finely
-        weight, pull = posed.weights[:, own, None], group.of_pairs(slope)
-        lever = posed.shares[:, own] - weight * origin
-        wrench = torch.cat([torch.linalg.cross(lever[:, :, None], pull), weight[..., None] * pull], -1)
-        twists = _twists(posed.place.index_select(1, self.at) - origin, moved.axes.index_select(2, self.at))
-        rows = gram(wrench.flatten(1, 2).mT, twists).unflatten(1, pull.shape[1:3]) * self.mask
-        if len(self.posed):
-            rows = self._with_correctives(model, posed, moved, pull, rows)
+        group, own = self.group, slice(self.group.first, self.group.last)
+        levers = posed.place.index_select(1, self.at) - posed.place[:, None, group.origin]
+        motions, wrench = twists(levers, moved.axes.index_select(2, self.at)), pulls.wrench[:, own]
+        rows = gram(wrench.flatten(1, 2).mT, motions).unflatten(1, wrench.shape[1:3]) * self.mask
+        if len(self.posed.pair):
+            rows = self._with_correctives(posed, moved, pulls, rows)
         return group.of_points(rows)
 
-    def shape_rows(
-        self, model: PointModel, posed: Posed, moved: Motion, slope: Float[Tensor, "batch p k 3"]
-    ) -> Float[Tensor, "batch p k s"]:
+    def shape_rows(self, posed: Posed, moved: Motion, pulls: Pulls) -> Float[Tensor, "batch p k s"]:
         """Slopes of rows on the group's points along the directions `shapes`."""
-        group, shapes = self.group, self._shapes
-        bones, pull = model.bones[group.first : group.last], group.of_pairs(slope)
-        dirs = model.local_dirs[group.first : group.last]
+        group, own = self.group, slice(self.group.first, self.group.last)
+        bones, dirs = self.carriers, self.dirs
         if group.contour is not None:
-            dirs = posed.contour_dirs[:, group.contour : group.contour + len(bones)]
-        own = _product(pull @ posed.orient.index_select(1, bones), dirs[..., shapes])
-        pull = posed.weights[:, group.first : group.last, None, None] * pull
-        carried = _product(pull, moved.place[..., shapes].index_select(1, bones))
-        return group.of_points(own + carried)
+            dirs = posed.contour_dirs[:, group.contour : group.contour + len(bones), :, self._shapes]
+        still = pulls.force[:, own] @ posed.orient.index_select(1, bones) @ dirs
+        carried = pulls.drag[:, own] @ moved.place[..., self._shapes].index_select(1, bones)
+        return group.of_points(still + carried)
 
     @property
     def _shapes(self) -> slice | list[int]:
@@ -112,27 +141,34 @@ class Asked:
         first, count = self.shapes[0], len(self.shapes)
         return slice(first, first + count) if self.shapes[-1] == first + count - 1 else list(self.shapes)
 
-    def _with_correctives(self, model: PointModel, posed: Posed, moved: Motion, pull: Tensor, rows: Tensor) -> Tensor:
+    def _with_correctives(self, posed: Posed, moved: Motion, pulls: Pulls, rows: Tensor) -> Tensor:
         """Adds what the turns do to the pairs through posedirs."""
-        pair, bone = model.posed_pair[self.posed], model.posed_bone[self.posed]
-        force = pull.index_select(1, pair - self.group.first) @ posed.orient.index_select(1, model.bones[pair])
-        turned = rotations.skew(moved.left.index_select(1, bone).mT) @ posed.rotation.index_select(1, bone)[:, :, None]
-        more = force @ (turned.flatten(-2) @ model.posed_dirs[self.posed].mT).mT  # through d R / d u
-        width, per_point = rows.shape[-1], torch.arange(pull.shape[2], device=rows.device)
-        row = self.posed_at[:, :1, None] * len(per_point) + per_point[:, None]
-        places = row * width + 3 * self.posed_at[:, 1:, None] + torch.arange(3, device=rows.device)
-        return rows.flatten(1).index_add(1, places.flatten(), more.flatten(1)).view_as(rows)
+        own = self.posed
+        force = pulls.force.index_select(1, own.pair) @ posed.orient.index_select(1, own.carrier)
+        left, rotation = moved.left.index_select(1, own.bone), posed.rotation.index_select(1, own.bone)
+        turned = rotations.skew(left.mT) @ rotation[:, :, None]
+        more = force @ (turned.flatten(-2) @ own.dirs).mT  # through d R / d u
+        places = _places(own, *rows.shape[2:])
+        return rows.flatten(1).index_add(1, places, more.flatten(1)).view_as(rows)
 
 
-def _twists(place: Tensor, axes: Tensor) -> Tensor:
-    """Turns about axes [b, 3, j, 3] through place [b, j, 3], and a translation: [b, 6, 3 j + 3]."""
+@functools.lru_cache(maxsize=64)
+def _places(correctives: Correctives, per_point: int, width: int) -> Tensor:
+    """Where the slopes of correctives lie in flattened rows [N, per_point, width] of the group."""
+    pair, bone = correctives.at[:, :, None].unbind(1)
+    each, axes = (torch.arange(n, device=pair.device) for n in (per_point, 3))
+    return ((pair * per_point + each)[..., None] * width + 3 * bone[..., None] + axes).flatten()
+
+
+def twists(place: Tensor, axes: Tensor) -> Tensor:
+    """Turns about axes [b, 3, j, 3] through place [b, j, 3], and a translation, as 6-vectors: [b, 6, 3 j + 3]."""
     moment = torch.linalg.cross(place.mT[..., None], axes, dim=1)
     turns = torch.cat([axes, moment], 1).flatten(2)
-    shift = torch.eye(6, dtype=turns.dtype, device=turns.device)[:, 3:]
-    return torch.cat([turns, shift.expand(len(turns), 6, 3)], -1)
+    return torch.cat([turns, _shifts(turns.dtype, turns.device).expand(len(turns), 6, 3)], -1)
 
 
-def _product(left: Tensor, right: Tensor) -> Tensor:
-    """left [*, r, 3] times right [*, 3, n]: quicker by hand than one library call per matrix."""
-    terms = (left[..., i : i + 1] * right[..., i : i + 1, :] for i in range(3))
-    return functools.reduce(torch.add, terms)
+@functools.lru_cache(maxsize=16)
+def _shifts(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The twists of a translation, one for each axis."""
+    with torch.inference_mode(mode=False):  # kept for callers who differentiate
+        return torch.eye(6, dtype=dtype, device=device)[:, 3:]

@@ -17,6 +17,7 @@ from ..config import HandPrior
 from ..keypoints import Keypoints
 from ..pose_priors.hands import recorded_hands
 from .retarget import Poses
+from .solid import solid
 
 MARGIN = 20.0  # pixels between a person and the image's border at 1000 pixels
 PLACING_ROUNDS = 12
@@ -45,6 +46,7 @@ class GenerateOptions:
     jaw_open: tuple[float, float] = (0.0, 15.0)
     hands: HandPrior = HandPrior.RECORDED  # the space that hands are drawn from, all its components
     inside: bool = True  # the whole person in the image; else its box is centred anywhere in the image
+    solid: bool = False  # joints turned until bodies do not pass through themselves (see `solid`)
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,29 @@ def generate_people(
     options = options or GenerateOptions()
     draw = _Draw(torch.Generator().manual_seed(seed), count)
     camera = _cameras(draw, options)
-    people = _place(body, _people(body, poses, draw, options), camera, draw, options)
-    like = body.v_template
+    people = _people(body, poses, draw, options)
+    return _seen(body, solid(body.to("cpu"), people) if options.solid else people, camera, draw, options)
+
+
+def photograph(
+    body: BodyModel, people: BodyParams, seed: int = 0, options: GenerateOptions | None = None
+) -> GeneratedPeople:
+    """Given people [count], on the CPU, as `generate_people` sees those it draws: cameras and noise alone are random.
+
+    `global_orient` has y up; its tilt is kept, its heading and `transl` are replaced.
+    """
+    options = options or GenerateOptions()
+    draw = _Draw(torch.Generator().manual_seed(seed), len(people.transl))
+    camera, tilt = _cameras(draw, options), rotations.exp(people.global_orient)
+    turned = people.replace(global_orient=rotations.log(_view(draw, options) @ _without_heading(tilt)))
+    return _seen(body, turned, camera, draw, options)
+
+
+def _seen(
+    body: BodyModel, people: BodyParams, camera: Camera, draw: _Draw, options: GenerateOptions
+) -> GeneratedPeople:
+    """People around the origin, turned as their cameras see them, put before these."""
+    people, like = _place(body, people, camera, draw, options), body.v_template
     people, camera = people.to(device=like.device, dtype=like.dtype), camera.to(device=like.device, dtype=like.dtype)
     return GeneratedPeople(_detections(body, people, camera, draw, options), camera, people)
 

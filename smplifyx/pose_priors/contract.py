@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -48,3 +48,17 @@ class PosePrior(Protocol):
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> PosePrior:
         """A copy on `device` as `dtype`."""
+
+
+@runtime_checkable
+class Piecewise(Protocol):
+    """A pose prior whose residual is linear in pieces: its Jacobian is one of few constants."""
+
+    @property
+    def pieces(self) -> Float[Tensor, "k rows latent"]:
+        """The Jacobians; always the same tensor."""
+
+    def residual_in_piece(
+        self, latent: Float[Tensor, "batch latent"]
+    ) -> tuple[Float[Tensor, "batch rows"], Int[Tensor, " batch"]]:
+        """`PosePrior.residual`, and which of the pieces each latent lies in."""

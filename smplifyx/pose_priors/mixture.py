@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..batching import COLUMNS, shared_matmul
@@ -90,14 +90,20 @@ class MixturePrior(JointAngles):
 
         The square sum is exactly -2 log max_k w_k N_k up to a constant.
         """
-        whitened, chosen = self._best(latent.reshape(-1, ANGLES))
-        rows = torch.cat([whitened, self.offset[chosen].sqrt()[:, None]], -1)
+        rows, _ = self.residual_in_piece(latent.reshape(-1, ANGLES))
         return rows.reshape(*latent.shape[:-1], ANGLES + 1)
+
+    def residual_in_piece(
+        self, latent: Float[Tensor, "batch 63"]
+    ) -> tuple[Float[Tensor, "batch 64"], Int[Tensor, " batch"]]:
+        """The residual, and the best component of each."""
+        whitened, chosen = self._best(latent)
+        return torch.cat([whitened, self.offset[chosen].sqrt()[:, None]], -1), chosen
 
     def jacobian(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch 64 63"]:
         """The best component's whitening; zeros for the offset."""
         _, chosen = self._best(latent.reshape(-1, ANGLES))
-        return self._jacobians[chosen].reshape(*latent.shape[:-1], ANGLES + 1, ANGLES)
+        return self.pieces[chosen].reshape(*latent.shape[:-1], ANGLES + 1, ANGLES)
 
     def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count 63"]:
         """Draws of the mixture itself (the sum, not the maximum)."""
@@ -124,5 +130,6 @@ class MixturePrior(JointAngles):
         return matrix, (self.whitening * self.means[:, None]).sum(-1)
 
     @cached_property
-    def _jacobians(self) -> Tensor:
+    def pieces(self) -> Float[Tensor, "k 64 63"]:
+        """Each component's whitening; zeros for the offset."""
         return torch.nn.functional.pad(self.whitening, (0, 0, 0, 1))

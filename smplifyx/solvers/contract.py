@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol, runtime_checkable
@@ -50,6 +51,37 @@ class Objective(Protocol):
     def rows(self, index: Int[Tensor, " kept"]) -> Objective:
         """The same objective for some of its rows."""
         ...
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an objective found at x: the energy of each row, and its derivatives there, should anybody ask."""
+
+    energy: Float[Tensor, " batch"]
+    linearised: Callable[[Int[Tensor, " kept"] | None], tuple[Tensor, Tensor]]
+    """Gradient and Hessian, as `Objective.normal` gives them, of some of the rows (None: of all)."""
+
+
+@runtime_checkable
+class Reusable(Protocol):
+    """An objective that can go on to derivatives from what it worked out for the energy."""
+
+    def evaluate(self, x: Float[Tensor, "batch dim"]) -> Evaluation:
+        """The energy and, on demand, the derivatives: to the last bit those of `Objective.normal`."""
+        ...
+
+
+def evaluate(objective: Objective, x: Float[Tensor, "batch dim"]) -> Evaluation:
+    """The evaluation of any objective; one that is not `Reusable` begins anew for the derivatives."""
+    if isinstance(objective, Reusable):
+        return objective.evaluate(x)
+
+    def linearised(index: Tensor | None) -> tuple[Tensor, Tensor]:
+        if index is None:
+            return objective.normal(x)[1:]
+        return objective.rows(index).normal(x[index])[1:]
+
+    return Evaluation(objective.energy(x), linearised)
 
 
 @dataclass(frozen=True)

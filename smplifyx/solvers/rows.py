@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -64,13 +66,14 @@ def run_rows(
                 state = type(state).cat([state, start(objective.rows(fresh), x[fresh])])
             index = torch.cat([index, fresh])
             here = objective.rows(index)
+        all_running = looks == 1 and size - free == len(index)
         for _ in range(looks):
-            state = _advanced(here, state, advance)
+            after = advance(here, state)
+            state = after if all_running else _kept(state, after)
 
 
-def _advanced(objective: Objective, state: State, advance: Callable[[Objective, State], State]) -> State:
-    """One more step of the rows that are running."""
-    after = advance(objective, state)
+def _kept(state: State, after: State) -> State:
+    """The state after a step, with the solutions of rows that were done before as they were."""
     running = state.status == Status.RUNNING
     return after.replace(**_fields(select(running, _solution(after), _solution(state))))
 
@@ -102,10 +105,8 @@ def largest(a: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
 
 def is_finite(energy: Float[Tensor, " batch"], *more: Float[Tensor, "batch ..."]) -> Bool[Tensor, " batch"]:
     """Rows in which everything is finite (and its sum too, which is much the cheaper test)."""
-    finite = energy.isfinite()
-    for part in more:
-        finite = finite & part.flatten(1).sum(-1).isfinite()
-    return finite
+    total = functools.reduce(torch.add, (part.flatten(1).sum(-1) for part in more), energy)
+    return total.abs() < math.inf  # cheaper than isfinite, and false for NaN too
 
 
 def negligible(change: Float[Tensor, " batch"], energy: Float[Tensor, " batch"], tolerance: float) -> Tensor:
@@ -115,7 +116,7 @@ def negligible(change: Float[Tensor, " batch"], energy: Float[Tensor, " batch"],
 
 def status_where(*cases: tuple[Bool[Tensor, " batch"], Status]) -> Tensor:
     """The status of the first case that holds in each row; RUNNING where none does."""
-    status = torch.full_like(cases[0][0], Status.RUNNING, dtype=torch.int64)
+    status = int(Status.RUNNING)
     for mask, value in reversed(cases):
         status = torch.where(mask, int(value), status)
     return status

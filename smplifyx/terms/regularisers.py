@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..body.stature import Stature
 from ..config import Block
-from ..pose_priors.contract import PosePrior
-from .scene import Picked, Rows, Scene, Slopes
+from ..pose_priors.contract import Piecewise, PosePrior
+from .scene import Chosen, Picked, Rows, Scene, Slopes
 
 
 def linear(name: str, value: Tensor, matrix: Tensor) -> Rows:
@@ -29,7 +29,13 @@ class Scaled:
     factors: Float[Tensor, " d"]  # 1 / standard deviation
 
     def __call__(self, scene: Scene) -> Rows:
-        return linear(self.block.value, scene[self.block.value], torch.diag(self.factors))
+        rows = self.factors * scene[self.block.value]
+        slope = Picked(self._all, self.factors.expand_as(rows))
+        return Rows(rows, lambda: Slopes(rows, {self.block.value: slope}))
+
+    @cached_property
+    def _all(self) -> Tensor:
+        return torch.arange(len(self.factors), device=self.factors.device)
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,15 @@ class Height:
 
 
 @dataclass(frozen=True)
+class Silent:
+    """Nothing: stands for a term that has nothing to say about anybody of a batch."""
+
+    def __call__(self, scene: Scene) -> Rows:
+        rows = scene[Block.BETAS.value][:, :0]
+        return Rows(rows, lambda: Slopes(rows, {}))
+
+
+@dataclass(frozen=True)
 class HandSize:
     """Axis-angle offset of the fingers from the mean hand, isotropic (the 2019 hand prior)."""
 
@@ -70,11 +85,18 @@ class BodyPrior:
 
     def __call__(self, scene: Scene) -> Rows:
         latent = scene[Block.BODY.value]
+        if self._piecewise:
+            rows, which = self.prior.residual_in_piece(latent)
+            return Rows(rows, lambda: Slopes(rows, {Block.BODY.value: Chosen(self.prior.pieces, which)}))
         rows = self.prior.residual(latent)
         return Rows(rows, lambda: Slopes(rows, {Block.BODY.value: self._jacobian(latent)}))
 
     def _jacobian(self, latent: Tensor) -> Tensor:
         return self.prior.jacobian(latent) if self._constant is None else self._constant
+
+    @cached_property
+    def _piecewise(self) -> bool:
+        return isinstance(self.prior, Piecewise)
 
     @cached_property
     def _constant(self) -> Tensor | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -27,6 +28,7 @@ class Observation(Bundle):
     rho: Float[Tensor, "*batch p"]  # units
     depth: Float[Tensor, "*batch"]  # metres: the first guess
     height: Float[Tensor, "*batch"]  # metres: the person's stature, NaN where it is not known
+    partners: Int[Tensor, "*batch s m"]  # the balls that each collision ball may meet; itself where there are fewer
 
 
 class Inputs(Mapping[str, Tensor]):
@@ -42,6 +44,16 @@ class Inputs(Mapping[str, Tensor]):
             self._known[name] = self._made[name]()
         return self._known[name]
 
+    def also(self, known: Mapping[str, Tensor], made: Mapping[str, Callable[[], Tensor]]) -> Inputs:
+        """These and more."""
+        return Inputs({**self._known, **known}, {**self._made, **made})
+
+    def rows(self, index: Int[Tensor, " kept"]) -> Inputs:
+        """Those of some people."""
+        known = {name: value.index_select(0, index) for name, value in self._known.items()}
+        later = {name: partial(lambda name: self[name].index_select(0, index), name) for name in self._made}
+        return Inputs(known, later)
+
     def __iter__(self) -> Iterator[str]:
         """All names."""
         return iter({**self._known, **self._made})
@@ -56,8 +68,8 @@ class Scene:
     """One evaluation, rows along the first axis. `inputs` holds everything a slope may be taken of:
 
     `points` [b, p, 3] in the camera's frame; `body_pose` [b, 63], `left_hand_pose`, `right_hand_pose` [b, 45] as
-    axis-angle; `up` [b, 3] the direction of the pelvis' y axis in the camera's frame; and the unknowns by the name of
-    their `config.Block`.
+    axis-angle; `up` [b, 3] the direction of the pelvis' y axis in the camera's frame; `balls` [b, s, 4] centre and
+    radius of the body's collision balls, `transl` not added; and the unknowns by the name of their `config.Block`.
     """
 
     inputs: Mapping[str, Tensor]
@@ -66,17 +78,21 @@ class Scene:
     def __getitem__(self, name: str) -> Tensor:
         return self.inputs[name]
 
+    def rows(self, index: Int[Tensor, " kept"]) -> Scene:
+        """The same for some people; for scenes whose `inputs` are `Inputs`."""
+        return Scene(self.inputs.rows(index), self.observation[index])
+
 
 @dataclass(frozen=True)
 class Slopes:
     """Linearised rows: the energy's gradient is exactly `2 wrt^T rows`, its curvature about `2 wrt^T wrt`.
 
     wrt[name]: [b, r, d] or, shared by the batch, [r, d]; for `points` also [b, p, k, 3] where row (p, k) sees point p
-    alone; `Picked` where each row sees one coordinate alone.
+    alone; `Picked` where each row sees one coordinate alone; `Chosen`; for `balls` also `OnBalls`.
     """
 
     rows: Float[Tensor, "b r"]
-    wrt: Mapping[str, Tensor | Picked]
+    wrt: Mapping[str, Tensor | Picked | Chosen | OnBalls]
 
     def scaled(self, factor: float) -> Slopes:
         """Those of the rows times `factor`."""
@@ -97,6 +113,41 @@ class Picked:
     def dense(self, width: int) -> Float[Tensor, "b r d"]:
         """The same for all `width` coordinates."""
         return self.slope[..., None] * torch.nn.functional.one_hot(self.at, width).to(self.slope)
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Slopes that are one of few constant matrices for each person: factor * matrices[which[b]]."""
+
+    matrices: Float[Tensor, "k r d"]
+    which: Int[Tensor, " b"]
+    factor: float = 1.0
+
+    def __mul__(self, factor: float) -> Chosen:
+        """The slopes of the rows times `factor`."""
+        return Chosen(self.matrices, self.which, self.factor * factor)
+
+    def dense(self) -> Float[Tensor, "b r d"]:
+        """The same, written out."""
+        return self.factor * self.matrices[self.which]
+
+
+@dataclass(frozen=True, eq=False)
+class OnBalls:
+    """Slopes of rows that see a few balls each: row r of person b sees its e-th, at[b, r, e], with pull[b, r, e]."""
+
+    at: Int[Tensor, "b r e"]
+    pull: Float[Tensor, "b r e 4"]  # along the centre's three coordinates and the radius
+
+    def __mul__(self, factor: float) -> OnBalls:
+        """The slopes of the rows times `factor`."""
+        return OnBalls(self.at, self.pull * factor)
+
+    @classmethod
+    def of_dense(cls, slope: Float[Tensor, "b r n"]) -> OnBalls:
+        """Slopes [b, r, 4 s] of rows that may see all s balls."""
+        pull = slope.unflatten(-1, (-1, 4))
+        return cls(torch.arange(pull.shape[2], device=slope.device).expand(pull.shape[:3]), pull)
 
 
 @dataclass(frozen=True)

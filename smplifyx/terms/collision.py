@@ -1,0 +1,53 @@
+"""Bodies do not pass through themselves: balls inside the body held apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .scene import OnBalls, Rows, Scene, Slopes
+
+NEAREST = 1e-6  # metres: balls nearer than this have no direction to part in
+
+
+@dataclass(frozen=True)
+class Collision:
+    """How deep each ball lies in another that it is held apart from, in units of `spread` metres; the deepest ones.
+
+    One row per ball, r_i + r_j + clear - |c_i - c_j| for the deepest of its partners where that is positive, and of
+    these the `most` deepest: the depth in the union of the others, which is continuous, and zero for bodies that touch
+    nothing. Balls lie inside the surface, so surfaces touch when balls are `clear` metres apart, give or take one.
+    """
+
+    spread: float
+    clear: float
+    most: int = 32
+
+    def __call__(self, scene: Scene) -> Rows:
+        balls, partners = scene["balls"], scene.observation.partners
+        own = torch.arange(partners.shape[1], device=partners.device)[:, None]
+        others = _picked(balls, partners.flatten(1)).unflatten(1, partners.shape[1:])
+        distance = (balls[:, :, None, :3] - others[..., :3]).norm(dim=-1)
+        depth = torch.where(partners == own, -torch.inf, balls[:, :, None, 3] + others[..., 3] + self.clear - distance)
+        deepest, which = depth.max(-1)
+        depth, ball = deepest.topk(min(self.most, len(own)))
+        partner = partners.gather(2, which[..., None])[..., 0].gather(1, ball)
+        rows = torch.relu(depth) / self.spread
+        return Rows(rows, lambda: self._slopes(balls, rows, torch.stack([ball, partner], -1)))
+
+    def _slopes(self, balls: Tensor, rows: Tensor, at: Tensor) -> Slopes:
+        """Along the line of centres: apart is down, growth is up."""
+        centers = _picked(balls[..., :3], at.flatten(1)).unflatten(1, at.shape[1:])
+        offset = centers[:, :, 0] - centers[:, :, 1]
+        direction = offset / offset.norm(dim=-1, keepdim=True).clamp_min(NEAREST)
+        growth = torch.ones_like(rows)[..., None]
+        ends = [torch.cat([sign * direction, growth], -1) for sign in (-1, 1)]
+        active = (rows > 0).to(rows.dtype)[..., None, None] / self.spread
+        return Slopes(rows, {"balls": OnBalls(at, active * torch.stack(ends, 2))})
+
+
+def _picked(values: Tensor, at: Tensor) -> Tensor:
+    """values [b, s, n] at [b, r] of s."""
+    return values.gather(1, at[..., None].expand(-1, -1, values.shape[-1]))
