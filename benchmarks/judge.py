@@ -10,7 +10,7 @@ from smplifyx.body import skinning
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
 from smplifyx.camera import Camera
-from smplifyx.config import FitConfig
+from smplifyx.config import FitConfig, without_collision
 from smplifyx.fit import decoder_of
 from smplifyx.hypotheses import neutral_state
 from smplifyx.keypoints import Keypoints
@@ -23,7 +23,8 @@ from smplifyx.state import Decoder, Hand, State
 def common_energy(
     keypoints: Keypoints, camera: Camera, params: BodyParams, body: BodyModel, config: FitConfig
 ) -> Tensor:
-    """The energy of the last stage of `config` [people] for bodies that anything may have fitted."""
+    """The energy of the last stage of `config` [people], collision left out, for bodies that anything may have fitted."""
+    config = without_collision(config)
     decoder = decoder_of(body, config)
     with torch.no_grad():
         neutral = neutral_state(decoder, body, config, (len(params.transl),), keypoints.xy)

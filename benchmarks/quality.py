@@ -61,9 +61,9 @@ def read_photos(folder: Path) -> Photos:
 def read_generated(
     body: BodyModel, mocap: Path, count: int, seed: int = 0, hands: HandPrior = HandPrior.RECORDED
 ) -> GeneratedPeople:
-    """`count` people in held-out poses."""
+    """`count` people in held-out poses, moved until they do not pass through themselves."""
     poses = heldout_poses(mocap, body.joint_template.double().numpy())
-    return generate_people(body, poses, count, seed, GenerateOptions(hands=hands))
+    return generate_people(body, poses, count, seed, GenerateOptions(hands=hands, solid=True))
 
 
 def fit_in_batches(keypoints: Keypoints, camera: Camera, body: BodyModel, config: FitConfig) -> tuple[FitResult, float]:

@@ -8,9 +8,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from .body.files import load_body  # noqa: E402
 from .camera import Camera  # noqa: E402
 from .config import FitConfig, load_preset  # noqa: E402
+from .contact import contact_of  # noqa: E402
 from .fit import fit  # noqa: E402
 from .keypoints import Keypoints, read_frames  # noqa: E402
 from .result import FitResult  # noqa: E402
+from .together import fit_together  # noqa: E402
 
 __version__ = "0.1.0"
-__all__ = ["Camera", "FitConfig", "FitResult", "Keypoints", "fit", "load_body", "load_preset", "read_frames"]
+__all__ = [
+    "Camera", "FitConfig", "FitResult", "Keypoints", "contact_of", "fit", "fit_together", "load_body", "load_preset",
+    "read_frames",
+]  # fmt: skip

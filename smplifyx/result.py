@@ -8,6 +8,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -71,6 +72,14 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Penetration(Bundle):
+    """How far bodies pass through themselves, measured on their meshes; see `contact.contact_of`."""
+
+    depth_mm: Float[Tensor, "*batch"]  # millimetres: of the deepest vertex inside another part; 0: none is
+    triangles: Int[Tensor, "*batch"]  # how many cut a triangle of another part
+
+
+@dataclass(frozen=True)
 class FitResult(Bundle):
     """Fitted people: leading batch axes on every tensor; `result[i]` is one person.
 
@@ -95,6 +104,7 @@ class FitResult(Bundle):
     shape: ShapeEvidence
     provenance: Provenance
     origin: Origin = Origin()
+    penetration: Penetration | None = None  # None: not measured; `fit` does not, jobs do
 
     def map(self, function: Callable[[Tensor], Tensor]) -> FitResult:
         """A copy with `function` applied to every tensor."""
@@ -102,12 +112,15 @@ class FitResult(Bundle):
 
     @classmethod
     def stack(cls, parts: Sequence[FitResult], dim: int = 0) -> FitResult:
-        """Many results as one with a new batch axis; provenance and origin are the first's."""
+        """Many results as one with a new batch axis; provenance and origin are the first's.
+
+        The penetration is kept only if all have it.
+        """
         return _combine(parts, lambda tensors: torch.stack(tensors, dim))
 
     @classmethod
     def cat(cls, parts: Sequence[FitResult], dim: int = 0) -> FitResult:
-        """Many results joined along a batch axis; provenance and origin are the first's."""
+        """Many results joined along a batch axis, as by `stack`."""
         return _combine(parts, lambda tensors: torch.cat(tensors, dim))
 
     def vertices(self, body: BodyModel) -> Float[Tensor, "*batch vertices 3"]:
@@ -138,13 +151,15 @@ class FitResult(Bundle):
 
 def program_versions() -> dict[str, str]:
     """Python's and the main packages' versions."""
-    versions = {"python": platform.python_version()}
-    for name in VERSIONED:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
-            versions[name] = "not installed"
-    return versions
+    return {"python": platform.python_version()} | {name: _version(name) for name in VERSIONED}
+
+
+@lru_cache(maxsize=16)  # asked for with every result
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
+        return "not installed"
 
 
 _POINT_ORDER = "OpenPose: body 25, left hand 21, right hand 21, face 70"
@@ -154,6 +169,7 @@ _SHAPE = MappingProxyType({
     "stature": "stature_m", "stature_sd": "stature_sd_m", "determined": "shape_determined",
     "known_height": "known_height_m",
 })  # fmt: skip
+_PENETRATION = MappingProxyType({"depth_mm": "penetration_mm", "triangles": "intersecting_triangles"})
 _ORIGIN = MappingProxyType({f.name: type(f.default) for f in dataclasses.fields(Origin)})
 _EXPECTED = MappingProxyType({  # shapes every result file must have; None: any length
     "global_orient": (3,), "body_pose": (21, 3), "left_hand_pose": (15, 3), "right_hand_pose": (15, 3),
@@ -173,6 +189,8 @@ def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
         "hypothesis_energies": result.hypothesis_energies, "chosen_hypothesis": result.chosen,
         "energy_gap": result.gap, "steps": result.steps,
     } | {key: getattr(result.shape, name) for name, key in _SHAPE.items()}  # fmt: skip
+    if result.penetration is not None:
+        tensors |= {key: getattr(result.penetration, name) for name, key in _PENETRATION.items()}
     arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
     notes = {name: getattr(result.provenance, name) for name in _NOTES} | dataclasses.asdict(result.origin)
     arrays |= {name: np.array(value) for name, value in notes.items()}
@@ -209,14 +227,23 @@ def _from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
         shape=ShapeEvidence(**{name: tensor(key) for name, key in _SHAPE.items()}),
         provenance=Provenance(**{name: str(arrays[name]) for name in _NOTES}, versions=versions),
         origin=Origin(**{name: kind(arrays[name].item()) for name, kind in _ORIGIN.items()}),
+        penetration=_penetration(arrays),
     )
+
+
+def _penetration(arrays: Mapping[str, np.ndarray]) -> Penetration | None:
+    if not arrays.keys() >= set(_PENETRATION.values()):  # files of fits that were not measured have none
+        return None
+    return Penetration(**{name: torch.from_numpy(arrays[key].reshape(())) for name, key in _PENETRATION.items()})
 
 
 def _tensor_fields() -> list[str]:
     return [f.name for f in dataclasses.fields(FitResult) if f.name not in ("provenance", "origin")]
 
 
-def _apply(value: Tensor | Bundle | dict[str, Tensor], function: Callable[[Tensor], Tensor]) -> object:
+def _apply(value: Tensor | Bundle | dict[str, Tensor] | None, function: Callable[[Tensor], Tensor]) -> object:
+    if value is None:
+        return None
     if isinstance(value, dict):
         return {name: function(tensor) for name, tensor in value.items()}
     return value.map(function) if isinstance(value, Bundle) else function(value)
@@ -224,6 +251,8 @@ def _apply(value: Tensor | Bundle | dict[str, Tensor], function: Callable[[Tenso
 
 def _combine(parts: Sequence[FitResult], join: Callable[[list[Tensor]], Tensor]) -> FitResult:
     """Joins the tensors of many results; a Bundle joins through its leaves in the order `map` visits them."""
+    if any(part.penetration is None for part in parts):
+        parts = [part.replace(penetration=None) for part in parts]
     columns = zip(*(_leaves(part) for part in parts), strict=True)
     joined = iter([join(list(column)) for column in columns])
     return parts[0].map(lambda _: next(joined))

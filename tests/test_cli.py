@@ -43,6 +43,7 @@ def test_fit_leaves_everything(portrait: Path) -> None:
             "overlays/astronaut.jpg", "pictures/astronaut/turned.jpg", "meshes/astronaut/000.glb"} <= made  # fmt: skip
     row = next(row for row in table(portrait) if row["stem"] == "astronaut")
     assert row["status"] == "ok" and float(row["body_percent"]) < 3 and float(row["face_percent"]) < 3
+    assert float(row["penetration_mm"]) >= 0 and int(row["intersecting_triangles"]) >= 0
     assert "astronaut" in (portrait / "index.html").read_text(encoding="utf-8")
 
 
@@ -131,7 +132,7 @@ def test_doctor_finds_the_built_in_bodies(capsys: pytest.CaptureFixture[str]) ->
 def test_help_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("fit", "--help") == 0
     printed = capsys.readouterr().out
-    assert "--overlay" in printed and "None}" not in printed and "tyro" not in printed
+    assert "--overlay" in printed and "--no-collision" in printed and "None}" not in printed and "tyro" not in printed
 
 
 def test_ctrl_c_is_clean_and_the_job_goes_on(tmp_path: Path) -> None:

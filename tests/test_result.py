@@ -19,7 +19,7 @@ from smplifyx.measure import (
     reprojection_px,
     status_of,
 )
-from smplifyx.result import FitResult, FitStatus, Origin, Provenance
+from smplifyx.result import FitResult, FitStatus, Origin, Penetration, Provenance
 from smplifyx.result_file import ResultFileError, replacing
 from smplifyx.shape_evidence import ShapeEvidence
 
@@ -49,6 +49,37 @@ def people(count: int, dtype: torch.dtype = torch.float32) -> FitResult:
         torch.full((count,), 7), params.body_pose.flatten(1), ShapeEvidence(energy, energy, energy, energy),
         Provenance.of(body, "smplx", "gaussian"),
     )  # fmt: skip
+
+
+def measured(count: int, dtype: torch.dtype = torch.float32) -> FitResult:
+    """The same people, with made-up penetrations."""
+    depth = torch.arange(count, dtype=dtype) / 3
+    return people(count, dtype).replace(penetration=Penetration(depth, torch.arange(count)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_penetration_comes_back(tmp_path: Path, dtype: torch.dtype) -> None:
+    saved = measured(3, dtype)[2]
+    saved.save(tmp_path / "000.npz")
+    loaded = FitResult.load(tmp_path / "000.npz").penetration
+    assert torch.equal(loaded.depth_mm, saved.penetration.depth_mm) and int(loaded.triangles) == 2
+    assert loaded.depth_mm.dtype == dtype
+
+
+def test_files_without_a_penetration_load(tmp_path: Path) -> None:
+    people(1)[0].save(tmp_path / "000.npz")
+    assert FitResult.load(tmp_path / "000.npz").penetration is None
+    with np.load(tmp_path / "000.npz") as archive:
+        assert not {"penetration_mm", "intersecting_triangles"} & set(archive.files)
+
+
+def test_a_penetration_goes_with_its_person() -> None:
+    batch = measured(3)
+    assert float(batch[2].penetration.depth_mm) == float(batch.penetration.depth_mm[2])
+    again = FitResult.stack([batch[i] for i in range(3)])
+    assert torch.equal(again.penetration.triangles, batch.penetration.triangles)
+    for parts in ([batch, people(1)], [people(1), batch]):
+        assert FitResult.cat(parts).penetration is None
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -90,6 +121,7 @@ def broken_files(folder: Path) -> dict[str, Path]:
     (folder / "flipped.npz").write_bytes(good[:900] + bytes(200) + good[1100:])
     np.savez(folder / "foreign.npz", poses=np.zeros(3))
     np.savez(folder / "shape.npz", **arrays | {"body_pose": np.zeros((23, 3))})
+    np.savez(folder / "penetration.npz", **arrays | {"penetration_mm": np.zeros(2), "intersecting_triangles": 0})
     np.savez(folder / "status.npz", **arrays | {"status": np.array("splendid")})
     np.savez(folder / "pickle.npz", **arrays | {"preset": np.array({"a": 1}, dtype=object)})
     with zipfile.ZipFile(folder / "zip.npz", "w") as archive:
@@ -98,7 +130,8 @@ def broken_files(folder: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize(
-    "name", ["empty", "text", "half", "flipped", "foreign", "shape", "status", "pickle", "zip", "missing"]
+    "name",
+    ["empty", "text", "half", "flipped", "foreign", "shape", "penetration", "status", "pickle", "zip", "missing"],
 )
 def test_a_broken_file_is_one_clear_line(tmp_path: Path, name: str) -> None:
     path = broken_files(tmp_path)[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -90,6 +91,7 @@ def test_only_what_is_missing_is_fitted_again(tmp_path: Path) -> None:
         ({"focal": 700.0}, "focal"),
         ({"gender": "female"}, "gender"),
         ({"largest": 1}, "largest"),
+        ({"collision": False}, "collision"),
         ({}, None),
         ({"overlay": False, "device": "cpu"}, None),
     ],
@@ -172,6 +174,13 @@ def test_rows_survive_the_file(tmp_path: Path) -> None:
     rows = list(read_summary(tmp_path / "out" / "summary.csv"))
     assert rows[0].stem == "frame_000" and rows[0].status is RowStatus.OK and rows[0].steps == 1
     assert next(row for row in rows if row.stem == "h_nobody").person is None
+
+
+def test_a_table_of_an_older_version_is_read(tmp_path: Path) -> None:
+    (tmp_path / "summary.csv").write_text("stem,person,status\na,0,ok\n")
+    (row,) = read_summary(tmp_path / "summary.csv")
+    assert (row.stem, row.person, row.status, row.intersecting_triangles) == ("a", 0, RowStatus.OK, None)
+    assert math.isnan(row.penetration_mm) and row.gender == ""
 
 
 def test_the_order_and_the_batch_change_nothing(tmp_path: Path) -> None:

@@ -92,14 +92,18 @@ class Bodies:
         return (adult,)
 
 
-def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Cuts the stream so that each chunk has at most `size` people to fit; order is kept."""
+def chunks(items: Iterable[Item], size: int, whole_frames: bool = False) -> Iterator[list[Item]]:
+    """Cuts the stream so that each chunk has at most `size` people to fit; order is kept.
+
+    whole_frames: cuts only between frames, so that a chunk may have more.
+    """
     chunk: list[Item] = []
     people = 0
     for item in items:
         chunk.append(item)
         people += isinstance(item.work, Todo)
-        if people == size or len(chunk) >= ITEMS_PER_PERSON * size:
+        full = people >= size or len(chunk) >= ITEMS_PER_PERSON * size
+        if full and (item.ends_frame or not whole_frames):
             yield chunk
             chunk, people = [], 0
     if chunk:

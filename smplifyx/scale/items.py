@@ -62,12 +62,23 @@ class Source:
             yield from (Row(stem, person.index, RowStatus.UNREADABLE, str(error)) for person in frame.people)
             return
         LOG.info("%s: %s", stem, note)
+        todos = [
+            _todo(frame, stem, person, (camera, source.value), self.job)
+            for person in frame.people
+            if person.index not in reasons
+        ]
+        works = iter(self._but_done(todos, store))
         for person in frame.people:
             if person.index in reasons:
                 status = RowStatus.UNREADABLE if person.problem else RowStatus.NOT_SELECTED
                 yield Row(stem, person.index, status, reasons[person.index])
             else:
-                yield _todo_or_done(_todo(frame, stem, person, (camera, source.value), self.job), store)
+                yield next(works)
+
+    def _but_done(self, todos: list[Todo], store: Store) -> list[Todo | Row]:
+        """The people of a frame, or their rows of an earlier run; those fitted together are so all at once."""
+        works = [_todo_or_done(todo, store) for todo in todos]
+        return todos if self.job.scene and any(isinstance(work, Todo) for work in works) else works
 
 
 def open_source(job: JobConfig) -> Source:

@@ -9,7 +9,16 @@ from typing import Annotated, Literal
 import tyro
 from pydantic import Field
 
-from ..config import ConfigError, FitConfig, Settings, load_preset, read_settings, with_free_focal, with_prior
+from ..config import (
+    ConfigError,
+    FitConfig,
+    Settings,
+    load_preset,
+    read_settings,
+    with_free_focal,
+    with_prior,
+    without_collision,
+)
 from ..keypoints.about_people import HEIGHTS
 
 
@@ -74,6 +83,8 @@ class JobConfig(Settings):
     age: JobAge = Field(JobAge.AUTO, description="whose proportions; auto: adult, child where the evidence says so")
     kid_template: OptionalPath = Field(None, description=".npy of a small child; none: the one beside the body model")
     height: Metres = Field(None, ge=HEIGHTS[0], le=HEIGHTS[1], description="known stature of everybody")
+    collision: bool = Field(True, description="keep bodies from passing through themselves, as the preset does")
+    scene: bool = Field(False, description="keep the people of an image from passing through each other, too")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     batch_size: BatchSize = Field("auto", description="people fitted together; no result depends on it")
 
@@ -107,7 +118,13 @@ def preset_of(job: JobConfig) -> FitConfig:
     config = load_preset(job.preset)
     if job.prior:
         config = with_prior(config, job.prior, kind_of(job.prior))
-    return with_free_focal(config) if job.free_focal else config
+    config = config if job.collision else without_collision(config)
+    config = with_free_focal(config) if job.free_focal else config
+    if job.scene:
+        from ..together import check_shared_camera
+
+        check_shared_camera(config)
+    return config
 
 
 def load_job(path: Path) -> JobConfig:

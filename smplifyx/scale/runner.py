@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from ..ages import fit_best_age
 from ..body.model import Gender
+from ..config import FitConfig
 from ..measure import confident_body_points
 from ..result import FitResult
 from .batch_size import auto_batch_size, pick_device
 from .batches import Bodies, Failure, Fitter, Item, Todo, chunks, fit_people
+from .contacts import fit_and_check
 from .items import open_source
 from .job import JobConfig, JobGender, preset_of
 from .record import record_of
+from .scenes import fit_scenes
 from .store import Store, open_store
 from .summary import Row, RowStatus, SummaryWriter, row_of
 
@@ -52,6 +54,36 @@ class Silent:
 SILENT = Silent()
 
 
+@runtime_checkable
+class Frames(Protocol):
+    """Takes the frames of a job, each as soon as everybody in it is on the disk."""
+
+    def take(self, rows: Sequence[Row]) -> None:
+        """The rows of one frame, in order; may make the job wait."""
+
+    def finish(self) -> None:
+        """There are no more: waits for what is under way."""
+
+    def stop(self) -> None:
+        """The job ends early: drops what can be dropped, makes nobody wait any more."""
+
+
+class Untaken:
+    """Frames that nobody takes."""
+
+    def take(self, rows: Sequence[Row]) -> None:
+        """Nothing to do."""
+
+    def finish(self) -> None:
+        """Nothing to do."""
+
+    def stop(self) -> None:
+        """Nothing to do."""
+
+
+UNTAKEN = Untaken()
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a job came to."""
@@ -65,9 +97,12 @@ class Outcome:
         return sum(self.counts[status] for status in FITTED)
 
 
-def run_job(job: JobConfig, progress: Progress = SILENT, fit: Fitter = fit_best_age) -> Outcome:
+def run_job(
+    job: JobConfig, progress: Progress = SILENT, fit: Fitter = fit_and_check, frames: Frames = UNTAKEN
+) -> Outcome:
     """Fits everyone that the job names and writes results/, summary.csv, config.yaml and log.txt.
 
+    `frames` is given every frame, from this run or an earlier one, and has finished when this returns.
     Raises ConfigError, KeypointError, BodyFileError, StoreError or ValueError, one line each, before anything is fitted
     if the job cannot begin; afterwards an error costs no more than its person. OSError if the disk refuses.
     """
@@ -77,12 +112,14 @@ def run_job(job: JobConfig, progress: Progress = SILENT, fit: Fitter = fit_best_
         bodies.choice(Gender(job.gender.value), job.age)  # a file that cannot be read ends the job here, in one line
     store = open_store(job.out, record_of(job, config), [job.keypoints, *filter(None, [job.images])], job.overwrite)
     progress.begin(source.files)
-    with _logging_to(store.log):
+    with logging_to(store.log):
         LOG.info("job begins: %s -> %s", job.keypoints, job.out)
         size = auto_batch_size(device) if job.batch_size == "auto" else job.batch_size
         with SummaryWriter(store.summary) as summary:
-            scribe = _Scribe(store, summary, progress)
-            _stream(source.items(store), size, lambda people: fit_people(people, bodies, config, fit), scribe)
+            scribe = _Scribe(store, summary, progress, frames)
+            cut = chunks(source.items(store), size, job.scene)
+            _stream(cut, lambda people: _fitted(people, bodies, config, fit, job.scene), scribe)
+        frames.finish()
         LOG.info("job ends: %s", ", ".join(f"{n} {status.value}" for status, n in scribe.counts.items()) or "no rows")
     return Outcome(store, scribe.counts)
 
@@ -90,8 +127,9 @@ def run_job(job: JobConfig, progress: Progress = SILENT, fit: Fitter = fit_best_
 class _Scribe:
     """Puts answers on the disk, in the order of the input."""
 
-    def __init__(self, store: Store, summary: SummaryWriter, progress: Progress) -> None:
-        self._store, self._summary, self._progress = store, summary, progress
+    def __init__(self, store: Store, summary: SummaryWriter, progress: Progress, frames: Frames) -> None:
+        self._store, self._summary, self._progress, self.frames = store, summary, progress, frames
+        self._frame: list[Row] = []  # so far
         self.counts: Counter[RowStatus] = Counter()
 
     def write(self, chunk: Sequence[Item], answers: Sequence[FitResult | Failure]) -> None:
@@ -102,6 +140,11 @@ class _Scribe:
             self._summary.write(row)
         self.counts.update(row.status for row in rows)
         self._progress.advance(sum(item.ends_frame for item in chunk), sum(row.status in FITTED for row in rows))
+        for item, row in zip(chunk, rows, strict=True):
+            self._frame.append(row)
+            if item.ends_frame:
+                self.frames.take(self._frame)
+                self._frame = []
 
     def _settle(self, person: Todo, answer: FitResult | Failure) -> Row:
         if isinstance(answer, FitResult):
@@ -115,23 +158,34 @@ class _Scribe:
         )  # fmt: skip
 
 
+def _fitted(
+    people: list[Todo], bodies: Bodies, config: FitConfig, fit: Fitter, scene: bool
+) -> list[FitResult | Failure]:  # fmt: skip
+    answers = fit_people(people, bodies, config, fit)
+    return fit_scenes(people, answers, bodies, config) if scene else answers
+
+
 def _stream(
-    items: Iterable[Item], size: int, fit: Callable[[list[Todo]], list[FitResult | Failure]], scribe: _Scribe
-) -> None:
+    cut: Iterable[list[Item]], fit: Callable[[list[Todo]], list[FitResult | Failure]], scribe: _Scribe
+) -> None:  # fmt: skip
     """Fits batch after batch while the one before is written. An error of the disk ends it; written files stay."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="results") as disk:
         waiting = deque()
-        for chunk in chunks(items, size):
-            people = [item.work for item in chunk if isinstance(item.work, Todo)]
-            waiting.append(disk.submit(scribe.write, chunk, fit(people)))
-            if len(waiting) > BATCHES_WAITING:
+        try:
+            for chunk in cut:
+                people = [item.work for item in chunk if isinstance(item.work, Todo)]
+                waiting.append(disk.submit(scribe.write, chunk, fit(people)))
+                if len(waiting) > BATCHES_WAITING:
+                    waiting.popleft().result()
+            while waiting:
                 waiting.popleft().result()
-        while waiting:
-            waiting.popleft().result()
+        except BaseException:
+            scribe.frames.stop()
+            raise
 
 
 @contextlib.contextmanager
-def _logging_to(path: Path) -> Iterator[None]:
+def logging_to(path: Path) -> Iterator[None]:
     """Everything that smplifyx logs goes to a file as well, for the time of the block."""
     logger = logging.getLogger("smplifyx")
     handler = logging.FileHandler(path, encoding="utf-8")

@@ -33,7 +33,8 @@ class Row:
 
     Errors are medians over the seen points, in pixels and in percent of the keypoint box's diagonal. seconds: the
     person's share of its batch's time. focal: pixels, as fitted. shape_determined: the share 0..1 of what was unknown
-    about the shape that the evidence told; stature_sd_m: how well the stature is known.
+    about the shape that the evidence told; stature_sd_m: how well the stature is known. penetration_mm: how deep the
+    deepest vertex lies inside another part of the body; intersecting_triangles: how many cut another part.
     """
 
     stem: str
@@ -59,6 +60,8 @@ class Row:
     stature_m: float = math.nan
     stature_sd_m: float = math.nan
     shape_determined: float = math.nan
+    penetration_mm: float = math.nan
+    intersecting_triangles: int | None = None
 
 
 COLUMNS = tuple(f.name for f in dataclasses.fields(Row))
@@ -73,7 +76,8 @@ def row_of(stem: str, result: FitResult) -> Row:
     """The row of one fitted person; the same from memory and from its file."""
     px = reprojection_px(result.keypoints, result.points2d)
     percent = reprojection_percent(result.keypoints, result.points2d)
-    status, origin = FitStatus(int(result.status)), result.origin
+    status, origin, penetration = FitStatus(int(result.status)), result.origin, result.penetration
+    measured = (float(penetration.depth_mm), int(penetration.triangles)) if penetration else ()
     return Row(
         stem, origin.person, RowStatus[status.name], REASONS.get(status, ""),
         float(px.body), float(px.hands), float(px.face),
@@ -81,7 +85,7 @@ def row_of(stem: str, result: FitResult) -> Row:
         float(result.energy), float(result.gap), int(result.steps), origin.seconds, result.provenance.gender,
         int(confident_body_points(result.keypoints)), float(result.camera.focal.mean()),
         origin.K_source, origin.image_size_source, result.provenance.age,
-        float(result.shape.stature), float(result.shape.stature_sd), float(result.shape.determined),
+        float(result.shape.stature), float(result.shape.stature_sd), float(result.shape.determined), *measured,
     )  # fmt: skip
 
 
@@ -110,10 +114,10 @@ class SummaryWriter:
 
 
 def read_summary(path: Path) -> Iterator[Row]:
-    """The rows of a summary.csv."""
+    """The rows of a summary.csv; columns that one of an older version lacks are empty."""
     with open(path, newline="", encoding="utf-8") as stream:
         for cells in csv.DictReader(stream):
-            yield Row(**{f.name: _value(f.type, cells[f.name]) for f in dataclasses.fields(Row)})
+            yield Row(**{f.name: _value(f.type, cells.get(f.name, "")) for f in dataclasses.fields(Row)})
 
 
 def is_temporary(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """Pictures of fitted people: overlays without a display, turned views, panels and a static report."""
 
 from .images import write_image
+from .marks import Marks
 from .overlay import overlay, panel, shrink
 from .points import draw_points
 from .render import Renderer
@@ -10,6 +11,6 @@ from .shade import PALETTE, person_colour
 from .side import side_view
 
 __all__ = [
-    "PALETTE", "Person", "PersonEntry", "PhotoEntry", "Renderer", "Summary", "Tone",
+    "PALETTE", "Marks", "Person", "PersonEntry", "PhotoEntry", "Renderer", "Summary", "Tone",
     "draw_points", "overlay", "panel", "person_colour", "shrink", "side_view", "write_image", "write_report",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from ..camera import Camera
+from .marks import Marks, marked, only_marks
 from .mesh import Mesh, array, join
 from .raster import Layer
 from .render import Renderer, render
@@ -25,13 +26,15 @@ class Person:
     """One person to draw; anything but the colour may be missing.
 
     vertices [V, 3] in metres in the camera's frame; colour RGB 0..1; keypoints [137, 3] as detected (x, y in pixels,
-    confidence, 0 = unseen); points2d [137, 2] the model's own projected points in pixels (NaN = none).
+    confidence, 0 = unseen); points2d [137, 2] the model's own projected points in pixels (NaN = none); marks: where
+    the body passes through itself.
     """
 
     colour: Colour
     vertices: Float[Tensor, "v 3"] | Float[np.ndarray, "v 3"] | None = None
     keypoints: Float[Tensor, "137 3"] | Float[np.ndarray, "137 3"] | None = None
     points2d: Float[Tensor, "137 2"] | Float[np.ndarray, "137 2"] | None = None
+    marks: Marks | None = None
 
 
 def intrinsics(camera: Camera) -> tuple[np.ndarray, tuple[int, int]]:
@@ -46,10 +49,27 @@ def draw_people(
     people: Sequence[Person], faces: Faces, K: np.ndarray, size: tuple[int, int], renderer: Renderer
 ) -> Layer:
     """All bodies lit and drawn into one depth buffer, in the right order whatever the order of `people`."""
-    triangles = array(faces, np.int64)
-    bodies = [(array(p.vertices), p.colour) for p in people if p.vertices is not None]
-    meshes = [Mesh(v, triangles, shade(v, triangles, colour)) for v, colour in bodies if np.isfinite(v).all()]
+    meshes = [mesh for mesh, _ in _bodies(people, faces)]
     return add_depth_cue(render(join(meshes), K, size, renderer), float(K[1, 1]))
+
+
+def draw_marks(
+    people: Sequence[Person], faces: Faces, K: np.ndarray, size: tuple[int, int], renderer: Renderer
+) -> Layer:
+    """The marks of all bodies alone, as if nothing hid them."""
+    meshes = [only_marks(mesh, marks) for mesh, marks in _bodies(people, faces) if marks is not None]
+    return render(join(meshes), K, size, renderer)
+
+
+def _bodies(people: Sequence[Person], faces: Faces) -> list[tuple[Mesh, Marks | None]]:
+    """The lit meshes of those who have one, with their marks on them."""
+    triangles, found = array(faces, np.int64), []
+    for person in people:
+        vertices = None if person.vertices is None else array(person.vertices)
+        if vertices is not None and np.isfinite(vertices).all():
+            mesh = Mesh(vertices, triangles, shade(vertices, triangles, person.colour))
+            found.append((mesh if person.marks is None else marked(mesh, person.marks), person.marks))
+    return found
 
 
 def composite(image: Image, layer: Layer, opacity: float = 1.0) -> Image:

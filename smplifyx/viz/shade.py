@@ -55,9 +55,13 @@ def vertex_normals(vertices: Float[np.ndarray, "v 3"], faces: Integer[np.ndarray
 
 
 def shade(
-    vertices: Float[np.ndarray, "v 3"], faces: Integer[np.ndarray, "f 3"], colour: Colour, lights: Lights = Lights()
-) -> Float[np.ndarray, "v 3"]:
-    """Lit colours 0..1 of the vertices of a body of one colour, as seen from the origin (the camera, y down)."""
+    vertices: Float[np.ndarray, "v 3"], faces: Integer[np.ndarray, "f 3"],
+    colour: Colour | Float[np.ndarray, "v 3"], lights: Lights = Lights(),
+) -> Float[np.ndarray, "v 3"]:  # fmt: skip
+    """Lit colours 0..1 of the vertices of a body, as seen from the origin (the camera, y down).
+
+    colour: one for all vertices, or one for each.
+    """
     normals = vertex_normals(vertices, faces)
     view = -vertices / np.maximum(np.linalg.norm(vertices, axis=1, keepdims=True), 1e-9)
     key = np.array(lights.key) / np.linalg.norm(lights.key)

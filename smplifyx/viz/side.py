@@ -11,13 +11,14 @@ from jaxtyping import Float
 
 from .mesh import array
 from .render import Renderer
-from .scene import Faces, Image, Person, composite, draw_people
+from .scene import Faces, Image, Person, composite, draw_marks, draw_people
 
 BACKGROUND = (244, 245, 247)
 GRID = (205, 210, 217)
 INK = (92, 99, 110)
 EYE_HEIGHT = 1.5  # metres above the ground from which the people are looked at
 FOCAL = 1.5  # of the view's camera, in image heights: about 37 degrees
+THROUGH = 0.55  # opacity of marks that something hides
 FILL = 0.84  # of the image that the people may take
 # 90 degrees about the vertical: what lies farther from the photo's camera comes to the right
 _TURN = np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
@@ -39,7 +40,8 @@ def side_view(
     """People turned by 90 degrees about the vertical through their common centre, on a ground grid of 1 m.
 
     The photo's camera is to the left, depth grows to the right; `size` is (width, height) in pixels. The ground lies at
-    the lowest vertex. People without vertices are left out; nobody gives an empty picture.
+    the lowest vertex. Marks of people are seen through what hides them. People without vertices are left out; nobody
+    gives an empty picture.
     """
     out = np.full((size[1], size[0], 3), BACKGROUND, np.uint8)
     turned = [(p, array(p.vertices) @ _TURN.T) for p in people if p.vertices is not None]
@@ -51,6 +53,8 @@ def side_view(
     _draw_grid(out, camera, points + camera.offset)
     moved = [replace(person, vertices=vertices + camera.offset) for person, vertices in turned]
     out = composite(out, draw_people(moved, faces, camera.K, size, renderer))
+    if any(person.marks is not None for person in moved):
+        out = composite(out, draw_marks(moved, faces, camera.K, size, renderer), THROUGH)
     _draw_scale(out, camera, points + camera.offset)
     return out
 
