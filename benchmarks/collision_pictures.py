@@ -74,7 +74,10 @@ def draw_pictures(source: Source, preset: str, folder: Path) -> None:
         _write(folder / f"collision_{number}.jpg", picture)
     pairs += [np.full_like(pairs[0], 255)] * (-len(pairs) % COLUMNS)
     rows = [np.concatenate(pairs[at : at + COLUMNS], 1) for at in range(0, len(pairs), COLUMNS)]
-    _write(folder / "collision_sheet.jpg", np.concatenate(rows))
+    _write(
+        folder / "collision_sheet.jpg",
+        cv2.resize(np.concatenate(rows), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
+    )
 
 
 def _worst(source: Source, preset: str, kind: Kind) -> list[tuple[Shown, Shown]]:

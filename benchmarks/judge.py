@@ -23,7 +23,7 @@ from smplifyx.state import Decoder, Hand, State
 def common_energy(
     keypoints: Keypoints, camera: Camera, params: BodyParams, body: BodyModel, config: FitConfig
 ) -> Tensor:
-    """The energy of the last stage of `config` [people], collision left out, for bodies that anything may have fitted."""
+    """The energy of the last stage of `config` [people] but for collision, of bodies that anything may have fitted."""
     config = without_collision(config)
     decoder = decoder_of(body, config)
     with torch.no_grad():

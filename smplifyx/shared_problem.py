@@ -33,7 +33,7 @@ class SharedProblem:
 
     members: tuple[Problem, ...]
     between: WeightedTerm
-    partners: Int[Tensor, "batch s m"]  # as in `Observation`: the balls of others that each may meet
+    partners: Int[Tensor, "batch n m"]  # as in `Observation`: balls, and those of others that each may meet
 
     @classmethod
     def of(cls, members: tuple[Problem, ...], between: WeightedTerm) -> SharedProblem:

@@ -14,7 +14,7 @@ from .body.model import BodyModel
 from .bundle import Bundle
 from .camera import Camera
 from .collision.carried import ball_model
-from .config import Block, FitConfig, SolverConfig, SolverKind, StageConfig
+from .config import Block, FitConfig, SolverConfig, SolverKind, StageConfig, without_collision
 from .hypotheses import FLIPS, first_guess, mirrored, neutral_points
 from .keypoints import Keypoints
 from .observation import observe, person_scale, seen_confidence, stage_points
@@ -134,8 +134,8 @@ def run_stages(
 
 
 def final_problem(people: People, state: State, extra_terms: tuple[WeightedTerm, ...] = ()) -> Problem:
-    """The last stage's problem at `state` [batch], betas free in any case."""
-    last = people.config.stages[-1]
+    """The last stage's problem at `state` [batch], betas free in any case; without collision, which tells no shape."""
+    last = without_collision(people.config).stages[-1]
     free = last.free if Block.BETAS in last.free else (*last.free, Block.BETAS)
     return Problems(people, extra_terms).of(last.model_copy(update={"free": free}), state, 1)
 

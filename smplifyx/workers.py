@@ -28,14 +28,17 @@ def pieces(count: int, device: torch.device) -> list[slice]:
 def side_by_side(work: Callable[[slice], Answer], rows: Sequence[slice], device: torch.device) -> list[Answer]:
     """The answers to all pieces, in order; on a CPU as many at once as torch has threads, each with one of its own.
 
-    Small operations gain nothing from torch's own threads: whole pieces of work side by side do. While it runs, the
-    process has one torch thread per operation.
+    Small operations gain nothing from torch's own threads, and on a busy machine lose a factor of ten and more while
+    these wait for one another: whole pieces of work side by side do gain. While it runs, the process has one torch
+    thread per operation.
     """
     threads = torch.get_num_threads()
-    if device.type != "cpu" or threads == 1 or len(rows) == 1:
+    if device.type != "cpu" or threads == 1:
         return [work(piece) for piece in rows]
     torch.set_num_threads(1)
     try:
+        if len(rows) == 1:
+            return [work(rows[0])]
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             return list(pool.map(work, rows))
     finally:

@@ -25,14 +25,14 @@ from smplifyx.term_table import stage_terms
 from smplifyx.terms.collision import Collision
 from smplifyx.terms.scene import Observation, Rows, Scene
 
-EACH_OTHER = torch.tensor([[1], [0]])
+EACH_OTHER = torch.tensor([[0, 1], [1, 0]])
 PELVIS, ELBOW, PALM = 8, 6, 34  # among the canonical points
-THEMSELVES = torch.tensor([[0], [1]])
+THEMSELVES = torch.tensor([[0, 0], [1, 1]])
 MOVING = (Block.GLOBAL_ORIENT, Block.BODY, Block.BETAS, Block.EXPRESSION, Block.LEFT_HAND, Block.RIGHT_HAND, Block.JAW)
 
 
 def scene_of(balls: torch.Tensor, partners: torch.Tensor) -> Scene:
-    """Balls that nobody has seen; partners [s, m] of all rows."""
+    """Balls that nobody has seen; partners [n, m] of all rows."""
     row, points = torch.zeros(len(balls)), torch.zeros(len(balls), 1)
     camera = Camera(torch.eye(3).expand(len(balls), 3, 3), torch.ones(len(balls), 2))
     target = points[..., None].expand(-1, 1, 2)
@@ -81,13 +81,19 @@ def some_balls(rows: int = 4, count: int = 30) -> tuple[torch.Tensor, torch.Tens
 
 def test_partners_are_the_nearest_by_power_and_the_ball_itself_where_there_are_too_few() -> None:
     balls, apart, _ = some_balls()
-    apart[3], apart[:, 3] = False, False
-    found = partners_of(balls, apart, 5)
+    lonely = torch.arange(len(apart)) >= 13
+    apart[lonely], apart[:, lonely] = False, False
+    found = partners_of(balls, apart, 12)
+    own, others = found[..., 0], found[..., 1:]
     square = torch.cdist(balls[..., :3], balls[..., :3]).square()
     power = (square - (balls[..., 3:] + balls[..., None, :, 3]).square()).masked_fill(~apart, torch.inf)
-    expected = power.sort(-1).values[..., :5]
-    torch.testing.assert_close(power.gather(2, found), expected)
-    assert (found[:, 3] == 3).all() and (found[:, :3] != torch.arange(3)[:, None]).all()
+    expected = power.sort(-1).values[..., :12]
+    nearest = expected[..., 0].sort(-1).values[..., :15]
+    rows = torch.arange(4)[:, None]
+    torch.testing.assert_close(power[rows, own].amin(-1), nearest)
+    alone = others == own[..., None]
+    torch.testing.assert_close(power[rows, own].gather(2, others).masked_fill(alone, torch.inf), expected[rows, own])
+    assert alone.any() and not alone.all()
 
 
 def test_the_deepest_come_first_and_the_others_are_left_out() -> None:

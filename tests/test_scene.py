@@ -143,7 +143,7 @@ def test_the_order_of_people_and_other_images_do_not_matter() -> None:
     found = fit_together(mixed, images, [body_of()], preset())
     expected = [*together(row), *together(two)]
     for place, new in zip((2, 4, 0, 3, 1), expected, strict=True):
-        assert same(found[place], new, 1e-6) and torch.equal(found[place].keypoints.xy, new.keypoints.xy)
+        assert same(found[place], new, 1e-4) and torch.equal(found[place].keypoints.xy, new.keypoints.xy)
 
 
 def test_an_adult_and_a_child_are_fitted_together() -> None:

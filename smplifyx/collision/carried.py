@@ -84,10 +84,10 @@ _BODIES = 16  # whose pairs of balls are looked at together: what caches hold
 
 def partners_of(
     placed: Float[Tensor, "batch s 4"], apart: Bool[Tensor, "s s"], count: int = PARTNERS
-) -> Int[Tensor, "batch s m"]:
-    """The `count` balls that each ball lies deepest in, or is nearest to, of those it is held apart from.
+) -> Int[Tensor, "batch n m"]:
+    """Half of the balls, those nearest to others that they are held apart from or deepest in them; of each a row.
 
-    Where there are fewer, the rest is the ball itself.
+    It begins with the ball itself and goes on with its `count` nearest others; where there are fewer, with itself.
     """
     return torch.cat([_partners(some, apart, min(count, placed.shape[1])) for some in placed.split(_BODIES)])
 
@@ -97,9 +97,10 @@ def _partners(placed: Tensor, apart: Tensor, count: int) -> Tensor:
     power = (placed[..., :3] * placed[..., :3]).sum(-1, keepdim=True) - placed[..., 3:] * placed[..., 3:]
     one = torch.ones_like(power)
     gap = gram(torch.cat([-2 * placed, power, one], -1).mT, torch.cat([placed, one, power], -1).mT)
-    own = torch.arange(len(apart), device=apart.device)[:, None]
-    nearest = gap.masked_fill_(~apart, torch.inf).topk(count, largest=False).indices
-    return torch.where(apart[own, nearest], nearest, own)
+    gap = gap.masked_fill_(~apart, torch.inf)
+    ball = gap.amin(-1).topk((placed.shape[1] + 1) // 2, largest=False).indices[..., None]
+    nearest = gap.gather(1, ball.expand(-1, -1, gap.shape[2])).topk(count, largest=False).indices
+    return torch.cat([ball, torch.where(apart[ball, nearest], nearest, ball)], -1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,15 +27,16 @@ class Collision:
 
     def __call__(self, scene: Scene) -> Rows:
         balls, partners = scene["balls"], scene.observation.partners
-        own = torch.arange(partners.shape[1], device=partners.device)[:, None]
-        others = _picked(balls, partners.flatten(1)).unflatten(1, partners.shape[1:])
-        distance = (balls[:, :, None, :3] - others[..., :3]).norm(dim=-1)
-        depth = torch.where(partners == own, -torch.inf, balls[:, :, None, 3] + others[..., 3] + self.clear - distance)
+        near = _picked(balls, partners.flatten(1)).unflatten(1, partners.shape[1:])
+        distance = (near[:, :, :1, :3] - near[:, :, 1:, :3]).norm(dim=-1)
+        depth = near[:, :, :1, 3] + near[:, :, 1:, 3] + self.clear - distance
+        depth = torch.where(partners[:, :, 1:] == partners[:, :, :1], -torch.inf, depth)
         deepest, which = depth.max(-1)
-        depth, ball = deepest.topk(min(self.most, len(own)))
-        partner = partners.gather(2, which[..., None])[..., 0].gather(1, ball)
+        depth, row = deepest.topk(min(self.most, partners.shape[1]))
+        other = partners.gather(2, which[..., None] + 1)
+        at = _picked(torch.cat([partners[..., :1], other], -1), row)
         rows = torch.relu(depth) / self.spread
-        return Rows(rows, lambda: self._slopes(balls, rows, torch.stack([ball, partner], -1)))
+        return Rows(rows, lambda: self._slopes(balls, rows, at))
 
     def _slopes(self, balls: Tensor, rows: Tensor, at: Tensor) -> Slopes:
         """Along the line of centres: apart is down, growth is up."""

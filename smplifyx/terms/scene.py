@@ -28,7 +28,7 @@ class Observation(Bundle):
     rho: Float[Tensor, "*batch p"]  # units
     depth: Float[Tensor, "*batch"]  # metres: the first guess
     height: Float[Tensor, "*batch"]  # metres: the person's stature, NaN where it is not known
-    partners: Int[Tensor, "*batch s m"]  # the balls that each collision ball may meet; itself where there are fewer
+    partners: Int[Tensor, "*batch n m"]  # a collision ball and those it may meet, n times; itself where there are fewer
 
 
 class Inputs(Mapping[str, Tensor]):
