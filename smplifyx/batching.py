@@ -7,7 +7,7 @@ padding here keeps them to one kernel.
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 ROWS, COLUMNS, GRAM = 8, 16, 4
@@ -32,6 +32,12 @@ def gram(left: Float[Tensor, "batch r a"], right: Float[Tensor, "batch r b"]) ->
     a, b = left.shape[-1], right.shape[-1]
     product = torch.bmm(_widen(left).mT, _widen(right))
     return product[:, :a, :b]
+
+
+def picked(values: Shaped[Tensor, "batch s n"], at: Int[Tensor, "batch r *e"]) -> Shaped[Tensor, "batch r *e n"]:
+    """The rows `at` of each row of the batch."""
+    index = at.flatten(1)[..., None].expand(-1, -1, values.shape[-1])
+    return values.gather(1, index).unflatten(1, at.shape[1:])
 
 
 def _widen(matrix: Tensor) -> Tensor:

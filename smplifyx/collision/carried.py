@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ..batching import gram, shared_matmul
+from ..batching import gram, picked, shared_matmul
 from ..body.fold import fold
 from ..body.joints import pose_index
 from ..body.model import BodyModel
@@ -126,7 +126,7 @@ class AskedBalls:
         """Slopes of rows along the turns of `bones`, three each, and the translation; placed: as `BallModel.place`."""
         at, pull = slope.at, slope.pull
         origin = posed.place[:, None, self.at[0]] if len(self.at) else posed.place[:, None, 0]
-        levers = _picked(placed[..., :3] - origin, at)
+        levers = picked(placed[..., :3] - origin, at)
         wrench = torch.cat([torch.linalg.cross(levers, pull[..., :3]), pull[..., :3]], -1)
         axes = twists(posed.place.index_select(1, self.at) - origin, moved.axes.index_select(2, self.at))
         rows = gram(wrench.flatten(1, 2).mT, axes).unflatten(1, at.shape[1:])
@@ -150,8 +150,3 @@ def _at_or_above(model: PointModel) -> Bool[Tensor, "j j"]:
     for bone, parent in enumerate(model.above.tolist()):
         above[bone] |= above[parent]
     return above
-
-
-def _picked(values: Float[Tensor, "batch s n"], at: Int[Tensor, "batch r e"]) -> Float[Tensor, "batch r e n"]:
-    index = at.flatten(1)[..., None].expand(-1, -1, values.shape[-1])
-    return values.gather(1, index).unflatten(1, at.shape[1:])

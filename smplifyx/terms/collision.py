@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..batching import picked
 from .scene import OnBalls, Rows, Scene, Slopes
 
 NEAREST = 1e-6  # metres: balls nearer than this have no direction to part in
@@ -27,28 +28,23 @@ class Collision:
 
     def __call__(self, scene: Scene) -> Rows:
         balls, partners = scene["balls"], scene.observation.partners
-        near = _picked(balls, partners.flatten(1)).unflatten(1, partners.shape[1:])
+        near = picked(balls, partners)
         distance = (near[:, :, :1, :3] - near[:, :, 1:, :3]).norm(dim=-1)
         depth = near[:, :, :1, 3] + near[:, :, 1:, 3] + self.clear - distance
         depth = torch.where(partners[:, :, 1:] == partners[:, :, :1], -torch.inf, depth)
         deepest, which = depth.max(-1)
         depth, row = deepest.topk(min(self.most, partners.shape[1]))
         other = partners.gather(2, which[..., None] + 1)
-        at = _picked(torch.cat([partners[..., :1], other], -1), row)
+        at = picked(torch.cat([partners[..., :1], other], -1), row)
         rows = torch.relu(depth) / self.spread
         return Rows(rows, lambda: self._slopes(balls, rows, at))
 
     def _slopes(self, balls: Tensor, rows: Tensor, at: Tensor) -> Slopes:
         """Along the line of centres: apart is down, growth is up."""
-        centers = _picked(balls[..., :3], at.flatten(1)).unflatten(1, at.shape[1:])
+        centers = picked(balls[..., :3], at)
         offset = centers[:, :, 0] - centers[:, :, 1]
         direction = offset / offset.norm(dim=-1, keepdim=True).clamp_min(NEAREST)
         growth = torch.ones_like(rows)[..., None]
         ends = [torch.cat([sign * direction, growth], -1) for sign in (-1, 1)]
         active = (rows > 0).to(rows.dtype)[..., None, None] / self.spread
         return Slopes(rows, {"balls": OnBalls(at, active * torch.stack(ends, 2))})
-
-
-def _picked(values: Tensor, at: Tensor) -> Tensor:
-    """values [b, s, n] at [b, r] of s."""
-    return values.gather(1, at[..., None].expand(-1, -1, values.shape[-1]))
