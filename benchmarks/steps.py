@@ -37,7 +37,8 @@ from smplifyx.people import People
 from smplifyx.problem import Problem, WeightedTerm
 from smplifyx.solvers import LBFGS, Adam, LevenbergMarquardt, Objective, Solution, Solver
 from smplifyx.solvers.contract import Evaluation, evaluate
-from smplifyx.stages import Problems, run_stages
+from smplifyx.stages import run_stages
+from smplifyx.stations import Problems
 from smplifyx.terms.reprojection import Curvature, Reprojection
 
 ABOVE = (0.01, 0.001)  # the best known energy

@@ -6,6 +6,8 @@ padding here keeps them to one kernel.
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
@@ -32,6 +34,18 @@ def gram(left: Float[Tensor, "batch r a"], right: Float[Tensor, "batch r b"]) ->
     a, b = left.shape[-1], right.shape[-1]
     product = torch.bmm(_widen(left).mT, _widen(right))
     return product[:, :a, :b]
+
+
+@functools.lru_cache(maxsize=256)
+def column_index(index: tuple[int, ...], device: torch.device) -> slice | Int[Tensor, " n"]:
+    """What picks these columns: a slice where they follow one another (quicker), else an index kept on the device.
+
+    A list would be copied there by every operation, and no CUDA graph can hold that.
+    """
+    first, last = (index[0], index[-1]) if index else (0, -1)
+    if index == tuple(range(first, last + 1)):
+        return slice(first, last + 1)
+    return torch.tensor(index, device=device)
 
 
 def picked(values: Shaped[Tensor, "batch s n"], at: Int[Tensor, "batch r *e"]) -> Shaped[Tensor, "batch r *e n"]:

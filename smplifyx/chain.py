@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from . import rotations
-from .batching import gram, shared_matmul
+from .batching import column_index, gram, shared_matmul
 from .body.params import POSE_ROWS
 from .body.point_model import PointModel, Posed
 from .body.point_slopes import Asked, Motion, Pulls
@@ -219,11 +219,11 @@ class Chain:
     def _turned(self, block: Block, angles: tuple[int, ...], columns: Tensor) -> Columns:
         """Slopes [b, p, k, a] along some of a block's angles, as slopes of its unknowns."""
         if block in self._hands:
-            components = self._hands[block].components[:, list(angles)]
+            components = self._hands[block].components[:, column_index(angles, columns.device)]
             pulled = shared_matmul(columns.flatten(0, 2), components.T)
             return Columns(self._at(block), pulled.unflatten(0, columns.shape[:3]))
         if block is Block.BODY and not self.decoder.jointwise:
-            pulled = gram(columns.flatten(1, 2).mT, self._velocity[:, list(angles)])
+            pulled = gram(columns.flatten(1, 2).mT, self._velocity[:, column_index(angles, columns.device)])
             return Columns(self._at(block), pulled.unflatten(1, columns.shape[1:3]))
         return Columns(tuple(self.slices[block].start + angle for angle in angles), columns)
 

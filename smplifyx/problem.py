@@ -66,6 +66,15 @@ class Problem:
             self, state=self.state[index], observation=self.observation[index], contour=self.contour[index]
         )
 
+    def joined(self, other: Problem) -> Problem:
+        """The people of both; the problems must differ in nothing else."""
+        return dataclasses.replace(
+            self,
+            state=State.cat([self.state, other.state]),
+            observation=Observation.cat([self.observation, other.observation]),
+            contour=ContourTable.cat([self.contour, other.contour]),
+        )
+
     def with_partners(self) -> Problem:
         """The same problem, its balls held apart from those that are near at `state`."""
         placed = self.view(self.pack(self.state)).scene["balls"]

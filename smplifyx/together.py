@@ -26,8 +26,9 @@ from .problem import Problem, WeightedTerm
 from .result import FitResult, FitStatus, Provenance
 from .shared_problem import SharedProblem
 from .solvers import LevenbergMarquardt, Solution
-from .stages import Outcome, Problems
+from .stages import Outcome
 from .state import State
+from .stations import Problems
 from .term_table import COLLISION_SPREAD
 from .terms.collision import Collision
 from .workers import side_by_side

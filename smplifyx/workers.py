@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 
 Answer = TypeVar("Answer")
-CHUNK = 256  # rows of one piece: bounds the memory of a batch of any size
+CHUNK = 512  # rows of one piece: bounds the memory of a batch of any size
 CHUNK_GPU = 2**14
 LEAST = 64  # rows that are worth a thread: fewer take as long on two threads as on one
 

@@ -11,8 +11,10 @@ from smplifyx.body.joints import JOINT_INDEX
 from smplifyx.config import Part, StageConfig
 from smplifyx.fit import prepare
 from smplifyx.hypotheses import FLIPS, Flip, mirrored
-from smplifyx.stages import Problems, Race, run_stages
+from smplifyx.race import Race
+from smplifyx.stages import run_stages
 from smplifyx.state import State
+from smplifyx.stations import Problems
 
 COUNT = 4
 
@@ -74,7 +76,7 @@ def race(places: list[float], energies: list[float], valid: list[bool]) -> Race:
     joints[0, :, 1, 0] = torch.tensor(places)
     energy, rows = torch.tensor([energies]), torch.arange(len(places))[None]
     state = random_state(len(places), dtype=torch.float32)[None]
-    return Race(state, rows, torch.tensor([valid]), rows, energy, energy[..., None], joints)
+    return Race(state, torch.zeros_like(rows), rows, torch.tensor([valid]), rows, energy, energy[..., None], joints)
 
 
 @pytest.mark.parametrize(

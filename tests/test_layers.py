@@ -36,7 +36,7 @@ LAYERS = (  # an import may only point to the same or an earlier line
         "measure",
         "contact",
     ),
-    ("hypotheses", "stages"),
+    ("hypotheses", "race", "stations", "stages"),
     ("fit", "ages", "together"),
     ("export", "viz", "scale", "evaluation"),
     ("deliver", "doctor", "training"),

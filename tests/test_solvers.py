@@ -19,6 +19,7 @@ from smplifyx.solvers import (
     LevenbergMarquardt,
     Objective,
     ResidualObjective,
+    Solution,
     Solver,
     Status,
     line_search,
@@ -350,6 +351,25 @@ def test_rows_that_wait_for_a_place_end_at_the_same_bits(
     assert max(len(x) for x in watched.calls) == slot < len(start)
     for f in FIELDS:
         assert torch.equal(getattr(in_turn, f), getattr(together, f)), f
+
+
+@each_solver
+def test_rows_left_behind_go_on_in_new_company_to_the_same_bits(solver: Solver) -> None:
+    case, solver = CASES["camera pose"], dataclasses.replace(solver, max_steps=1000, tolerance=1e-4)
+    start, half = case.start.float(), len(case.start) // 2
+    objective, number = case.objective(torch.float32), torch.arange(len(case.start))
+    with torch.no_grad():
+        first = rows.run_some(solver, objective.rows(number[:half]), start[:half], leave=3)
+        assert 0 < len(first.left) <= 3 and len(first.done) + len(first.left) == half
+        both = torch.cat([first.left, number[half:]])
+        second = rows.run_some(solver, objective.rows(both), start[half:], first.state)
+    assert not len(second.left)
+    ends = torch.cat([first.done, both[second.done]])
+    found = Solution.cat([first.solution, second.solution])[torch.argsort(ends)]
+    assert torch.equal(ends.sort().values, number)
+    together = solver.minimise(objective, start)
+    for f in FIELDS:
+        assert torch.equal(getattr(found, f), getattr(together, f)), f
 
 
 @pytest.mark.parametrize("name", ["camera pose", "rosenbrock", "robust line"])

@@ -21,7 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .. import rotations
-from ..batching import gram
+from ..batching import column_index, gram
 from ..bundle import Bundle
 from .point_model import PointGroup, PointModel, Posed
 
@@ -136,10 +136,9 @@ class Asked:
         return group.of_points(still + carried)
 
     @property
-    def _shapes(self) -> slice | list[int]:
-        """Where they are among all; a slice where they follow one another, which is quicker."""
-        first, count = self.shapes[0], len(self.shapes)
-        return slice(first, first + count) if self.shapes[-1] == first + count - 1 else list(self.shapes)
+    def _shapes(self) -> slice | Tensor:
+        """Where they are among all."""
+        return column_index(self.shapes, self.at.device)
 
     def _with_correctives(self, posed: Posed, moved: Motion, pulls: Pulls, rows: Tensor) -> Tensor:
         """Adds what the turns do to the pairs through posedirs."""

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ..batching import gram, picked, shared_matmul
+from ..batching import column_index, gram, picked, shared_matmul
 from ..body.fold import fold
 from ..body.joints import pose_index
 from ..body.model import BodyModel
@@ -125,7 +125,7 @@ class AskedBalls:
     ) -> Float[Tensor, "batch r d"]:
         """Slopes of rows along the turns of `bones`, three each, and the translation; placed: as `BallModel.place`."""
         at, pull = slope.at, slope.pull
-        origin = posed.place[:, None, self.at[0]] if len(self.at) else posed.place[:, None, 0]
+        origin = posed.place[:, None, self.bones[0] if self.bones else 0]
         levers = picked(placed[..., :3] - origin, at)
         wrench = torch.cat([torch.linalg.cross(levers, pull[..., :3]), pull[..., :3]], -1)
         axes = twists(posed.place.index_select(1, self.at) - origin, moved.axes.index_select(2, self.at))
@@ -135,7 +135,7 @@ class AskedBalls:
     def shape_rows(self, posed: Posed, moved: Motion, slope: OnBalls) -> Float[Tensor, "batch r s"]:
         """Slopes of rows along the directions `shapes`."""
         at, pull = slope.at, slope.pull
-        bone, shapes = self.balls.bone[at].flatten(1), list(self.shapes)
+        bone, shapes = self.balls.bone[at].flatten(1), column_index(self.shapes, at.device)
         row = torch.arange(len(at), device=at.device)[:, None]
         own = (pull[..., :3].flatten(1, 2)[..., None, :] @ posed.orient[row, bone])[..., 0, :]
         local = torch.cat([own, pull[..., 3:].flatten(1, 2)], -1).unflatten(1, at.shape[1:])

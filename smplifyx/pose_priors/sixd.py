@@ -60,7 +60,8 @@ def _unit(vector: Tensor, otherwise: Tensor) -> tuple[Tensor, Tensor]:
 
 def _across(unit: Tensor) -> Tensor:
     """Some unit vector at a right angle."""
-    axis = torch.nn.functional.one_hot(unit.abs().argmin(-1), 3).to(unit.dtype)
+    least = unit.abs().argmin(-1, keepdim=True)
+    axis = torch.zeros_like(unit).scatter(-1, least, 1.0)
     return torch.nn.functional.normalize(torch.linalg.cross(unit, axis), dim=-1)
 
 

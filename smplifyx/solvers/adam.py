@@ -32,13 +32,14 @@ class Adam:
     beta2: float = 0.999
     epsilon: float = 1e-12  # added to the root of the mean square slope
     patience: int = 20
+    looks: int = 0  # as in `LevenbergMarquardt`
 
     def minimise(self, objective: Objective, x: Float[Tensor, "batch dim"]) -> Solution:
         """The minimum of each row, started from its row of x."""
-        with torch.no_grad():
-            return run_rows(objective, x.detach(), self._start, self._advance)
+        return run_rows(self, objective, x)
 
-    def _start(self, objective: Objective, x: Tensor) -> _State:
+    def start(self, objective: Objective, x: Float[Tensor, "batch dim"]) -> _State:
+        """Rows at their start."""
         energy, gradient = objective.gradient(x)
         status = status_where(
             (~is_finite(energy, x, gradient), Status.FAILED),
@@ -49,7 +50,8 @@ class Adam:
         walk = _Walk(x, energy, gradient, still, still, one, one)
         return _State(x, energy, status, zero, counts(x, 1), walk, gradient, self.lr * one, zero)
 
-    def _advance(self, objective: Objective, state: _State) -> _State:
+    def advance(self, objective: Objective, state: _State) -> _State:
+        """The rows a step on."""
         walk = self._step(state.walk, state.rate)
         energy, gradient = objective.gradient(walk.x)
         broken = ~is_finite(energy, walk.x, gradient)

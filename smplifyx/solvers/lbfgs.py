@@ -34,13 +34,14 @@ class LBFGS:
     max_trials: int = 25  # of one line search
     first_step: float = 1.0  # sum of the moves of all variables at the first trial, when nothing is known of the scale
     max_step: float = math.inf  # longest move of any variable
+    looks: int = 0  # as in `LevenbergMarquardt`
 
     def minimise(self, objective: Objective, x: Float[Tensor, "batch dim"]) -> Solution:
         """The minimum of each row, started from its row of x."""
-        with torch.no_grad():
-            return run_rows(objective, x.detach(), self._start, self._advance)
+        return run_rows(self, objective, x)
 
-    def _start(self, objective: Objective, x: Tensor) -> _State:
+    def start(self, objective: Objective, x: Float[Tensor, "batch dim"]) -> _State:
+        """Rows at their start."""
         energy, gradient = objective.gradient(x)
         status = status_where(
             (~is_finite(energy, x, gradient), Status.FAILED),
@@ -51,7 +52,8 @@ class LBFGS:
         search, direction = self._search(energy, gradient, empty, empty)
         return _State(x, energy, status, counts(x), counts(x, 1), search, direction, empty, empty)
 
-    def _advance(self, objective: Objective, state: _State) -> _State:
+    def advance(self, objective: Objective, state: _State) -> _State:
+        """The rows a step on."""
         t = state.search.t
         energy, gradient = objective.gradient(state.x + t[:, None] * state.direction)
         trial = Point(t, energy, dot(gradient, state.direction), gradient)

@@ -39,10 +39,10 @@ class LevenbergMarquardt:
 
     def minimise(self, objective: Objective, x: Float[Tensor, "batch dim"]) -> Solution:
         """The minimum of each row, started from its row of x."""
-        with torch.no_grad():
-            return run_rows(objective, x.detach(), self._start, self._advance, self.looks)
+        return run_rows(self, objective, x)
 
-    def _start(self, objective: Objective, x: Tensor) -> _State:
+    def start(self, objective: Objective, x: Float[Tensor, "batch dim"]) -> _State:
+        """Rows at their start."""
         energy, gradient, hessian = objective.normal(x)
         status = status_where(
             (~is_finite(energy, x, gradient, hessian), Status.FAILED),
@@ -52,7 +52,8 @@ class LevenbergMarquardt:
         damping, growth = torch.full_like(energy, self.damping), torch.full_like(energy, 2.0)
         return _State(x, energy, status, counts(x), counts(x, 1), gradient, hessian, damping, growth)
 
-    def _advance(self, objective: Objective, state: _State) -> _State:
+    def advance(self, objective: Objective, state: _State) -> _State:
+        """The rows a step on."""
         step, predicted = self._step(state)
         x = state.x + step
         trial = evaluate(objective, x)

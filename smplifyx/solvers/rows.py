@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..bundle import Bundle
@@ -32,57 +31,93 @@ State = TypeVar("State", bound=RowState)
 Part = TypeVar("Part", Tensor, Bundle)
 
 
-def run_rows(
-    objective: Objective,
-    x: Float[Tensor, "batch dim"],
-    start: Callable[[Objective, Tensor], State],
-    advance: Callable[[Objective, State], State],
-    looks: int = 0,
-) -> Solution:
-    """Minimises each row from its row of x: `start` makes the state of some rows, `advance` goes on until all are done.
+@runtime_checkable
+class Stepwise(Protocol):
+    """A solver as its rows see it."""
+
+    looks: int
+    """Steps from one look of the host at which rows are done to the next; 0: one on a CPU, now and then on a GPU."""
+
+    def start(self, objective: Objective, x: Float[Tensor, "batch dim"]) -> RowState:
+        """Rows at their start."""
+        ...
+
+    def advance(self, objective: Objective, state: RowState) -> RowState:
+        """The rows a step on."""
+        ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """What became of the rows of an objective, by their number there."""
+
+    done: Int[Tensor, " done"]
+    solution: Solution  # of those
+    left: Int[Tensor, " left"]
+    state: RowState  # of these, which still run
+
+
+def run_rows(solver: Stepwise, objective: Objective, x: Float[Tensor, "batch dim"]) -> Solution:
+    """Minimises each row from its row of x."""
+    with torch.no_grad():
+        run = run_some(solver, objective, x.detach())
+    return run.solution[torch.argsort(run.done)]
+
+
+def run_some(
+    solver: Stepwise, objective: Objective, x: Float[Tensor, "batch dim"],
+    before: RowState | None = None, leave: int = 0,
+) -> Run:  # fmt: skip
+    """Goes on with the first rows of the objective from `before`, and minimises the others from x.
 
     Rows pass through a slot of limited size, so memory and caches hold a slot however many there are. A row's solution
-    never changes once it is done, and who stands beside it changes nothing in it. Every `looks` calls of `advance` the
-    host waits for the device to see who is done (0: always on a CPU, now and then on a GPU).
+    never changes once it is done, and who stands beside it changes nothing in it. The run ends when no row waits and no
+    more than `leave` still run: a later one can go on with those, in new company.
     """
-    on_cpu = x.device.type == "cpu"
-    size, looks = SLOT if on_cpu else SLOT_GPU, looks or (1 if on_cpu else LOOKS_GPU)
-    entered = min(size, len(x))
+    size = SLOT if x.device.type == "cpu" else SLOT_GPU
+    looks = solver.looks or (1 if x.device.type == "cpu" else LOOKS_GPU)
+    known = 0 if before is None else len(before.x)
+    count = known + len(x)
+
+    def begun(fresh: Tensor) -> RowState:
+        return solver.start(objective if len(fresh) == count else objective.rows(fresh), x[fresh - known])
+
+    entered = max(min(size, count), known)
     index = torch.arange(entered, device=x.device)
-    here = objective if entered == len(x) else objective.rows(index)
-    state = start(here, x[index])
+    state = _together(before, begun(index[known:]) if entered > known or before is None else None)
+    here = objective if entered == count else objective.rows(index)
     done: list[tuple[Tensor, Solution]] = []
     while True:
         running = state.status == Status.RUNNING
-        free, waiting = size - int(running.sum()), len(x) - entered
-        if free == size and not waiting:
-            done.append((index, _solution(state)))
-            return _in_order(done)
-        if waiting and free >= FREE_FRACTION * size or not waiting and size - free <= (1 - DROP_FRACTION) * len(index):
+        active, waiting = int(running.sum()), count - entered
+        if not waiting and active <= leave:
+            done.append((index[~running], _solution(state)[~running]))
+            numbers, solutions = zip(*done, strict=True)
+            return Run(torch.cat(numbers), Solution.cat(solutions), index[running], state[running])
+        free = size - active
+        if waiting and free >= FREE_FRACTION * size or not waiting and active <= (1 - DROP_FRACTION) * len(index):
             done.append((index[~running], _solution(state)[~running]))
             fresh = torch.arange(entered, entered + min(free, waiting), device=x.device)
-            index, state, entered = index[running], state[running], entered + len(fresh)
-            if len(fresh):
-                state = type(state).cat([state, start(objective.rows(fresh), x[fresh])])
-            index = torch.cat([index, fresh])
+            entered += len(fresh)
+            state = _together(state[running], begun(fresh) if len(fresh) else None)
+            index = torch.cat([index[running], fresh])
             here = objective.rows(index)
-        all_running = looks == 1 and size - free == len(index)
+        all_running = looks == 1 and active == len(index)
         for _ in range(looks):
-            after = advance(here, state)
+            after = solver.advance(here, state)
             state = after if all_running else _kept(state, after)
+
+
+def _together(before: RowState | None, fresh: RowState | None) -> RowState:
+    """The rows of both; one may lack."""
+    states = [state for state in (before, fresh) if state is not None]
+    return states[0] if len(states) == 1 else type(states[0]).cat(states)
 
 
 def _kept(state: State, after: State) -> State:
     """The state after a step, with the solutions of rows that were done before as they were."""
     running = state.status == Status.RUNNING
     return after.replace(**_fields(select(running, _solution(after), _solution(state))))
-
-
-def _in_order(done: list[tuple[Tensor, Solution]]) -> Solution:
-    if len(done) == 1:
-        return done[0][1]
-    back = torch.argsort(torch.cat([index for index, _ in done]))
-    return Solution.cat([solution for _, solution in done])[back]
 
 
 def select(mask: Bool[Tensor, " batch"], yes: Part, no: Part) -> Part:

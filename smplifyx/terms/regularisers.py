@@ -151,8 +151,9 @@ class Upright:
     rho: float = 2.0
 
     def __call__(self, scene: Scene) -> Rows:
-        select = scene["up"].new_tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]) / self.spread
-        lean = (scene["up"][:, None, :] * select).sum(-1)
+        up = scene["up"]
+        select = torch.eye(3, dtype=up.dtype, device=up.device)[::2] / self.spread
+        lean = (up[:, None, :] * select).sum(-1)
         squash = self.rho / torch.sqrt((lean * lean).sum(-1, keepdim=True) + self.rho**2)
         weight = squash * squash
         return Rows(squash * lean, lambda: Slopes(weight * lean, {"up": weight[..., None] * select}))

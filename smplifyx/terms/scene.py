@@ -112,7 +112,8 @@ class Picked:
 
     def dense(self, width: int) -> Float[Tensor, "b r d"]:
         """The same for all `width` coordinates."""
-        return self.slope[..., None] * torch.nn.functional.one_hot(self.at, width).to(self.slope)
+        picks = self.at[:, None] == torch.arange(width, device=self.at.device)  # one_hot would wait for the device
+        return self.slope[..., None] * picks
 
 
 @dataclass(frozen=True, eq=False)
