@@ -16,8 +16,8 @@ from smplifyx.hypotheses import neutral_state
 from smplifyx.keypoints import Keypoints
 from smplifyx.observation import person_scale, seen_confidence
 from smplifyx.people import People
-from smplifyx.stations import Problems
 from smplifyx.state import Decoder, Hand, State
+from smplifyx.stations import Problems
 
 
 def common_energy(

@@ -17,11 +17,13 @@ LEAST = 64  # rows that are worth a thread: fewer take as long on two threads as
 def pieces(count: int, device: torch.device) -> list[slice]:
     """`count` rows in as many even pieces as the device's memory and cores ask for."""
     if device.type == "cpu":
-        at_least = min(torch.get_num_threads(), count // LEAST)
-        number = max(at_least, -(-count // CHUNK))
+        threads = torch.get_num_threads()
+        rounds = -(-count // (CHUNK * threads))
+        number = min(rounds * threads, count // LEAST)
     else:
         number = -(-count // CHUNK_GPU)
-    bounds = [count * i // max(number, 1) for i in range(max(number, 1) + 1)]
+    number = max(number, 1)
+    bounds = [count * i // number for i in range(number + 1)]
     return [slice(start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
 
 

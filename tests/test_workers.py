@@ -25,7 +25,7 @@ def two_threads():
 
 
 @pytest.mark.parametrize(
-    ("count", "expected"), [(0, 1), (1, 1), (64, 1), (127, 1), (128, 2), (512, 2), (513, 3), (10_000, 40)]
+    ("count", "expected"), [(0, 1), (1, 1), (64, 1), (127, 1), (128, 2), (512, 2), (513, 2), (1025, 4), (10_000, 20)]
 )
 def test_pieces_are_even_and_cover_all_rows(two_threads, count, expected):
     found = workers.pieces(count, CPU)
