@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-ROWS, COLUMNS, GRAM = 8, 16, 4
+ROWS, COLUMNS, GRAM, EACH = 8, 16, 4, 16
 
 
 def shared_matmul(x: Float[Tensor, "batch n"], matrix: Float[Tensor, "n m"]) -> Float[Tensor, "batch m"]:
@@ -22,6 +22,14 @@ def shared_matmul(x: Float[Tensor, "batch n"], matrix: Float[Tensor, "n m"]) -> 
         matrix = torch.nn.functional.pad(matrix, (0, -width % COLUMNS))
     padded = torch.nn.functional.pad(x, (0, 0, 0, -count % ROWS))
     return (padded @ matrix)[:count, :width]
+
+
+def each_matmul(x: Float[Tensor, "batch n k c"], matrices: Float[Tensor, "n c m"]) -> Float[Tensor, "batch n k m"]:
+    """x @ matrices for n matrices that all rows share: n large products, not many small ones."""
+    batch, n, k, _ = x.shape
+    rows = x.transpose(0, 1).reshape(n, batch * k, -1)
+    padded = torch.nn.functional.pad(rows, (0, 0, 0, -len(rows[0]) % EACH))
+    return torch.bmm(padded, matrices)[:, : batch * k].view(n, batch, k, -1).transpose(0, 1)
 
 
 def whole_rows(count: int, device: torch.device) -> Int[Tensor, " rows"]:

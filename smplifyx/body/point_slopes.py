@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,9 +22,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .. import rotations
-from ..batching import column_index, gram
+from ..batching import column_index, each_matmul, gram
 from ..bundle import Bundle
 from .point_model import PointGroup, PointModel, Posed
+
+PER_BONE = 4  # pairs that a bone must carry on average for one product of them all to be quicker than one of each
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,9 @@ class Asked:
     at: Int[Tensor, " j"]  # the bones
     mask: Float[Tensor, "N 1 d"]  # which pairs each turn and the translation move
     carriers: Int[Tensor, " N"]  # the bone of each pair
+    loads: tuple[tuple[int, int], ...]  # each of these bones, and how many pairs it carries
+    order: Int[Tensor, " N"]  # the pairs bone by bone
+    back: Int[Tensor, " N"]  # where each pair is among those
     dirs: Float[Tensor, "N 3 s"]  # how the shapes move the pairs in their bones' frames; not those of the contour
     posed: Correctives  # of these pairs and bones
 
@@ -107,10 +113,14 @@ class Asked:
         kept = tuple(bone for bone in bones if moving[bone])
         turns = group.mask[:, None, list(kept)].repeat_interleave(3, -1)
         index, asked = group.extra.new_tensor, [s for s in shapes if s in group.shapes]
+        carriers = model.bones[group.first : group.last]
+        order = torch.argsort(carriers, stable=True)
         return cls(
             group, kept, tuple(asked), index(kept),
             mask=torch.cat([turns, turns.new_ones(len(turns), 1, 3)], -1),
-            carriers=model.bones[group.first : group.last],
+            carriers=carriers,
+            loads=tuple(sorted(Counter(carriers.tolist()).items())),
+            order=order, back=torch.argsort(order),
             dirs=model.local_dirs[group.first : group.last][..., asked].contiguous(),
             posed=Correctives.of(model, group, kept),
         )  # fmt: skip
@@ -128,12 +138,21 @@ class Asked:
     def shape_rows(self, posed: Posed, moved: Motion, pulls: Pulls) -> Float[Tensor, "batch p k s"]:
         """Slopes of rows on the group's points along the directions `shapes`."""
         group, own = self.group, slice(self.group.first, self.group.last)
-        bones, dirs = self.carriers, self.dirs
-        if group.contour is not None:
-            dirs = posed.contour_dirs[:, group.contour : group.contour + len(bones), :, self._shapes]
-        still = pulls.force[:, own] @ posed.orient.index_select(1, bones) @ dirs
-        carried = pulls.drag[:, own] @ moved.place[..., self._shapes].index_select(1, bones)
+        force = pulls.force[:, own] @ posed.orient.index_select(1, self.carriers)
+        if group.contour is None:
+            still = each_matmul(force, self.dirs)
+        else:
+            still = force @ posed.contour_dirs[:, group.contour : group.contour + len(self.carriers), :, self._shapes]
+        carried = self._carried(pulls.drag[:, own], moved.place[..., self._shapes])
         return group.of_points(still + carried)
+
+    def _carried(self, drag: Tensor, place: Tensor) -> Float[Tensor, "batch N k s"]:
+        """What the shapes do to rows that drag at the pairs' bones, whose places move by `place`."""
+        if len(self.loads) > len(self.carriers) / PER_BONE:
+            return drag @ place.index_select(1, self.carriers)
+        parts = drag.index_select(1, self.order).split([count for _, count in self.loads], 1)
+        rows = [gram(part.flatten(1, 2).mT, place[:, bone]) for (bone, _), part in zip(self.loads, parts, strict=True)]
+        return torch.cat(rows, 1).unflatten(1, drag.shape[1:3]).index_select(1, self.back)
 
     @property
     def _shapes(self) -> slice | Tensor:
