@@ -4,7 +4,8 @@
 
 Makes a folder of keypoint files, one generated person each (embedded body, held-out mocap poses, seed 7), the first
 `--photos` of them with a photo of 1000 x 1000 pixels, runs `smplifyx fit` on it in a process of its own, and samples
-the memory of that process and of those it begins. `--folder` keeps the input for the next time.
+the memory of that process and of those it begins. `--folder` keeps the input for the next time. `--processes` and
+`--batch-size` are those of the command.
 """
 
 from __future__ import annotations
@@ -117,19 +118,21 @@ def _memory(pid: int) -> float:
 
 def describe(figures: dict, samples: Sequence[Sample], people: int) -> str:
     """Tables in Markdown: time by part, memory by moment."""
-    total, wall, starting = figures["cpu"] + figures["cpu_others"], figures["wall"], figures["starting"]
+    own, others, wall, starting = (figures[name] for name in ("cpu", "cpu_others", "wall", "starting"))
+    total, solver = own + others, figures["parts"]["solver"]["cpu"]
     lines = [
         f"wall {wall:.1f} s, of it {starting:.1f} s before the first file; {people / wall:.1f} people/s, "
         f"{people / (wall - starting):.1f} without the start",
-        f"processor {total:.1f} s, {1000 * total / people:.1f} ms per person",
+        f"processor {total:.1f} s, {1000 * total / people:.1f} ms per person: {own:.1f} s in its own process, "
+        f"{others:.1f} s in {figures['processes']} others; {100 * solver / total:.1f} % of all in the solver",
         "\n| part | processor s | share of processor | wall s | share of wall |\n|---|---|---|---|---|",
     ]
-    rows = {name: (part["cpu"], part["wall"]) for name, part in figures["parts"].items()}
-    rows["drawing in other processes"] = (figures["cpu_others"], float("nan"))
-    for name, (cpu, seconds) in rows.items():
-        share = f"{cpu:.1f} | {100 * cpu / total:.1f} % | {seconds:.1f} | {100 * seconds / wall:.1f} %"
-        lines.append(f"| {name} | {share.replace('nan %', '').replace('nan', '')} |")
-    lines.append("\n| peak memory, MiB | own process | with those for drawing |\n|---|---|---|")
+    for name, part in figures["parts"].items():
+        cpu, seconds = part["cpu"], part["wall"]
+        lines.append(
+            f"| {name} | {cpu:.1f} | {100 * cpu / total:.1f} % | {seconds:.1f} | {100 * seconds / wall:.1f} % |"
+        )
+    lines.append("\n| peak memory, MiB | own process | with all others |\n|---|---|---|")
     for moment in MOMENTS:
         until = [sample for sample in samples if sample.seconds <= moment * samples[-1].seconds] or samples[:1]
         own, all_ = max(s.own for s in until), max(s.own + s.others for s in until)
@@ -154,6 +157,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--preset", nargs="+", default=["smplx"])
     parser.add_argument("--overlay", action="store_true")
     parser.add_argument("--report", action="store_true")
+    parser.add_argument("--processes", default="auto", help="that fit, as for the command")
+    parser.add_argument("--batch-size", default="auto", help="as for the command")
     parser.add_argument("--folder", type=Path, help="keeps the input here; none: a temporary folder")
     return parser.parse_args()
 
@@ -165,13 +170,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         source = options.folder or Path(scratch) / "input"
         make_input(source, options.mocap, options.people, min(options.photos, options.people))
+        if (found := sum(1 for _ in (source / "keypoints").iterdir())) != options.people:
+            raise SystemExit(f"{source} holds {found} people: say --people {found}, or choose another --folder")
         for preset in options.preset:
             out = Path(scratch) / preset
             command = ["fit", str(source / "keypoints"), "--images", str(source / "photos"), "--out", str(out)]
             command += ["--preset", preset, "--quiet"]
+            command += ["--processes", options.processes, "--batch-size", options.batch_size]
             command += [f"--{name}" for name in ("overlay", "report") if getattr(options, name)]
             figures, samples = run(command, Path(scratch) / "figures.json")
-            print(f"\n## --preset {preset}" + " --overlay" * options.overlay + " --report" * options.report)
+            said = f"--preset {preset} --processes {options.processes} --batch-size {options.batch_size}"
+            print(f"\n## {said}" + " --overlay" * options.overlay + " --report" * options.report)
             print(describe(figures, samples, options.people), flush=True)
 
 

@@ -1,54 +1,69 @@
-"""Runs one `smplifyx` command in this process and writes where its time went.
+"""Runs one `smplifyx` command in this process and writes where its time went, there and in the processes it begins.
 
     python -m benchmarks.stopwatch FIGURES.json fit KEYPOINTS --out OUT ...
 
-Each part is timed by the processor time of its threads and by the wall time during which at least one thread was in it.
-Parts may lie in others (the solver in the fits). Drawing in other processes is their processor time altogether.
+Each part is timed by the processor time of its threads, in all processes, and by the wall time during which at least
+one thread was in it. Parts may lie in others (the solver in the fits). A process that the command begins imports this
+module as `__mp_main__` and so times the same parts; it writes them beside the figures when it ends by itself.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
 import json
+import os
 import resource
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from multiprocessing.util import Finalize
 from pathlib import Path
+
+Span = tuple[float, float]  # of time.perf_counter, one clock for all processes of a machine
 
 
 @dataclass
 class Part:
-    """Seconds of one part of a program: of its threads' processors, and of the wall clock while any was in it."""
+    """One part of a program: the processor seconds of its threads, and when any was in it."""
 
     cpu: float = 0.0
-    wall: float = 0.0
     calls: int = 0
-    began: float | None = None  # of time.perf_counter
+    spans: list[Span] = field(default_factory=list)
     _inside: int = 0
     _since: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _thread: threading.local = field(default_factory=threading.local)
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Counts the time of the block."""
-        with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                self._since = time.perf_counter()
-                self.began = self.began or self._since
+        """Counts the time of the block, and nothing more in blocks within it of the same thread."""
+        if getattr(self._thread, "inside", False):
+            yield
+            return
+        self._thread.inside = True
+        self._enter()
         start = time.thread_time()
         try:
             yield
         finally:
-            cpu = time.thread_time() - start
-            with self._lock:
-                self.cpu, self.calls, self._inside = self.cpu + cpu, self.calls + 1, self._inside - 1
-                if not self._inside:
-                    self.wall += time.perf_counter() - self._since
+            self._leave(time.thread_time() - start)
+            self._thread.inside = False
+
+    def _enter(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._since = time.perf_counter()
+
+    def _leave(self, cpu: float) -> None:
+        with self._lock:
+            self.cpu, self.calls, self._inside = self.cpu + cpu, self.calls + 1, self._inside - 1
+            if not self._inside:
+                self.spans.append((self._since, time.perf_counter()))
 
     def timed(self, function: Callable[..., object]) -> Callable[..., object]:
         """The function, its calls counted."""
@@ -59,6 +74,10 @@ class Part:
                 return function(*arguments, **named)
 
         return timed
+
+    def timed_pieces(self, side_by_side: Callable[..., list[object]]) -> Callable[..., list[object]]:
+        """`workers.side_by_side`, the work counted in whatever threads do it."""
+        return lambda work, rows, device: side_by_side(self.timed(work), rows, device)
 
     def timed_steps(self, function: Callable[..., Iterator[object]]) -> Callable[..., Iterator[object]]:
         """The generator function, its steps counted."""
@@ -75,9 +94,9 @@ class Part:
 
         return steps
 
-    def figures(self) -> dict[str, float]:
-        """Processor seconds, wall seconds, calls."""
-        return {"cpu": self.cpu, "wall": self.wall, "calls": self.calls}
+    def kept(self) -> dict[str, object]:
+        """Processor seconds, calls and spans, as JSON takes them."""
+        return {"cpu": self.cpu, "calls": self.calls, "spans": self.spans}
 
 
 @dataclass(frozen=True)
@@ -88,30 +107,59 @@ class Figures:
     cpu: float
     cpu_others: float
     starting: float  # wall, until the first file was read
+    processes: int  # others that told their parts
     parts: dict[str, dict[str, float]]
 
 
-PARTS = ("reading", "fits", "first guess", "solver", "result", "saving", "waiting to draw", "drawing here")
+PARTS = (
+    "reading", "fits", "first guess", "solver", "result", "collision check", "saving", "waiting to draw", "drawing",
+)  # fmt: skip
 
 
 def watch() -> dict[str, Part]:
     """Replaces the functions that make up each part by timed ones; the parts fill while a command runs."""
-    from smplifyx import ages, stages
+    from smplifyx import ages, stages, stations
     from smplifyx.deliver import artist, drawing
-    from smplifyx.scale import items, runner
+    from smplifyx.scale import contacts, crew, items, runner
     from smplifyx.solvers import LBFGS, Adam, LevenbergMarquardt
 
-    parts = {name: Part() for name in PARTS}
+    parts, fit = {name: Part() for name in PARTS}, importlib.import_module("smplifyx.fit")  # the name is a function's
     items.Source._items = parts["reading"].timed_steps(items.Source._items)
-    runner.fit_people = parts["fits"].timed(runner.fit_people)
+    crew.fit_people = parts["fits"].timed(crew.fit_people)
+    fit.side_by_side = parts["fits"].timed_pieces(fit.side_by_side)
     stages.first_guess = parts["first guess"].timed(stages.first_guess)
+    stations.run_some = parts["solver"].timed(stations.run_some)
     for solver in (LBFGS, Adam, LevenbergMarquardt):
         solver.minimise = parts["solver"].timed(solver.minimise)
     ages.result_of = parts["result"].timed(ages.result_of)  # of people who may be children: everybody, by default
+    for part in (parts["collision check"], parts["fits"]):
+        contacts.with_penetration = part.timed(contacts.with_penetration)
+        contacts.side_by_side = part.timed_pieces(contacts.side_by_side)
     runner._Scribe._settle = parts["saving"].timed(runner._Scribe._settle)
     drawing.Drawing.take = parts["waiting to draw"].timed(drawing.Drawing.take)
-    artist.Artist.__call__ = parts["drawing here"].timed(artist.Artist.__call__)
+    artist.Artist.__call__ = parts["drawing"].timed(artist.Artist.__call__)
     return parts
+
+
+def together(processes: Sequence[dict[str, dict]]) -> dict[str, dict[str, float]]:
+    """The parts of all processes: processor seconds, wall seconds during which any was in it, calls."""
+    return {
+        name: {
+            "cpu": sum(parts[name]["cpu"] for parts in processes),
+            "wall": covered(tuple(span) for parts in processes for span in parts[name]["spans"]),
+            "calls": sum(parts[name]["calls"] for parts in processes),
+        }
+        for name in PARTS
+    }
+
+
+def covered(spans: Iterable[Span]) -> float:
+    """Seconds that lie in any of the spans."""
+    total, until = 0.0, float("-inf")
+    for start, stop in sorted(spans):
+        total += max(stop - max(start, until), 0.0)
+        until = max(until, stop)
+    return total
 
 
 def main() -> None:
@@ -124,10 +172,19 @@ def main() -> None:
         cli.main(sys.argv[2:])
     finally:
         own, others = (_cpu(resource.getrusage(who)) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        starting = (parts["reading"].began or begun) - begun
-        found = {name: part.figures() for name, part in parts.items()}
-        figures = Figures(time.perf_counter() - begun, own, others, starting, found)
+        told = [json.loads(path.read_text(encoding="utf-8")) for path in target.parent.glob(f"{target.name}.*")]
+        first = min((start for start, _ in parts["reading"].spans), default=begun)
+        found = together([{name: part.kept() for name, part in parts.items()}, *told])
+        figures = Figures(time.perf_counter() - begun, own, others, first - begun, len(told), found)
         target.write_text(json.dumps(asdict(figures)), encoding="utf-8")
+
+
+def _watch_process() -> None:
+    """In a process that the command began: writes its parts at its end."""
+    parts, target = watch(), Path(f"{sys.argv[1]}.{os.getpid()}")
+    Finalize(
+        None, lambda: target.write_text(json.dumps({name: part.kept() for name, part in parts.items()})), exitpriority=1
+    )
 
 
 def _cpu(usage: resource.struct_rusage) -> float:
@@ -136,3 +193,5 @@ def _cpu(usage: resource.struct_rusage) -> float:
 
 if __name__ == "__main__":
     main()
+elif __name__ == "__mp_main__":
+    _watch_process()

@@ -17,7 +17,7 @@ _TOGETHER = 64  # people whose meshes are in memory at once
 def contact_of(result: FitResult, body: BodyModel) -> Contact:
     """Where each fitted body passes through itself, on its mesh; on the body's device, batch axes as the result's.
 
-    A person gets the same alone and in a batch. Takes milliseconds per person, and a second for the first of a body.
+    A person gets the same alone and in a batch. Takes milliseconds per person.
     Raises ValueError for another model than the one fitted.
     """
     batch = result.energy.shape

@@ -62,7 +62,7 @@ def test_triangles_cross_as_the_check_says():
     b = b - b.mean(1, keepdims=True) + a.mean(1, keepdims=True) + 0.06
     found = cross(a, b)
     assert 0.2 < found.mean() < 0.95
-    assert np.array_equal(found, intersect(torch.as_tensor(a), torch.as_tensor(b)).numpy())
+    assert np.array_equal(found, intersect(torch.as_tensor(a.T), torch.as_tensor(b.T)).numpy())
 
 
 def test_a_cube_winds_around_what_is_inside():

@@ -6,6 +6,8 @@ import math
 import os
 import threading
 import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +16,11 @@ from mocap_data import MOCAP, needs_mocap
 
 from benchmarks import command
 from benchmarks.command import Sample, describe, make_input, run
-from benchmarks.stopwatch import PARTS, Part
+from benchmarks.stopwatch import PARTS, Part, covered, together
 from smplifyx.keypoints.reading import read_frames
 
 FIGURES = {
-    "wall": 10.0, "cpu": 12.0, "cpu_others": 4.0, "starting": 2.0,
+    "wall": 10.0, "cpu": 12.0, "cpu_others": 4.0, "starting": 2.0, "processes": 2,
     "parts": {name: {"cpu": 8.0, "wall": 5.0, "calls": 1} for name in PARTS},
 }  # fmt: skip
 
@@ -37,7 +39,33 @@ def test_a_part_counts_the_time_somebody_is_in_it_once() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert part.calls == 2 and part.wall >= 0.2 and part.cpu < part.wall
+    assert part.calls == 2 and len(part.spans) == 1 and part.cpu < 0.2 <= covered(part.spans)
+
+
+def test_a_part_within_itself_counts_once() -> None:
+    part = Part()
+    with part.running(), part.running():
+        sum(range(10**6))
+    assert part.calls == 1 and 0 < part.cpu <= 1.1 * covered(part.spans)
+
+
+def test_parts_in_pieces_count_the_threads_that_do_them() -> None:
+    part = Part()
+
+    def side_by_side(work: Callable[[int], int], rows: Sequence[int], device: str) -> list[int]:
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(work, rows))
+
+    assert part.timed_pieces(side_by_side)(lambda n: sum(range(n)), [10**6, 3], "cpu") == [499999500000, 3]
+    assert part.calls == 2 and part.cpu > 0.001
+
+
+def test_parts_of_processes_add_up() -> None:
+    one, other = ({name: Part().kept() for name in PARTS} for _ in range(2))
+    one["solver"] = {"cpu": 2.0, "calls": 3, "spans": [(1.0, 2.0), (5.0, 6.0)]}
+    other["solver"] = {"cpu": 1.0, "calls": 1, "spans": [[1.5, 3.0], [5.2, 5.8]]}
+    assert together([one, other])["solver"] == {"cpu": 3.0, "wall": 3.0, "calls": 4}
+    assert together([one, other])["saving"] == {"cpu": 0, "wall": 0.0, "calls": 0}
 
 
 def test_a_timed_function_and_a_timed_stream_are_what_they_were() -> None:
@@ -52,7 +80,8 @@ def test_a_timed_function_and_a_timed_stream_are_what_they_were() -> None:
 def test_tables() -> None:
     samples = [Sample(1.0, 100.0, 0.0), Sample(5.0, 300.0, 50.0), Sample(10.0, 200.0, 400.0)]
     text = describe(FIGURES, samples, people=80)
-    assert "8.0 people/s, 10.0 without the start" in text and "| solver | 8.0 | 50.0 % | 5.0 | 50.0 % |" in text
+    assert "8.0 people/s, 10.0 without the start" in text and "12.0 s in its own process, 4.0 s in 2 others" in text
+    assert "50.0 % of all in the solver" in text and "| solver | 8.0 | 50.0 % | 5.0 | 50.0 % |" in text
     assert "| after 20% of the run | 100 | 100 |" in text and "| after 50% of the run | 300 | 350 |" in text
     assert "| after 100% of the run | 300 | 600 |" in text and "nan" not in text
 
@@ -75,7 +104,8 @@ def test_a_small_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ["fit", str(tmp_path / "keypoints"), "--images", str(tmp_path / "photos"), "--out", str(tmp_path / "o")]
     figures, samples = run([*arguments, "--preset", "fast", "--overlay", "--quiet"], tmp_path / "figures.json")
     parts = figures["parts"]
-    assert parts.keys() == set(PARTS) and parts["saving"]["calls"] == parts["drawing here"]["calls"] == 3
+    assert parts.keys() == set(PARTS) and parts["saving"]["calls"] == parts["drawing"]["calls"] == 3
+    assert figures["processes"] == 0 and parts["collision check"]["calls"] > 0
     assert 0 < parts["solver"]["wall"] < parts["fits"]["wall"] < figures["wall"] and figures["starting"] > 0
     assert samples and math.isfinite(max(sample.own for sample in samples))
     assert "| solver |" in describe(figures, samples, 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,11 @@ from smplifyx.body.files import load_body
 from smplifyx.body.joints import JOINT_INDEX, BodyKind, joint_names, parents
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
-from smplifyx.collision.caps import capped, closed_part
+from smplifyx.collision.caps import Surface, capped, closed_part
+from smplifyx.collision.lists import Lists
 from smplifyx.collision.mesh_check import Contact, contact_between, self_contact
 from smplifyx.collision.parts import parts_of
+from smplifyx.collision.posed import posed as boxed
 from smplifyx.collision.solid import Solid, solid_of
 from smplifyx.collision.triangles import intersect
 from smplifyx.evaluation.retarget import concatenate, retarget
@@ -81,6 +84,11 @@ def swept(first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, torc
     return tuple(torch.cat(found, 1))
 
 
+def meeting(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Whether triangles [n, 3, 3], corners in rows, have a point in common."""
+    return intersect(*(corners.permute(2, 1, 0) for corners in (first, second)))
+
+
 def brute_cut(vertices: torch.Tensor, body: BodyModel) -> torch.Tensor:
     """The faces [f] that cut a face held apart from them, out of all pairs."""
     parts, corners = parts_of(body), vertices[body.faces].double()
@@ -89,7 +97,7 @@ def brute_cut(vertices: torch.Tensor, body: BodyModel) -> torch.Tensor:
     keep = parts.held_apart[parts.of_face[a], parts.of_face[b]] & strange
     a, b = a[keep], b[keep]
     cut = torch.zeros(len(body.faces), dtype=torch.bool)
-    cut[a[intersect(corners[a], corners[b])]] = True
+    cut[a[meeting(corners[a], corners[b])]] = True
     return cut
 
 
@@ -165,7 +173,7 @@ def test_no_cut_is_missed_between_people(body: BodyModel, samples: torch.Tensor)
     for row in range(2):
         p, q = (vertices[row][body.faces].double() for vertices in (first, second))
         pair = torch.stack(swept(p, q))
-        pair = pair[:, intersect(p[pair[0]], q[pair[1]])]
+        pair = pair[:, meeting(p[pair[0]], q[pair[1]])]
         for contact, cut in zip(contacts, pair, strict=True):
             assert contact.cut[row].nonzero()[:, 0].tolist() == cut.unique().tolist()
             assert contact.triangles[row] > 100
@@ -186,10 +194,10 @@ def test_inside_and_depth_against_every_triangle(body: BodyModel, samples: torch
     """Vertices that are inside, and as many at random."""
     rng, solid = np.random.default_rng(0), solid_of(body)
     for row in contact.depth.topk(3).indices.tolist():
-        points = solid.points(samples[row : row + 1])[0].double().numpy()
+        points = points_of(solid, samples[row])
         deep = contact.inside[row].nonzero()[:, 0].numpy()
         for vertex in np.concatenate([rng.permutation(deep)[:12], rng.choice(len(solid.of_vertex), 12)]):
-            expected = brute_depth(points[vertex], points, solid.held_apart[solid.of_vertex[vertex]], solid)
+            expected = brute_depth(points[vertex], points, solid.held_apart[solid.of_vertex[vertex]], body)
             assert contact.inside[row, vertex].item() == pytest.approx(expected, abs=1e-6)
 
 
@@ -198,25 +206,51 @@ def test_depth_between_people_against_every_triangle(body: BodyModel) -> None:
     rng, solid, first = np.random.default_rng(0), solid_of(body), body.v_template[None]
     second = (first * torch.tensor([1.0, 0.1, 0.1]))[..., [1, 0, 2]] + torch.tensor([0.03, 0.2, -0.02])
     contacts = contact_between(first, second, (body, body))
-    held = torch.arange(2 * len(solid.closed)) < len(solid.closed)
+    held = torch.arange(2 * solid.parts) < solid.parts
     for contact, ours, theirs in zip(contacts, (first, second), (second, first), strict=True):
-        points, deep = solid.points(theirs)[0].double().numpy(), contact.inside[0].nonzero()[:, 0].numpy()
+        points, deep = points_of(solid, theirs[0]), contact.inside[0].nonzero()[:, 0].numpy()
         for vertex in rng.permutation(deep)[:40]:
-            expected = brute_depth(ours[0, vertex].double().numpy(), points, held, solid)
+            expected = brute_depth(ours[0, vertex].double().numpy(), points, held, body)
             assert contact.inside[0, vertex].item() == pytest.approx(expected, abs=1e-6)
 
 
-def brute_depth(place: np.ndarray, points: np.ndarray, held: torch.Tensor, solid: Solid) -> float:
+def points_of(solid: Solid, vertices: torch.Tensor) -> np.ndarray:
+    return boxed(solid, vertices[None]).points[..., 0].T.double().numpy()
+
+
+@lru_cache(maxsize=2)
+def surface_of(body: BodyModel) -> Surface:
+    parts = parts_of(body)
+    return capped(body.faces.numpy(), parts.of_face.numpy(), parts.of_vertex.numpy(), body.parents)
+
+
+def brute_depth(place: np.ndarray, points: np.ndarray, held: torch.Tensor, body: BodyModel) -> float:
     """With all triangles of all parts held apart: no boxes, no regions."""
-    turns = {part: angle_sum(place, points[solid.closed[part].numpy()])
-             for part in held[: len(solid.closed)].nonzero()[:, 0].tolist()}  # fmt: skip
+    solid, surface = solid_of(body), surface_of(body)
+    turns = {part: angle_sum(place, points[closed_part(surface, part, body.parents)])
+             for part in held[: solid.parts].nonzero()[:, 0].tolist()}  # fmt: skip
     depth = [0.0]
     for part in [part for part, turn in turns.items() if turn > 0.5 and sum(turns.values()) > 0.5]:
-        counts = (held & solid.meets[part])[solid.patch_group[solid.patch]].numpy()
-        triangles = points[solid.triangles.numpy()[counts]]
+        triangles = points[surface.triangles[(held & solid.meets[part]).numpy()[surface.group]]]
         closest = trimesh.triangles.closest_point(triangles, np.repeat(place[None], len(triangles), 0))
         depth.append(float(np.linalg.norm(closest - place, axis=1).min()))
     return max(depth)
+
+
+def test_the_least_of_lists() -> None:
+    """Of different length, in any order, some empty."""
+    rng = np.random.default_rng(0)
+    stop = rng.integers(0, 9, 30).cumsum()
+    span, number, values = (
+        np.stack([np.append(0, stop[:-1]), stop], 1),
+        rng.integers(0, 50, stop[-1]),
+        torch.rand(6, 50, 3),
+    )
+    found = Lists.of(number, span[::-1], torch.device("cpu")).least(values).flip(1)
+    assert (span[:, 0] == span[:, 1]).any()
+    for row, (start, end) in enumerate(span):
+        expected = values[:, number[start:end]].amin(1) if end > start else torch.full((6, 3), torch.inf)
+        assert torch.equal(found[:, row], expected)
 
 
 @pytest.mark.parametrize("pose", FREE_POSES)
@@ -299,8 +333,7 @@ def test_contact_goes_with_the_body(body: BodyModel, samples: torch.Tensor, cont
 def test_parts_are_closed_and_add_up(kind: BodyKind, tmp_path: Path) -> None:
     """Also where the mesh has holes; parts that meet share their cap."""
     body = load_body(write(tmp_path / "body.npz", body_arrays(kind)))
-    parts, point = parts_of(body), np.array([0.1, 0.2, 0.3])
-    surface = capped(body.faces.numpy(), parts.of_face.numpy(), parts.of_vertex.numpy(), body.parents)
+    surface, point = surface_of(body), np.array([0.1, 0.2, 0.3])
     rest = body.v_template.double().numpy()
     points = np.concatenate([rest, *(rest[loop].mean(0)[None] for loop in surface.loops)])
     turns = [angle_sum(point, points[closed_part(surface, part, body.parents)]) for part in range(len(body.parents))]

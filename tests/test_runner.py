@@ -17,7 +17,8 @@ from smplifyx.body.model import Gender
 from smplifyx.camera import Camera
 from smplifyx.keypoints import Keypoints
 from smplifyx.result import FitResult, Origin
-from smplifyx.scale.batch_size import LARGEST, auto_batch_size, pick_device
+from smplifyx.scale import batch_size
+from smplifyx.scale.batch_size import LARGEST, auto_batch_size, auto_processes, free_bytes, pick_device
 from smplifyx.scale.batches import Item, Todo, chunks
 from smplifyx.scale.job import JobConfig
 from smplifyx.scale.runner import run_job
@@ -93,7 +94,7 @@ def test_only_what_is_missing_is_fitted_again(tmp_path: Path) -> None:
         ({"largest": 1}, "largest"),
         ({"collision": False}, "collision"),
         ({}, None),
-        ({"overlay": False, "device": "cpu"}, None),
+        ({"overlay": False, "device": "cpu", "processes": 2}, None),
     ],
 )
 def test_a_changed_configuration_is_refused(tmp_path: Path, change: dict[str, object], refused: str | None) -> None:
@@ -235,6 +236,18 @@ def test_a_device_that_is_not_there(name: str, fault: str) -> None:
 
 def test_auto_batch_size_is_bounded() -> None:
     assert 1 <= auto_batch_size(torch.device("cpu")) <= LARGEST["cpu"]
+
+
+@pytest.mark.parametrize(("limit", "free"), [(3 * 2**30, 2 * 2**30), (2**62, None), ("max", None), (0, 0)])
+def test_a_container_has_its_share_of_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int | str, free: int | None
+) -> None:
+    for name, text in (("max", limit), ("current", 3 * 2**29), ("stat", f"anon 7\nfile {2**29}")):
+        (tmp_path / f"memory.{name}").write_text(f"{text}\n")
+    monkeypatch.setattr(batch_size, "_available", lambda: 2**40)
+    monkeypatch.setattr(batch_size, "CONTROL_GROUP", tmp_path)
+    assert free_bytes(torch.device("cpu")) == (2**40 if free is None else free)
+    assert (auto_batch_size(torch.device("cpu")), auto_processes()) >= (1, 1)
 
 
 def test_a_config_is_kept(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from smplifyx.solvers.contract import Evaluation, evaluate
 SOLVERS = {
     "lm": LevenbergMarquardt(max_steps=300, tolerance=1e-10),
     "lbfgs": LBFGS(max_steps=500, tolerance=1e-10),
-    "adam": Adam(max_steps=6000, lr=0.05),
+    "adam": Adam(max_steps=3000, lr=0.1),
 }
 FIELDS = ("x", "energy", "status", "steps", "evaluations")
 each_solver = pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS)

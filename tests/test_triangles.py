@@ -11,7 +11,7 @@ import torch
 import trimesh
 from scipy.optimize import linprog
 
-from smplifyx.collision.triangles import distance, intersect, solid_angle
+from smplifyx.collision.triangles import distance, exits, intersect
 
 PAIRS = 1500
 
@@ -31,6 +31,11 @@ def gaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     )  # fmt: skip
     assert found.status == 0
     return found.x[6::7]
+
+
+def meeting(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """`intersect` for corners in rows, [n, 3, 3]."""
+    return intersect(*(torch.as_tensor(corners.transpose(2, 1, 0).copy()) for corners in (first, second))).numpy()
 
 
 def random_pairs(kind: str) -> tuple[np.ndarray, np.ndarray]:
@@ -64,18 +69,18 @@ KINDS = (
 @pytest.mark.parametrize("kind", (*KINDS, "two without area"))
 def test_triangles_meet_where_no_gap_is_left(kind: str) -> None:
     p, q = random_pairs(kind)
-    gap, meet = gaps(p, q), intersect(torch.as_tensor(p), torch.as_tensor(q)).numpy()
+    gap, meet = gaps(p, q), meeting(p, q)
     assert (gap < 1e-9).any()
     assert (meet == (gap < 1e-9)).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_order_corners_and_orientation_do_not_matter(kind: str) -> None:
-    p, q = (torch.as_tensor(t) for t in random_pairs(kind))
-    meet = intersect(p, q)
-    assert (intersect(q, p) == meet).all()
-    assert (intersect(p[:, [1, 2, 0]], q[:, [1, 0, 2]]) == meet).all()
-    assert (intersect(p * 1024, q * 1024) == meet).all()
+    p, q = random_pairs(kind)
+    meet = meeting(p, q)
+    assert (meeting(q, p) == meet).all()
+    assert (meeting(p[:, [1, 2, 0]], q[:, [1, 0, 2]]) == meet).all()
+    assert (meeting(p * 1024, q * 1024) == meet).all()
 
 
 def test_distance_is_that_to_the_closest_point() -> None:
@@ -83,18 +88,40 @@ def test_distance_is_that_to_the_closest_point() -> None:
     triangle, point = rng.normal(size=(PAIRS, 3, 3)), rng.normal(size=(PAIRS, 3))
     triangle[::3] *= 0.1
     expected = np.linalg.norm(trimesh.triangles.closest_point(triangle, point) - point, axis=1)
-    assert np.allclose(distance(torch.as_tensor(point), torch.as_tensor(triangle)).numpy(), expected, atol=1e-12)
+    assert np.allclose(distance(torch.as_tensor(point.T), torch.as_tensor(triangle.T)).numpy(), expected, atol=1e-12)
 
 
 def test_distance_to_a_triangle_without_area() -> None:
     segment = torch.tensor([[[0.0, 0, 0], [2, 0, 0], [1, 0, 0]], [[1.0, 1, 1]] * 3], dtype=torch.float64)
     points = torch.tensor([[3.0, 0, 1], [1, 1, 3]], dtype=torch.float64)
-    assert torch.allclose(distance(points, segment), torch.tensor([math.sqrt(2), 2.0], dtype=torch.float64))
+    assert torch.allclose(
+        distance(points.T, segment.permute(2, 1, 0)), torch.tensor([math.sqrt(2), 2.0], dtype=torch.float64)
+    )
 
 
-@pytest.mark.parametrize(("radius", "turns"), [(0.0, 1), (0.9, 1), (1.1, 0), (5.0, 0)])
+BALL = trimesh.creation.icosphere(subdivisions=3)
+SIDE = np.array([0.48, 0.6, 0.64])
+
+
+def turns_of(ball: trimesh.Trimesh, point: np.ndarray) -> int:
+    return int(exits(torch.as_tensor((ball.triangles - point).T.copy())).sum())
+
+
+@pytest.mark.parametrize(("radius", "turns"), [(0.0, 1), (0.9, 1), (-0.9, 1), (1.1, 0), (-1.1, 0), (5.0, 0)])
 def test_a_closed_surface_goes_once_round_what_is_inside(radius: float, turns: int) -> None:
-    ball = trimesh.creation.icosphere(subdivisions=3)
-    point = radius * np.array([0.48, 0.6, 0.64])
-    seen = torch.as_tensor((ball.vertices - point).T[:, None].copy())
-    assert solid_angle(seen, torch.as_tensor(ball.faces.copy())).item() == pytest.approx(turns, abs=1e-12)
+    assert turns_of(BALL, radius * SIDE) == turns
+    inside_out = trimesh.Trimesh(BALL.vertices, BALL.faces[:, ::-1], process=False)
+    assert turns_of(inside_out, radius * SIDE) == -turns
+
+
+@pytest.mark.parametrize("inset", [1e-9, 0.5, 0.999])
+def test_a_ray_through_corners_and_edges_counts_once(inset: float) -> None:
+    """Points behind vertices and middles of edges, on a grid that float64 holds exactly: all of them ties."""
+    vertices = np.round(BALL.vertices * 1024) / 1024
+    ball = trimesh.Trimesh(vertices, BALL.faces, process=False)
+    middles = vertices[BALL.edges_unique].mean(1)
+    for targets in (vertices, middles):
+        assert ball.is_watertight and ball.is_volume
+        right = targets[targets[:, 0] > 0.1][::7]
+        assert [turns_of(ball, target * [1 - inset, 1, 1]) for target in right] == [1] * len(right)
+        assert [turns_of(ball, target * [-1, 1, 1] - [inset, 0, 0]) for target in right] == [0] * len(right)

@@ -128,10 +128,10 @@ def _skin(surface: _Surface, model: BodyModel, params: BodyParams, posed: _Posed
         feature = posed.rotation[..., 1:, :, :] - torch.eye(3, dtype=shaped.dtype, device=shaped.device)
         shaped = shaped + _blend(surface.posedirs, feature.flatten(-3))
     offset = posed.place - (posed.orient @ posed.rest[..., None])[..., 0]
-    bones = torch.cat([posed.orient, offset[..., None]], -1).flatten(-2)  # [*b, J, 12]
-    moved = (surface.weights @ bones).unflatten(-1, (3, 4))
-    skinned = (moved[..., :3] * shaped[..., None, :]).sum(-1) + moved[..., 3]
-    return skinned + params.transl[..., None, :]
+    bones = torch.cat([posed.orient, offset[..., None]], -1).flatten(-2).mT  # [*b, 12, J]
+    moved = (bones @ surface.weights.mT).unflatten(-2, (3, 4))  # vertices last: one product, and quick sums
+    skinned = (moved[..., :3, :] * shaped.mT.contiguous()[..., None, :, :]).sum(-2) + moved[..., 3, :]
+    return skinned.mT.contiguous() + params.transl[..., None, :]
 
 
 def _posed(model: BodyModel, params: BodyParams) -> _Posed:

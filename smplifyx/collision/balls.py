@@ -20,7 +20,7 @@ from ..body.params import BodyParams
 from .following import Skin, protrusion, shares, slopes
 from .medial import cover, distinct, inscribed
 from .pairs import RestBalls, pair_reasons
-from .surface import outside, sampled, stand_ins, thinned
+from .surface import outside, sampled, sampled_points, search_tree, stand_ins, thinned
 
 MOST = 448  # balls
 LEAST = 3e-4  # square metres of surface that a ball must gain
@@ -71,7 +71,7 @@ class Balls:
 
 @lru_cache(maxsize=16)
 def balls_of(body: BodyModel) -> Balls:
-    """The balls of a body, on its device and in its precision; takes a second or two the first time."""
+    """The balls of a body, on its device and in its precision; takes about a second the first time."""
     rest, joints = rest_balls(body), body.joint_template
     like = body.v_template
     directions = torch.as_tensor(rest.slopes).to(like)
@@ -110,8 +110,8 @@ def rest_balls(body: BodyModel) -> RestBalls:
     kept = outside(vertices, faces)
     weights = body.weights.double().cpu().numpy()[stand_ins(vertices, faces)]
     skin, smallest = _skin(body, vertices, kept, weights)
-    avoided = cKDTree(sampled(vertices, faces, COARSE, kept).points)
-    bounding = cKDTree(sampled(vertices, faces, FINE, kept).points)
+    avoided = search_tree(sampled_points(vertices, faces, COARSE, kept))
+    bounding = search_tree(sampled_points(vertices, faces, FINE, kept))
     centers, radii = _candidates(skin, smallest, avoided, len(body.shapedirs[0, 0]) - int(body.age is Age.CHILD))
     chosen = cover(centers, radii, skin, MOST, LEAST)
     centers = centers[chosen]

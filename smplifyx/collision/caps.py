@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -37,13 +37,13 @@ def capped(
     """The faces, the fillings of the mesh's holes (each of the part that most of its loop is of) and the caps."""
     joints, below = len(parents), _below(parents)
     triangles, groups, loops = [faces], [of_face], []
-    for loop in _loops(_rim(faces)):
+    for loop in _loops(_Edges.of(faces).rim(np.ones(len(faces), dtype=bool))):
         triangles.append(_fan(loop, len(of_vertex) + len(loops)))
         groups.append(np.full(len(loop), np.bincount(of_vertex[loop[:, 0]]).argmax()))
         loops.append(np.unique(loop))
-    closed, part = np.concatenate(triangles), np.concatenate(groups)
+    edges, part = _Edges.of(np.concatenate(triangles)), np.concatenate(groups)
     for joint in range(1, joints):
-        for loop in _loops(_rim(closed[below[part, joint]])):
+        for loop in _loops(edges.rim(below[part, joint])):
             triangles.append(_fan(loop, len(of_vertex) + len(loops)))
             groups.append(np.full(len(loop), joints + joint))
             loops.append(np.unique(loop))
@@ -69,15 +69,27 @@ def _below(parents: tuple[int, ...]) -> NDArray:
     return below
 
 
-def _rim(triangles: Int[NDArray, "n 3"]) -> Int[NDArray, "m 2"]:
-    """The directed edges that are not passed as often one way as the other."""
-    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    edges = edges[edges[:, 0] != edges[:, 1]]
-    forward = edges[:, 0] < edges[:, 1]
-    pairs, place = np.unique(np.sort(edges, 1), axis=0, return_inverse=True)
-    net = np.bincount(place.ravel(), np.where(forward, 1, -1), len(pairs)).astype(np.int64)
-    directed = np.where((net > 0)[:, None], pairs, pairs[:, ::-1])
-    return np.repeat(directed, abs(net), axis=0)
+@dataclass(frozen=True, eq=False)
+class _Edges:
+    """The three edges of n triangles; `sign` is 1 from the lower to the higher vertex, -1 back, 0 without length."""
+
+    ends: Int[NDArray, "e 2"]  # of each edge once
+    edge: Int[NDArray, "3 n"]
+    sign: Int[NDArray, "3 n"]
+
+    @classmethod
+    def of(cls, triangles: Int[NDArray, "n 3"]) -> _Edges:
+        first, second = triangles.T, np.roll(triangles, -1, axis=1).T
+        size = int(triangles.max()) + 1
+        keys, edge = np.unique(np.minimum(first, second) * size + np.maximum(first, second), return_inverse=True)
+        return cls(np.stack(np.divmod(keys, size), 1), edge.reshape(first.shape), np.sign(second - first))
+
+    def rim(self, chosen: Bool[NDArray, " n"]) -> Int[NDArray, "m 2"]:
+        """The directed edges that the chosen triangles do not pass as often one way as the other."""
+        net = np.bincount(self.edge[:, chosen].ravel(), self.sign[:, chosen].ravel(), len(self.ends)).astype(np.int64)
+        open_edges = np.flatnonzero(net)
+        ends, net = self.ends[open_edges], net[open_edges]
+        return np.repeat(np.where((net > 0)[:, None], ends, ends[:, ::-1]), abs(net), axis=0)
 
 
 def _loops(rim: Int[NDArray, "m 2"]) -> list[Int[NDArray, "_ 2"]]:

@@ -1,4 +1,4 @@
-"""Which triangles meet which: pairs of parts, then of patches, then of triangles, whose boxes overlap.
+"""Which triangles meet which: pairs of parts, then of patches, of leaves, of triangles, whose boxes overlap.
 
 Every step keeps all pairs whose boxes overlap, and a box holds exactly what it is round: nothing is missed.
 """
@@ -13,10 +13,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .posed import Posed, box_of, overlap
+from .posed import Posed, expand, overlap, spread
+from .solid import Level
 from .triangles import intersect
 
-_CHUNK = 1 << 18  # pairs looked at together
+_CHUNK = 1 << 16  # pairs looked at together: they stay in the cache
+_STEP = _CHUNK // 16  # pairs whose children are
 
 
 @dataclass(frozen=True)
@@ -39,49 +41,24 @@ def crossings(first: Posed, second: Posed, groups: Int[Tensor, "n 2"]) -> Pairs:
     leave out.
     """
     one, two = groups.unbind(1)
-    row, pair = overlap(first.group_box[:, one], second.group_box[:, two]).nonzero().unbind(1)
+    near = overlap(first.boxes[Level.GROUP].index_select(1, one), second.boxes[Level.GROUP].index_select(1, two))
+    pair, row = near.nonzero().unbind(1)
     parts = Pairs(row, one[pair], two[pair])
     found = [parts.at(slice(0, 0))]
-    for patches in _within(parts, *(_Patches(posed) for posed in (first, second))):
-        for triangles in _within(patches, *(_Triangles(posed) for posed in (first, second))):
-            corners = first.corners(triangles.row, triangles.first), second.corners(triangles.row, triangles.second)
-            found.append(triangles.at(intersect(*(c.double() for c in corners)).nonzero()[:, 0]))
+    for triangles in _below(parts, first, second, Level.GROUP):
+        corners = first.corners(triangles.row, triangles.first), second.corners(triangles.row, triangles.second)
+        found.append(triangles.at(intersect(*(c.double() for c in corners)).nonzero()[:, 0]))
     return Pairs(*(torch.cat([getattr(p, name) for p in found]) for name in ("row", "first", "second")))
 
 
-@dataclass(frozen=True)
-class _Patches:
-    """The patches of groups."""
-
-    posed: Posed
-
-    def ranges(self, group: Tensor) -> Int[Tensor, "n 2"]:
-        return self.posed.solid.group_range[group]
-
-    def own_box(self, row: Tensor, group: Tensor) -> Float[Tensor, "n 6"]:
-        return self.posed.group_box[row, group]
-
-    def box(self, row: Tensor, patch: Tensor) -> Float[Tensor, "n 6"]:
-        return self.posed.patch_box[row, patch]
-
-
-@dataclass(frozen=True)
-class _Triangles:
-    """The triangles of patches."""
-
-    posed: Posed
-
-    def ranges(self, patch: Tensor) -> Int[Tensor, "n 2"]:
-        return self.posed.solid.patch_range[patch]
-
-    def own_box(self, row: Tensor, patch: Tensor) -> Float[Tensor, "n 6"]:
-        return self.posed.patch_box[row, patch]
-
-    def box(self, row: Tensor, triangle: Tensor) -> Float[Tensor, "n 6"]:
-        return box_of(self.posed.corners(row, triangle))
-
-
-_Level = _Patches | _Triangles
+def _below(pairs: Pairs, first: Posed, second: Posed, level: Level) -> Iterator[Pairs]:
+    """The pairs of triangles within pairs of things of a level whose boxes overlap, in chunks."""
+    if level is Level.TRIANGLE:
+        yield pairs
+        return
+    for start in range(0, len(pairs.row), _STEP):
+        for some in _within(pairs.at(slice(start, start + _STEP)), first, second, level):
+            yield from _below(some, first, second, Level(level + 1))
 
 
 @dataclass(frozen=True)
@@ -90,44 +67,32 @@ class _Children:
 
     pair: Int[Tensor, " n"]
     number: Int[Tensor, " n"]
-    box: Float[Tensor, "n 6"]
+    box: Float[Tensor, "6 n"]
 
 
-def _within(pairs: Pairs, first: _Level, second: _Level) -> Iterator[Pairs]:
+def _within(pairs: Pairs, first: Posed, second: Posed, level: Level) -> Iterator[Pairs]:
     """The pairs of the next level whose boxes overlap, in chunks."""
-    step = _CHUNK // 64
-    for start in range(0, len(pairs.row), step):
-        some = pairs.at(slice(start, start + step))
-        boxes = first.own_box(some.row, some.first), second.own_box(some.row, some.second)
-        left = _children(first, some.row, some.first, boxes[1])
-        right = _children(second, some.row, some.second, boxes[0])
-        for one, two in _products(left.pair, right.pair, len(some.row)):
-            near = overlap(left.box[one], right.box[two]).nonzero()[:, 0]
-            one, two = one[near], two[near]
-            yield Pairs(some.row[left.pair[one]], left.number[one], right.number[two])
+    left = _children(first, level, pairs.row, pairs.first, second.box(level, pairs.row, pairs.second))
+    right = _children(second, level, pairs.row, pairs.second, first.box(level, pairs.row, pairs.first))
+    for one, two in _products(left.pair, right.pair, len(pairs.row)):
+        near = overlap(left.box.index_select(1, one), right.box.index_select(1, two)).nonzero()[:, 0]
+        one, two = one[near], two[near]
+        yield Pairs(pairs.row[left.pair[one]], left.number[one], right.number[two])
 
 
-def _children(level: _Level, row: Tensor, item: Tensor, other: Tensor) -> _Children:
-    start, stop = level.ranges(item).unbind(1)
-    pair, offset = expand(stop - start)
-    number = start[pair] + offset
-    box = level.box(row[pair], number)
-    near = overlap(box, other[pair]).nonzero()[:, 0]
-    return _Children(pair[near], number[near], box[near])
-
-
-def expand(counts: Int[Tensor, " n"]) -> tuple[Int[Tensor, " m"], Int[Tensor, " m"]]:
-    """Each number 0..n - 1 as often as counted, and for each of them 0, 1, 2, ..."""
-    number = torch.repeat_interleave(counts)
-    first = counts.cumsum(0) - counts
-    return number, torch.arange(len(number), device=counts.device) - first[number]
+def _children(bodies: Posed, level: Level, row: Tensor, item: Tensor, other: Float[Tensor, "6 n"]) -> _Children:
+    pair, number = spread(bodies.solid.within[level].index_select(0, item))
+    box = bodies.box(Level(level + 1), row.index_select(0, pair), number)
+    near = overlap(box, other.index_select(1, pair)).nonzero()[:, 0]
+    return _Children(pair[near], number[near], box.index_select(1, near))
 
 
 def _products(left: Tensor, right: Tensor, pairs: int) -> Iterator[tuple[Tensor, Tensor]]:
     """For sorted lists of pair numbers: all combinations of places with the same number, in chunks."""
     counts = torch.bincount(right, minlength=pairs)
-    starts = counts.cumsum(0) - counts
-    stops = torch.bincount(counts[left].cumsum(0) // _CHUNK).cumsum(0).tolist()
+    starts, counts = (counts.cumsum(0) - counts)[left], counts[left]
+    stops = torch.bincount(counts.cumsum(0) // _CHUNK).cumsum(0).tolist()
     for start, stop in itertools.pairwise([0, *stops]):
-        place, offset = expand(counts[left[start:stop]])
-        yield start + place, starts[left[start + place]] + offset
+        place, offset = expand(counts[start:stop])
+        place += start
+        yield place, starts[place] + offset

@@ -7,56 +7,86 @@ cap, and grows from there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from .crossings import expand
 from .inside import Askers, Inside, inside
-from .posed import Posed
+from .posed import Posed, at, spread
+from .solid import Level
 from .triangles import distance
 
-_CHUNK = 1 << 18  # pairs of a vertex and a patch looked at together
-_SLACK = 1e-9  # metres, for rounding
+_CHUNK = 1 << 10  # vertices looked at together: what is near them stays in the cache
+_SLACK = 1e-5  # relative, for rounding
 
 
 def depths(askers: Askers) -> Float[Tensor, "b v"]:
     """How deep each vertex lies inside the others, in metres; 0 outside."""
     found = inside(askers)
-    depth = torch.zeros(len(askers.crossed), len(askers.bodies.solid.of_vertex), dtype=torch.float64)
-    depth = depth.to(found.row.device)
-    most = max(_CHUNK // len(askers.others.solid.patch_group), 1)
-    for some in torch.arange(len(found.row), device=depth.device).split(most):
+    shape = len(askers.crossed), len(askers.bodies.solid.of_vertex)
+    depth = torch.zeros(shape, dtype=torch.float64, device=found.row.device)
+    for some in torch.arange(len(found.row), device=depth.device).split(_CHUNK):
         part = found.at(some)
-        at = part.row * depth.shape[1] + part.vertex
-        depth.view(-1).scatter_reduce_(0, at, _nearest(askers, part), "amax")
+        depth.view(-1).scatter_reduce_(0, part.row * shape[1] + part.vertex, _nearest(askers, part), "amax")
     return depth
 
 
 def _nearest(askers: Askers, found: Inside) -> Float[Tensor, " n"]:
-    """The distance of each vertex to the nearest triangle that counts."""
-    others, place = askers.others, askers.bodies.points[found.row, found.vertex].double()
-    groups = askers.held_apart[askers.bodies.solid.of_vertex[found.vertex]] & others.solid.meets[found.part]
-    counts = groups[:, others.solid.patch_group]
-    some_point = others.points[found.row[:, None], others.solid.patch_points[0]].double()
-    away = torch.where(counts, (some_point - place[:, None]).square().sum(-1).sqrt(), torch.inf)
-    most = _to_patches(others, found.row, place, torch.arange(len(place), device=place.device), away.argmin(1))
-    number, patch = (away <= most[:, None] + _diagonal(others)[found.row]).nonzero().unbind(1)
-    box, at = others.patch_box[found.row[number], patch].double(), place[number]
-    gap = torch.maximum(box[:, :3] - at, box[:, 3:] + at).clamp_min(0).square().sum(-1).sqrt()
-    near = (gap <= most[number] + _SLACK).nonzero()[:, 0]
-    return _to_patches(others, found.row, place, number[near], patch[near])
+    """The distance of each vertex to the nearest triangle that counts.
+
+    One that is near is found first, from the whole down by the nearest boxes; then all that may be as near.
+    """
+    search = _Search(askers.others, found.row, at(askers.bodies.points, found.row, found.vertex))
+    groups = askers.held_apart[askers.bodies.solid.of_vertex[found.vertex]] & askers.others.solid.meets[found.part]
+    groups = _Near(*groups.nonzero().unbind(1))
+    limit = search.distance(search.down(groups, search.nearest_boxes))
+    limit = limit.square().to(search.place) * (1 + _SLACK)
+    return search.distance(search.down(groups, lambda near, away: away <= limit[near.which]))
 
 
-def _diagonal(bodies: Posed) -> Float[Tensor, "b p"]:
-    """No two points of a patch are farther from each other."""
-    return (bodies.patch_box[..., :3] + bodies.patch_box[..., 3:]).double().norm(dim=-1) + _SLACK
+@dataclass(frozen=True)
+class _Near:
+    """Things of one level, each perhaps nearest to one of n places."""
+
+    which: Int[Tensor, " m"]  # of the places
+    number: Int[Tensor, " m"]  # of the thing
 
 
-def _to_patches(others: Posed, row: Tensor, place: Tensor, number: Tensor, patch: Tensor) -> Float[Tensor, " n"]:
-    """The distance of each place, by its number, to the nearest triangle of its patches."""
-    start, stop = others.solid.patch_range[patch].unbind(1)
-    which, offset = expand(stop - start)
-    at = number[which]
-    away = distance(place[at], others.corners(row[at], start[which] + offset).double())
-    return torch.full_like(place[:, 0], torch.inf).scatter_reduce(0, at, away, "amin")
+@dataclass(frozen=True)
+class _Search:
+    """For the nearest triangles of bodies to n places."""
+
+    others: Posed
+    row: Int[Tensor, " n"]  # the body that each place is to be near to
+    place: Float[Tensor, "3 n"]
+
+    def down(self, near: _Near, kept: Callable[[_Near, Tensor], Tensor]) -> _Near:
+        """The triangles in groups; at each level only what is `kept`, which is told squares of distances to boxes."""
+        for level in Level:
+            box = self.others.box(level, self.row[near.which], near.number)
+            index = kept(near, _away(box, self.place.index_select(1, near.which))).nonzero()[:, 0]
+            near = _Near(near.which[index], near.number[index])
+            if level is not Level.TRIANGLE:
+                parent, number = spread(self.others.solid.within[level].index_select(0, near.number))
+                near = _Near(near.which[parent], number)
+        return near
+
+    def nearest_boxes(self, near: _Near, away: Float[Tensor, " m"]) -> Bool[Tensor, " m"]:
+        """Whether no box is nearer to the place."""
+        least = away.new_full(self.row.shape, torch.inf).scatter_reduce(0, near.which, away, "amin")
+        return away <= least[near.which]
+
+    def distance(self, triangles: _Near) -> Float[Tensor, " n"]:
+        """Of each place, in float64, to the nearest of its triangles."""
+        corners = self.others.corners(self.row[triangles.which], triangles.number).double()
+        away = distance(self.place.index_select(1, triangles.which).double(), corners)
+        return away.new_full(self.row.shape, torch.inf).scatter_reduce(0, triangles.which, away, "amin")
+
+
+def _away(box: Float[Tensor, "6 n"], place: Float[Tensor, "3 n"]) -> Float[Tensor, " n"]:
+    """How far each place is from the box, squared."""
+    x, y, z = torch.maximum(box[:3] - place, box[3:] + place).clamp_min(0).square()
+    return x + y + z

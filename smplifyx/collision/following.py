@@ -10,12 +10,12 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from .surface import Surface
+from .surface import Surface, neighbours
 
 REACH = 0.03  # metres from a ball within which the surface counts
 BAND = 1.3  # tolerances over which its weight falls
 RIDGE = 0.05  # how much a ball would rather move with its surface on average
-NUMBERS = 4_000_000  # held at a time, for balls with 500 points near
+NUMBERS = 1_000_000  # held at a time, for balls with 500 points near
 
 
 @dataclass(frozen=True)
@@ -85,22 +85,22 @@ def shares(
 
 def _chunks(centers: NDArray, radii: NDArray, skin: Skin) -> Iterator[_Near]:
     tree, size = cKDTree(skin.surface.points), max(1, NUMBERS // (500 * (10 + 3 * skin.moved.shape[-1])))
+    nearest = tree.query(centers)[0] * (1 + 1e-9) if len(centers) else radii
+    ball, point = neighbours(tree, centers, np.maximum(radii + REACH, nearest))
     for first in range(0, len(centers), size):
-        some = slice(first, first + size)
-        yield _near(centers[some], radii[some], skin, tree)
+        start, stop = np.searchsorted(ball, [first, first + size])
+        yield _near(centers, radii, skin, (ball[start:stop], point[start:stop]))
 
 
-def _near(centers: NDArray, radii: NDArray, skin: Skin, tree: cKDTree) -> _Near:
-    nearest = tree.query(centers)[0] * (1 + 1e-9)
-    found = tree.query_ball_point(centers, np.maximum(radii + REACH, nearest), return_sorted=True)
-    counts = np.array([len(points) for points in found])
-    ball, point = np.repeat(np.arange(len(centers)), counts), np.concatenate(found).astype(np.int64)
+def _near(centers: NDArray, radii: NDArray, skin: Skin, pairs: tuple[NDArray, NDArray]) -> _Near:
+    ball, point = pairs
     offset = skin.surface.points[point] - centers[ball]
     distance = np.linalg.norm(offset, axis=1)
     gap = distance - radii[ball]
     weight = np.exp(-((gap.clip(0) / (BAND * skin.tolerance[point])) ** 2)) * skin.worth[point]
     normal = offset / distance[:, None].clip(1e-9)
-    return _Near(ball, point, np.cumsum(counts) - counts, normal, gap, weight.clip(1e-30))
+    start = np.flatnonzero(np.diff(ball, prepend=-1))
+    return _Near(ball - ball[0], point, start, normal, gap, weight.clip(1e-30))
 
 
 def _fitted(near: _Near, skin: Skin) -> tuple[Float[NDArray, "s 4 n"], Float[NDArray, "p n"]]:

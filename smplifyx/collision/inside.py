@@ -1,25 +1,25 @@
 """Which vertices lie inside parts they are held apart from.
 
-A point is inside a closed surface if its triangles' solid angles add up to whole turns, and a vertex is inside if it
-is inside the closed parts it is held apart from, counted together. Vertices joined by faces that no such surface
-meets are all inside or all outside: one of them is asked for all.
+A point is inside a closed surface if a ray from it leaves the surface more often than it enters, and a vertex is
+inside if it is inside the closed parts it is held apart from, counted together. Vertices joined by faces that no such
+surface meets are all inside or all outside: one of them is asked for all.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from .crossings import expand
-from .posed import Posed, overlap
-from .triangles import solid_angle
+from .posed import Posed, at, overlap, spread
+from .solid import Level
+from .triangles import exits
 
-_CHUNK = 1 << 15  # pairs of a vertex and a triangle looked at together: they stay in the cache
 _SAMPLES = 8
 
 
@@ -55,40 +55,35 @@ class _Regions:
     stop: Int[Tensor, " r"]
     member: Int[Tensor, " m"]
 
-    def samples(self) -> Int[Tensor, "r s"]:
+    def samples(self) -> Int[Tensor, "s r"]:
         """Some vertices of each."""
-        step = torch.linspace(0, 1, _SAMPLES, device=self.row.device, dtype=torch.float64)
-        return self.member[self.start[:, None] + ((self.stop - self.start - 1)[:, None] * step).long()]
+        step = torch.linspace(0, 1, _SAMPLES, device=self.row.device, dtype=torch.float64)[:, None]
+        return self.member[self.start + ((self.stop - self.start - 1) * step).long()]
 
 
 def inside(askers: Askers) -> Inside:
     """All vertices that lie inside a part they are held apart from."""
-    solid, closed_box = askers.bodies.solid, askers.others.closed_box()
+    solid = askers.bodies.solid
     row, triangle = askers.crossed.nonzero().unbind(1)
     cut = torch.zeros(len(askers.crossed), len(solid.link_range) + 1, dtype=torch.bool, device=row.device)
     cut[row, solid.piece_of_triangle[triangle]] = True
-    regions = _joined(_whole_pieces(askers, ~cut[:, :-1], closed_box), _torn_pieces(askers, cut[:, :-1]))
-    sample = regions.samples()
-    place = askers.bodies.points[regions.row[:, None], sample]
-    near = overlap(torch.cat([place, -place], -1)[:, :, None], closed_box[regions.row][:, None])
-    near &= askers.held_apart[solid.of_vertex[sample[:, :1]], : closed_box.shape[1]]
-    asked = near.sum(-1).argmin(1)  # one that is in no box is outside, and so are all
-    region = torch.arange(len(asked), device=asked.device)
-    region, part = near[region, asked].nonzero().unbind(1)
-    turns = _turns(askers, Inside(regions.row[region], sample[region, asked[region]], part))
-    total = turns.new_zeros(len(asked)).index_add(0, region, turns)
+    regions = _joined(_whole_pieces(askers, ~cut[:, :-1]), _torn_pieces(askers, cut[:, :-1]))
+    asked, region = _asked(askers, regions)
+    turns = _turns(askers, asked)
+    total = turns.new_zeros(len(regions.row)).index_add(0, region, turns)
     found = ((turns > 0) & (total[region] > 0)).nonzero()[:, 0]
-    region, part = region[found], part[found]
-    which, offset = expand(regions.stop[region] - regions.start[region])
-    return Inside(regions.row[region][which], regions.member[regions.start[region][which] + offset], part[which])
+    region, part = region[found], asked.part[found]
+    which, place = spread(torch.stack([regions.start[region], regions.stop[region]], 1))
+    return Inside(regions.row[region][which], regions.member[place], part[which])
 
 
-def _whole_pieces(askers: Askers, whole: Bool[Tensor, "b c"], closed_box: Float[Tensor, "b j 6"]) -> _Regions:
+def _whole_pieces(askers: Askers, whole: Bool[Tensor, "b c"]) -> _Regions:
     """The pieces that nothing crosses, but for those away from every box."""
-    solid, joints = askers.bodies.solid, closed_box.shape[1]
+    solid, closed = askers.bodies.solid, askers.others.closed
     part = solid.of_vertex[solid.member[solid.member_range[:, 0]]]
-    near = overlap(askers.bodies.group_box[:, part, None], closed_box[:, None]) & askers.held_apart[part, :joints]
-    row, piece = (whole & near.any(-1)).nonzero().unbind(1)
+    near = overlap(askers.bodies.boxes[Level.GROUP][:, part, None], closed[:, None])  # [piece, part, body]
+    near = (near & askers.held_apart[part, : closed.shape[1], None]).any(1)
+    row, piece = (whole & near.T).nonzero().unbind(1)
     return _Regions(row, *solid.member_range[piece].unbind(1), solid.member)
 
 
@@ -98,26 +93,17 @@ def _torn_pieces(askers: Askers, torn: Bool[Tensor, "b c"]) -> _Regions:
     row, piece = torn.nonzero().unbind(1)
     if not len(row):
         return _Regions(row, row, row, row)
-    nodes = _each(row, solid.member_range[piece])
-    links = _each(row, solid.link_range[piece])
-    links = links[~askers.crossed[links[:, 0], solid.link_triangle[links[:, 1]]]]
-    vertices = len(solid.of_vertex)
-    node = nodes[:, 0] * vertices + solid.member[nodes[:, 1]]
-    ends = links[:, :1] * vertices + solid.link[links[:, 1]]
-    node, order = node.sort()
-    ends = torch.searchsorted(node, ends).cpu().numpy()
-    _, label = connected_components(coo_array(([1] * len(ends), (ends[:, 0], ends[:, 1])), (len(node),) * 2))
-    region, order = torch.as_tensor(label, device=row.device).long().sort(stable=True)
-    size = torch.bincount(region)
-    stop = size.cumsum(0)
-    member = node[order]
-    return _Regions(member[stop - size] // vertices, stop - size, stop, member % vertices)
-
-
-def _each(row: Tensor, spans: Int[Tensor, "n 2"]) -> Int[Tensor, "m 2"]:
-    """Row and place of everything in the spans."""
-    which, offset = expand(spans[:, 1] - spans[:, 0])
-    return torch.stack([row[which], spans[which, 0] + offset], 1)
+    spans = solid.member_range[piece]
+    of_node, place = spread(spans)
+    first = (spans[:, 1] - spans[:, 0]).cumsum(0) - spans[:, 1]  # from places in `member` to nodes
+    of_link, link = spread(solid.link_range[piece])
+    kept = (~askers.crossed[row[of_link], solid.link_triangle[link]]).nonzero()[:, 0]
+    ends = (solid.link[:, link[kept]] + first[of_link[kept]]).cpu().numpy()
+    graph = coo_array((np.ones(len(kept), dtype=bool), tuple(ends)), (len(place),) * 2)
+    region, order = torch.as_tensor(connected_components(graph)[1], device=row.device).sort(stable=True)
+    stop = torch.bincount(region).cumsum(0)
+    start = torch.cat([stop.new_zeros(1), stop[:-1]])
+    return _Regions(row[of_node[order[start]]], start, stop, solid.member[place[order]])
 
 
 def _joined(first: _Regions, second: _Regions) -> _Regions:
@@ -130,14 +116,36 @@ def _joined(first: _Regions, second: _Regions) -> _Regions:
     )
 
 
+def _asked(askers: Askers, regions: _Regions) -> tuple[Inside, Int[Tensor, " n"]]:
+    """A vertex of each region with the parts it may be in, and its region: one that is in the fewest boxes."""
+    sample, closed = regions.samples(), askers.others.closed
+    part = askers.bodies.solid.of_vertex[sample[0]]
+    places = at(askers.bodies.points, regions.row, sample)
+    boxes = torch.cat([places.amin(1), -places.amax(1)])
+    near = overlap(boxes[:, None], closed.index_select(2, regions.row)) & askers.held_apart[part, : closed.shape[1]].T
+    region, part = near.T.nonzero().unbind(1)
+    box = at(closed, regions.row[region], part)[:, None]
+    within = overlap(torch.cat([places, -places]).index_select(2, region), box)
+    boxed = torch.zeros_like(sample).index_add(1, region, within.long())
+    best = boxed.argmin(0)  # one that is in no box is outside, and so are all
+    chosen = within.gather(0, best[region][None])[0].nonzero()[:, 0]
+    region, part = region[chosen], part[chosen]
+    return Inside(regions.row[region], sample[best[region], region], part), region
+
+
 def _turns(askers: Askers, asked: Inside) -> Int[Tensor, " n"]:
-    """How often the closed surface of the part goes round the vertex."""
-    turns = torch.zeros_like(asked.row)
-    for part in asked.part.unique().tolist():
-        used, triangles = askers.others.solid.closed[part].unique(return_inverse=True)
-        for some in (asked.part == part).nonzero()[:, 0].split(max(_CHUNK // len(triangles), 1)):
-            row = asked.row[some]
-            corners = askers.others.points[row[:, None], used].double()
-            corners = corners - askers.bodies.points[row, asked.vertex[some], None].double()
-            turns[some] = solid_angle(corners.movedim(-1, 0).contiguous(), triangles).round().long()
-    return turns
+    """How often the closed surface of the part goes round the vertex: how often a ray along x comes out of it."""
+    others, solid = askers.others, askers.others.solid
+    origin = at(askers.bodies.points, asked.row, asked.vertex)
+    ray = torch.cat([origin, torch.full_like(origin[:1], -torch.inf), -origin[1:]])
+    which, number = solid.encloses[asked.part].nonzero().unbind(1)
+    inwards = (number >= solid.parts) & (number != solid.parts + asked.part[which])  # the caps of children
+    for level in Level:
+        met = overlap(others.box(level, asked.row[which], number), ray.index_select(1, which)).nonzero()[:, 0]
+        which, number, inwards = which[met], number[met], inwards[met]
+        if level is not Level.TRIANGLE:
+            parent, number = spread(solid.within[level].index_select(0, number))
+            which, inwards = which[parent], inwards[parent]
+    corners = others.corners(asked.row[which], number).double() - origin.index_select(1, which)[:, None].double()
+    turns = exits(corners)
+    return torch.zeros_like(asked.row).index_add(0, which, torch.where(inwards, -turns, turns).to(asked.row))

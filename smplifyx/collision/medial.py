@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from .following import Skin
-from .surface import Surface
+from .surface import Surface, neighbours
 
 LARGEST = 0.2  # metres, the radius from which balls shrink
 SHRINKS = 30  # balls still too large after so many steps are dropped
@@ -79,16 +79,12 @@ def _worths(
     centers: NDArray, radii: NDArray, skin: Skin
 ) -> tuple[Int[NDArray, " n"], Int[NDArray, " n"], Float[NDArray, " n"]]:
     """Ball, point and worth of every pair near enough, by ball."""
-    balls, points = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
-    places = skin.surface.points
+    places, pairs = skin.surface.points, [np.empty(0, dtype=np.int64)]
     for tolerance in np.unique(skin.tolerance) if len(centers) else ():
         among = np.flatnonzero(skin.tolerance == tolerance)
-        near = cKDTree(places[among]).query_ball_point(centers, radii + CAP * tolerance)
-        balls.append(np.repeat(np.arange(len(centers)), [len(found) for found in near]))
-        points.append(among[np.concatenate(near).astype(np.int64)])
-    ball, point = np.concatenate(balls), np.concatenate(points)
-    order = np.lexsort((point, ball))
-    ball, point = ball[order], point[order]
+        ball, point = neighbours(cKDTree(places[among]), centers, radii + CAP * tolerance)
+        pairs.append(ball * len(places) + among[point])
+    ball, point = np.divmod(np.sort(np.concatenate(pairs)), len(places))
     gap = np.linalg.norm(places[point] - centers[ball], axis=1) - radii[ball]
     share = 1 - (gap.clip(0) / (CAP * skin.tolerance[point])) ** 2
     return ball, point, skin.worth[point] * share.clip(0)

@@ -20,7 +20,7 @@ from .inside import Askers
 from .posed import Posed, posed
 from .solid import solid_of
 
-_BODIES = 64  # looked at together
+_BODIES = 32  # looked at together: more do not stay in the cache
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,16 @@ def _self_contact(vertices: Tensor, body: BodyModel) -> Contact:
     solid = solid_of(body)
     bodies = posed(solid, vertices)
     found = crossings(bodies, bodies, _groups(solid.held_apart, solid.encloses))
-    skin = (solid.patch_group[solid.patch[found.second]] < len(solid.closed)).nonzero()[:, 0]
-    crossed = _marked(bodies, found.row, found.first) | _marked(bodies, found.row[skin], found.second[skin])
+    skin = (solid.group[found.second] < solid.parts).nonzero()[:, 0]
+    crossed = _marked(bodies, found.row, found.first)
+    crossed[found.row[skin], found.second[skin]] = True
     found = found.at(skin)
-    shared = (solid.triangles[found.first][:, :, None] == solid.triangles[found.second][:, None]).any(2).any(1)
-    faces = solid.is_face[found.first] & solid.is_face[found.second]
+    corners, others = (solid.triangles[:, side] for side in (found.first, found.second))
+    shared = (corners[:, None] == others).flatten(0, 1).any(0)
+    faces = (solid.face[found.first] >= 0) & (solid.face[found.second] >= 0)
     found = found.at((faces & ~shared).nonzero()[:, 0])  # parts held apart may still meet in a single vertex
-    cut = _marked(bodies, found.row, found.first) | _marked(bodies, found.row, found.second)
-    return _contact(Askers(bodies, bodies, solid.held_apart, crossed), cut)
+    cut = torch.cat([found.row, found.row]), torch.cat([found.first, found.second])
+    return _contact(Askers(bodies, bodies, solid.held_apart, crossed), *cut)
 
 
 def _groups(held_apart: Bool[Tensor, "j g"], encloses: Bool[Tensor, "j g"]) -> Int[Tensor, "n 2"]:
@@ -87,23 +89,25 @@ def _contact_between(first: Tensor, second: Tensor, bodies: tuple[BodyModel, Bod
 
 def _contact_with(bodies: Posed, others: Posed) -> Contact:
     """The contact of bodies with others, all parts held apart from all."""
-    joints, groups = len(bodies.solid.closed), len(others.solid.group_range)
+    joints, groups = bodies.solid.parts, 2 * others.solid.parts
     held_apart = torch.ones(joints, groups, dtype=torch.bool, device=bodies.points.device)
     found = crossings(bodies, others, held_apart.nonzero())
     held_apart[:, groups // 2 :] = False  # caps count as met, since behind them is another part, but not as skin
-    skin = found.at((bodies.solid.is_face[found.first] & others.solid.is_face[found.second]).nonzero()[:, 0])
+    skin = (bodies.solid.face[found.first] >= 0) & (others.solid.face[found.second] >= 0)
     askers = Askers(bodies, others, held_apart, _marked(bodies, found.row, found.first))
-    return _contact(askers, _marked(bodies, skin.row, skin.first))
+    return _contact(askers, found.row[skin], found.first[skin])
 
 
 def _marked(bodies: Posed, row: Tensor, triangle: Tensor) -> Bool[Tensor, "b t"]:
-    marked = torch.zeros(len(bodies.points), len(bodies.solid.triangles), dtype=torch.bool, device=row.device)
+    marked = torch.zeros(bodies.count, len(bodies.solid.face), dtype=torch.bool, device=row.device)
     marked[row, triangle] = True
     return marked
 
 
-def _contact(askers: Askers, cut: Bool[Tensor, "b t"]) -> Contact:
-    """`cut` tells which triangles of the bodies cut skin."""
+def _contact(askers: Askers, row: Int[Tensor, " n"], triangle: Int[Tensor, " n"]) -> Contact:
+    """With the triangles of the bodies that cut skin."""
     bodies, dtype = askers.bodies, askers.bodies.points.dtype
-    inside, faces = depths(askers), cut[:, bodies.solid.triangle_of_face]
-    return Contact(triangles=faces.sum(-1), depth=inside.amax(-1).to(dtype), cut=faces, inside=inside.to(dtype))
+    inside = depths(askers)
+    cut = torch.zeros(bodies.count, int((bodies.solid.face >= 0).sum()), dtype=torch.bool, device=row.device)
+    cut[row, bodies.solid.face[triangle]] = True
+    return Contact(triangles=cut.sum(-1), depth=inside.amax(-1).to(dtype), cut=cut, inside=inside.to(dtype))

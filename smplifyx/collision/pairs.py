@@ -7,6 +7,7 @@ other bones too, so that it does not do what one rigid ball does (armpit, groin,
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -68,19 +69,17 @@ def _parts_apart(body: BodyModel, balls: RestBalls) -> Bool[NDArray, "s s"]:
 
 
 def _along_bones(body: BodyModel, balls: RestBalls) -> Float[NDArray, "s s"]:
-    """The way from ball to ball by the joints that turn one against the other."""
-    joints = body.joint_template.double().cpu().numpy()
-    length = np.zeros((len(balls.joint),) * 2)
-    for a in np.unique(balls.joint):
-        for b in np.unique(balls.joint):
-            between = _between(body.parents, int(a), int(b))
-            if between:
-                bones = np.linalg.norm(np.diff(joints[between], axis=0), axis=1).sum()
-                mine, other = np.flatnonzero(balls.joint == a), np.flatnonzero(balls.joint == b)
-                there = np.linalg.norm(balls.center[mine] - joints[between[0]], axis=1)
-                here = np.linalg.norm(balls.center[other] - joints[between[-1]], axis=1)
-                length[np.ix_(mine, other)] = there[:, None] + bones + here
-    return length
+    """The way from ball to ball by the joints that turn one against the other; 0 where there are none."""
+    joints, parts = body.joint_template.double().cpu().numpy(), np.unique(balls.joint).tolist()
+    steps = np.linalg.norm(joints[:, None] - joints, axis=-1)
+    first, last, bones = np.zeros(steps.shape, int), np.zeros(steps.shape, int), np.zeros(steps.shape)
+    for a, b in itertools.permutations(parts, 2):
+        between = _between(body.parents, a, b)
+        first[a, b], last[a, b], bones[a, b] = between[0], between[-1], steps[between[:-1], between[1:]].sum()
+    pair, ball = (balls.joint[:, None], balls.joint), np.arange(len(balls.joint))
+    to_joint = np.linalg.norm(balls.center[:, None] - joints, axis=-1)
+    length = to_joint[ball[:, None], first[pair]] + bones[pair] + to_joint[ball, last[pair]]
+    return np.where(pair[0] == pair[1], 0.0, length)
 
 
 def _between(parents: tuple[int, ...], a: int, b: int) -> list[int]:

@@ -93,4 +93,6 @@ def _touching(
     points = np.concatenate([vertices, vertices[inner].mean(0)])
     part = np.concatenate([of_vertex, of_vertex[inner[0]]])
     near = part[cKDTree(points).query_pairs(TOUCH, output_type="ndarray")]
-    return np.unique(near, axis=0).reshape(-1, 2)
+    touching = np.zeros((of_vertex.max() + 1,) * 2, dtype=bool)
+    touching[near[:, 0], near[:, 1]] = True
+    return np.argwhere(touching)

@@ -1,7 +1,8 @@
-"""Posed bodies with the boxes round their patches, parts and closed parts.
+"""Posed bodies with the boxes round their leaves, patches, groups and closed parts.
 
 A box is six numbers: its lowest corner, and minus its highest. So the box round several is their minimum, and two
-overlap where the one plus the other, its halves swapped, is nowhere above zero; exact in floating point.
+overlap where the one plus the other, its halves swapped, is nowhere above zero; exact in floating point. Coordinates
+and boxes have their numbers in the first axis: what is done along the last axis is quick.
 """
 
 from __future__ import annotations
@@ -12,59 +13,68 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from .solid import Solid
+from .solid import Level, Solid
 
 
 @dataclass(frozen=True, eq=False)
 class Posed:
-    """b bodies of one solid; boxes in the frame and dtype of the points, in metres."""
+    """b bodies of one solid, in the frame and dtype of the points, in metres."""
 
     solid: Solid
-    points: Float[Tensor, "b n 3"]
-    patch_box: Float[Tensor, "b p 6"]
-    group_box: Float[Tensor, "b g 6"]
+    points: Float[Tensor, "3 n b"]
+    boxes: tuple[Float[Tensor, "6 _ b"], ...]  # by level: groups, patches, leaves
+    closed: Float[Tensor, "6 j b"]  # round the closed parts
 
-    def corners(self, row: Int[Tensor, " m"], triangle: Int[Tensor, " m"]) -> Float[Tensor, "m 3 3"]:
-        """The corners of triangles."""
-        return self.points.flatten(0, 1)[(row * self.points.shape[1])[:, None] + self.solid.triangles[triangle]]
+    @property
+    def count(self) -> int:
+        """How many bodies."""
+        return self.points.shape[2]
 
-    def closed_box(self) -> Float[Tensor, "b j 6"]:
-        """The boxes round the closed parts."""
-        part, group = self.solid.encloses.nonzero().unbind(1)
-        return box_of_many(self.group_box[:, group], part, len(self.solid.encloses))
+    def corners(self, row: Int[Tensor, " m"], triangle: Int[Tensor, " m"]) -> Float[Tensor, "3 3 m"]:
+        """Of triangles: coordinate, corner."""
+        return at(self.points, row, self.solid.triangles.index_select(1, triangle))
+
+    def box(self, level: Level, row: Int[Tensor, " m"], number: Int[Tensor, " m"]) -> Float[Tensor, "6 m"]:
+        """The boxes of things of a level."""
+        if level is not Level.TRIANGLE:
+            return at(self.boxes[level], row, number)
+        a, b, c = self.corners(row, number).unbind(1)
+        return torch.cat([torch.minimum(torch.minimum(a, b), c), -torch.maximum(torch.maximum(a, b), c)])
 
 
 def posed(solid: Solid, vertices: Float[Tensor, "b v 3"]) -> Posed:
     """The bodies with their boxes."""
-    points = solid.points(vertices)
-    patch_box = _patch_boxes(points, solid.patch_points)
-    return Posed(solid, points, patch_box, box_of_many(patch_box, solid.patch_group, len(solid.group_range)))
+    points = vertices.new_empty(3, vertices.shape[1] + len(solid.loop_size), len(vertices))
+    own, means = points.split([vertices.shape[1], len(solid.loop_size)], 1)
+    own.copy_(vertices.permute(2, 1, 0))
+    means.zero_().index_add_(1, solid.loop, own.index_select(1, solid.loop_vertex)).div_(solid.loop_size[:, None])
+    leaves = solid.leaf_points.least(torch.cat([points, -points]))
+    patches = solid.patch_leaves.least(leaves)
+    groups = solid.group_patches.least(patches)
+    return Posed(solid, points, (groups, patches, leaves), solid.part_groups.least(groups))
 
 
-def _patch_boxes(points: Tensor, patch_points: Tensor) -> Float[Tensor, "b p 6"]:
-    """Point by point, with the bodies side by side: many times quicker than gathering all points of all patches."""
-    across = points.transpose(0, 1).flatten(1)
-    low = across[patch_points[0]]
-    high = low.clone()
-    for number in patch_points[1:]:
-        place = across.index_select(0, number)
-        torch.minimum(low, place, out=low)
-        torch.maximum(high, place, out=high)
-    return torch.cat([t.unflatten(1, (-1, 3)).transpose(0, 1) for t in (low, -high)], -1)
+def at(values: Float[Tensor, "k n b"], row: Int[Tensor, " m"], number: Int[Tensor, "*c m"]) -> Float[Tensor, "k *c m"]:
+    """The numbers of things of bodies."""
+    index = number * values.shape[2] + row
+    return values.flatten(1).index_select(1, index.flatten()).unflatten(1, index.shape)
 
 
-def box_of(points: Float[Tensor, "*b k 3"]) -> Float[Tensor, "*b 6"]:
-    """The box round k points."""
-    return torch.cat([points.amin(-2), -points.amax(-2)], -1)
-
-
-def box_of_many(box: Float[Tensor, "b n 6"], number: Int[Tensor, " n"], count: int) -> Float[Tensor, "b count 6"]:
-    """The box round all boxes of each number; one that nothing overlaps where there is none."""
-    empty = box.new_full((len(box), count, 6), torch.inf)
-    return empty.scatter_reduce(1, number[None, :, None].expand(box.shape), box, "amin")
-
-
-def overlap(first: Float[Tensor, "*#b 6"], second: Float[Tensor, "*#b 6"]) -> Bool[Tensor, "*c"]:
+def overlap(first: Float[Tensor, "6 *#c"], second: Float[Tensor, "6 *#c"]) -> Bool[Tensor, "*c"]:
     """Whether boxes have a point in common; shapes broadcast. False where a number is NaN."""
-    swapped = torch.cat([second[..., 3:], second[..., :3]], -1)
-    return (first + swapped).amax(-1) <= 0
+    x, y, z = (first[:3] + second[3:] <= 0) & (first[3:] + second[:3] <= 0)
+    return x & y & z
+
+
+def expand(counts: Int[Tensor, " n"]) -> tuple[Int[Tensor, " m"], Int[Tensor, " m"]]:
+    """Each number 0..n - 1 as often as counted, and for each of them 0, 1, 2, ..."""
+    number = torch.repeat_interleave(counts)
+    first = counts.cumsum(0) - counts
+    return number, torch.arange(len(number), device=counts.device) - first.index_select(0, number)
+
+
+def spread(span: Int[Tensor, "n 2"]) -> tuple[Int[Tensor, " m"], Int[Tensor, " m"]]:
+    """Everything in n ranges: which of them it is in, and its number."""
+    start, stop = span.unbind(1)
+    which, offset = expand(stop - start)
+    return which, start.index_select(0, which) + offset

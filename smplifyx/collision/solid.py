@@ -3,99 +3,110 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from ..body.model import BodyModel
-from .caps import Surface, capped, closed_part
+from .caps import Surface, capped
+from .lists import Lists
 from .parts import parts_of
-from .patches import padded_points, patches_of, ranges
+from .patches import ranges, tree_of
 
-PATCH = 64  # triangles of a patch at most
+
+class Level(IntEnum):
+    """What is within what, from the whole down."""
+
+    GROUP = 0
+    PATCH = 1
+    LEAF = 2
+    TRIANGLE = 3
 
 
 @dataclass(frozen=True, eq=False)
 class Solid:
-    """The triangles of a body of V vertices and J parts, sorted by group and patch; see `caps.Surface` for groups.
+    """The triangles of a body of V vertices and J parts, sorted by group, patch and leaf.
 
-    Points are the V vertices and, behind them, the means of loops. Ranges are (start, stop) of consecutive numbers.
+    For groups see `caps.Surface`. Points are the V vertices and, behind them, the means of loops. Ranges are (start,
+    stop) of consecutive numbers.
     """
 
-    triangles: Int[Tensor, "t 3"]
-    triangle_of_face: Int[Tensor, " f"]
-    is_face: Bool[Tensor, " t"]  # else of a cap or a filled hole
-    patch: Int[Tensor, " t"]
-    patch_range: Int[Tensor, "p 2"]  # its triangles
-    patch_group: Int[Tensor, " p"]
-    patch_points: Int[Tensor, "k p"]  # its points, some more than once
-    group_range: Int[Tensor, "g 2"]  # its patches; g = 2 J
+    triangles: Int[Tensor, "3 t"]
+    face: Int[Tensor, " t"]  # -1: of a cap or a filled hole
+    group: Int[Tensor, " t"]
+    within: tuple[Int[Tensor, "_ 2"], ...]  # by level: the ranges of what is in each group, patch and leaf
+    leaf_points: Lists
+    patch_leaves: Lists
+    group_patches: Lists
+    part_groups: Lists  # of the closed surface of each part
     of_vertex: Int[Tensor, " v"]
-    link: Int[Tensor, "e 2"]  # vertices of one part joined by an edge of a face of that part, piece by piece
+    link: Int[Tensor, "2 e"]  # places in `member`, joined by an edge of a face of the part of both, piece by piece
     link_triangle: Int[Tensor, " e"]
     link_range: Int[Tensor, "c 2"]  # the links of each connected piece of a part
     member: Int[Tensor, " v"]  # the vertices, piece by piece
     member_range: Int[Tensor, "c 2"]
     piece_of_triangle: Int[Tensor, " t"]  # the piece that it links; c where it links none
-    closed: tuple[Int[Tensor, "_ 3"], ...]  # the closed surface of each part
-    encloses: Bool[Tensor, "j g"]  # the groups of that surface
+    encloses: Bool[Tensor, "j g"]  # the groups of the closed surface of each part
     held_apart: Bool[Tensor, "j g"]  # parts, and the caps beyond which a part may go again
     meets: Bool[Tensor, "j g"]  # each part, the parts it meets, and the caps of all these
     loop_vertex: Int[Tensor, " l"]  # the vertices on loops ...
     loop: Int[Tensor, " l"]  # ... and the loops they are on
     loop_size: Int[Tensor, " a"]
 
-    def points(self, vertices: Float[Tensor, "b v 3"]) -> Float[Tensor, "b n 3"]:
-        """The vertices and the means of the loops."""
-        means = vertices.new_zeros(len(vertices), len(self.loop_size), 3)
-        means.index_add_(1, self.loop, vertices[:, self.loop_vertex])
-        return torch.cat([vertices, means / self.loop_size[:, None]], 1)
+    @property
+    def parts(self) -> int:
+        """J."""
+        return len(self.held_apart)
 
 
 @lru_cache(maxsize=16)
 def solid_of(body: BodyModel) -> Solid:
-    """The solids and patches of a body, on its device; takes about a second, and is the same every time."""
-    parts = parts_of(body)
+    """The solids and patches of a body, on its device; takes a tenth of a second, and is the same every time."""
+    parts, device = parts_of(body), body.faces.device
     of_vertex, held = parts.of_vertex.cpu().numpy(), parts.held_apart.cpu().numpy()
     surface = capped(body.faces.cpu().numpy(), parts.of_face.cpu().numpy(), of_vertex, body.parents)
     rest = body.v_template.double().cpu().numpy()
     points = np.concatenate([rest, *(rest[loop].mean(0, keepdims=True) for loop in surface.loops)])
-    patch = patches_of(surface.triangles, surface.group, points, PATCH)
-    closed = [closed_part(surface, part, body.parents) for part in range(len(held))]
-    arrays = _sorted(surface, patch, len(held)) | _tables(surface, held, body.parents)
-    arrays |= _pieces(arrays, of_vertex)
-    arrays |= {
-        "of_vertex": of_vertex,
-        "loop_vertex": np.concatenate([*surface.loops, np.zeros(0, np.int64)]),
-        "loop": np.repeat(np.arange(len(surface.loops)), [len(loop) for loop in surface.loops]),
-        "loop_size": np.array([len(loop) for loop in surface.loops], dtype=np.int64),
-    }
-    moved = {name: torch.as_tensor(array, device=body.faces.device) for name, array in arrays.items()}
-    return Solid(closed=tuple(torch.as_tensor(part, device=body.faces.device) for part in closed), **moved)
+    tree = tree_of(surface.group, points[surface.triangles].mean(1), 2 * len(held))
+    triangles, group, face = (values[tree.order] for values in (surface.triangles, surface.group, surface.face))
+    arrays = {"triangles": triangles.T.copy(), "group": group, "face": face, "of_vertex": of_vertex}
+    arrays |= _tables(surface, held, body.parents) | _pieces(triangles, group, face, of_vertex) | _loops(surface)
+    return Solid(
+        within=tuple(torch.as_tensor(span, device=device) for span in (tree.patches, tree.leaves, tree.triangles)),
+        leaf_points=Lists.of(*_points_of(triangles, tree.triangles, len(points)), device),
+        patch_leaves=Lists.of(np.arange(len(tree.triangles)), tree.leaves, device),
+        group_patches=Lists.of(np.arange(len(tree.leaves)), tree.patches, device),
+        part_groups=Lists.of(*_members(arrays["encloses"]), device),
+        **{name: torch.as_tensor(array, device=device) for name, array in arrays.items()},
+    )
 
 
-def _sorted(surface: Surface, patch: Int[NDArray, " t"], joints: int) -> dict[str, NDArray]:
-    """The triangles in the order of their patches, and the ranges of patches and groups."""
-    order = np.argsort(patch, kind="stable")
-    triangles, patch = surface.triangles[order], patch[order]
-    patch_range = ranges(patch, int(patch[-1]) + 1)
-    patch_group = surface.group[order][patch_range[:, 0]]
-    return {
-        "triangles": triangles,
-        "is_face": surface.face[order] >= 0,
-        "triangle_of_face": np.argsort(order)[: (surface.face >= 0).sum()],
-        "patch": patch,
-        "patch_range": patch_range,
-        "patch_group": patch_group,
-        "patch_points": padded_points(triangles, patch_range),
-        "group_range": ranges(patch_group, 2 * joints),
-    }
+def _loops(surface: Surface) -> dict[str, NDArray]:
+    size = np.array([len(loop) for loop in surface.loops], dtype=np.int64)
+    vertex = np.concatenate([*surface.loops, np.zeros(0, np.int64)])
+    return {"loop_vertex": vertex, "loop": np.repeat(np.arange(len(size)), size), "loop_size": size}
+
+
+def _members(table: Bool[NDArray, "n g"]) -> tuple[Int[NDArray, " m"], Int[NDArray, "n 2"]]:
+    """What is true in each row, one after the other, and the ranges of the rows."""
+    row, column = table.nonzero()
+    return column, ranges(row, len(table))
+
+
+def _points_of(
+    triangles: Int[NDArray, "t 3"], span: Int[NDArray, "l 2"], points: int
+) -> tuple[Int[NDArray, " m"], Int[NDArray, "l 2"]]:
+    """The points of each leaf, one after the other, and their ranges."""
+    leaf = np.repeat(np.arange(len(span)), 3 * (span[:, 1] - span[:, 0]))
+    leaf, point = np.divmod(np.unique(leaf * points + triangles.ravel()), points)
+    return point, ranges(leaf, len(span))
 
 
 def _tables(surface: Surface, held: Bool[NDArray, "j j"], parents: tuple[int, ...]) -> dict[str, NDArray]:
@@ -103,9 +114,9 @@ def _tables(surface: Surface, held: Bool[NDArray, "j j"], parents: tuple[int, ..
     own, above = np.eye(len(held), dtype=bool), np.array(parents)
     children = (above[None] == np.arange(len(held))[:, None]) & (above >= 0)[None]
     corners = surface.triangles[surface.face >= 0]
-    beside = np.zeros((corners.max() + 1, len(held)), dtype=np.int64)
-    np.add.at(beside, (corners.ravel(), np.repeat(surface.group[surface.face >= 0], 3)), 1)
-    beside = (beside.T @ beside > 0) | children | children.T | own
+    at = np.zeros((corners.max() + 1, len(held)), dtype=np.float32)
+    at[corners.ravel(), np.repeat(surface.group[surface.face >= 0], 3)] = 1.0
+    beside = (at.T @ at > 0) | children | children.T | own
     has_cap = above >= 0
     return {
         "encloses": np.concatenate([own, own | children], 1),
@@ -114,12 +125,13 @@ def _tables(surface: Surface, held: Bool[NDArray, "j j"], parents: tuple[int, ..
     }
 
 
-def _pieces(arrays: dict[str, NDArray], of_vertex: Int[NDArray, " v"]) -> dict[str, NDArray]:
+def _pieces(
+    triangles: Int[NDArray, "t 3"], group: Int[NDArray, " t"], face: Int[NDArray, " t"], of_vertex: Int[NDArray, " v"]
+) -> dict[str, NDArray]:
     """The connected pieces of the parts. A vertex that no face of its own part has is a piece by itself."""
-    triangles, faces = arrays["triangles"], arrays["triangle_of_face"]
-    part, triangle = arrays["patch_group"][arrays["patch"]], np.repeat(faces, 3)
-    link = np.stack([triangles[faces], np.roll(triangles[faces], -1, 1)], 2).reshape(-1, 2)
-    own = (of_vertex[link] == part[triangle][:, None]).all(1)
+    triangle = np.repeat(np.flatnonzero(face >= 0), 3)
+    link = np.stack([triangles[face >= 0], np.roll(triangles[face >= 0], -1, 1)], 2).reshape(-1, 2)
+    own = (of_vertex[link] == group[triangle][:, None]).all(1)
     link, triangle = link[own], triangle[own]
     graph = coo_array((np.ones(len(link)), (link[:, 0], link[:, 1])), (len(of_vertex),) * 2)
     count, piece = connected_components(graph)
@@ -128,7 +140,7 @@ def _pieces(arrays: dict[str, NDArray], of_vertex: Int[NDArray, " v"]) -> dict[s
     piece_of_triangle = np.full(len(triangles), count)
     piece_of_triangle[triangle] = piece[link[:, 0]]
     return {
-        "link": link,
+        "link": np.argsort(member)[link.T],
         "link_triangle": triangle,
         "link_range": ranges(piece[link[:, 0]], count),
         "member": member,

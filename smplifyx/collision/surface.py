@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy.spatial import cKDTree
 
 VOXEL, FILL = 5e-3, 3e-3  # metres: the grid in which the outside is flooded, and the points that dam it
 FINEST = 24  # parts that the side of a face is divided into, at most
+TOGETHER = 1024  # balls of like radius whose neighbours are looked for together
 REACH = 2  # voxels from the outside within which a vertex is on the outside
 
 
@@ -41,12 +43,7 @@ def sampled(
     normals = _vertex_normals(vertices, faces)
     single = np.repeat(np.flatnonzero(kept)[:, None], 3, axis=1)
     corners, shares = [single], [np.tile([1.0, 0.0, 0.0], (len(single), 1))]
-    faces = faces[kept[faces].all(1)]
-    triangles = vertices[faces]
-    longest = np.linalg.norm(triangles - np.roll(triangles, 1, axis=1), axis=2).max(1)
-    steps = np.ceil(longest / spacing).astype(int).clip(max=FINEST)
-    for count in np.unique(steps[steps > 1]).tolist():
-        chosen, inner = faces[steps == count], _barycentric(count)
+    for chosen, inner in _divided(vertices, faces[kept[faces].all(1)], spacing):
         corners.append(np.repeat(chosen, len(inner), axis=0))
         shares.append(np.tile(inner, (len(chosen), 1)))
     corner, share = np.concatenate(corners), np.concatenate(shares)
@@ -55,12 +52,61 @@ def sampled(
     return Surface(_mixed(corner, share, vertices), outward, corner, share)
 
 
+def sampled_points(
+    vertices: Float[NDArray, "v 3"], faces: Int[NDArray, "f 3"], spacing: float, kept: Bool[NDArray, " v"]
+) -> Float[NDArray, "p 3"]:
+    """The points of `sampled` alone, in another order and hardly any twice; several times quicker."""
+    points = [vertices[kept]]
+    for chosen, shares in _divided(vertices, faces[kept[faces].all(1)], spacing):
+        inner, edge = shares[shares.min(1) > 0], shares[shares[:, 2] == 0, :2]
+        points.append(_shared(inner, vertices[chosen]))
+        first, second = chosen.T, np.roll(chosen, -1, axis=1).T
+        edges = np.unique(np.minimum(first, second) * len(vertices) + np.maximum(first, second))
+        points.append(_shared(edge, vertices[np.stack(np.divmod(edges, len(vertices)), 1)]))
+    return np.concatenate(points)
+
+
+def _shared(shares: Float[NDArray, "k c"], corners: Float[NDArray, "n c 3"]) -> Float[NDArray, "_ 3"]:
+    """Points between the corners of each of n things."""
+    parts = (shares[:, number, None] * corners[:, number, None] for number in range(shares.shape[1]))
+    return sum(parts).reshape(-1, 3)
+
+
+def _divided(
+    vertices: Float[NDArray, "v 3"], faces: Int[NDArray, "f 3"], spacing: float
+) -> Iterator[tuple[Int[NDArray, "n 3"], Float[NDArray, "k 3"]]]:
+    """The faces that points are put on, by how finely, and the points as shares of their corners."""
+    triangles = vertices[faces]
+    longest = np.linalg.norm(triangles - np.roll(triangles, 1, axis=1), axis=2).max(1)
+    steps = np.ceil(longest / spacing).astype(int).clip(max=FINEST)
+    for count in np.unique(steps[steps > 1]).tolist():
+        yield faces[steps == count], _barycentric(count)
+
+
+def search_tree(points: Float[NDArray, "p 3"]) -> cKDTree:
+    """For centres far from all points: many points to a leaf and no shrunk boxes make it three times as quick."""
+    return cKDTree(points, leafsize=96, compact_nodes=False, balanced_tree=False)
+
+
+def neighbours(
+    tree: cKDTree, centers: Float[NDArray, "s 3"], radii: Float[NDArray, " s"]
+) -> tuple[Int[NDArray, " n"], Int[NDArray, " n"]]:
+    """Every ball with every point of the tree in it, in order; several times quicker than asking the tree for lists."""
+    order, found = np.argsort(radii, kind="stable"), [np.zeros(0, dtype=np.int64)]
+    for first in range(0, len(order), TOGETHER):
+        some = order[first : first + TOGETHER]
+        pairs = cKDTree(centers[some]).sparse_distance_matrix(tree, radii[some[-1]], output_type="ndarray")
+        pairs = pairs[pairs["v"] <= radii[some][pairs["i"]]]
+        found.append(some[pairs["i"]] * tree.n + pairs["j"])
+    return np.divmod(np.sort(np.concatenate(found)), tree.n)
+
+
 def outside(vertices: Float[NDArray, "v 3"], faces: Int[NDArray, "f 3"]) -> Bool[NDArray, " v"]:
     """Which vertices are on the outside: not in the mouth, in the sockets of the eyes, or behind the eyeballs.
 
     The outside is what a flood from far away reaches on a grid of `VOXEL`, which closed lips and lids keep out.
     """
-    dam = sampled(vertices, faces, FILL, np.ones(len(vertices), dtype=bool)).points
+    dam = sampled_points(vertices, faces, FILL, np.ones(len(vertices), dtype=bool))
     corner = dam.min(0) - (REACH + 1) * VOXEL
     place = np.floor((dam - corner) / VOXEL).astype(int)
     wall = np.zeros(place.max(0) + REACH + 2, dtype=bool)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import os
-import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
-from multiprocessing.connection import wait
 from typing import Generic, TypeVar
+
+from .processes import cores, interrupts_blocked, settle, spawning
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
@@ -68,7 +65,7 @@ class Beside(Generic[Task, Answer]):
 
     def _submit(self, executor: Executor, task: Task) -> None:
         try:
-            with _interrupts_blocked():
+            with interrupts_blocked():
                 future = executor.submit(self._work, task)
         except BrokenExecutor:  # a process died since
             self._processes.shutdown()
@@ -80,7 +77,7 @@ class Beside(Generic[Task, Answer]):
 
     def _try_alone(self, task: Task) -> None:
         """Does a task that was lost with a process, in one where nothing else can be lost."""
-        with _interrupts_blocked():
+        with interrupts_blocked():
             future = self._alone.submit(self._work, task)
         if isinstance(future.exception(), BrokenExecutor):
             self._alone = _processes(1)
@@ -100,36 +97,6 @@ class Beside(Generic[Task, Answer]):
             self._told(task, future.exception() or future.result())
 
 
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _processes(count: int) -> ProcessPoolExecutor:
-    """Up to so many new processes, begun when they are needed; a fork would copy torch's threads half alive."""
-    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_begin)
-
-
-def _begin() -> None:
-    """A process beside: one core, deaf to Ctrl-C, and not there longer than the one that began it."""
-    import cv2
-    import torch
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    parent = multiprocessing.parent_process()
-    threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
-
-
-@contextlib.contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Processes begun in this block do not hear Ctrl-C while they load either; this one hears it afterwards."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    """Up to so many new processes, begun when they are needed."""
+    return ProcessPoolExecutor(count, spawning(), initializer=settle)

@@ -58,6 +58,7 @@ class Drawer(str, Enum):
 OptionalPath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
 OptionalMesh = Annotated[MeshFormat | None, tyro.conf.arg(metavar="obj|ply|glb")]
 BatchSize = Annotated[Annotated[int, Field(ge=1)] | Literal["auto"], tyro.conf.arg(metavar="N|auto")]
+Processes = Annotated[Annotated[int, Field(ge=1, le=64)] | Literal["auto"], tyro.conf.arg(metavar="N|auto")]
 Pixels = Annotated[float | None, tyro.conf.arg(metavar="PX")]
 Degrees = Annotated[float | None, tyro.conf.arg(metavar="DEG")]
 Millimetres = Annotated[float | None, tyro.conf.arg(metavar="MM")]
@@ -87,6 +88,7 @@ class JobConfig(Settings):
     scene: bool = Field(False, description="keep the people of an image from passing through each other, too")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     batch_size: BatchSize = Field("auto", description="people fitted together; no result depends on it")
+    processes: Processes = Field("auto", description="that fit a large job on a CPU; 1: all in this one")
 
     focal: Pixels = Field(None, gt=0, description="focal length in pixels of the images")
     fov: Degrees = Field(None, gt=0, lt=180, description="horizontal field of view, instead of --focal")
@@ -108,7 +110,9 @@ class JobConfig(Settings):
 
 
 # Options that change no result: an output folder may be gone on with under other values of these.
-FREE_TO_CHANGE = ("out", "device", "batch_size", "overlay", "mesh", "report", "renderer", "overwrite", "quiet")
+FREE_TO_CHANGE = (
+    "out", "device", "batch_size", "processes", "overlay", "mesh", "report", "renderer", "overwrite", "quiet",
+)  # fmt: skip
 
 
 def preset_of(job: JobConfig) -> FitConfig:

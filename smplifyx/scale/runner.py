@@ -5,23 +5,26 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import torch
+
 from ..body.model import Gender
-from ..config import FitConfig
 from ..measure import confident_body_points
 from ..result import FitResult
-from .batch_size import auto_batch_size, pick_device
-from .batches import Bodies, Failure, Fitter, Item, Todo, chunks, fit_people
+from .batch_size import auto_batch_size, auto_processes, pick_device
+from .batches import Bodies, Failure, Fitter, Item, Todo, chunks
 from .contacts import fit_and_check
+from .crew import Alone, Crew, Promise, Recipe
 from .items import open_source
 from .job import JobConfig, JobGender, preset_of
+from .processes import check_begun
 from .record import record_of
-from .scenes import fit_scenes
 from .store import Store, open_store
 from .summary import Row, RowStatus, SummaryWriter, row_of
 
@@ -102,10 +105,13 @@ def run_job(
 ) -> Outcome:
     """Fits everyone that the job names and writes results/, summary.csv, config.yaml and log.txt.
 
+    A large job is fitted in `job.processes` processes, one with a `fit` of its own here. Each process imports the
+    script that calls this, which should do so below `if __name__ == "__main__":` only.
     `frames` is given every frame, from this run or an earlier one, and has finished when this returns.
     Raises ConfigError, KeypointError, BodyFileError, StoreError or ValueError, one line each, before anything is fitted
     if the job cannot begin; afterwards an error costs no more than its person. OSError if the disk refuses.
     """
+    check_begun()
     config, device = preset_of(job), pick_device(job.device)
     bodies, source = Bodies(job.model, device, job.kid_template), open_source(job)
     if job.gender is not JobGender.INPUT:
@@ -115,10 +121,10 @@ def run_job(
     with logging_to(store.log):
         LOG.info("job begins: %s -> %s", job.keypoints, job.out)
         size = auto_batch_size(device) if job.batch_size == "auto" else job.batch_size
-        with SummaryWriter(store.summary) as summary:
+        recipe = Recipe(config, job.model, job.kid_template, fit, job.scene)
+        with SummaryWriter(store.summary) as summary, _fitters(job, recipe, bodies, device) as crew:
             scribe = _Scribe(store, summary, progress, frames)
-            cut = chunks(source.items(store), size, job.scene)
-            _stream(cut, lambda people: _fitted(people, bodies, config, fit, job.scene), scribe)
+            _stream(chunks(source.items(store), size, job.scene), source.files, crew, scribe)
         frames.finish()
         LOG.info("job ends: %s", ", ".join(f"{n} {status.value}" for status, n in scribe.counts.items()) or "no rows")
     return Outcome(store, scribe.counts)
@@ -158,30 +164,45 @@ class _Scribe:
         )  # fmt: skip
 
 
-def _fitted(
-    people: list[Todo], bodies: Bodies, config: FitConfig, fit: Fitter, scene: bool
-) -> list[FitResult | Failure]:  # fmt: skip
-    answers = fit_people(people, bodies, config, fit)
-    return fit_scenes(people, answers, bodies, config) if scene else answers
+def _fitters(job: JobConfig, recipe: Recipe, bodies: Bodies, device: torch.device) -> Crew | Alone:
+    """Who fits: this process, and where they can help, others."""
+    here = partial(recipe.fitted, bodies=bodies)
+    processes = auto_processes() if job.processes == "auto" else job.processes
+    if device.type != "cpu" or recipe.fit is not fit_and_check or processes == 1:
+        return Alone(here)
+    return Crew(recipe, processes, here)
 
 
-def _stream(
-    cut: Iterable[list[Item]], fit: Callable[[list[Todo]], list[FitResult | Failure]], scribe: _Scribe
-) -> None:  # fmt: skip
-    """Fits batch after batch while the one before is written. An error of the disk ends it; written files stay."""
+def _stream(cut: Iterable[list[Item]], files: int, crew: Crew | Alone, scribe: _Scribe) -> None:
+    """Fits batches while those before are written. An error of the disk ends it; written files stay."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="results") as disk:
-        waiting = deque()
+        waiting: deque[Future[None]] = deque()
+        seen = 0
         try:
             for chunk in cut:
-                people = [item.work for item in chunk if isinstance(item.work, Todo)]
-                waiting.append(disk.submit(scribe.write, chunk, fit(people)))
-                if len(waiting) > BATCHES_WAITING:
+                frames = sum(item.ends_frame for item in chunk)
+                seen += frames
+                ahead = files - seen if files >= seen else seen  # a file of many images: as many again, who knows
+                answers = _answers(chunk, crew, ahead / max(frames, 1))
+                waiting.append(disk.submit(_write, scribe, chunk, answers))
+                while len(waiting) > crew.room + BATCHES_WAITING or waiting and waiting[0].done():
                     waiting.popleft().result()
             while waiting:
                 waiting.popleft().result()
         except BaseException:
             scribe.frames.stop()
+            crew.stop()
             raise
+
+
+def _answers(chunk: Sequence[Item], crew: Crew | Alone, ahead: float) -> Promise | None:
+    people = [item.work for item in chunk if isinstance(item.work, Todo)]
+    return crew.submit(people, ahead) if people else None
+
+
+def _write(scribe: _Scribe, chunk: Sequence[Item], answers: Promise | None) -> None:
+    """Waits for the answers: those who come later are written later."""
+    scribe.write(chunk, answers.result() if answers else ())
 
 
 @contextlib.contextmanager

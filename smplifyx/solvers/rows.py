@@ -15,7 +15,7 @@ from torch import Tensor
 from ..bundle import Bundle
 from .contract import Objective, Solution, Status
 
-SLOT = 128  # rows side by side on a CPU: what its caches hold
+SLOT = 256  # rows side by side on a CPU: what its caches hold
 SLOT_GPU = 2**16
 LOOKS_GPU = 8  # calls of `advance` from one look of the host at a GPU's rows to the next
 FREE_FRACTION = 1 / 4  # of the slot must be free before waiting rows enter
