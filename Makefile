@@ -15,7 +15,7 @@ demo: setup
 	$(RUN)/smplifyx run configs/demo.yaml
 
 test: setup
-	OMP_NUM_THREADS=1 $(RUN)/python -m pytest
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n auto --dist loadfile
 
 lint: setup
 	$(RUN)/ruff check .

@@ -1,6 +1,6 @@
 """What one step of each stage must cost: operations and bytes counted, against what this machine can do.
 
-    python -m benchmarks.bound --mocap FOLDER [--preset smplx] [--rows 128] [--threads 1] [--device cpu] [--seed 0]
+    python -m benchmarks.bound --mocap FOLDER [--preset smplx] [--rows 256] [--threads 1] [--device cpu] [--seed 0]
 
 A step is one of Levenberg-Marquardt in which every row is accepted: solve, trial, derivatives at the new point, for
 `--rows` generated people where the earlier stages left them. It is traced (`make_fx`), so it holds no look from the
@@ -150,7 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mocap", type=Path, default=Path("../shared/data/mocap"))
     parser.add_argument("--preset", default="smplx")
-    parser.add_argument("--rows", type=int, default=128, help="people side by side; 128 is the slot of a CPU")
+    parser.add_argument("--rows", type=int, default=256, help="people side by side; 256 is the slot of a CPU")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)

@@ -31,7 +31,7 @@ from smplifyx.evaluation.generate import GenerateOptions, generate_people
 from smplifyx.evaluation.mocap import heldout_poses
 
 CHUNK = 1000  # people generated at once
-EVERY = 0.25  # seconds between two looks at the memory
+EVERY = 2.0  # seconds between two looks at the memory, which take some 30 ms of a core each
 MIB = 2**20
 MOMENTS = (0.2, 0.5, 1.0)  # of the run
 

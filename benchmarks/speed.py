@@ -1,16 +1,19 @@
 """How fast, at what energy and 3D error: every preset at several batch sizes against a plain fit of the 2019 kind.
 
     python -m benchmarks.speed --mocap FOLDER [--people 512] [--baseline-people 3] [--presets smplx fast] \
-        [--batches 1 8 64 512] [--threads 2] [--device cpu] [--figure speed.png]
+        [--batches 1 8 64 512] [--threads 2] [--processes 0 2] [--device cpu] [--figure speed.png]
 
 The same generated people (embedded body, held-out mocap poses; body, hands and face; seed 0) for all. Each setup runs
 in a process of its own, so that its peak memory is its own; the first fit of a process warms it up and is not timed.
-One common energy, whoever made the fit: the last stage of the preset `smplx`, with the camera that the fit assumed.
+A batch larger than `--people` holds them several times. `--processes N` fits in N processes of one thread each
+(`scale.Crew`), 0 in the threads of one. One common energy, whoever made the fit: the last stage of the preset `smplx`,
+with the camera that the fit assumed.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import math
 import multiprocessing
@@ -21,6 +24,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -39,6 +43,7 @@ from smplifyx.fit import fit
 from smplifyx.keypoints import Keypoints
 from smplifyx.pose_priors.hands import recorded_hands
 from smplifyx.result import FitResult
+from smplifyx.scale.crew import Crew, Recipe
 
 COMMON = "smplx"  # the preset whose last stage is everybody's judge
 PLAIN = "plain baseline"
@@ -55,6 +60,12 @@ class Setup:
     threads: int
     device: str
     repeats: int
+    processes: int = 0  # of a crew; 0: this one, with its threads
+
+    @property
+    def title(self) -> str:
+        """What to call it."""
+        return f"{self.name}, {self.processes} processes" if self.processes else self.name
 
 
 @dataclass(frozen=True)
@@ -79,7 +90,7 @@ class Run:
 def measure(setup: Setup, people: GeneratedPeople) -> Run:
     """Runs one setup in this process."""
     torch.set_num_threads(setup.threads)
-    rows = slice(0, setup.count)
+    rows = torch.arange(setup.count) % len(people.keypoints.xy)
     keypoints, camera = (part[rows].to(device=setup.device) for part in (people.keypoints, people.camera))
     body = load_body(None).to(device=setup.device)
     return (_baseline if setup.name == PLAIN else _preset)(setup, keypoints, camera, body)
@@ -87,14 +98,18 @@ def measure(setup: Setup, people: GeneratedPeople) -> Run:
 
 def _preset(setup: Setup, keypoints: Keypoints, camera: Camera, body: BodyModel) -> Run:
     config, before = load_preset(setup.name), _memory(setup.device)
-    starts = range(0, setup.count, setup.batch)
+    batches = [slice(at, at + setup.batch) for at in range(0, setup.count, setup.batch)]
+    with contextlib.ExitStack() as stack:
+        if setup.processes:
+            one_batch = stack.enter_context(Crew(Recipe(config), setup.processes)).fit
+        else:
+            one_batch = partial(fit, body=body, config=config)
 
-    def fits() -> FitResult:
-        parts = [fit(keypoints[at : at + setup.batch], camera[at : at + setup.batch], body, config) for at in starts]
-        return FitResult.cat(parts)
+        def fits() -> FitResult:
+            return FitResult.cat([one_batch(keypoints[rows], camera[rows]) for rows in batches])
 
-    fit(keypoints[: setup.batch], camera[: setup.batch], body, config)
-    seconds, result = min((_timed(fits, setup.device) for _ in range(setup.repeats)), key=lambda run: run[0])
+        one_batch(keypoints[batches[0]], camera[batches[0]])
+        seconds, result = min((_timed(fits, setup.device) for _ in range(setup.repeats)), key=lambda run: run[0])
     peak, steps = _memory(setup.device), float(result.steps.float().mean())
     params, assumed = (part.to(device="cpu") for part in (result.params, result.camera))
     return Run(setup, params, assumed, seconds, steps, peak, before)
@@ -134,8 +149,10 @@ def setups(options: argparse.Namespace) -> list[Setup]:
     found = [Setup(PLAIN, 1, options.baseline_people, **(shared | {"device": "cpu"}))]
     least = max(options.baseline_people, 16)
     for name in options.presets:
-        for batch in options.batches:
-            found.append(Setup(name, batch, min(options.people, max(least, 16 * batch)), **shared))
+        for processes in options.processes:
+            for batch in options.batches:
+                count = max(min(options.people, max(least, 16 * batch)), batch)
+                found.append(Setup(name, batch, count, **shared, processes=processes))
     return found
 
 
@@ -150,7 +167,7 @@ def run_all(wanted: Sequence[Setup], people: GeneratedPeople) -> list[Run]:
     for setup in wanted:
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
             runs.append(alone.submit(measure, setup, people).result())
-        print(f"{setup.name}, batch {setup.batch}: {runs[-1].each * 1000:.1f} ms per person", flush=True)
+        print(f"{setup.title}, batch {setup.batch}: {runs[-1].each * 1000:.1f} ms per person", flush=True)
     return runs
 
 
@@ -166,9 +183,10 @@ class Score:
 
 def score(run: Run, people: GeneratedPeople, body: BodyModel, shared: int) -> Score:
     """Energy and PA-MPJPE (mm)."""
-    rows = slice(0, len(run.params.transl))
-    energy = common_energy(people.keypoints[rows], run.camera, run.params, body, load_preset(COMMON))
-    error = person_errors(body, run.params, people.truth[rows]).pa_mpjpe
+    rows = slice(0, min(len(run.params.transl), len(people.keypoints.xy)))
+    params, camera = run.params[rows], run.camera[rows]
+    energy = common_energy(people.keypoints[rows], camera, params, body, load_preset(COMMON))
+    error = person_errors(body, params, people.truth[rows]).pa_mpjpe
     return Score(*(float(v.mean()) for v in (energy[:shared], error[:shared], energy, error)))
 
 
@@ -181,7 +199,7 @@ def table(runs: Sequence[Run], scores: Sequence[Score]) -> str:
     for run, s in zip(runs, scores, strict=True):
         numbers = [1 / run.each, runs[0].each / run.each, 1000 * run.each, s.energy, s.pa_mpjpe, s.energy_all,
                    s.pa_mpjpe_all, run.steps, run.memory, run.before]  # fmt: skip
-        cells = [run.setup.name, str(run.setup.batch), str(run.setup.count), *(f"{n:.4g}" for n in numbers)]
+        cells = [run.setup.title, str(run.setup.batch), str(run.setup.count), *(f"{n:.4g}" for n in numbers)]
         lines.append("|" + "|".join(cells) + "|")
     return "\n".join(lines)
 
@@ -195,10 +213,10 @@ def draw(runs: Sequence[Run], scores: Sequence[Score], trail: Sequence[tuple[flo
 
     figure, axes = pyplot.subplots(figsize=(7, 4.5))
     axes.plot(*zip(*trail, strict=True), "o-", color="0.4", label=f"{PLAIN}, after each stage")
-    for name in dict.fromkeys(run.setup.name for run in runs[1:]):
-        chosen = [(run, s) for run, s in zip(runs, scores, strict=True) if run.setup.name == name]
+    for title in dict.fromkeys(run.setup.title for run in runs[1:]):
+        chosen = [(run, s) for run, s in zip(runs, scores, strict=True) if run.setup.title == title]
         x, y = [run.each for run, _ in chosen], [s.energy for _, s in chosen]
-        axes.plot(x, y, "o-", label=name)
+        axes.plot(x, y, "o-", label=title)
         for at, value, (run, _) in zip(x, y, chosen, strict=True):
             axes.annotate(str(run.setup.batch), (at, value), textcoords="offset points", xytext=(0, 6), ha="center")
     axes.set(xscale="log", yscale="log", xlabel="seconds per person (labels: batch size)", ylabel="common energy")
@@ -230,6 +248,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--presets", nargs="+", default=whole_body_presets())
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8, 64, 512])
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--processes", nargs="+", type=int, default=[0], help="0: threads of one process")
     parser.add_argument("--repeats", type=int, default=1, help="the fastest counts")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--figure", type=Path, default=Path("docs/images/speed.png"))

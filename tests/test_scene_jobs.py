@@ -60,6 +60,12 @@ def run(keypoints: Path, out: Path, scene: bool = True, batch_size: int = 3) -> 
     return run_job(job, Counting())
 
 
+@pytest.fixture(scope="module")
+def whole(keypoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """The images fitted in one go."""
+    return run(keypoints, tmp_path_factory.mktemp("whole") / "out")
+
+
 def people_of(outcome: Outcome, stem: str) -> list[FitResult]:
     return [FitResult.load(outcome.store.result(stem, person)) for person in range(2)]
 
@@ -69,8 +75,8 @@ def depth(people: Sequence[FitResult]) -> float:
     return float(contact_between(*meshes, (body_of(), body_of()))[0].depth)
 
 
-def test_people_of_an_image_are_fitted_together(keypoints: Path, tmp_path: Path) -> None:
-    before, after = run(keypoints, tmp_path / "alone", scene=False), run(keypoints, tmp_path / "out")
+def test_people_of_an_image_are_fitted_together(keypoints: Path, whole: Outcome, tmp_path: Path) -> None:
+    before, after = run(keypoints, tmp_path / "alone", scene=False), whole
     for stem in ("a_touching", "c_touching"):
         assert depth(people_of(before, stem)) > 0.03 > 0.01 > depth(people_of(after, stem))
         assert all(result.penetration is not None and result.origin.image == "" for result in people_of(after, stem))
@@ -81,9 +87,9 @@ def test_people_of_an_image_are_fitted_together(keypoints: Path, tmp_path: Path)
 
 @pytest.mark.parametrize("batch_size", [1, 64])
 def test_neither_the_batch_nor_what_is_there_already_changes_anything(
-    keypoints: Path, tmp_path: Path, batch_size: int
+    keypoints: Path, whole: Outcome, tmp_path: Path, batch_size: int
 ) -> None:
-    whole, out = run(keypoints, tmp_path / "whole"), run(keypoints, tmp_path / "out", batch_size=batch_size)
+    out = run(keypoints, tmp_path / "out", batch_size=batch_size)
     assert_same(out, whole)
     out.store.result("c_touching", 0).unlink()  # as a kill in the middle of an image leaves it
     untouched = out.store.result("a_touching", 0).stat().st_mtime_ns
