@@ -102,13 +102,20 @@ def test_the_judge_prefers_the_fit_to_a_shifted_one():
 
 def options(**changed: object) -> argparse.Namespace:
     given = {"threads": 1, "device": "cpu", "repeats": 1, "baseline_people": 2, "presets": ["fast"], "batches": [1, 64],
-             "people": 100}  # fmt: skip
+             "people": 100, "processes": [0]}  # fmt: skip
     return argparse.Namespace(**(given | changed))
 
 
 def test_small_batches_fit_fewer_people():
     wanted = speed.setups(options())
     assert [(s.name, s.batch, s.count) for s in wanted] == [(speed.PLAIN, 1, 2), ("fast", 1, 16), ("fast", 64, 100)]
+
+
+def test_a_large_batch_holds_people_several_times_and_may_be_fitted_in_processes():
+    _, *wanted = speed.setups(options(batches=[64, 256], processes=[0, 2]))
+    assert [(s.title, s.batch, s.count) for s in wanted] == [
+        ("fast", 64, 100), ("fast", 256, 256), ("fast, 2 processes", 64, 100), ("fast, 2 processes", 256, 256)
+    ]  # fmt: skip
 
 
 def test_every_whole_body_preset_is_measured():

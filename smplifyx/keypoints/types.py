@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -32,7 +33,8 @@ class Keypoints(Bundle):
 
         `trust` broadcasts to [*batch, 137]. Raises ValueError for another shape.
         """
-        values = torch.as_tensor(array, dtype=torch.float32)
+        values = array if isinstance(array, Tensor) else torch.from_numpy(np.asarray(array, np.float32))
+        values = values.to(torch.float32)
         if values.shape[-2:] != (names.COUNT, 3):
             raise ValueError(f"keypoints: expected [..., {names.COUNT}, 3], got {list(values.shape)}")
         seen = values.isfinite().all(-1) & (values[..., 2] > 0)
