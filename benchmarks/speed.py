@@ -213,12 +213,14 @@ def draw(runs: Sequence[Run], scores: Sequence[Score], trail: Sequence[tuple[flo
 
     figure, axes = pyplot.subplots(figsize=(7, 4.5))
     axes.plot(*zip(*trail, strict=True), "o-", color="0.4", label=f"{PLAIN}, after each stage")
-    for title in dict.fromkeys(run.setup.title for run in runs[1:]):
-        chosen = [(run, s) for run, s in zip(runs, scores, strict=True) if run.setup.title == title]
+    named = dict.fromkeys(run.setup.name for run in runs[1:])
+    for number, name in enumerate(named):  # threads: crews of processes are in the table
+        chosen = [(run, s) for run, s in zip(runs, scores, strict=True) if run.setup.title == name]
         x, y = [run.each for run, _ in chosen], [s.energy for _, s in chosen]
-        axes.plot(x, y, "o-", label=title)
+        (line,) = axes.plot(x, y, "o-", label=name)
         for at, value, (run, _) in zip(x, y, chosen, strict=True):
-            axes.annotate(str(run.setup.batch), (at, value), textcoords="offset points", xytext=(0, 6), ha="center")
+            above = {"textcoords": "offset points", "xytext": (0, 7 + 12 * number), "ha": "center"}
+            axes.annotate(str(run.setup.batch), (at, value), color=line.get_color(), **above)
     axes.set(xscale="log", yscale="log", xlabel="seconds per person (labels: batch size)", ylabel="common energy")
     axes.grid(alpha=0.3, which="both")
     axes.legend()
