@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from torch.utils import _pytree as tree
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.quality import read_generated
-from benchmarks.speed import machine
+from benchmarks.speed import machine, timed
 from benchmarks.steps import entering
 from benchmarks.variants import line
 from smplifyx.body.files import load_body
@@ -70,21 +69,13 @@ def measured_peaks(rows: int, dim: int, device: torch.device) -> Peaks:
     """Those of float32 on this device."""
     a = torch.randn(rows, SIDE, SIDE, device=device)
     one = torch.randn(rows, dim, dim, device=device)
-    flops = 2 * rows * SIDE**3 / timed(lambda: torch.bmm(a, a), device)
-    return Peaks(flops, 3 * one.numel() * one.element_size() / timed(lambda: one + one, device))
+    flops = 2 * rows * SIDE**3 / quickest(lambda: torch.bmm(a, a), device)
+    return Peaks(flops, 3 * one.numel() * one.element_size() / quickest(lambda: one + one, device))
 
 
-def timed(action: Callable[[], object], device: torch.device) -> float:
+def quickest(action: Callable[[], object], device: torch.device) -> float:
     """Seconds of one call, the least of several."""
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    best = float("inf")
-    for _ in range(REPEATS):
-        wait()
-        start = time.perf_counter()
-        action()
-        wait()
-        best = min(best, time.perf_counter() - start)
-    return best
+    return min(timed(action, device.type)[0] for _ in range(REPEATS))
 
 
 def step_of(problem: Problem, x: Tensor) -> Step:
@@ -104,7 +95,7 @@ def step_of(problem: Problem, x: Tensor) -> Step:
     dim = x.shape[1] + -x.shape[1] % 4
     flops = counter.get_total_flops() + len(x) * (dim**3 / 3 + 2 * dim**2)
     kernels = [size for size in map(_moved, graph.graph.nodes) if size]
-    return Step(len(kernels), flops, sum(kernels), _needed(problem, state), timed(lambda: step(*values), x.device))
+    return Step(len(kernels), flops, sum(kernels), _needed(problem, state), quickest(lambda: step(*values), x.device))
 
 
 def _moved(node: Node) -> float:

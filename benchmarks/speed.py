@@ -26,6 +26,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -48,6 +49,7 @@ from smplifyx.scale.crew import Crew, Recipe
 COMMON = "smplx"  # the preset whose last stage is everybody's judge
 PLAIN = "plain baseline"
 MIB = 2**20
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def _preset(setup: Setup, keypoints: Keypoints, camera: Camera, body: BodyModel)
             return FitResult.cat([one_batch(keypoints[rows], camera[rows]) for rows in batches])
 
         one_batch(keypoints[batches[0]], camera[batches[0]])
-        seconds, result = min((_timed(fits, setup.device) for _ in range(setup.repeats)), key=lambda run: run[0])
+        seconds, result = min((timed(fits, setup.device) for _ in range(setup.repeats)), key=lambda run: run[0])
     peak, steps = _memory(setup.device), float(result.steps.float().mean())
     params, assumed = (part.to(device="cpu") for part in (result.params, result.camera))
     return Run(setup, params, assumed, seconds, steps, peak, before)
@@ -126,7 +128,8 @@ def _baseline(setup: Setup, keypoints: Keypoints, camera: Camera, body: BodyMode
     return Run(setup, params, camera, seconds, evaluations, _memory(setup.device), before, trail)
 
 
-def _timed(action: Callable[[], FitResult], device: str) -> tuple[float, FitResult]:
+def timed(action: Callable[[], Answer], device: str) -> tuple[float, Answer]:
+    """Seconds of a call, until the device is done, and its answer."""
     wait = torch.cuda.synchronize if device != "cpu" else lambda: None
     wait()
     start = time.perf_counter()

@@ -67,13 +67,7 @@ class Part:
 
     def timed(self, function: Callable[..., object]) -> Callable[..., object]:
         """The function, its calls counted."""
-
-        @functools.wraps(function)
-        def timed(*arguments: object, **named: object) -> object:
-            with self.running():
-                return function(*arguments, **named)
-
-        return timed
+        return self.running()(function)
 
     def timed_pieces(self, side_by_side: Callable[..., list[object]]) -> Callable[..., list[object]]:
         """`workers.side_by_side`, the work counted in whatever threads do it."""

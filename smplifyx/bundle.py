@@ -27,6 +27,10 @@ class Bundle:
         """The rows `index` selects on the leading axes (anything a tensor takes there)."""
         return self.map(lambda t: t[index])
 
+    def put(self: B, index: Tensor, rows: B) -> B:
+        """A copy with the rows `index` [n] of the first axis replaced by `rows`."""
+        return _combine([self, rows], lambda pair: pair[0].index_copy(0, index, pair[1]))
+
     def to(self: B, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> B:
         """A copy on `device`, its floating-point tensors as `dtype`."""
         return self.map(lambda t: t.to(device=device, dtype=dtype if t.is_floating_point() else None))

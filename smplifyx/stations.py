@@ -112,22 +112,15 @@ class Station:
     def _with(self, race: Race, problem: Problem, at: Tensor, run: Run) -> Race:
         """The race with what the solver found for the rows that are done; at: where the problem's rows stand in it."""
         solution, problem, at = run.solution, problem.rows(run.done), at[run.done]
-        view = problem.view(solution.x)
-        by_term = problem.energies_in(view.scene) if self._last else {}
-        joints, shape = view.posed.place, race.valid.shape
-
-        def put(values: Tensor, others: Tensor) -> Tensor:
-            return others.flatten(0, 1).index_copy(0, at, values).unflatten(0, shape)
-
-        names = [f.name for f in dataclasses.fields(State)]
-        found = problem.unpack(solution.x)
-        return race.replace(
-            state=State(**{name: put(getattr(found, name), getattr(race.state, name)) for name in names}),
-            steps=race.steps + put(solution.steps, torch.zeros_like(race.steps)),
-            energy=put(torch.where(solution.energy.isfinite(), solution.energy, torch.inf), race.energy),
-            by_term=put(torch.stack([*by_term.values()], -1), race.by_term) if by_term else race.by_term,
-            joints=put(joints - joints[:, :1], race.joints),
-        )
+        view, shape = problem.view(solution.x), race.valid.shape
+        flat, joints = race.map(lambda t: t.flatten(0, 1)), view.posed.place
+        before = flat[at]
+        by_term = torch.stack([*problem.energies_in(view.scene).values()], -1) if self._last else before.by_term
+        done = before.replace(
+            state=problem.unpack(solution.x), steps=before.steps + solution.steps, by_term=by_term,
+            energy=torch.where(solution.energy.isfinite(), solution.energy, torch.inf), joints=joints - joints[:, :1],
+        )  # fmt: skip
+        return flat.put(at, done).map(lambda t: t.unflatten(0, shape))
 
     def _through(self, race: Race, problem: Problem, at: Tensor, run: Run) -> Race:
         """Those none of whose rows run any more; the others stay behind."""

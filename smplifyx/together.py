@@ -172,7 +172,7 @@ def _solved(
     for job, ((shared, solution),) in zip(jobs, found, strict=True):
         for member, x, kind, rows in zip(shared.members, shared.split(solution.x), job.kinds, job.rows.T, strict=True):
             moved = member.unpack(x).rebased()
-            states[kind] = _put(states[kind], rows, moved)
+            states[kind] = states[kind].put(rows, moved)
             steps |= zip((casts[kind].numbers[row] for row in rows.tolist()), solution.steps.tolist(), strict=True)
     return [dataclasses.replace(cast, state=state) for cast, state in zip(casts, states, strict=True)], steps
 
@@ -205,13 +205,6 @@ def _solve(problems: Sequence[Problem], job: Job, term: WeightedTerm) -> tuple[S
     most = dataclasses.replace(term.term, most=ROWS_EACH * len(job.kinds))
     shared = SharedProblem.of(tuple(members), dataclasses.replace(term, term=most))
     return shared, SOLVER.minimise(shared, shared.pack())
-
-
-def _put(state: State, rows: Tensor, moved: State) -> State:
-    fields = {
-        f.name: getattr(state, f.name).index_copy(0, rows, getattr(moved, f.name)) for f in dataclasses.fields(State)
-    }
-    return State(**fields)
 
 
 def _replace(

@@ -22,7 +22,12 @@ def pieces(count: int, device: torch.device) -> list[slice]:
         number = min(rounds * threads, count // LEAST)
     else:
         number = -(-count // CHUNK_GPU)
-    number = max(number, 1)
+    return even(count, number)
+
+
+def even(count: int, number: int) -> list[slice]:
+    """`count` rows in `number` even pieces of at least one row; in one piece where there are none."""
+    number = max(min(number, count), 1)
     bounds = [count * i // number for i in range(number + 1)]
     return [slice(start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
 

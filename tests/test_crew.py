@@ -6,10 +6,10 @@ import dataclasses
 import logging
 import multiprocessing
 import os
-import pickle
 import signal
 import threading
 from collections.abc import Iterator, Sequence
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import pytest
@@ -33,6 +33,7 @@ from smplifyx.scale.job import JobConfig
 from smplifyx.scale.mate import Mate, _packed
 from smplifyx.scale.runner import run_job
 from smplifyx.scale.store import Store
+from smplifyx.workers import even
 
 ROOT = Path(__file__).parent.parent
 POISONED, DEADLY, SHY = 666.0, 13.0, 7.0  # x of the nose of people whose fit raises, kills, kills the first time
@@ -200,13 +201,13 @@ def test_tensors_travel_without_their_storage() -> None:
     value = {"row": large[3], "column": large[:5, 7], "one": large[0, 0], "none": large[:0], "flags": large[0] > 0}
     packed = _packed(value)
     assert len(packed) < 5000
-    found = pickle.loads(packed)
+    found = ForkingPickler.loads(packed)  # as `Connection.recv` does
     assert all(found[key].dtype == part.dtype and torch.equal(found[key], part) for key, part in value.items())
 
 
 @pytest.mark.parametrize(("count", "number", "sizes"), [(1, 0, [1]), (64, 2, [32, 32]), (5, 2, [2, 3]), (2, 3, [1, 1])])
 def test_pieces(count: int, number: int, sizes: list[int]) -> None:
-    pieces = crew_module._pieces(count, number)
+    pieces = even(count, number)
     assert [piece.stop - piece.start for piece in pieces] == sizes and pieces[-1].stop == count
 
 

@@ -23,6 +23,7 @@ from ..camera import Camera
 from ..config import FitConfig, load_preset
 from ..keypoints import Keypoints
 from ..result import FitResult, Origin
+from ..workers import even
 from .batch_size import auto_processes
 from .batches import Bodies, Failure, Fitter, Todo, fit_people
 from .job import JobAge
@@ -121,7 +122,7 @@ class Crew:
         error, ChildProcessError where no process can be begun, ValueError for an empty batch.
         """
         people = _todos(keypoints, camera, gender, age, height)
-        pieces = _pieces(len(people), min(len(self._mates), len(people) // LEAST))
+        pieces = even(len(people), min(len(self._mates), len(people) // LEAST))
         parts = [self.submit(people[rows]) for rows in pieces]
         answers = [answer for part in parts for answer in part.result()]
         for person, answer in zip(people, answers, strict=True):
@@ -132,7 +133,7 @@ class Crew:
     def submit(self, people: Sequence[Todo], ahead: float = 0.0) -> Promise:
         """Takes people in; no more than `room` of these should wait. ahead: how many times as much is yet to come."""
         whole = self._scene or self._here is not None and not self._joined.is_set()  # here: side by side, in threads
-        pieces = [slice(None)] if whole else _pieces(len(people), math.ceil(len(people) / MOST))
+        pieces = [slice(None)] if whole else even(len(people), math.ceil(len(people) / MOST))
         return Promise(tuple(self._threads.submit(self._fit, people[rows], ahead) for rows in pieces))
 
     def close(self) -> None:
@@ -230,13 +231,6 @@ class Alone:
 
     def stop(self) -> None:
         """Nothing to do."""
-
-
-def _pieces(count: int, number: int) -> list[slice]:
-    """About so many even pieces of one row at least."""
-    number = min(max(number, 1), count)
-    bounds = [count * i // number for i in range(number + 1)]
-    return [slice(start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
 
 
 def _halves(people: Sequence[Todo], scene: bool) -> tuple[Sequence[Todo], Sequence[Todo]]:

@@ -77,7 +77,7 @@ class Mate(Generic[Task, Answer]):
             self._begin_again()
         try:
             self._pipe.send_bytes(_packed(task))
-            answer, fault, records = pickle.loads(self._pipe.recv_bytes())
+            answer, fault, records = self._pipe.recv()
         except (EOFError, OSError) as error:
             self._pipe.close()
             raise Died(self._buried()) from error
@@ -140,7 +140,7 @@ def _serve(work: Callable[[Task], Answer], pipe: Connection) -> None:
     pipe.send_bytes(b"loaded")
     while True:
         try:
-            task = pickle.loads(pipe.recv_bytes())
+            task = pipe.recv()
         except EOFError:
             return
         answer, fault = None, ""
