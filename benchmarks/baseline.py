@@ -19,12 +19,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from smplifyx import rotations
 from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_INDEX
 from smplifyx.body.model import BodyModel, HandSpace
 from smplifyx.body.params import BodyParams
 from smplifyx.camera import Camera
+from smplifyx.core import rotations
 from smplifyx.keypoints import Keypoints, names
 from smplifyx.pose_priors import load_prior
 

@@ -30,10 +30,10 @@ from benchmarks.quality import read_generated
 from benchmarks.speed import machine, timed
 from benchmarks.steps import entering
 from benchmarks.variants import line
-from smplifyx.body.files import load_body
+from smplifyx.body.loading.files import load_body
 from smplifyx.config import load_preset
-from smplifyx.fit import prepare
-from smplifyx.problem import Problem
+from smplifyx.fitting.fit import prepare
+from smplifyx.problem.problem import Problem
 from smplifyx.solvers import LevenbergMarquardt
 from smplifyx.solvers.rows import RowState
 

@@ -30,12 +30,12 @@ from benchmarks.speed import machine
 from benchmarks.touching import Sample, Source, draw_free, draw_touching
 from benchmarks.variants import line
 from smplifyx.body import skinning
-from smplifyx.body.files import load_body
 from smplifyx.body.joints import JOINT_NAMES
+from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
-from smplifyx.collision.balls import balls_of, place
-from smplifyx.collision.mesh_check import self_contact
+from smplifyx.collision.mesh.check import self_contact
+from smplifyx.collision.proxies.spheres import balls_of, place
 from smplifyx.pose_priors.hands import recorded_hands
 
 MM = 1000.0

@@ -21,14 +21,14 @@ from smplifyx.body import skinning
 from smplifyx.body.joints import BODY_POSE_JOINTS, JOINT_NAMES, sideless
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
-from smplifyx.collision.mesh_check import self_contact
+from smplifyx.collision.mesh.check import self_contact
 from smplifyx.collision.parts import parts_of
 from smplifyx.config import FitConfig, load_preset, without_collision
-from smplifyx.evaluation.generate import GeneratedPeople, generate_people, photograph
+from smplifyx.data.synthetic import GeneratedPeople, generate_people, photograph
 from smplifyx.evaluation.metrics import MILLIMETRES, PersonErrors, person_errors
-from smplifyx.fit import fit
+from smplifyx.fitting.fit import fit
+from smplifyx.fitting.result import FitResult
 from smplifyx.keypoints import names
-from smplifyx.result import FitResult
 
 NEAR = 10.0  # mm: parts that touch in truth still touch
 TIMED = (64, 256)  # people at once

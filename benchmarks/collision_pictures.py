@@ -21,13 +21,13 @@ from torch import Tensor
 from benchmarks.collision_fits import Term, compare
 from benchmarks.reaching import Kind
 from benchmarks.touching import SOFT, Source, Stop, Wanted
-from smplifyx import rotations
 from smplifyx.body import skinning
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
-from smplifyx.collision.mesh_check import self_contact
+from smplifyx.collision.mesh.check import self_contact
 from smplifyx.config import load_preset, without_collision
-from smplifyx.evaluation.generate import photograph
+from smplifyx.core import rotations
+from smplifyx.data.synthetic import photograph
 from smplifyx.evaluation.metrics import MILLIMETRES, similarity_align
 from smplifyx.viz.mesh import Mesh
 from smplifyx.viz.raster import rasterise

@@ -26,9 +26,9 @@ import cv2
 import numpy as np
 import torch
 
-from smplifyx.body.files import load_body
-from smplifyx.evaluation.generate import GenerateOptions, generate_people
-from smplifyx.evaluation.mocap import heldout_poses
+from smplifyx.body.loading.files import load_body
+from smplifyx.data.mocap import heldout_poses
+from smplifyx.data.synthetic import GenerateOptions, generate_people
 
 CHUNK = 1000  # people generated at once
 EVERY = 2.0  # seconds between two looks at the memory, which take some 30 ms of a core each

@@ -5,19 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from smplifyx import rotations
 from smplifyx.body import skinning
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
 from smplifyx.camera import Camera
 from smplifyx.config import FitConfig, without_collision
-from smplifyx.fit import decoder_of
-from smplifyx.hypotheses import neutral_state
+from smplifyx.core import rotations
+from smplifyx.evidence.keypoints2d import person_scale, seen_confidence
+from smplifyx.fitting.batch import People
+from smplifyx.fitting.fit import decoder_of
+from smplifyx.fitting.stage_runner import Problems
+from smplifyx.fitting.starts import neutral_state
 from smplifyx.keypoints import Keypoints
-from smplifyx.observation import person_scale, seen_confidence
-from smplifyx.people import People
-from smplifyx.state import Decoder, Hand, State
-from smplifyx.stations import Problems
+from smplifyx.problem.variables import Decoder, Hand, State
 
 
 def common_energy(

@@ -23,13 +23,13 @@ from torch import Tensor
 
 from benchmarks.quality import GROSS, above_the_hips, fit_in_batches, guessed, read_generated
 from smplifyx.body import skinning
-from smplifyx.body.files import load_body
 from smplifyx.body.joints import JOINT_INDEX
+from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
 from smplifyx.camera import Camera
 from smplifyx.config import FitConfig, load_preset, with_prior, with_prior_weight
-from smplifyx.evaluation.generate import GeneratedPeople
+from smplifyx.data.synthetic import GeneratedPeople
 from smplifyx.evaluation.metrics import BODY_JOINTS, MILLIMETRES, similarity_align
 from smplifyx.keypoints import Keypoints, names
 from smplifyx.keypoints.names import POINT_INDEX

@@ -25,14 +25,14 @@ from torch import Tensor
 
 from benchmarks.lift import View, config_of, draw_people, lift
 from benchmarks.quality import BATCH, Photos, fit_in_batches, photo_row, read_photos
-from smplifyx import rotations
-from smplifyx.body.files import load_body
 from smplifyx.body.joints import BodyKind, parents
+from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import BodyModel
-from smplifyx.evaluation.generate import GeneratedPeople
+from smplifyx.core import rotations
+from smplifyx.data.mocap import heldout_poses
+from smplifyx.data.synthetic import GeneratedPeople
 from smplifyx.evaluation.metrics import BODY_JOINTS, MILLIMETRES
-from smplifyx.evaluation.mocap import heldout_poses
-from smplifyx.fit import decoder_of
+from smplifyx.fitting.fit import decoder_of
 from smplifyx.pose_priors.contract import PosePrior
 from smplifyx.pose_priors.limits import body_limits
 

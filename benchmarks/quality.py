@@ -18,19 +18,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from smplifyx import measure
-from smplifyx.body.files import load_body
+from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import BodyModel
 from smplifyx.camera import Camera
 from smplifyx.config import FitConfig, HandPrior, load_preset
-from smplifyx.evaluation.generate import GeneratedPeople, GenerateOptions, generate_people
+from smplifyx.data.mocap import heldout_poses
+from smplifyx.data.synthetic import GeneratedPeople, GenerateOptions, generate_people
 from smplifyx.evaluation.metrics import person_errors
-from smplifyx.evaluation.mocap import heldout_poses
-from smplifyx.fit import fit
-from smplifyx.intrinsics import camera_for, options_for
+from smplifyx.fitting import quality
+from smplifyx.fitting.fit import fit
+from smplifyx.fitting.result import FitResult
 from smplifyx.keypoints import Keypoints, names
-from smplifyx.keypoints.reading import read_frames
-from smplifyx.result import FitResult
+from smplifyx.readers.folder import read_frames
+from smplifyx.readers.intrinsics import camera_for, options_for
 
 BATCH = 64
 WITHIN = 2.0  # percent of the keypoint box's diagonal
@@ -90,8 +90,8 @@ def above_the_hips(keypoints: Keypoints) -> Keypoints:
 
 def photo_row(result: FitResult, photos: Photos) -> dict[str, float]:
     """2D figures over the people with at least eight confident body points."""
-    percent = measure.reprojection_percent(photos.keypoints, result.points2d)
-    scored = measure.confident_body_points(photos.keypoints) >= measure.ENOUGH_BODY_POINTS
+    percent = quality.reprojection_percent(photos.keypoints, result.points2d)
+    scored = quality.confident_body_points(photos.keypoints) >= quality.ENOUGH_BODY_POINTS
     body = percent.body[scored]
     row = {"people": len(scored), "scored": int(scored.sum()), "within 2%": float((body <= WITHIN).float().mean())}
     row |= {f"{part} %": _median(getattr(percent, part)[scored]) for part in ("body", "hands", "face")}
@@ -105,7 +105,7 @@ def generated_row(result: FitResult, people: GeneratedPeople, body: BodyModel) -
     row |= {"p90": float(errors.pa_mpjpe.quantile(0.9)), "> 150 mm": float((errors.pa_mpjpe > GROSS).float().mean())}
     row |= {"MPJPE": float(errors.mpjpe.mean()), "PA-V2V": float(errors.pa_v2v.mean())}
     row |= {"hands": float(errors.hands.nanmean()), "face": float(errors.face.nanmean())}
-    percent = measure.reprojection_percent(result.keypoints, result.points2d).body
+    percent = quality.reprojection_percent(result.keypoints, result.points2d).body
     return row | {"facing > 90": float((errors.facing > 90).float().mean()), "body %": _median(percent)}
 
 

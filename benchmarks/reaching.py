@@ -18,11 +18,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from smplifyx import rotations
 from smplifyx.body import skinning
 from smplifyx.body.joints import BODY_POSE_JOINTS, JOINT_INDEX, sideless
 from smplifyx.body.model import BodyModel, PointTable
 from smplifyx.body.params import BodyParams
+from smplifyx.core import rotations
 from smplifyx.keypoints import names
 from smplifyx.pose_priors.limits import body_limits
 

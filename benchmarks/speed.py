@@ -33,18 +33,18 @@ import torch
 from benchmarks.baseline import fit_person
 from benchmarks.judge import common_energy
 from benchmarks.quality import read_generated
-from smplifyx.body.files import load_body
+from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
 from smplifyx.camera import Camera
 from smplifyx.config import Part, load_preset, preset_names
-from smplifyx.evaluation.generate import GeneratedPeople
+from smplifyx.data.synthetic import GeneratedPeople
 from smplifyx.evaluation.metrics import person_errors
-from smplifyx.fit import fit
+from smplifyx.fitting.fit import fit
+from smplifyx.fitting.result import FitResult
+from smplifyx.jobs.process_pool import Crew, Recipe
 from smplifyx.keypoints import Keypoints
 from smplifyx.pose_priors.hands import recorded_hands
-from smplifyx.result import FitResult
-from smplifyx.scale.crew import Crew, Recipe
 
 COMMON = "smplx"  # the preset whose last stage is everybody's judge
 PLAIN = "plain baseline"

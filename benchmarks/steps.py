@@ -29,16 +29,16 @@ from torch import Tensor
 from benchmarks.quality import BATCH, read_generated
 from benchmarks.speed import machine
 from benchmarks.variants import fitted, line, table, variants
-from smplifyx.body.files import load_body
+from smplifyx.body.loading.files import load_body
 from smplifyx.config import load_preset
-from smplifyx.fit import fit, prepare
-from smplifyx.hypotheses import first_guess, mirrored
-from smplifyx.people import People
-from smplifyx.problem import Problem, WeightedTerm
+from smplifyx.fitting.batch import People
+from smplifyx.fitting.fit import fit, prepare
+from smplifyx.fitting.schedule import run_stages
+from smplifyx.fitting.stage_runner import Problems
+from smplifyx.fitting.starts import first_guess, mirrored
+from smplifyx.problem.problem import Problem, WeightedTerm
 from smplifyx.solvers import LBFGS, Adam, LevenbergMarquardt, Objective, Solution, Solver
 from smplifyx.solvers.contract import Evaluation, evaluate
-from smplifyx.stages import run_stages
-from smplifyx.stations import Problems
 from smplifyx.terms.reprojection import Curvature, Reprojection
 
 ABOVE = (0.01, 0.001)  # the best known energy

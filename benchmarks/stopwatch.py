@@ -112,26 +112,28 @@ PARTS = (
 
 def watch() -> dict[str, Part]:
     """Replaces the functions that make up each part by timed ones; the parts fill while a command runs."""
-    from smplifyx import ages, stages, stations
-    from smplifyx.deliver import artist, drawing
-    from smplifyx.scale import contacts, crew, items, runner
+    from smplifyx.fitting import age_choice, schedule, stage_runner
+    from smplifyx.jobs import fit_and_check, process_pool, runner, source
+    from smplifyx.jobs.pictures import drawing, frame_pictures
     from smplifyx.solvers import LBFGS, Adam, LevenbergMarquardt
 
     parts, fit = {name: Part() for name in PARTS}, importlib.import_module("smplifyx.fit")  # the name is a function's
-    items.Source._items = parts["reading"].timed_steps(items.Source._items)
-    crew.fit_people = parts["fits"].timed(crew.fit_people)
+    source.Source._items = parts["reading"].timed_steps(source.Source._items)
+    process_pool.fit_people = parts["fits"].timed(process_pool.fit_people)
     fit.side_by_side = parts["fits"].timed_pieces(fit.side_by_side)
-    stages.first_guess = parts["first guess"].timed(stages.first_guess)
-    stations.run_some = parts["solver"].timed(stations.run_some)
+    schedule.first_guess = parts["first guess"].timed(schedule.first_guess)
+    stage_runner.run_some = parts["solver"].timed(stage_runner.run_some)
     for solver in (LBFGS, Adam, LevenbergMarquardt):
         solver.minimise = parts["solver"].timed(solver.minimise)
-    ages.result_of = parts["result"].timed(ages.result_of)  # of people who may be children: everybody, by default
+    age_choice.result_of = parts["result"].timed(
+        age_choice.result_of
+    )  # of people who may be children: everybody, by default
     for part in (parts["collision check"], parts["fits"]):
-        contacts.with_penetration = part.timed(contacts.with_penetration)
-        contacts.side_by_side = part.timed_pieces(contacts.side_by_side)
+        fit_and_check.with_penetration = part.timed(fit_and_check.with_penetration)
+        fit_and_check.side_by_side = part.timed_pieces(fit_and_check.side_by_side)
     runner._Scribe._settle = parts["saving"].timed(runner._Scribe._settle)
     drawing.Drawing.take = parts["waiting to draw"].timed(drawing.Drawing.take)
-    artist.Artist.__call__ = parts["drawing"].timed(artist.Artist.__call__)
+    frame_pictures.Artist.__call__ = parts["drawing"].timed(frame_pictures.Artist.__call__)
     return parts
 
 

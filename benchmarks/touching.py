@@ -16,15 +16,15 @@ from torch import Tensor
 
 from benchmarks.brute import Brute, brute_force
 from benchmarks.reaching import RECIPES, SHAKEN, STANDING, Kind, body_pose, reach, stiffness
-from smplifyx import rotations
 from smplifyx.body import skinning
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
-from smplifyx.collision.mesh_check import self_contact
+from smplifyx.collision.mesh.check import self_contact
 from smplifyx.collision.parts import parts_of
-from smplifyx.evaluation.generate import generate_people
-from smplifyx.evaluation.mocap import heldout_poses
-from smplifyx.evaluation.retarget import Poses, mirror
+from smplifyx.core import rotations
+from smplifyx.data.mocap import heldout_poses
+from smplifyx.data.retarget import Poses, mirror
+from smplifyx.data.synthetic import generate_people
 from smplifyx.pose_priors import load_prior
 from smplifyx.pose_priors.hands import recorded_hands
 

@@ -13,10 +13,10 @@ from benchmarks.judge import common_energy
 from benchmarks.quality import BATCH
 from smplifyx.body.model import BodyModel
 from smplifyx.config import FitConfig, StageConfig
-from smplifyx.evaluation.generate import GeneratedPeople
+from smplifyx.data.synthetic import GeneratedPeople
 from smplifyx.evaluation.metrics import person_errors
-from smplifyx.fit import fit
-from smplifyx.result import FitResult
+from smplifyx.fitting.fit import fit
+from smplifyx.fitting.result import FitResult
 
 WORTH_TELLING = 0.01  # of the energy
 

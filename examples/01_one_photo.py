@@ -5,8 +5,9 @@ python examples/01_one_photo.py
 
 from pathlib import Path
 
-from smplifyx import Camera, Keypoints, fit, load_body, load_preset, read_frames, viz
-from smplifyx.keypoints.reading import read_image
+from smplifyx import Camera, Keypoints, load_body, load_preset, read_frames, viz
+from smplifyx.fitting import fit
+from smplifyx.readers.folder import read_image
 
 DATA = Path(__file__).parent / "data"
 

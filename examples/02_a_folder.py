@@ -5,9 +5,9 @@ python examples/02_a_folder.py
 
 from pathlib import Path
 
-from smplifyx.scale.job import JobConfig
-from smplifyx.scale.runner import run_job
-from smplifyx.scale.summary import read_summary
+from smplifyx.jobs.job import JobConfig
+from smplifyx.jobs.runner import run_job
+from smplifyx.jobs.summary import read_summary
 
 DATA = Path(__file__).parent / "data"
 

@@ -7,9 +7,10 @@ Here: both feet stand at the same height, as on level ground under a level camer
 
 from pathlib import Path
 
-from smplifyx import Camera, Keypoints, fit, load_body, read_frames
+from smplifyx import Camera, Keypoints, load_body, read_frames
+from smplifyx.fitting import fit
 from smplifyx.keypoints.names import POINT_INDEX
-from smplifyx.problem import WeightedTerm
+from smplifyx.problem.problem import WeightedTerm
 from smplifyx.terms.scene import Rows, Scene
 
 DATA = Path(__file__).parent / "data"

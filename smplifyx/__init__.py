@@ -5,14 +5,15 @@ import os
 # Before torch loads OpenMP: waiting threads sleep. Spinning ones make a fit twenty times slower on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from .body.files import load_body  # noqa: E402
+from .body.loading.files import load_body  # noqa: E402
 from .camera import Camera  # noqa: E402
 from .config import FitConfig, load_preset  # noqa: E402
-from .contact import contact_of  # noqa: E402
-from .fit import fit  # noqa: E402
-from .keypoints import Keypoints, read_frames  # noqa: E402
-from .result import FitResult  # noqa: E402
-from .together import fit_together  # noqa: E402
+from .fitting.fit import fit  # noqa: E402
+from .fitting.penetration import contact_of  # noqa: E402
+from .fitting.result import FitResult  # noqa: E402
+from .fitting.scene_fit import fit_together  # noqa: E402
+from .keypoints import Keypoints  # noqa: E402
+from .readers import read_frames  # noqa: E402
 
 __version__ = "0.1.0"
 __all__ = [

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .bundle import Bundle
+from .core.bundle import Bundle
 
 NEAREST = 0.05  # metres; a point nearer than this is projected as if it were this far away
 

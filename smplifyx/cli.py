@@ -11,12 +11,12 @@ import tyro
 from tqdm import tqdm
 
 from .config import ConfigError, load_preset, preset_names
-from .scale.job import Drawer, JobConfig, MeshFormat, load_job
+from .jobs.job import Drawer, JobConfig, MeshFormat, load_job
 from .training.options import TrainOptions
 
 if TYPE_CHECKING:  # torch is loaded by the commands that need it, so that --help does not wait for it
-    from .deliver import Drawing
-    from .scale.store import Store
+    from .jobs.pictures import Drawing
+    from .jobs.store import Store
 
 NOTHING_DONE, BAD_INPUT, INTERRUPTED = 1, 2, 130
 OUT_FOLDER = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
@@ -96,8 +96,8 @@ def render(out: OUT_FOLDER, /, mesh: MESH = None, renderer: Drawer = Drawer.SOFT
         renderer: pyrender needs the extra [render] and GL libraries
         quiet: no progress bar, no closing line
     """
-    from .deliver import Wanted, count_frames, draw_all, report
-    from .scale.store import Store, read_record
+    from .jobs.pictures import Wanted, count_frames, draw_all, report
+    from .jobs.store import Store, read_record
     from .viz import Renderer
 
     store, wanted = Store(out), Wanted(True, mesh, True, Renderer(renderer.value), again=True)
@@ -161,9 +161,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(job: JobConfig) -> int:
-    from .deliver import Artist, Drawing, Wanted, report
-    from .scale.runner import UNTAKEN, run_job
-    from .scale.store import Store
+    from .jobs.pictures import Artist, Drawing, Wanted, report
+    from .jobs.runner import UNTAKEN, run_job
+    from .jobs.store import Store
     from .viz import Renderer
 
     wanted = Wanted(job.overlay, job.mesh, job.report, Renderer(job.renderer.value))

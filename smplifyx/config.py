@@ -9,7 +9,7 @@ from pathlib import Path
 import pydantic
 import yaml
 
-from . import assets
+from .core import assets
 
 
 class Block(str, Enum):

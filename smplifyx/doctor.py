@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 
-from .body.files import BodyFileError, find_body
+from .body.loading.files import BodyFileError, find_body
 from .body.model import Gender
 from .config import ConfigError, load_preset, preset_names
-from .scale.batch_size import free_bytes
+from .parallel.resources import free_bytes
 
 CORE = ("torch", "numpy", "scipy", "opencv-python-headless", "trimesh", "roma", "pydantic", "tyro")
 EXTRAS = {

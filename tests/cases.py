@@ -6,14 +6,14 @@ from functools import lru_cache
 
 import torch
 
-from smplifyx.body.files import load_body
+from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import BodyModel
 from smplifyx.camera import Camera
 from smplifyx.config import FitConfig, load_preset
-from smplifyx.fit import decoder_of
-from smplifyx.hypotheses import neutral_state
+from smplifyx.fitting.fit import decoder_of
+from smplifyx.fitting.starts import neutral_state
 from smplifyx.keypoints import Keypoints
-from smplifyx.state import Decoder, State
+from smplifyx.problem.variables import Decoder, State
 
 DOUBLE = torch.float64
 

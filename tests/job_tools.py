@@ -17,12 +17,12 @@ from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
 from smplifyx.camera import Camera
 from smplifyx.config import FitConfig
+from smplifyx.fitting.quality import status_of
+from smplifyx.fitting.result import FitResult, Provenance
+from smplifyx.fitting.uncertainty import ShapeEvidence
+from smplifyx.jobs.job import JobConfig
+from smplifyx.jobs.runner import Outcome, run_job
 from smplifyx.keypoints import Keypoints
-from smplifyx.measure import status_of
-from smplifyx.result import FitResult, Provenance
-from smplifyx.scale.job import JobConfig
-from smplifyx.scale.runner import Outcome, run_job
-from smplifyx.shape_evidence import ShapeEvidence
 
 POISON = 666.0  # x of the nose of a person whose fit raises an error
 

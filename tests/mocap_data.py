@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smplifyx import assets
-from smplifyx.evaluation.bvh import Clip, iter_clips
-from smplifyx.evaluation.mocap import ARCHIVE
-from smplifyx.evaluation.retarget import Poses
+from smplifyx.core import assets
+from smplifyx.data.bvh import Clip, iter_clips
+from smplifyx.data.mocap import ARCHIVE
+from smplifyx.data.retarget import Poses
 
 MOCAP = Path(__file__).resolve().parents[1] / "../shared/data/mocap"
 needs_mocap = pytest.mark.skipif(not (MOCAP / ARCHIVE).exists(), reason="the CMU mocap is not in ../shared/data/mocap")

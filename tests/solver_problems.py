@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from smplifyx import rotations
+from smplifyx.core import rotations
 from smplifyx.solvers import ResidualObjective
 
 

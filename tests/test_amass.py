@@ -9,7 +9,7 @@ import pytest
 from make_recordings import swinging, write_amass
 from scipy.spatial.transform import Rotation
 
-from smplifyx.evaluation.amass import iter_amass, read_amass
+from smplifyx.data.amass import iter_amass, read_amass
 
 LAYOUTS = ("smplh", "smplx", "smplx_poses")
 

@@ -16,15 +16,15 @@ from mocap_data import clips, needs_mocap, rest_joints
 from test_collision_parts import mirrored
 
 from smplifyx.body import skinning
-from smplifyx.body.files import load_body
 from smplifyx.body.joints import JOINT_INDEX, BodyKind, joint_names
+from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import Age, BodyModel, Gender
 from smplifyx.body.params import BodyParams
-from smplifyx.collision.balls import balls_of, place, rest_balls
-from smplifyx.collision.pairs import PairReason, pair_reasons
 from smplifyx.collision.parts import parts_of
-from smplifyx.collision.surface import neighbours, outside, sampled, sampled_points, search_tree
-from smplifyx.evaluation.mocap import by_subject, plausible
+from smplifyx.collision.proxies.sphere_pairs import PairReason, pair_reasons
+from smplifyx.collision.proxies.spheres import balls_of, place, rest_balls
+from smplifyx.collision.proxies.surface import neighbours, outside, sampled, sampled_points, search_tree
+from smplifyx.data.mocap import by_subject, plausible
 from smplifyx.pose_priors.hands import recorded_hands
 
 DOUBLE = torch.float64

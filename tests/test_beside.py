@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from smplifyx.scale.beside import WAITING, Beside
+from smplifyx.parallel.background_tasks import WAITING, Beside
 
 ROOT = Path(__file__).parent.parent
 HERE, ELSEWHERE = 10**6, 0  # the first so many tasks in a thread of this process

@@ -10,11 +10,11 @@ import pytest
 import torch
 from make_bodies import as_objects, body_arrays, hand_arrays, object_arrays, write, write_old_pickle
 
-from smplifyx import assets
-from smplifyx.body.files import find_body, load_body
 from smplifyx.body.joints import BodyKind, joint_names
+from smplifyx.body.loading.files import find_body, load_body
+from smplifyx.body.loading.raw import BodyFileError
 from smplifyx.body.model import Gender
-from smplifyx.body.raw import BodyFileError
+from smplifyx.core import assets
 from smplifyx.keypoints import names
 
 SMPLX, SMPLH, SMPL = BodyKind.SMPLX, BodyKind.SMPLH, BodyKind.SMPL

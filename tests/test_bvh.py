@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smplifyx.evaluation.bvh import Clip, forward_kinematics, iter_clips, parse_bvh, read_bvh
+from smplifyx.data.bvh import Clip, forward_kinematics, iter_clips, parse_bvh, read_bvh
 
 HIERARCHY = """HIERARCHY
 ROOT hip

@@ -14,8 +14,8 @@ import trimesh
 import yaml
 from job_tools import person, run_quick, table, write_folder, write_frame
 
-from smplifyx import assets
 from smplifyx.cli import main
+from smplifyx.core import assets
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "examples" / "data"

@@ -20,9 +20,9 @@ from benchmarks.touching import Sample, Source, Stop
 from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_NAMES
 from smplifyx.body.params import BodyParams
+from smplifyx.collision.mesh.triangles import intersect
 from smplifyx.collision.parts import Parts
-from smplifyx.collision.triangles import intersect
-from smplifyx.evaluation.generate import GenerateOptions, photograph
+from smplifyx.data.synthetic import GenerateOptions, photograph
 
 FLOAT = torch.float32
 CUBE = np.array([[x, y, z] for x in (0.0, 1.0) for y in (0.0, 1.0) for z in (0.0, 1.0)])

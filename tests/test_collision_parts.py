@@ -12,8 +12,8 @@ from body_layouts import as_kind
 from cases import embedded_body
 from make_bodies import body_arrays, write
 
-from smplifyx.body.files import load_body
 from smplifyx.body.joints import BodyKind, joint_names
+from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import BodyModel
 from smplifyx.collision.parts import TOUCH, LeftOut, Reason, left_out, parts_of
 

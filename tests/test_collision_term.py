@@ -10,18 +10,18 @@ from cases import DOUBLE, embedded_body, preset
 from test_problem import only, problem_of
 
 from smplifyx.body import skinning
-from smplifyx.body.fold import fold
 from smplifyx.body.joints import JOINT_INDEX
 from smplifyx.body.params import BodyParams
 from smplifyx.camera import Camera
-from smplifyx.collision.balls import balls_of, place
-from smplifyx.collision.carried import ball_model, partners_of
-from smplifyx.collision.mesh_check import self_contact
+from smplifyx.collision.mesh.check import self_contact
+from smplifyx.collision.proxies.spheres import balls_of, place
 from smplifyx.config import Block, Weights
-from smplifyx.evaluation.solid import solid
-from smplifyx.problem import WeightedTerm
+from smplifyx.data.disentangle import solid
+from smplifyx.features.fold import fold
+from smplifyx.features.spheres import ball_model, partners_of
+from smplifyx.problem.problem import WeightedTerm
+from smplifyx.problem.stage_terms import stage_terms
 from smplifyx.solvers import LevenbergMarquardt
-from smplifyx.term_table import stage_terms
 from smplifyx.terms.collision import Collision
 from smplifyx.terms.scene import Observation, Rows, Scene
 

@@ -17,7 +17,7 @@ from mocap_data import MOCAP, needs_mocap
 from benchmarks import command
 from benchmarks.command import Sample, describe, make_input, run
 from benchmarks.stopwatch import PARTS, Part, covered, together
-from smplifyx.keypoints.reading import read_frames
+from smplifyx.readers.folder import read_frames
 
 FIGURES = {
     "wall": 10.0, "cpu": 12.0, "cpu_others": 4.0, "starting": 2.0, "processes": 2,

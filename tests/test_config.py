@@ -8,7 +8,7 @@ import pytest
 from cases import preset
 
 from smplifyx.config import SolverConfig, StageConfig, preset_names, without_collision
-from smplifyx.scale.job import JobConfig, preset_of
+from smplifyx.jobs.job import JobConfig, preset_of
 
 
 def weighing(stage: StageConfig, collision: float, shape: float | None = None) -> StageConfig:

@@ -15,13 +15,13 @@ from smplifyx import contact_of, load_body
 from smplifyx.body.joints import JOINT_INDEX
 from smplifyx.body.model import Age
 from smplifyx.body.params import BodyParams
-from smplifyx.collision.mesh_check import self_contact
-from smplifyx.result import FitResult, FitStatus, Provenance
-from smplifyx.scale import contacts
-from smplifyx.scale.contacts import with_penetration
-from smplifyx.scale.job import JobConfig
-from smplifyx.scale.runner import run_job
-from smplifyx.scale.store import Store
+from smplifyx.collision.mesh.check import self_contact
+from smplifyx.fitting.result import FitResult, FitStatus, Provenance
+from smplifyx.jobs import fit_and_check
+from smplifyx.jobs.fit_and_check import with_penetration
+from smplifyx.jobs.job import JobConfig
+from smplifyx.jobs.runner import run_job
+from smplifyx.jobs.store import Store
 
 FLOAT = torch.float32
 POSES = (*FREE_POSES.values(), INTO_BELLY)
@@ -98,14 +98,14 @@ def test_children_are_measured_with_their_own_body() -> None:
 def test_a_check_that_fails_costs_only_its_number(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
     everybody = posed_people(2)
     everybody = everybody.replace(chosen=torch.arange(len(everybody.energy)))
-    measure = getattr(contacts, fault)
+    measure = getattr(fit_and_check, fault)
 
     def failing(measured: object, *more: object) -> object:
         if fault == "solid_of" or (measured.chosen == 3).any():
             raise RuntimeError("odd body")
         return measure(measured, *more)
 
-    monkeypatch.setattr(contacts, fault, failing)
+    monkeypatch.setattr(fit_and_check, fault, failing)
     alone = [everybody[row] for row in range(len(everybody.energy))]
     answers = with_penetration(alone, (embedded_body(FLOAT),))
     assert all(answer.points3d is one.points3d for answer, one in zip(answers, alone, strict=True))

@@ -18,22 +18,22 @@ import yaml
 from job_tools import Counting, end_state, person, write_frame
 from torch import Tensor
 
-from smplifyx.ages import fit_best_age
 from smplifyx.body.model import BodyModel, Gender
 from smplifyx.camera import Camera
 from smplifyx.config import FitConfig, load_preset
-from smplifyx.fit import fit
+from smplifyx.core.threads import even
+from smplifyx.fitting.age_choice import fit_best_age
+from smplifyx.fitting.fit import fit
+from smplifyx.fitting.result import FitResult, Origin
+from smplifyx.jobs import process_pool as crew_module
+from smplifyx.jobs.batches import Failure, Todo
+from smplifyx.jobs.job import JobConfig
+from smplifyx.jobs.process_pool import Crew, Recipe
+from smplifyx.jobs.runner import run_job
+from smplifyx.jobs.store import Store
 from smplifyx.keypoints import Keypoints
-from smplifyx.result import FitResult, Origin
-from smplifyx.scale import crew as crew_module
-from smplifyx.scale.batch_size import auto_processes
-from smplifyx.scale.batches import Failure, Todo
-from smplifyx.scale.crew import Crew, Recipe
-from smplifyx.scale.job import JobConfig
-from smplifyx.scale.mate import Mate, _packed
-from smplifyx.scale.runner import run_job
-from smplifyx.scale.store import Store
-from smplifyx.workers import even
+from smplifyx.parallel.resources import auto_processes
+from smplifyx.parallel.worker_process import Mate, _packed
 
 ROOT = Path(__file__).parent.parent
 POISONED, DEADLY, SHY = 666.0, 13.0, 7.0  # x of the nose of people whose fit raises, kills, kills the first time
@@ -135,7 +135,7 @@ def test_a_batch_is_fitted_as_in_this_process(crew: Crew, neutral: BodyModel) ->
 
 @pytest.fixture(scope="module")
 def neutral() -> BodyModel:
-    from smplifyx.body.files import load_body
+    from smplifyx.body.loading.files import load_body
 
     return load_body(None)
 

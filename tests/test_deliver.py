@@ -18,16 +18,16 @@ from test_result import people
 
 from smplifyx.body.joints import JOINT_INDEX
 from smplifyx.camera import Camera
-from smplifyx.deliver import Artist, Drawing, Wanted, count_frames, draw_all, report
-from smplifyx.deliver.artist import _Body, _person
-from smplifyx.deliver.places import frames
-from smplifyx.export.meshes import write_mesh
-from smplifyx.result import FitResult, Penetration
-from smplifyx.scale.beside import Beside
-from smplifyx.scale.job import JobConfig, MeshFormat
-from smplifyx.scale.runner import run_job
-from smplifyx.scale.store import Store
+from smplifyx.fitting.result import FitResult, Penetration
+from smplifyx.jobs.job import JobConfig, MeshFormat
+from smplifyx.jobs.pictures import Artist, Drawing, Wanted, count_frames, draw_all, report
+from smplifyx.jobs.pictures.files import frames
+from smplifyx.jobs.pictures.frame_pictures import _Body, _person
+from smplifyx.jobs.runner import run_job
+from smplifyx.jobs.store import Store
+from smplifyx.parallel.background_tasks import Beside
 from smplifyx.viz import Renderer
+from smplifyx.writers.mesh import write_mesh
 
 ROOT = Path(__file__).parent.parent
 ALL = Wanted(overlay=True, mesh=MeshFormat.PLY, report=True)
@@ -159,7 +159,7 @@ def test_a_photo_that_has_gone_is_drawn_without(tmp_path: Path) -> None:
 
 
 def test_a_renderer_that_is_missing_is_told_before_anything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("smplifyx.deliver.artist.problem", lambda: "no GL here")
+    monkeypatch.setattr("smplifyx.jobs.pictures.frame_pictures.problem", lambda: "no GL here")
     with pytest.raises(ValueError, match="no GL here"):
         Wanted(overlay=True, renderer=Renderer.PYRENDER).check()
     Wanted(mesh=MeshFormat.OBJ, renderer=Renderer.PYRENDER).check()

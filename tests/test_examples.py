@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 from PIL import Image
 
-from smplifyx import assets  # noqa: F401  (imports the package under the type checker first)
+from smplifyx.core import assets  # noqa: F401  (imports the package under the type checker first)
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 NUMBERED = sorted(EXAMPLES.glob("0*.py"))

@@ -10,20 +10,20 @@ import torch
 from cases import embedded_body, preset
 from make_bodies import write
 
-from smplifyx import assets, rotations
-from smplifyx.body.files import load_body
 from smplifyx.body.joints import JOINT_NAMES, BodyKind, joint_names, parents
+from smplifyx.body.loading.files import load_body
 from smplifyx.camera import Camera
 from smplifyx.config import FitConfig, with_free_focal
-from smplifyx.evaluation.generate import GeneratedPeople, GenerateOptions, generate_people
+from smplifyx.core import assets, rotations
+from smplifyx.data.retarget import Poses
+from smplifyx.data.synthetic import GeneratedPeople, GenerateOptions, generate_people
 from smplifyx.evaluation.metrics import person_errors
-from smplifyx.evaluation.retarget import Poses
-from smplifyx.fit import fit
-from smplifyx.hypotheses import FLIPS
+from smplifyx.fitting.fit import fit
+from smplifyx.fitting.quality import reprojection_percent
+from smplifyx.fitting.result import FitResult, FitStatus
+from smplifyx.fitting.starts import FLIPS
 from smplifyx.keypoints import Keypoints, names
-from smplifyx.measure import reprojection_percent
 from smplifyx.pose_priors import load_prior
-from smplifyx.result import FitResult, FitStatus
 
 FLOAT = torch.float32
 RADIANS = 1e-4

@@ -10,8 +10,8 @@ import pytest
 import torch
 from mocap_data import random_poses
 
-from smplifyx import assets, rotations
-from smplifyx.evaluation.retarget import Poses, mirror
+from smplifyx.core import assets, rotations
+from smplifyx.data.retarget import Poses, mirror
 from smplifyx.pose_priors.flow import FlowPrior
 from smplifyx.pose_priors.loading import load_prior
 from smplifyx.pose_priors.spline import Splines

@@ -10,9 +10,9 @@ import pytest
 import torch
 import yaml
 
-from smplifyx import assets, rotations
 from smplifyx.body.joints import JOINT_NAMES
-from smplifyx.evaluation.retarget import Poses, mirror
+from smplifyx.core import assets, rotations
+from smplifyx.data.retarget import Poses, mirror
 from smplifyx.pose_priors.gaussian import GaussianPrior
 from smplifyx.pose_priors.limits import body_limits
 

@@ -9,12 +9,12 @@ import torch
 from cases import embedded_body
 from mocap_data import random_poses
 
-from smplifyx import rotations
 from smplifyx.body import skinning
 from smplifyx.body.model import BodyModel
-from smplifyx.evaluation.generate import GeneratedPeople, GenerateOptions, generate_people
+from smplifyx.core import rotations
+from smplifyx.data.retarget import Poses
+from smplifyx.data.synthetic import GeneratedPeople, GenerateOptions, generate_people
 from smplifyx.evaluation.metrics import chest_normal
-from smplifyx.evaluation.retarget import Poses
 
 COUNT = 24
 

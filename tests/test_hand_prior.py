@@ -17,18 +17,18 @@ from priors.recipes.hands.kinematics import Chain, finger_points, solve
 from priors.recipes.hands.poses import finger_positions, rows_of, solve_hands
 from priors.recipes.hands.recordings import FINGERS, Recordings, Source, read_handyjs
 from priors.recipes.hands.statistics import Sample, hand_pca, levers, mix, reconstruction_mm
-from smplifyx import assets
 from smplifyx.body import skinning
-from smplifyx.body.files import load_body
 from smplifyx.body.joints import JOINT_INDEX
+from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import HandSpace
 from smplifyx.body.params import BodyParams
 from smplifyx.config import Block, HandPrior, load_preset
-from smplifyx.fit import decoder_of
+from smplifyx.core import assets
+from smplifyx.fitting.fit import decoder_of
 from smplifyx.keypoints import names
 from smplifyx.pose_priors.hands import recorded_hands
 from smplifyx.pose_priors.limits import hand_limits
-from smplifyx.term_table import stage_terms
+from smplifyx.problem.stage_terms import stage_terms
 
 DOUBLE = torch.float64
 HANDS = assets.folder("priors") / "hands"

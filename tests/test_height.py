@@ -15,12 +15,12 @@ from test_kid import keypoint_files
 from smplifyx.body.model import Age
 from smplifyx.body.stature import stature_of
 from smplifyx.camera import Camera
-from smplifyx.evaluation.generate import GeneratedPeople, generate_people
-from smplifyx.fit import fit
+from smplifyx.data.synthetic import GeneratedPeople, generate_people
+from smplifyx.fitting.fit import fit
+from smplifyx.fitting.result import FitResult
+from smplifyx.jobs.job import JobConfig
+from smplifyx.jobs.runner import run_job
 from smplifyx.keypoints import Keypoints
-from smplifyx.result import FitResult
-from smplifyx.scale.job import JobConfig
-from smplifyx.scale.runner import run_job
 
 FLOAT = torch.float32
 COUNT = 16

@@ -9,12 +9,12 @@ from cases import DOUBLE, camera, decoder, embedded_body, noisy_keypoints, prese
 from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_INDEX
 from smplifyx.config import Part, StageConfig
-from smplifyx.fit import prepare
-from smplifyx.hypotheses import FLIPS, Flip, mirrored
-from smplifyx.race import Race
-from smplifyx.stages import run_stages
-from smplifyx.state import State
-from smplifyx.stations import Problems
+from smplifyx.fitting.fit import prepare
+from smplifyx.fitting.hypotheses import Race
+from smplifyx.fitting.schedule import run_stages
+from smplifyx.fitting.stage_runner import Problems
+from smplifyx.fitting.starts import FLIPS, Flip, mirrored
+from smplifyx.problem.variables import State
 
 COUNT = 4
 

@@ -9,18 +9,18 @@ import pytest
 import torch
 from cases import embedded_body, noisy_keypoints, preset
 
-from smplifyx import rotations
 from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_INDEX
 from smplifyx.body.params import BodyParams
 from smplifyx.camera import Camera
+from smplifyx.core import rotations
 from smplifyx.evaluation.metrics import person_errors
-from smplifyx.fit import decoder_of, fit
-from smplifyx.hypotheses import first_guess
-from smplifyx.initial import TEMPLATE_POSES, align, yaw_orientations
+from smplifyx.evidence.keypoints2d import person_scale, seen_confidence
+from smplifyx.fitting.alignment import TEMPLATE_POSES, align, yaw_orientations
+from smplifyx.fitting.batch import People
+from smplifyx.fitting.fit import decoder_of, fit
+from smplifyx.fitting.starts import first_guess
 from smplifyx.keypoints import names
-from smplifyx.observation import person_scale, seen_confidence
-from smplifyx.people import People
 from smplifyx.pose_priors import load_prior
 
 FLOAT = torch.float32

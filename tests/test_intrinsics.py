@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from smplifyx.camera import Camera
-from smplifyx.intrinsics import CameraOptions, CameraSource, IntrinsicsError, camera_for, options_for
-from smplifyx.keypoints.people import Frame, SizeSource
+from smplifyx.readers.frames import Frame, SizeSource
+from smplifyx.readers.intrinsics import CameraOptions, CameraSource, IntrinsicsError, camera_for, options_for
 
 DIAGONAL = math.hypot(400, 300)
 K = [[500.0, 0, 210], [0, 510, 140], [0, 0, 1]]

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smplifyx.keypoints import Keypoints, names, read_frames
+from smplifyx.keypoints import Keypoints, names
 from smplifyx.keypoints.layouts import LAYOUTS, LayoutName, to_canonical, trust
-from smplifyx.keypoints.people import Person
-from smplifyx.keypoints.selection import Selection, box_diagonal, confident_body_points, seen_points, select
+from smplifyx.readers import read_frames
+from smplifyx.readers.frames import Person
+from smplifyx.readers.selection import Selection, box_diagonal, confident_body_points, seen_points, select
 
 
 def flat(count: int, confidence: float = 0.9, start: float = 100.0) -> list[float]:

@@ -16,22 +16,22 @@ from job_tools import person, table, write_frame
 from make_bodies import body_arrays, hand_arrays, write
 from mocap_data import random_poses
 
-from smplifyx import assets
-from smplifyx.ages import YOUNG, fit_best_age
 from smplifyx.body import skinning
-from smplifyx.body.files import load_body
 from smplifyx.body.joints import BodyKind
+from smplifyx.body.loading.files import load_body
+from smplifyx.body.loading.raw import BodyFileError
 from smplifyx.body.model import Age, BodyModel, Gender
 from smplifyx.body.params import BodyParams
-from smplifyx.body.raw import BodyFileError
 from smplifyx.body.stature import stature_of
-from smplifyx.evaluation.generate import GeneratedPeople, GenerateOptions, generate_people
+from smplifyx.core import assets
+from smplifyx.data.synthetic import GeneratedPeople, GenerateOptions, generate_people
 from smplifyx.evaluation.metrics import person_errors
-from smplifyx.fit import fit
+from smplifyx.fitting.age_choice import YOUNG, fit_best_age
+from smplifyx.fitting.fit import fit
+from smplifyx.fitting.result import FitResult
+from smplifyx.jobs.job import JobAge, JobConfig
+from smplifyx.jobs.runner import run_job
 from smplifyx.keypoints import Keypoints
-from smplifyx.result import FitResult
-from smplifyx.scale.job import JobAge, JobConfig
-from smplifyx.scale.runner import run_job
 
 BODIES = assets.folder("priors") / "bodies"
 FLOAT = torch.float32

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from smplifyx import assets
 from smplifyx.config import FitConfig, load_preset, preset_names
-from smplifyx.scale.job import JobConfig, load_job
+from smplifyx.core import assets
+from smplifyx.jobs.job import JobConfig, load_job
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "smplifyx"

@@ -16,20 +16,20 @@ from make_bodies import body_arrays, write
 from mocap_data import clips, needs_mocap, rest_joints
 
 from smplifyx.body import skinning
-from smplifyx.body.files import load_body
 from smplifyx.body.joints import JOINT_INDEX, BodyKind, joint_names, parents
+from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
-from smplifyx.collision.caps import Surface, capped, closed_part
-from smplifyx.collision.lists import Lists
-from smplifyx.collision.mesh_check import Contact, contact_between, self_contact
+from smplifyx.collision.mesh.capped_parts import Surface, capped, closed_part
+from smplifyx.collision.mesh.check import Contact, contact_between, self_contact
+from smplifyx.collision.mesh.posed import posed as boxed
+from smplifyx.collision.mesh.ragged import Lists
+from smplifyx.collision.mesh.solid import Solid, solid_of
+from smplifyx.collision.mesh.triangles import intersect
 from smplifyx.collision.parts import parts_of
-from smplifyx.collision.posed import posed as boxed
-from smplifyx.collision.solid import Solid, solid_of
-from smplifyx.collision.triangles import intersect
-from smplifyx.evaluation.retarget import concatenate, retarget
+from smplifyx.core.rotations import log
+from smplifyx.data.retarget import concatenate, retarget
 from smplifyx.pose_priors.loading import load_prior
-from smplifyx.rotations import log
 
 LEFT_MIDDLE_TIP, NAVEL = 5058, 10803
 INTO_BELLY = {  # the tip of the left middle finger 39 mm under the skin beside the navel

@@ -6,8 +6,8 @@ import pytest
 import torch
 from cases import embedded_body
 
-from smplifyx import rotations
 from smplifyx.body.params import BodyParams
+from smplifyx.core import rotations
 from smplifyx.evaluation import metrics
 
 DOUBLE = torch.float64

@@ -11,7 +11,7 @@ import torch
 from make_priors import mixture_moments
 from test_vae_prior import noise, velocity_by_autograd
 
-from smplifyx import rotations
+from smplifyx.core import rotations
 from smplifyx.pose_priors import PosePrior
 from smplifyx.pose_priors.free import FreePrior
 from smplifyx.pose_priors.gaussian import GaussianPrior

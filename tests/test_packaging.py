@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from smplifyx import assets
+from smplifyx.core import assets
 
 ROOT = Path(__file__).parent.parent
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from job_tools import person, write_frame
 
-from smplifyx.keypoints import read_frames
+from smplifyx.readers import read_frames
 
 BAD_SIDECARS = {
     "not JSON": "{",

@@ -6,10 +6,11 @@ import pytest
 import torch
 from cases import decoder, embedded_body, random_state
 
-from smplifyx import rotations
-from smplifyx.body import point_model, skinning
-from smplifyx.body.fold import fold
-from smplifyx.body.point_slopes import Asked, Motion, Pulls
+from smplifyx.body import skinning
+from smplifyx.core import rotations
+from smplifyx.features import point_model
+from smplifyx.features.fold import fold
+from smplifyx.features.point_jacobian import Asked, Motion, Pulls
 from smplifyx.keypoints import names
 
 SUBSETS = {

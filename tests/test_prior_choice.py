@@ -9,12 +9,12 @@ from cases import embedded_body, preset
 from job_tools import run_quick
 from test_fit import FLOAT, people
 
-from smplifyx import assets, rotations
 from smplifyx.config import with_prior, with_prior_weight
+from smplifyx.core import assets, rotations
 from smplifyx.evaluation.metrics import person_errors
-from smplifyx.fit import fit
+from smplifyx.fitting.fit import fit
+from smplifyx.jobs.job import JobConfig, preset_of
 from smplifyx.pose_priors import load_prior
-from smplifyx.scale.job import JobConfig, preset_of
 
 SHIPPED = assets.folder("priors") / "pose"
 PRIORS = ("gaussian", "gmm", "vposer", "flow", "none")

@@ -23,7 +23,7 @@ from make_priors import (
 )
 from torch import nn
 
-from smplifyx import assets, rotations
+from smplifyx.core import assets, rotations
 from smplifyx.pose_priors import GaussianPrior, load_prior
 from smplifyx.pose_priors.free import FreePrior
 from smplifyx.pose_priors.mixture import MixturePrior

@@ -11,10 +11,10 @@ from mocap_data import random_poses
 
 from benchmarks import priors as benchmark
 from benchmarks.lift import Limb, View, config_of, errors, lift, limbs_of, scene, without
-from smplifyx.body.files import load_body
 from smplifyx.body.joints import JOINT_NAMES
+from smplifyx.body.loading.files import load_body
 from smplifyx.config import load_preset
-from smplifyx.evaluation.generate import GeneratedPeople, GenerateOptions, generate_people
+from smplifyx.data.synthetic import GeneratedPeople, GenerateOptions, generate_people
 from smplifyx.keypoints.names import POINT_NAMES
 from smplifyx.pose_priors import load_prior
 

@@ -9,16 +9,16 @@ import torch
 from cases import DOUBLE, camera, decoder, embedded_body, noisy_keypoints, preset, random_state
 
 from smplifyx.body import skinning
-from smplifyx.body.fold import fold
-from smplifyx.chain import slopes_by_autograd
-from smplifyx.collision.carried import ball_model
 from smplifyx.config import Block, Part, StageConfig, Weights
-from smplifyx.fit import decoder_of
-from smplifyx.observation import observe, stage_points
+from smplifyx.evidence.keypoints2d import observe, stage_points
+from smplifyx.features.fold import fold
+from smplifyx.features.spheres import ball_model
+from smplifyx.fitting.fit import decoder_of
 from smplifyx.pose_priors import load_prior
 from smplifyx.pose_priors.contract import Piecewise
-from smplifyx.problem import Problem, WeightedTerm
-from smplifyx.term_table import stage_terms
+from smplifyx.problem.jacobian import slopes_by_autograd
+from smplifyx.problem.problem import Problem, WeightedTerm
+from smplifyx.problem.stage_terms import stage_terms
 from smplifyx.terms.regularisers import Limits
 from smplifyx.terms.scene import Rows, Slopes
 

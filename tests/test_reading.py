@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from smplifyx.keypoints import names, read_frames
-from smplifyx.keypoints.images import read_image, upright_size
-from smplifyx.keypoints.people import KeypointError, SizeSource
-from smplifyx.keypoints.reading import count_files, prefetch
-from smplifyx.keypoints.selection import Selection, confident_body_points, select
+from smplifyx.keypoints import names
+from smplifyx.readers import read_frames
+from smplifyx.readers.folder import count_files, prefetch
+from smplifyx.readers.frames import KeypointError, SizeSource
+from smplifyx.readers.images import read_image, upright_size
+from smplifyx.readers.selection import Selection, confident_body_points, select
 
 SHARED = Path(__file__).resolve().parents[1] / "../shared/data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared photos are not in ../shared/data")

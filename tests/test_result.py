@@ -12,16 +12,16 @@ import torch
 from cases import camera, decoder, embedded_body, noisy_keypoints, random_state
 
 from smplifyx.body import skinning
-from smplifyx.measure import (
+from smplifyx.core.npz import ResultFileError, replacing
+from smplifyx.fitting.quality import (
     box_diagonal,
     confident_body_points,
     reprojection_percent,
     reprojection_px,
     status_of,
 )
-from smplifyx.result import FitResult, FitStatus, Origin, Penetration, Provenance
-from smplifyx.result_file import ResultFileError, replacing
-from smplifyx.shape_evidence import ShapeEvidence
+from smplifyx.fitting.result import FitResult, FitStatus, Origin, Penetration, Provenance
+from smplifyx.fitting.uncertainty import ShapeEvidence
 
 FIELDS = {  # of the file, with their shapes
     "global_orient": (3,), "body_pose": (21, 3), "left_hand_pose": (15, 3), "right_hand_pose": (15, 3),

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from mocap_data import MOCAP, clips, needs_mocap, random_poses, rest_joints
 
-from smplifyx.evaluation.mocap import HELD_OUT, heldout_poses, plausible, thin
-from smplifyx.evaluation.retarget import BODY_JOINTS, LimbRest, Poses, concatenate, mirror, pose_joints, retarget
-from smplifyx.evaluation.retarget_check import COUNTERPARTS, figure_skeleton, joint_errors
+from smplifyx.data.mocap import HELD_OUT, heldout_poses, plausible, thin
+from smplifyx.data.retarget import BODY_JOINTS, LimbRest, Poses, concatenate, mirror, pose_joints, retarget
+from smplifyx.data.retarget_check import COUNTERPARTS, figure_skeleton, joint_errors
 
 # Centimetres, mean over frames, on the figure's own bones. The head differs because neck and head share its rotation.
 LIMITS_FIGURE = dict.fromkeys(COUNTERPARTS, 0.1) | {"head": 3.0}

@@ -15,15 +15,15 @@ from job_tools import Counting, end_state, person, quick_fit, run_quick, table, 
 
 from smplifyx.body.model import Gender
 from smplifyx.camera import Camera
+from smplifyx.fitting.result import FitResult, Origin
+from smplifyx.jobs.batches import Item, Todo, chunks
+from smplifyx.jobs.job import JobConfig
+from smplifyx.jobs.runner import run_job
+from smplifyx.jobs.store import StemTable, Store, StoreError, safe_stem
+from smplifyx.jobs.summary import Row, RowStatus, read_summary
 from smplifyx.keypoints import Keypoints
-from smplifyx.result import FitResult, Origin
-from smplifyx.scale import batch_size
-from smplifyx.scale.batch_size import LARGEST, auto_batch_size, auto_processes, free_bytes, pick_device
-from smplifyx.scale.batches import Item, Todo, chunks
-from smplifyx.scale.job import JobConfig
-from smplifyx.scale.runner import run_job
-from smplifyx.scale.store import StemTable, Store, StoreError, safe_stem
-from smplifyx.scale.summary import Row, RowStatus, read_summary
+from smplifyx.parallel import resources
+from smplifyx.parallel.resources import LARGEST, auto_batch_size, auto_processes, free_bytes, pick_device
 
 ROOT = Path(__file__).parent.parent
 
@@ -244,8 +244,8 @@ def test_a_container_has_its_share_of_the_memory(
 ) -> None:
     for name, text in (("max", limit), ("current", 3 * 2**29), ("stat", f"anon 7\nfile {2**29}")):
         (tmp_path / f"memory.{name}").write_text(f"{text}\n")
-    monkeypatch.setattr(batch_size, "_available", lambda: 2**40)
-    monkeypatch.setattr(batch_size, "CONTROL_GROUP", tmp_path)
+    monkeypatch.setattr(resources, "_available", lambda: 2**40)
+    monkeypatch.setattr(resources, "CONTROL_GROUP", tmp_path)
     assert free_bytes(torch.device("cpu")) == (2**40 if free is None else free)
     assert (auto_batch_size(torch.device("cpu")), auto_processes()) >= (1, 1)
 

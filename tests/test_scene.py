@@ -10,24 +10,24 @@ import torch
 from cases import DOUBLE, camera, embedded_body, noisy_keypoints, preset, random_state
 
 from smplifyx.body import skinning
-from smplifyx.body.files import load_body
 from smplifyx.body.joints import JOINT_INDEX
+from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import Age, BodyModel
 from smplifyx.camera import Camera
-from smplifyx.collision.carried import ball_model
-from smplifyx.collision.mesh_check import contact_between
+from smplifyx.collision.mesh.check import contact_between
 from smplifyx.config import with_free_focal
-from smplifyx.fit import decoder_of, fit, prepare
+from smplifyx.features.spheres import ball_model
+from smplifyx.fitting.fit import decoder_of, fit, prepare
+from smplifyx.fitting.neighbours import groups, overlap, pairs, same_person
+from smplifyx.fitting.quality import reprojection_px
+from smplifyx.fitting.result import FitResult
+from smplifyx.fitting.scene_fit import fit_together
+from smplifyx.fitting.schedule import final_problem
 from smplifyx.keypoints import Keypoints, names
-from smplifyx.measure import reprojection_px
-from smplifyx.neighbours import groups, overlap, pairs, same_person
-from smplifyx.problem import Problem, WeightedTerm
-from smplifyx.result import FitResult
-from smplifyx.shared_problem import SharedProblem
-from smplifyx.stages import final_problem
-from smplifyx.state import State
+from smplifyx.problem.problem import Problem, WeightedTerm
+from smplifyx.problem.shared_problem import SharedProblem
+from smplifyx.problem.variables import State
 from smplifyx.terms.collision import Collision
-from smplifyx.together import fit_together
 
 FLOAT = torch.float32
 Places = tuple[tuple[float, float, float], ...]

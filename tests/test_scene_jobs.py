@@ -13,15 +13,15 @@ from test_scene import APART, TWO, alone, body_of, same
 
 from smplifyx.body.model import Gender
 from smplifyx.camera import Camera
-from smplifyx.collision.mesh_check import contact_between
+from smplifyx.collision.mesh.check import contact_between
 from smplifyx.config import FitConfig
+from smplifyx.fitting.result import FitResult, FitStatus, Origin
+from smplifyx.fitting.scene_fit import fit_together
+from smplifyx.jobs import scenes
+from smplifyx.jobs.batches import Item, Todo, chunks
+from smplifyx.jobs.job import JobConfig, preset_of
+from smplifyx.jobs.runner import Outcome, run_job
 from smplifyx.keypoints import Keypoints, names
-from smplifyx.result import FitResult, FitStatus, Origin
-from smplifyx.scale import scenes
-from smplifyx.scale.batches import Item, Todo, chunks
-from smplifyx.scale.job import JobConfig, preset_of
-from smplifyx.scale.runner import Outcome, run_job
-from smplifyx.together import fit_together
 
 PARTS = {
     "pose": names.BODY, "hand_left": names.LEFT_HAND, "hand_right": names.RIGHT_HAND, "face": names.FACE,

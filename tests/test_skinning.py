@@ -13,13 +13,13 @@ import torch
 from make_bodies import body_arrays, hand_arrays, write
 from scipy.spatial import ConvexHull
 
-from smplifyx import assets, rotations
 from smplifyx.body import skinning
-from smplifyx.body.files import load_body
 from smplifyx.body.joints import BodyKind, joint_names
+from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
 from smplifyx.body.skinning import ContourView
+from smplifyx.core import assets, rotations
 from smplifyx.keypoints.names import CONTOUR, FACE, POINT_INDEX
 
 TOLERANCE = 1e-5  # metres

@@ -15,8 +15,8 @@ from mocap_data import random_poses
 from benchmarks import baseline, speed
 from benchmarks.judge import common_energy
 from smplifyx.config import FitConfig, Part
-from smplifyx.evaluation.generate import GeneratedPeople, generate_people
-from smplifyx.fit import fit
+from smplifyx.data.synthetic import GeneratedPeople, generate_people
+from smplifyx.fitting.fit import fit
 
 FLOAT = torch.float32
 

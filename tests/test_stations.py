@@ -11,16 +11,16 @@ from cases import camera, decoder, embedded_body, noisy_keypoints, preset, rando
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from smplifyx import stages
 from smplifyx.body import skinning
 from smplifyx.config import FitConfig, with_prior
-from smplifyx.fit import prepare
-from smplifyx.hypotheses import first_guess
+from smplifyx.fitting import schedule
+from smplifyx.fitting.batch import People
+from smplifyx.fitting.fit import prepare
+from smplifyx.fitting.schedule import run_stages
+from smplifyx.fitting.stage_runner import Problems, Station
+from smplifyx.fitting.starts import first_guess
 from smplifyx.keypoints import Keypoints
-from smplifyx.people import People
 from smplifyx.solvers import LevenbergMarquardt, rows
-from smplifyx.stages import run_stages
-from smplifyx.stations import Problems, Station
 
 SINGLE = torch.float32
 COUNT = 10
@@ -48,13 +48,13 @@ def test_people_left_behind_change_nobody_to_the_last_bit(name: str, monkeypatch
     together = run_stages(people(config))
     sizes, run = [], Station.run
 
-    def watched(self: Station, race: stages.Race, leave: int) -> stages.Race:
+    def watched(self: Station, race: schedule.Race, leave: int) -> schedule.Race:
         through = run(self, race, leave)
         sizes.append((len(race.person), len(through.person)))
         return through
 
-    monkeypatch.setattr(stages, "COHORT", 4)
-    monkeypatch.setattr(stages, "LEAVE", 3)
+    monkeypatch.setattr(schedule, "COHORT", 4)
+    monkeypatch.setattr(schedule, "LEAVE", 3)
     monkeypatch.setattr(rows, "SLOT", 16)
     monkeypatch.setattr(Station, "run", watched)
     by_cohorts = run_stages(people(config))

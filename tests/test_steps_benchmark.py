@@ -13,9 +13,9 @@ from solver_problems import CASES
 
 from benchmarks import steps, variants
 from smplifyx.config import StageConfig
-from smplifyx.evaluation.generate import GeneratedPeople, generate_people
-from smplifyx.fit import fit, prepare
-from smplifyx.people import People
+from smplifyx.data.synthetic import GeneratedPeople, generate_people
+from smplifyx.fitting.batch import People
+from smplifyx.fitting.fit import fit, prepare
 from smplifyx.terms.reprojection import Curvature
 
 FLOAT = torch.float32

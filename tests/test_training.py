@@ -12,8 +12,8 @@ import torch
 import yaml
 from make_recordings import write_bvh_folder
 
-from smplifyx import assets, rotations
 from smplifyx.cli import main
+from smplifyx.core import assets, rotations
 from smplifyx.pose_priors.limits import body_limits
 from smplifyx.training.card import Origin
 from smplifyx.training.contract import PoseSet, Schedule

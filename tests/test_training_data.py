@@ -9,8 +9,8 @@ import pytest
 import torch
 from make_recordings import swinging, write_amass, write_bvh_folder
 
-from smplifyx import rotations
 from smplifyx.body.joints import sideless
+from smplifyx.core import rotations
 from smplifyx.pose_priors.limits import body_limits
 from smplifyx.training.classes import TURNS, PoseClass, classify, kept_turns
 from smplifyx.training.contract import PoseSet
@@ -99,7 +99,7 @@ def test_balance(recordings: Path) -> None:
 
 
 def test_joint_positions_follow_the_retargeting() -> None:
-    from smplifyx.evaluation.retarget import Poses, pose_joints
+    from smplifyx.data.retarget import Poses, pose_joints
 
     angles = swinging(5)[:, 1:]
     wanted = pose_joints(Poses(np.zeros((5, 3)), angles), resting_joints())

@@ -11,7 +11,7 @@ import torch
 import trimesh
 from scipy.optimize import linprog
 
-from smplifyx.collision.triangles import distance, exits, intersect
+from smplifyx.collision.mesh.triangles import distance, exits, intersect
 
 PAIRS = 1500
 

@@ -12,10 +12,10 @@ import pytest
 import scipy.sparse
 from make_bodies import Evil, as_objects, body_arrays, write
 
-from smplifyx.body import unpickle
-from smplifyx.body.files import load_body
 from smplifyx.body.joints import BodyKind
-from smplifyx.body.raw import BodyFileError
+from smplifyx.body.loading import unpickle
+from smplifyx.body.loading.files import load_body
+from smplifyx.body.loading.raw import BodyFileError
 
 PYTHON_2_ARRAY = (
     b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(I1\nI2\ntcnumpy\ndtype\n"

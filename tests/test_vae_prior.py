@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from smplifyx import rotations
+from smplifyx.core import rotations
 from smplifyx.pose_priors import PosePrior, sixd
 from smplifyx.pose_priors.vae import Affine, VaePrior
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from smplifyx.body.files import load_body
-from smplifyx.evaluation.generate import GeneratedPeople, generate_people
-from smplifyx.evaluation.mocap import heldout_poses
+from smplifyx.body.loading.files import load_body
+from smplifyx.data.mocap import heldout_poses
+from smplifyx.data.synthetic import GeneratedPeople, generate_people
 from smplifyx.keypoints import names
 
 PARTS = {

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # a recipe runs from a source checkout, installed or not
 
-from smplifyx.evaluation.mocap import HELD_OUT, plausible, subject_poses, thin  # noqa: E402
-from smplifyx.evaluation.retarget import BODY_JOINTS, Poses, concatenate, mirror  # noqa: E402
+from smplifyx.data.mocap import HELD_OUT, plausible, subject_poses, thin  # noqa: E402
+from smplifyx.data.retarget import BODY_JOINTS, Poses, concatenate, mirror  # noqa: E402
 from smplifyx.training.floors import DEFAULT_FLOOR, FLOORS, floor_of  # noqa: E402
 
 JOINTS = BODY_JOINTS[1:]

@@ -20,8 +20,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # a recipe runs from a source checkout, installed or not
 
-from smplifyx.evaluation.mocap import HELD_OUT, plausible, subject_poses  # noqa: E402
-from smplifyx.evaluation.retarget import BODY_JOINTS, Poses, concatenate, mirror  # noqa: E402
+from smplifyx.data.mocap import HELD_OUT, plausible, subject_poses  # noqa: E402
+from smplifyx.data.retarget import BODY_JOINTS, Poses, concatenate, mirror  # noqa: E402
 from smplifyx.pose_priors.limits import JointLimits, body_limits  # noqa: E402
 
 

@@ -12,7 +12,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # a recipe runs from a source checkout, installed or not
 
-from smplifyx.evaluation.mocap import HELD_OUT  # noqa: E402
+from smplifyx.data.mocap import HELD_OUT  # noqa: E402
 from smplifyx.training.card import Origin  # noqa: E402
 from smplifyx.training.kinds import plan  # noqa: E402
 from smplifyx.training.options import Kind  # noqa: E402

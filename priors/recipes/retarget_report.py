@@ -24,16 +24,16 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # a recipe runs from a source checkout, installed or not
 
-from smplifyx import rotations  # noqa: E402
 from smplifyx.body import skinning  # noqa: E402
-from smplifyx.body.files import load_body  # noqa: E402
+from smplifyx.body.loading.files import load_body  # noqa: E402
 from smplifyx.body.model import BodyModel  # noqa: E402
 from smplifyx.body.params import BodyParams  # noqa: E402
 from smplifyx.camera import Camera  # noqa: E402
-from smplifyx.evaluation.bvh import Clip, iter_clips  # noqa: E402
-from smplifyx.evaluation.mocap import ARCHIVE, HELD_OUT, plausible  # noqa: E402
-from smplifyx.evaluation.retarget import LimbRest, Poses, concatenate, pose_joints, retarget  # noqa: E402
-from smplifyx.evaluation.retarget_check import COUNTERPARTS, figure_skeleton, joint_errors  # noqa: E402
+from smplifyx.core import rotations  # noqa: E402
+from smplifyx.data.bvh import Clip, iter_clips  # noqa: E402
+from smplifyx.data.mocap import ARCHIVE, HELD_OUT, plausible  # noqa: E402
+from smplifyx.data.retarget import LimbRest, Poses, concatenate, pose_joints, retarget  # noqa: E402
+from smplifyx.data.retarget_check import COUNTERPARTS, figure_skeleton, joint_errors  # noqa: E402
 from smplifyx.viz import PALETTE, Person, overlay  # noqa: E402
 
 MM = 10.0  # per unit of the figure: a head at 1.45 over the toes makes its unit a centimetre

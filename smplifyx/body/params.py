@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..bundle import Bundle
+from ..core.bundle import Bundle
 
 _JOINTS_IN_ORDER = (
     ("global_orient", 1), ("body_pose", 21), ("jaw_pose", 1), ("leye_pose", 1), ("reye_pose", 1),

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .. import rotations
+from ..core import rotations
 from ..keypoints import names
 from .joints import JOINT_INDEX, levels, pose_index
 from .model import Age, BodyModel, PointTable

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..batching import shared_matmul
+from ..core.invariant_linalg import shared_matmul
 from .model import Age, BodyModel
 
 _REACH = 3.0  # the highest and lowest vertices are looked for so far along each shape direction

@@ -1,1 +1,1 @@
-"""Motion capture, generated people with known truth, and error measures."""
+"""Errors of fitted bodies against known truth."""

@@ -19,7 +19,7 @@ from ..body import skinning
 from ..body.joints import JOINT_INDEX
 from ..body.model import BodyModel
 from ..body.params import BodyParams
-from ..bundle import Bundle
+from ..core.bundle import Bundle
 from ..keypoints import names
 
 BODY_JOINTS = 22

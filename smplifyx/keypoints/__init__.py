@@ -1,6 +1,5 @@
-"""2D keypoints: one canonical 137-point type, layouts as tables, tolerant readers."""
+"""2D keypoints: one canonical 137-point type, its names, and detectors' layouts as tables."""
 
-from .reading import read_frames
 from .types import Keypoints
 
-__all__ = ["Keypoints", "read_frames"]
+__all__ = ["Keypoints"]

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ..bundle import Bundle
+from ..core.bundle import Bundle
 from . import names
 
 

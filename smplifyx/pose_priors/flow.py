@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .. import rotations
-from ..batching import gram, shared_matmul
+from ..core import rotations
+from ..core.invariant_linalg import gram, shared_matmul
 from .arrays import read_npz
 from .spline import Splines
 from .vae import Affine

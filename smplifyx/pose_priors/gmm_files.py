@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..body import unpickle
+from ..body.loading import unpickle
 from .arrays import check_all, one_line
 from .mixture import ANGLES, MixturePrior
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from .. import assets
 from ..body.model import HandSpace
+from ..core import assets
 from .arrays import read_npz
 
 SMALLEST_SD = 1e-3  # radians

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from .. import rotations
+from ..core import rotations
 
 
 class JointAngles:

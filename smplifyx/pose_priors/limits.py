@@ -12,8 +12,8 @@ import yaml
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .. import assets
 from ..body.joints import BODY_POSE_JOINTS, JOINT_NAMES
+from ..core import assets
 
 AXES = "xyz"
 HAND_POSE_JOINTS = JOINT_NAMES[25:]  # those of `left_hand_pose`, then those of `right_hand_pose`

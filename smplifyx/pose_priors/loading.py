@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from .. import assets
+from ..core import assets
 from .arrays import one_line
 from .contract import PosePrior
 from .flow import FlowPrior

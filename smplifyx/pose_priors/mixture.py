@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..batching import COLUMNS, shared_matmul
+from ..core.invariant_linalg import COLUMNS, shared_matmul
 from .arrays import read_npz
 from .joint_angles import JointAngles
 

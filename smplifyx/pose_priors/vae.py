@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .. import rotations
-from ..batching import gram, shared_matmul
+from ..core import rotations
+from ..core.invariant_linalg import gram, shared_matmul
 from . import sixd
 
 JOINTS = 21

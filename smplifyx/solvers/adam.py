@@ -8,9 +8,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..bundle import Bundle
+from ..core.bundle import Bundle
 from .contract import Objective, Solution, Status
-from .rows import RowState, counts, is_finite, largest, negligible, run_rows, select, status_where
+from .rows import (
+    RowState,
+    counts,
+    is_finite,
+    largest,
+    negligible,
+    run_rows,
+    select,
+    status_where,
+)
 
 MIN_SHARE = 2.0**-20  # of the first learning rate
 

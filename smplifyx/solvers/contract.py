@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ..bundle import Bundle
+from ..core.bundle import Bundle
 
 
 class Status(IntEnum):

@@ -12,7 +12,17 @@ from torch import Tensor
 from . import line_search
 from .contract import Objective, Solution, Status
 from .line_search import Point, Rules, Search, Verdict
-from .rows import RowState, counts, dot, is_finite, largest, negligible, run_rows, select, status_where
+from .rows import (
+    RowState,
+    counts,
+    dot,
+    is_finite,
+    largest,
+    negligible,
+    run_rows,
+    select,
+    status_where,
+)
 
 
 @dataclass(frozen=True)

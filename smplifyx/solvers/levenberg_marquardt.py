@@ -10,7 +10,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .contract import Evaluation, Objective, Solution, Status, evaluate
-from .rows import RowState, counts, dot, is_finite, largest, negligible, run_rows, select, status_where
+from .rows import (
+    RowState,
+    counts,
+    dot,
+    is_finite,
+    largest,
+    negligible,
+    run_rows,
+    select,
+    status_where,
+)
 
 MIN_DAMPING = 1e-10
 MAX_DAMPING = 1e12  # a row that needs more has nowhere to go

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ..bundle import Bundle
+from ..core.bundle import Bundle
 from .rows import counts, is_finite, select
 
 

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..batching import gram
-from ..bundle import Bundle
+from ..core.bundle import Bundle
+from ..core.invariant_linalg import gram
 
 Data = Tensor | Bundle | None
 

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ..bundle import Bundle
+from ..core.bundle import Bundle
 from .contract import Objective, Solution, Status
 
 SLOT = 256  # rows side by side on a CPU: what its caches hold

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..batching import picked
+from ..core.invariant_linalg import picked
 from .scene import OnBalls, Rows, Scene, Slopes
 
 NEAREST = 1e-6  # metres: balls nearer than this have no direction to part in

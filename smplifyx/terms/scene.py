@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..bundle import Bundle
 from ..camera import Camera
+from ..core.bundle import Bundle
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .. import rotations
 from ..body.joints import JOINT_INDEX
+from ..core import rotations
 from .contract import Reconstructs
 from .skeleton import joint_positions
 

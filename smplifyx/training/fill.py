@@ -16,9 +16,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .. import rotations
 from ..body.joints import BODY_POSE_JOINTS as JOINTS
 from ..body.joints import JOINT_INDEX, sideless
+from ..core import rotations
 from ..pose_priors.limits import body_limits
 from .contract import PoseSet
 

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .. import rotations
+from ..core import rotations
 from ..pose_priors.flow import ANGLES, HALVES, LARGEST_SCALE
 from ..pose_priors.limits import body_limits
 from .contract import Description, History, Material, Schedule

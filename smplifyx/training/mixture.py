@@ -13,7 +13,7 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 from torch import Tensor
 
-from .. import rotations
+from ..core import rotations
 from .contract import Description, History, Material, PoseSet
 from .fill import JOINTS, Fill, FillSettings
 from .floors import FLOORS, floor_of

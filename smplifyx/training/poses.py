@@ -12,10 +12,10 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from ..evaluation.amass import iter_amass
-from ..evaluation.bvh import iter_clips
-from ..evaluation.mocap import by_subject, plausible, thin
-from ..evaluation.retarget import Poses, concatenate, mirror
+from ..data.amass import iter_amass
+from ..data.bvh import iter_clips
+from ..data.mocap import by_subject, plausible, thin
+from ..data.retarget import Poses, concatenate, mirror
 from .contract import PoseSet
 
 ARCHIVES = (".tar", ".xz", ".gz", ".bz2", ".tgz")

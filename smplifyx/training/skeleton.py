@@ -11,8 +11,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .. import assets
 from ..body.joints import JOINT_INDEX, BodyKind, levels, parents
+from ..core import assets
 
 PARENTS = parents(BodyKind.SMPLX)[:22]
 LEVELS = levels(PARENTS)

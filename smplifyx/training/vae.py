@@ -14,7 +14,7 @@ import yaml
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .. import rotations
+from ..core import rotations
 from ..pose_priors import sixd
 from ..pose_priors.limits import body_limits
 from .contract import Description, History, Material

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..result_file import replacing
+from ..core.npz import replacing
 from .scene import Image
 
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import jinja2
 
-from ..result_file import replacing
+from ..core.npz import replacing
 from .marks import CUT, DEEP, FULL_AT, SHALLOW
 from .shade import Colour
 

@@ -19,7 +19,7 @@ import yaml
 from priors.recipes.bodies.hands import FINGERS as SKELETON_FINGERS
 from priors.recipes.bodies.hands import flexion_axis, sample_hands
 from smplifyx.body import skinning
-from smplifyx.body.files import load_body
+from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
 from smplifyx.keypoints import names

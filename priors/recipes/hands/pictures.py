@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import torch
 
-from smplifyx import rotations
 from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_INDEX
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
+from smplifyx.core import rotations
 from smplifyx.viz.images import write_image
 from smplifyx.viz.render import Renderer
 from smplifyx.viz.scene import Person, composite, draw_people

@@ -1,0 +1,1 @@
+"""From body model files to a `BodyModel`, without running anything that a file holds."""

@@ -1,0 +1,114 @@
+"""Turns the checked arrays of a file into a BodyModel, telling SMPL-X, SMPL-H and SMPL apart by their joints."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..joints import BodyKind, joint_names, parents
+from ..model import BodyModel, Gender
+from .hand_space import hand_space
+from .point_table import point_table
+from .raw import RawBody
+
+Limits = tuple[int | None, int | None]  # how many shape and expression components to keep; None: all
+
+_KINDS = MappingProxyType({len(joint_names(kind)): kind for kind in BodyKind})
+_STRANGERS = MappingProxyType({16: "a MANO hand", 5: "a FLAME head", 35: "a SMAL animal", 33: "a SMAL animal"})
+# SMPL-X keeps shape and expression side by side in one array: columns -> (shape, expression).
+_SMPLX_COLUMNS = MappingProxyType({20: (10, 10), 400: (300, 100)})
+_HEIGHTS = (0.3, 3.0)  # metres, of anything that is a person
+
+
+def assemble(raw: RawBody, gender: Gender, limits: Limits, dtype: torch.dtype) -> BodyModel:
+    """The body model in a file; raises BodyFileError for the first array that is missing, misshapen or impossible."""
+    kind = _kind(raw)
+    joints = len(joint_names(kind))
+    template = _template(raw)
+    count = len(template)
+    faces = raw.indices("f", (None, 3), count)
+    directions = raw.array("shapedirs", (count, 3, None))
+    (shape_start, shape_stop), (face_start, face_stop) = _columns(raw, kind, directions.shape[2], limits)
+    has_fingers = kind is not BodyKind.SMPL
+    return BodyModel(
+        name=_name(raw),
+        sha256=raw.sha256,
+        kind=kind,
+        gender=gender,
+        v_template=_tensor(template, dtype),
+        shapedirs=_tensor(directions[..., shape_start:shape_stop], dtype),
+        expressiondirs=_tensor(directions[..., face_start:face_stop], dtype),
+        posedirs=_tensor(raw.array("posedirs", (count, 3, 9 * (joints - 1))), dtype),
+        J_regressor=_tensor(_sums_to_one(raw, "J_regressor", (joints, count)), dtype),
+        weights=_tensor(_sums_to_one(raw, "weights", (count, joints)), dtype),
+        parents=_parents(raw, kind),
+        faces=torch.as_tensor(faces),
+        left_hand=hand_space(raw, "l", dtype) if has_fingers else None,
+        right_hand=hand_space(raw, "r", dtype) if has_fingers else None,
+        points=point_table(raw, kind, faces, dtype),
+    )
+
+
+def _kind(raw: RawBody) -> BodyKind:
+    joints = raw.array("weights", (None, None)).shape[1]
+    if joints not in _KINDS:
+        expected = ", ".join(f"{n} ({kind.name})" for n, kind in sorted(_KINDS.items(), reverse=True))
+        raise raw.fault("weights", f"{joints} joints ({_STRANGERS.get(joints, 'no known body')})", expected)
+    return _KINDS[joints]
+
+
+def _template(raw: RawBody) -> np.ndarray:
+    template = raw.array("v_template", (None, 3))
+    height = float(np.ptp(template[:, 1])) if len(template) else 0.0
+    if not _HEIGHTS[0] <= height <= _HEIGHTS[1]:
+        raise raw.fault("v_template", f"a body {height:.3g} high along y", "metres, y up: {} to {}".format(*_HEIGHTS))
+    return template
+
+
+def _columns(raw: RawBody, kind: BodyKind, columns: int, limits: Limits) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The columns of shapedirs that are shape and expression, as (start, stop) each."""
+    if kind is not BodyKind.SMPLX or columns <= 10:
+        shapes, expressions = columns, 0
+    elif columns in _SMPLX_COLUMNS:
+        shapes, expressions = _SMPLX_COLUMNS[columns]
+    else:
+        raise raw.fault("shapedirs", f"{columns} columns", "20 (10 shape + 10 expression) or 400 (300 + 100)")
+    kept = [n if limit is None else min(n, limit) for n, limit in zip((shapes, expressions), limits, strict=True)]
+    return (0, kept[0]), (shapes, shapes + kept[1])
+
+
+def _parents(raw: RawBody, kind: BodyKind) -> tuple[int, ...]:
+    """The skeleton, which must be the published one: joints are found by their place in it."""
+    expected = parents(kind)
+    table = raw.array("kintree_table", (2, len(expected))).astype(np.int64)
+    found = np.where((table[0] >= 0) & (table[0] < len(expected)), table[0], -1)
+    wrong = np.flatnonzero(found[1:] != expected[1:]) + 1
+    if len(wrong):
+        joint = wrong[0]
+        name = joint_names(kind)[joint]
+        raise raw.fault("kintree_table", f"parent {found[joint]} for joint {joint} ({name})", str(expected[joint]))
+    return expected
+
+
+def _sums_to_one(raw: RawBody, key: str, shape: tuple[int, int]) -> np.ndarray:
+    value = raw.array(key, shape)
+    total = value.sum(axis=1, dtype=np.float64)
+    if np.abs(total - 1).max() > 1e-2:
+        raise raw.fault(key, f"rows that sum to {total.min():.3g}..{total.max():.3g}", "rows that sum to 1")
+    return value
+
+
+def _name(raw: RawBody) -> str:
+    """What the file calls itself, else its name; AMASS calls every file model.npz, its folders tell them apart."""
+    if raw.has("model_name"):
+        return str(raw.arrays["model_name"])
+    return f"{raw.path.parent.name}/{raw.path.stem}" if raw.path.stem == "model" else raw.path.stem
+
+
+def _tensor(array: np.ndarray, dtype: torch.dtype) -> Tensor:
+    """A copy in native byte order, which torch insists on."""
+    native = np.ascontiguousarray(array, dtype=np.float64 if dtype == torch.float64 else np.float32)
+    return torch.tensor(native, dtype=dtype)

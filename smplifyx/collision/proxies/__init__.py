@@ -1,0 +1,1 @@
+"""Spheres inside a body that the solver holds apart in place of its mesh."""

@@ -1,0 +1,1 @@
+"""Motion capture as SMPL-X poses, and synthetic people with known truth."""

@@ -1,7 +1,0 @@
-"""From results to what people look at: overlays, turned views and meshes, made beside the fits; then the report."""
-
-from .artist import Artist, Wanted
-from .drawing import Drawing, count_frames, draw_all
-from .pages import report
-
-__all__ = ["Artist", "Drawing", "Wanted", "count_frames", "draw_all", "report"]

@@ -1,1 +1,0 @@
-"""Fitted bodies for other programs."""

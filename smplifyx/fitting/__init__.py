@@ -1,0 +1,1 @@
+"""From evidence to bodies: first guess, stages, result, and how far it can be believed."""

@@ -1,0 +1,264 @@
+"""What a fit gives back for every person, and the npz file that holds one of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..body import skinning
+from ..body.model import BodyModel
+from ..body.params import BodyParams
+from ..camera import Camera
+from ..core import npz
+from ..core.bundle import Bundle
+from ..keypoints import Keypoints
+from .uncertainty import ShapeEvidence
+
+VERSIONED = ("smplifyx", "torch", "numpy")
+
+
+class FitStatus(IntEnum):
+    """What became of a person; `measure.status_of` states the thresholds."""
+
+    OK = 0
+    LOW_EVIDENCE = 1  # fitted, but with too few confident body keypoints to be believed
+    POOR = 2  # fitted, but the body does not lie on its keypoints
+    FAILED = 3  # no finite solution
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made a result: the body model, the preset and the versions of the programs. Shared by a whole batch."""
+
+    model_name: str
+    model_kind: str
+    gender: str
+    model_sha256: str
+    preset: str
+    pose_prior: str
+    age: str
+    kid_sha256: str  # of the kid template; empty for an adult's body
+    versions: Mapping[str, str] = field(default_factory=lambda: program_versions())
+
+    @classmethod
+    def of(cls, body: BodyModel, preset: str, pose_prior: str) -> Provenance:
+        """The provenance of a fit of `body` under the preset and with the pose prior of these names."""
+        age, kid = body.age.value, body.kid_sha256
+        return cls(body.name, body.kind.value, body.gender.value, body.sha256, preset, pose_prior, age, kid)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where one person came from, and how its camera was found; empty for people given from Python."""
+
+    source: str = ""  # the keypoint file
+    image: str = ""  # the image, if any
+    person: int = 0  # index in the file
+    K_source: str = "given"
+    image_size_source: str = "given"
+    seconds: float = float("nan")  # share of its batch's time
+
+
+@dataclass(frozen=True)
+class Penetration(Bundle):
+    """How far bodies pass through themselves, measured on their meshes; see `contact.contact_of`."""
+
+    depth_mm: Float[Tensor, "*batch"]  # millimetres: of the deepest vertex inside another part; 0: none is
+    triangles: Int[Tensor, "*batch"]  # how many cut a triangle of another part
+
+
+@dataclass(frozen=True)
+class FitResult(Bundle):
+    """Fitted people: leading batch axes on every tensor; `result[i]` is one person.
+
+    `points3d` and `points2d` follow the canonical 137-point order and are NaN where the model has no such point.
+    `hypothesis_energies` is in the order the hypotheses were made: `chosen` is the index of the best one, whose body
+    this is; inf or NaN means that it was not tried.
+    """
+
+    params: BodyParams
+    camera: Camera  # as fitted, if its focal length was free
+    keypoints: Keypoints  # as read
+    points3d: Float[Tensor, "*batch 137 3"]  # camera frame, metres
+    points2d: Float[Tensor, "*batch 137 2"]  # pixels
+    energies: dict[str, Float[Tensor, "*batch"]]  # by term, of the last stage
+    energy: Float[Tensor, "*batch"]
+    hypothesis_energies: Float[Tensor, "*batch hypotheses"]
+    chosen: Int[Tensor, "*batch"]
+    gap: Float[Tensor, "*batch"]  # energy of the runner-up minus that of the best; NaN where there was none
+    status: Int[Tensor, "*batch"]  # a FitStatus
+    steps: Int[Tensor, "*batch"]  # of the solver, all stages together
+    latent: Float[Tensor, "*batch latent"]  # of the body pose, in the space of the pose prior that was used
+    shape: ShapeEvidence
+    provenance: Provenance
+    origin: Origin = Origin()
+    penetration: Penetration | None = None  # None: not measured; `fit` does not, jobs do
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> FitResult:
+        """A copy with `function` applied to every tensor."""
+        return dataclasses.replace(self, **{name: _apply(getattr(self, name), function) for name in _tensor_fields()})
+
+    @classmethod
+    def stack(cls, parts: Sequence[FitResult], dim: int = 0) -> FitResult:
+        """Many results as one with a new batch axis; provenance and origin are the first's.
+
+        The penetration is kept only if all have it.
+        """
+        return _combine(parts, lambda tensors: torch.stack(tensors, dim))
+
+    @classmethod
+    def cat(cls, parts: Sequence[FitResult], dim: int = 0) -> FitResult:
+        """Many results joined along a batch axis, as by `stack`."""
+        return _combine(parts, lambda tensors: torch.cat(tensors, dim))
+
+    def vertices(self, body: BodyModel) -> Float[Tensor, "*batch vertices 3"]:
+        """The mesh in the camera's frame, metres. Raises ValueError for another model than the one fitted."""
+        made = self.provenance
+        if (body.sha256, body.kid_sha256) != (made.model_sha256, made.kid_sha256):
+            raise ValueError(
+                f"this result was fitted with {made.model_name} ({made.age}, sha256 {made.model_sha256[:12]}), "
+                f"not with {body.name} ({body.age.value}, sha256 {body.sha256[:12]})"
+            )
+        return skinning.vertices(body, self.params.to(device=body.v_template.device, dtype=body.v_template.dtype))
+
+    def save(self, path: Path | str) -> None:
+        """Writes one person (no batch axes) as an npz that needs no pickle; the file appears whole or not at all."""
+        if self.energy.dim():
+            raise ValueError(f"save writes one person: index the batch of {list(self.energy.shape)} first")
+        npz.write(Path(path), _to_arrays(self))
+
+    @classmethod
+    def load(cls, path: Path | str) -> FitResult:
+        """Reads what `save` wrote. Raises npz.ResultFileError, one line, for anything else."""
+        arrays = npz.read(Path(path), _EXPECTED)
+        try:
+            return _from_arrays(arrays)
+        except (ValueError, KeyError) as error:
+            raise npz.ResultFileError(f"{path}: not a result of smplifyx: {error}") from error
+
+
+def program_versions() -> dict[str, str]:
+    """Python's and the main packages' versions."""
+    return {"python": platform.python_version()} | {name: _version(name) for name in VERSIONED}
+
+
+@lru_cache(maxsize=16)  # asked for with every result
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
+        return "not installed"
+
+
+_POINT_ORDER = "OpenPose: body 25, left hand 21, right hand 21, face 70"
+_PARAMS = tuple(f.name for f in dataclasses.fields(BodyParams))
+_NOTES = ("model_name", "model_kind", "gender", "model_sha256", "preset", "pose_prior", "age", "kid_sha256")
+_SHAPE = MappingProxyType({
+    "stature": "stature_m", "stature_sd": "stature_sd_m", "determined": "shape_determined",
+    "known_height": "known_height_m",
+})  # fmt: skip
+_PENETRATION = MappingProxyType({"depth_mm": "penetration_mm", "triangles": "intersecting_triangles"})
+_ORIGIN = MappingProxyType({f.name: type(f.default) for f in dataclasses.fields(Origin)})
+_EXPECTED = MappingProxyType({  # shapes every result file must have; None: any length
+    "global_orient": (3,), "body_pose": (21, 3), "left_hand_pose": (15, 3), "right_hand_pose": (15, 3),
+    "jaw_pose": (3,), "leye_pose": (3,), "reye_pose": (3,), "betas": (None,), "expression": (None,), "transl": (3,),
+    "latent": (None,), "K": (3, 3), "image_size": (2,), "keypoints": (137, 3), "keypoint_trust": (137,),
+    "points3d": (137, 3), "points2d": (137, 2),
+    "energy_terms": (None,), "energies": (None,), "energy": (), "hypothesis_energies": (None,),
+    "chosen_hypothesis": (), "energy_gap": (), "status": (), "steps": (), "versions": (None,),
+} | {name: () for name in (*_NOTES, *_ORIGIN, *_SHAPE.values())})  # fmt: skip
+
+
+def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
+    tensors = {name: getattr(result.params, name) for name in _PARAMS} | {
+        "latent": result.latent, "K": result.camera.K, "image_size": result.camera.image_size,
+        "points3d": result.points3d, "points2d": result.points2d, "keypoints": result.keypoints.to_array(),
+        "keypoint_trust": result.keypoints.trust, "energy": result.energy,
+        "hypothesis_energies": result.hypothesis_energies, "chosen_hypothesis": result.chosen,
+        "energy_gap": result.gap, "steps": result.steps,
+    } | {key: getattr(result.shape, name) for name, key in _SHAPE.items()}  # fmt: skip
+    if result.penetration is not None:
+        tensors |= {key: getattr(result.penetration, name) for name, key in _PENETRATION.items()}
+    arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
+    notes = {name: getattr(result.provenance, name) for name in _NOTES} | dataclasses.asdict(result.origin)
+    arrays |= {name: np.array(value) for name, value in notes.items()}
+    return arrays | {
+        "energy_terms": np.array(list(result.energies), dtype=str),
+        "energies": np.array([float(value) for value in result.energies.values()]),
+        "status": np.array(FitStatus(int(result.status)).name.lower()),
+        "versions": np.array([f"{name}={version}" for name, version in result.provenance.versions.items()]),
+        "flat_hand_mean": np.array(True),
+        "point_order": np.array(_POINT_ORDER),
+        "units": np.array("axis-angle in radians; metres; pixels; camera frame: x right, y down, z forward"),
+    }
+
+
+def _from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
+    def tensor(name: str) -> Tensor:
+        return torch.from_numpy(np.array(arrays[name]))
+
+    versions = dict(line.split("=", 1) for line in arrays["versions"].tolist())
+    return FitResult(
+        params=BodyParams(**{name: tensor(name) for name in _PARAMS}),
+        latent=tensor("latent"),
+        camera=Camera(K=tensor("K"), image_size=tensor("image_size")),
+        keypoints=Keypoints.from_array(tensor("keypoints"), tensor("keypoint_trust")),
+        points3d=tensor("points3d"),
+        points2d=tensor("points2d"),
+        energies=dict(zip(arrays["energy_terms"].tolist(), tensor("energies"), strict=True)),
+        energy=tensor("energy"),
+        hypothesis_energies=tensor("hypothesis_energies"),
+        chosen=tensor("chosen_hypothesis"),
+        gap=tensor("energy_gap"),
+        status=torch.tensor(int(FitStatus[str(arrays["status"]).upper()])),
+        steps=tensor("steps"),
+        shape=ShapeEvidence(**{name: tensor(key) for name, key in _SHAPE.items()}),
+        provenance=Provenance(**{name: str(arrays[name]) for name in _NOTES}, versions=versions),
+        origin=Origin(**{name: kind(arrays[name].item()) for name, kind in _ORIGIN.items()}),
+        penetration=_penetration(arrays),
+    )
+
+
+def _penetration(arrays: Mapping[str, np.ndarray]) -> Penetration | None:
+    if not arrays.keys() >= set(_PENETRATION.values()):  # files of fits that were not measured have none
+        return None
+    return Penetration(**{name: torch.from_numpy(arrays[key].reshape(())) for name, key in _PENETRATION.items()})
+
+
+def _tensor_fields() -> list[str]:
+    return [f.name for f in dataclasses.fields(FitResult) if f.name not in ("provenance", "origin")]
+
+
+def _apply(value: Tensor | Bundle | dict[str, Tensor] | None, function: Callable[[Tensor], Tensor]) -> object:
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        return {name: function(tensor) for name, tensor in value.items()}
+    return value.map(function) if isinstance(value, Bundle) else function(value)
+
+
+def _combine(parts: Sequence[FitResult], join: Callable[[list[Tensor]], Tensor]) -> FitResult:
+    """Joins the tensors of many results; a Bundle joins through its leaves in the order `map` visits them."""
+    if any(part.penetration is None for part in parts):
+        parts = [part.replace(penetration=None) for part in parts]
+    columns = zip(*(_leaves(part) for part in parts), strict=True)
+    joined = iter([join(list(column)) for column in columns])
+    return parts[0].map(lambda _: next(joined))
+
+
+def _leaves(result: FitResult) -> list[Tensor]:
+    found: list[Tensor] = []
+    result.map(lambda tensor: (found.append(tensor), tensor)[1])
+    return found

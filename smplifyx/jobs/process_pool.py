@@ -1,0 +1,264 @@
+"""Fits in processes of their own, one core each: the threads of one process hinder each other."""
+
+from __future__ import annotations
+
+import logging
+import math
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..body.model import Age, Gender
+from ..camera import Camera
+from ..config import FitConfig, load_preset
+from ..core.threads import even
+from ..fitting.age_choice import fit_best_age
+from ..fitting.result import FitResult, Origin
+from ..keypoints import Keypoints
+from ..parallel.resources import auto_processes
+from ..parallel.spawning import check_begun
+from ..parallel.worker_process import Died, Mate
+from .batches import Bodies, Failure, Fitter, Todo, fit_people
+from .job import JobAge
+from .scenes import fit_scenes
+
+LOG = logging.getLogger(__name__)
+Answers = list[FitResult | Failure]
+LOADING = 15.0  # seconds that others must save to be begun: they take 5 s and more to load, and less may be ahead
+BUSY = 1.5  # cores that threads of one process keep busy with fits, however many they are
+LEAST, MOST = 32, 256  # people that a process fits at once, where there are so many: fewer cost more each, more no less
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How people are fitted, small enough to be told to another process, which loads preset and bodies itself.
+
+    model, kid_template: as for `Bodies`. fit: a function that pickles. scene: the people of an image are held apart.
+    """
+
+    config: FitConfig = field(default_factory=lambda: load_preset("smplx"))
+    model: Path | None = None
+    kid_template: Path | None = None
+    fit: Fitter = fit_best_age
+    scene: bool = False
+
+    def __call__(self, people: Sequence[Todo]) -> Answers:
+        """The answers for these people, on the CPU."""
+        return self.fitted(people, _bodies(self.model, self.kid_template))
+
+    def fitted(self, people: Sequence[Todo], bodies: Bodies) -> Answers:
+        """The answers for these people with bodies that are loaded already, on their device."""
+        answers = fit_people(people, bodies, self.config, self.fit)
+        return fit_scenes(people, answers, bodies, self.config) if self.scene else answers
+
+
+@dataclass(frozen=True)
+class Promise:
+    """Answers that are being worked out."""
+
+    parts: tuple[Future[Answers], ...]
+
+    def result(self) -> Answers:
+        """Waits for them, and raises what kept them from coming."""
+        return [answer for part in self.parts for answer in part.result()]
+
+
+class Crew:
+    """Processes that fit people, one core each; to be closed, best as a context manager.
+
+        if __name__ == "__main__":  # needed: each process imports the script that began it
+            with Crew() as crew:
+                result = crew.fit(keypoints, camera)
+
+    processes: how many, of some 700 MB each; None: as many as there are cores and memory for. here: fits in this
+    process; with it the others are begun only when so much is left to do that they pay, and fit as soon as they have
+    loaded. A process that dies, for want of memory, say, costs nobody: its people are tried again in new ones, by
+    halves down to the one who kills it. No result depends on any of this.
+    """
+
+    def __init__(
+        self, recipe: Recipe | None = None, processes: int | None = None,
+        here: Callable[[Sequence[Todo]], Answers] | None = None,
+    ) -> None:  # fmt: skip
+        check_begun()
+        count, recipe = processes or auto_processes(), recipe or Recipe()
+        self._mates, self._scene = [Mate(recipe) for _ in range(count)], recipe.scene
+        self._here, self._idle = here, queue.SimpleQueue()
+        self._gain = 1 / min(BUSY, torch.get_num_threads()) - 1 / count  # seconds per second of one core's work
+        self._threads = ThreadPoolExecutor(count + 1, thread_name_prefix="crew")
+        self._loading: list[threading.Thread] = []
+        self._joined, self._stopped = threading.Event(), False
+        self.room = 2 * count  # batches that may be unfinished: so nobody waits for the next
+        if here is None:
+            self._begin()
+        else:
+            self._idle.put(None)
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        if fault[0] is None:
+            self.close()
+        else:
+            self.stop()
+
+    def fit(
+        self, keypoints: Keypoints, camera: Camera, gender: Gender = Gender.NEUTRAL, age: Age = Age.ADULT,
+        height: Float[Tensor, " batch"] | None = None,
+    ) -> FitResult:  # fmt: skip
+        """Fits everybody of a batch; to the bit what `smplifyx.fit` finds, in the same order.
+
+        keypoints, camera and height as for `smplifyx.fit`. Raises RuntimeError where somebody cannot be fitted for an
+        error, ChildProcessError where no process can be begun, ValueError for an empty batch.
+        """
+        people = _todos(keypoints, camera, gender, age, height)
+        pieces = even(len(people), min(len(self._mates), len(people) // LEAST))
+        parts = [self.submit(people[rows]) for rows in pieces]
+        answers = [answer for part in parts for answer in part.result()]
+        for person, answer in zip(people, answers, strict=True):
+            if isinstance(answer, Failure):
+                raise RuntimeError(f"{person.stem} could not be fitted: {answer.reason}")
+        return FitResult.stack(answers).replace(origin=Origin())
+
+    def submit(self, people: Sequence[Todo], ahead: float = 0.0) -> Promise:
+        """Takes people in; no more than `room` of these should wait. ahead: how many times as much is yet to come."""
+        whole = self._scene or self._here is not None and not self._joined.is_set()  # here: side by side, in threads
+        pieces = [slice(None)] if whole else even(len(people), math.ceil(len(people) / MOST))
+        return Promise(tuple(self._threads.submit(self._fit, people[rows], ahead) for rows in pieces))
+
+    def close(self) -> None:
+        """Waits until everything is done; leaves no process behind."""
+        try:
+            self._threads.shutdown()
+        except BaseException:  # an interruption
+            self.stop()
+            raise
+        self._stopped = True
+        for mate in self._mates:
+            mate.dismiss()
+        for mate in self._mates:
+            mate.end()
+        self.stop()
+
+    def stop(self) -> None:
+        """Drops what is not done, kills the processes, waits for what this process fits."""
+        self._stopped = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for mate in self._mates:
+            mate.kill()
+        self._threads.shutdown()
+        for thread in self._loading:
+            thread.join()
+
+    def _begin(self) -> None:
+        self._loading = [threading.Thread(target=self._join, args=(mate,), name="crew loads") for mate in self._mates]
+        for thread in self._loading:
+            thread.start()
+
+    def _join(self, mate: Mate[Sequence[Todo], Answers]) -> None:
+        """Takes a process in when it has loaded; without one that cannot, where this process can do its work."""
+        try:
+            mate.begin()
+        except ChildProcessError as error:
+            if self._here is not None:
+                return None if self._stopped else LOG.warning("%s: fits go on without it", error)
+        self._joined.set()
+        return self._idle.put(mate)
+
+    def _fit(self, people: Sequence[Todo], ahead: float) -> Answers:
+        mate = self._idle.get()
+        try:
+            if self._stopped:
+                raise Died("stopped")
+            return self._fit_here(people, ahead) if mate is None else self._patiently(mate, people)
+        finally:
+            if mate is not None or not self._joined.is_set():  # this process goes on until the others are there
+                self._idle.put(mate)
+
+    def _fit_here(self, people: Sequence[Todo], ahead: float) -> Answers:
+        start = time.process_time()
+        answers = self._here(people)
+        saved = (time.process_time() - start) * ahead * self._gain
+        if saved > LOADING and not self._loading and not self._stopped:
+            LOG.info("%d processes are begun for the fits, to save about %.0f s", len(self._mates), saved)
+            self._begin()
+        return answers
+
+    def _patiently(self, mate: Mate, people: Sequence[Todo], again: bool = False) -> Answers:
+        """A death is halved down to the person who causes it, and who has then died in two processes at least."""
+        try:
+            return mate.ask(people)
+        except Died as death:
+            if self._stopped:
+                raise
+            if again and len(people) == 1:
+                LOG.warning("%s person %d: the process died: %s", people[0].stem, people[0].origin.person, death)
+                return [Failure(f"the process that fitted this person died: {death}")]
+            LOG.warning("a process died over %d people (%s): they are tried again", len(people), death)
+        halves = _halves(people, self._scene)
+        return [answer for part in halves if part for answer in self._patiently(mate, part, again=True)]
+
+
+class Alone:
+    """Fits in this process, at once, and takes people as a crew does."""
+
+    room = 0
+
+    def __init__(self, here: Callable[[Sequence[Todo]], Answers]) -> None:
+        self._here = here
+
+    def __enter__(self) -> Alone:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        """Nothing to do."""
+
+    def submit(self, people: Sequence[Todo], ahead: float = 0.0) -> Promise:
+        """Takes people in; their answers are there when this returns."""
+        future: Future[Answers] = Future()
+        future.set_result(self._here(people))
+        return Promise((future,))
+
+    def stop(self) -> None:
+        """Nothing to do."""
+
+
+def _halves(people: Sequence[Todo], scene: bool) -> tuple[Sequence[Todo], Sequence[Todo]]:
+    """Cut near the middle; between images, as far as there are several, where these are fitted as a whole."""
+    cuts = range(1, len(people))
+    between = [i for i in cuts if people[i].stem != people[i - 1].stem] if scene else []
+    middle = min(between or cuts, key=lambda i: abs(2 * i - len(people)), default=0)
+    return people[:middle], people[middle:]
+
+
+@lru_cache(maxsize=1)
+def _bodies(model: Path | None, kid_template: Path | None) -> Bodies:
+    """A process fits thousands of people with the same bodies."""
+    return Bodies(model, torch.device("cpu"), kid_template)
+
+
+def _todos(
+    keypoints: Keypoints, camera: Camera, gender: Gender, age: Age, height: Float[Tensor, " batch"] | None
+) -> list[Todo]:
+    """The rows of a batch as people of a job. Raises ValueError where batches differ or are empty."""
+    count = len(keypoints.xy)
+    if keypoints.confidence.dim() != 2 or not count or len(camera.K) != count:
+        raise ValueError(
+            f"a crew takes one camera per person: got keypoints {list(keypoints.confidence.shape)} "
+            f"and cameras {list(camera.K.shape)}"
+        )
+    heights = [math.nan] * count if height is None else height.tolist()
+    return [
+        Todo(f"row {i}", keypoints[i], camera[i], gender, replace(Origin(), person=i), JobAge(age.value), heights[i])
+        for i in range(count)
+    ]

@@ -1,0 +1,59 @@
+"""The configuration of a job as it is kept beside its results."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from ..body.loading.files import BodyFileError, find_body
+from ..body.loading.kid import kid_templates
+from ..body.model import Gender
+from ..config import FitConfig
+from ..fitting.result import program_versions
+from .job import FREE_TO_CHANGE, JobConfig, JobGender
+from .store import MADE_BY
+
+PATHS = ("keypoints", "images", "model", "cameras", "kid_template")
+CHUNK = 2**20
+
+
+def record_of(job: JobConfig, config: FitConfig) -> dict[str, object]:
+    """Versions and free options under `smplifyx`, then all that decides the results: job, preset, body models.
+
+    Raises BodyFileError where the job's body model is missing.
+    """
+    settings = job.model_dump(mode="json")
+    for name in PATHS:  # the same folder from another working directory is the same job
+        settings[name] = settings[name] and str(Path(settings[name]).resolve())
+    free = {name: settings.pop(name) for name in FREE_TO_CHANGE}
+    return {
+        MADE_BY: {"versions": program_versions(), **free},
+        "job": settings,
+        "preset": config.model_dump(mode="json"),
+        "models": {name: _sha256(path) for name, path in _models(job).items()},
+    }
+
+
+def genders_of(job: JobConfig) -> tuple[Gender, ...]:
+    """The genders a job may need."""
+    return tuple(Gender) if job.gender is JobGender.INPUT else (Gender(job.gender.value),)
+
+
+def _models(job: JobConfig) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for gender in genders_of(job):
+        try:
+            found[gender.value] = find_body(job.model, gender)
+        except BodyFileError:
+            if job.gender is not JobGender.INPUT:  # else only the people of that gender fail, each with this reason
+                raise
+    kids = [job.kid_template] if job.kid_template else [k for path in found.values() for k in kid_templates(path)]
+    return found | ({"kid": kids[0]} if kids else {})
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(CHUNK):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Work beside the caller: threads that read ahead, processes that fit or draw, and what a machine can bear."""

@@ -1,0 +1,1 @@
+"""Fitted bodies for other programs, one file per format."""
