@@ -4,7 +4,7 @@
         [--pictures DIR] [--threads 2]
 
 **Found**: `count` people who touch themselves and as many who do not (`touching.py`), as a brute force over all pairs
-of faces says (`brute.py`), and what the exact check and the balls say of them. **Fits**: people who touch themselves
+of faces says (`brute.py`), and what the exact check and the spheres say of them. **Fits**: people who touch themselves
 and hardly pass through, seen with 2 px noise at 1000 px, fitted with the term and without it (`collision_fits.py`).
 Everything is drawn by one seed; the embedded body, random shapes.
 """
@@ -35,13 +35,13 @@ from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
 from smplifyx.collision.mesh.check import self_contact
-from smplifyx.collision.proxies.spheres import balls_of, place
+from smplifyx.collision.proxies.spheres import place, spheres_of
 from smplifyx.pose_priors.hands import recorded_hands
 
 MM = 1000.0
 BINS = (0.0, 1.0, 3.0, 5.0, 10.0, 20.0, 40.0, 60.0)  # mm
-TOLD = (0.0, 1.0, 3.0)  # mm of overlap from which the balls are said to tell a touch
-TOLERANCE = 3.0  # mm that balls may push where nothing passes through
+TOLD = (0.0, 1.0, 3.0)  # mm of overlap from which the spheres are said to tell a touch
+TOLERANCE = 3.0  # mm that spheres may push where nothing passes through
 AT_ONCE = 32
 STILL = 24  # shapes that the still poses are measured on
 
@@ -55,12 +55,12 @@ class Table(Enum):
 
 @dataclass(frozen=True)
 class Said:
-    """What the exact check and the balls say of some people [n]."""
+    """What the exact check and the spheres say of some people [n]."""
 
     triangles: Tensor
     depth: Float[Tensor, " n"]  # mm
     cut: Bool[Tensor, "n f"]
-    overlap: Float[Tensor, " n"]  # mm, of the balls that overlap most, of those held apart
+    overlap: Float[Tensor, " n"]  # mm, of the spheres that overlap most, of those held apart
     pair: tuple[str, ...]  # whose those are
 
 
@@ -77,13 +77,13 @@ def said(body: BodyModel, params: BodyParams) -> Said:
 
 
 def overlap(body: BodyModel, params: BodyParams) -> tuple[Float[Tensor, " n"], tuple[str, ...]]:
-    """How deep (mm) the two balls that overlap most do, 0 where none do; and on which joints they are."""
-    balls = balls_of(body)
+    """How deep (mm) the two spheres that overlap most do, 0 where none do; and on which joints they are."""
+    spheres = spheres_of(body)
     with torch.no_grad():
-        centers, radii = place(balls, body, params)
+        centers, radii = place(spheres, body, params)
         deep = radii[:, :, None] + radii[:, None] - torch.cdist(centers.double(), centers.double()).to(radii)
-        deepest, at = torch.where(balls.apart, deep, -torch.inf).flatten(1).max(1)
-    names = [JOINT_NAMES[joint] for joint in balls.joint.tolist()]
+        deepest, at = torch.where(spheres.apart, deep, -torch.inf).flatten(1).max(1)
+    names = [JOINT_NAMES[joint] for joint in spheres.joint.tolist()]
     count = len(names)
     return MM * deepest.clamp(min=0), tuple(f"{names[i // count]} – {names[i % count]}" for i in at.tolist())
 
@@ -98,7 +98,7 @@ def found_tables(source: Source, count: int) -> str:
         + _table(by_kind(everybody, told)),
         "**Found, by true depth**\n\n" + _table(by_depth(everybody, told)),
         "**The exact check against the brute force**\n\n" + _table(against(everybody, told)),
-        f"**What the balls push where no push is due** (mm; tolerance {TOLERANCE:g})\n\n"
+        f"**What the spheres push where no push is due** (mm; tolerance {TOLERANCE:g})\n\n"
         + _table(pushes(source.body, everybody, told)),
     ])  # fmt: skip
 
@@ -117,20 +117,20 @@ def by_kind(everybody: Sample, told: Said) -> dict[str, Row]:
 
 def _found(touches: Tensor, exact: Tensor, overlap: Tensor) -> Row:
     row: dict[str, str | float] = {"touch": int(touches.sum()), "do not": int((~touches).sum())}
-    told = {"exact": exact} | {f"balls > {mm:g} mm": overlap > mm for mm in TOLD}
+    told = {"exact": exact} | {f"spheres > {mm:g} mm": overlap > mm for mm in TOLD}
     for name, says in told.items():
         row |= {f"{name}: recall": _share(touches & says, touches), f"{name}: precision": _share(touches & says, says)}
     return row
 
 
 def by_depth(everybody: Sample, told: Said) -> dict[str, Row]:
-    """Recall for each range of the true depth of those who touch, and what the balls measure there."""
+    """Recall for each range of the true depth of those who touch, and what the spheres measure there."""
     rows, depth = {}, MM * everybody.depth
     for low, high in zip(BINS[:-1], BINS[1:], strict=True):
         chosen = everybody.touches & (depth >= low) & (depth < high)
         row: dict[str, str | float] = {"people": int(chosen.sum())}
         row["exact: recall"] = _share(chosen & (told.triangles > 0), chosen)
-        row |= {f"balls > {mm:g} mm: recall": _share(chosen & (told.overlap > mm), chosen) for mm in TOLD}
+        row |= {f"spheres > {mm:g} mm: recall": _share(chosen & (told.overlap > mm), chosen) for mm in TOLD}
         row["overlap, median"] = float(told.overlap[chosen].median()) if chosen.any() else float("nan")
         row["depth, median"] = float(depth[chosen].median()) if chosen.any() else float("nan")
         rows[f"{low:g} – {high:g} mm"] = row
@@ -156,7 +156,7 @@ def against(everybody: Sample, told: Said) -> dict[str, Row]:
 
 
 def pushes(body: BodyModel, everybody: Sample, told: Said) -> dict[str, Row]:
-    """The overlap of balls in still poses, and in drawn ones that do not touch, by kind."""
+    """The overlap of spheres in still poses, and in drawn ones that do not touch, by kind."""
     free = ~everybody.touches
     rows = {name: _still(body, params) for name, params in still_poses(body).items()}
     groups = {

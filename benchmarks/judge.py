@@ -12,9 +12,9 @@ from smplifyx.camera import Camera
 from smplifyx.config import FitConfig, without_collision
 from smplifyx.core import rotations
 from smplifyx.evidence.keypoints2d import person_scale, seen_confidence
-from smplifyx.fitting.batch import People
+from smplifyx.fitting.batch import FitBatch
 from smplifyx.fitting.fit import decoder_of
-from smplifyx.fitting.stage_runner import Problems
+from smplifyx.fitting.stage_runner import StageProblems
 from smplifyx.fitting.starts import neutral_state
 from smplifyx.keypoints import Keypoints
 from smplifyx.problem.variables import Decoder, Hand, State
@@ -31,7 +31,7 @@ def common_energy(
         rest = skinning.points(body, decoder.params(neutral[0]))
         scale = person_scale(keypoints, seen_confidence(keypoints, config.reprojection), rest)
         state = _state(params, neutral, decoder)
-        problems = Problems(People(keypoints, camera, scale, body, decoder, config), ())
+        problems = StageProblems(FitBatch(keypoints, camera, scale, body, decoder, config), ())
         problem = problems.of(config.stages[-1], state, 1)
         return problem.energy(problem.pack(state))
 

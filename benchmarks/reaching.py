@@ -69,7 +69,7 @@ class Reach:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class FitRecipe:
     """Where a pose starts, in degrees, and what goes where."""
 
     start: Degrees
@@ -132,37 +132,37 @@ def _two(*reaches: Reach) -> tuple[Reach, ...]:
     return tuple(one for reach in reaches for one in (reach, reach.mirrored()))
 
 
-RECIPES: Mapping[Kind, tuple[Recipe, ...]] = MappingProxyType({
+RECIPES: Mapping[Kind, tuple[FitRecipe, ...]] = MappingProxyType({
     Kind.CROSSED_ARMS: (
-        Recipe(RAISED, _two(Reach(PALM, UPPER_ARM))),
-        Recipe(RAISED, (Reach(PALM, UPPER_ARM), Reach(FOREARM.mirrored(), BELLY))),
-        Recipe(RAISED, (Reach(FOREARM.mirrored(), BEHIND_FOREARM), Reach(PALM, UPPER_ARM))),
+        FitRecipe(RAISED, _two(Reach(PALM, UPPER_ARM))),
+        FitRecipe(RAISED, (Reach(PALM, UPPER_ARM), Reach(FOREARM.mirrored(), BELLY))),
+        FitRecipe(RAISED, (Reach(FOREARM.mirrored(), BEHIND_FOREARM), Reach(PALM, UPPER_ARM))),
     ),
     Kind.HANDS_ON_HIPS: (
-        Recipe(AKIMBO, _two(Reach(PALM, HIP))), Recipe(AKIMBO, _two(Reach(PALM, WAIST))),
-        Recipe({**STANDING, **_left(AKIMBO)}, (Reach(PALM, WAIST),)),
+        FitRecipe(AKIMBO, _two(Reach(PALM, HIP))), FitRecipe(AKIMBO, _two(Reach(PALM, WAIST))),
+        FitRecipe({**STANDING, **_left(AKIMBO)}, (Reach(PALM, WAIST),)),
     ),
     Kind.HAND_TO_FACE: tuple(
-        Recipe({**STANDING, **{"left_shoulder": (0, -45, -35), "left_elbow": (0, -125, 0)}}, (reach,))
+        FitRecipe({**STANDING, **{"left_shoulder": (0, -45, -35), "left_elbow": (0, -125, 0)}}, (reach,))
         for reach in (Reach(PALM, CHEEK), Reach(TIP, CHIN, aligned=False), Reach(PALM, TEMPLE), Reach(PALM, NAPE))
     ),
     Kind.HAND_ON_BODY: (
-        Recipe({**STANDING, **_left(RAISED)}, (Reach(PALM, CHEST),)),
-        Recipe({**STANDING, **_left(RAISED)}, (Reach(PALM, SHOULDER),)), Recipe(RAISED, (Reach(PALM, BELLY),)),
-        Recipe({**STANDING, **{"left_shoulder": (40, 30, -70), "left_elbow": (0, -80, 0)}}, (Reach(PALM, BACK),)),
-        Recipe(SITTING, _two(Reach(PALM, LAP))), Recipe(SITTING, (Reach(PALM, KNEE),)),
-        Recipe(STANDING, (Reach(PALM, BUTTOCK),)), Recipe(CROUCHING, (Reach(FOREARM, KNEE),)),
+        FitRecipe({**STANDING, **_left(RAISED)}, (Reach(PALM, CHEST),)),
+        FitRecipe({**STANDING, **_left(RAISED)}, (Reach(PALM, SHOULDER),)), FitRecipe(RAISED, (Reach(PALM, BELLY),)),
+        FitRecipe({**STANDING, **{"left_shoulder": (40, 30, -70), "left_elbow": (0, -80, 0)}}, (Reach(PALM, BACK),)),
+        FitRecipe(SITTING, _two(Reach(PALM, LAP))), FitRecipe(SITTING, (Reach(PALM, KNEE),)),
+        FitRecipe(STANDING, (Reach(PALM, BUTTOCK),)), FitRecipe(CROUCHING, (Reach(FOREARM, KNEE),)),
     ),
     Kind.CLASPED_HANDS: (
-        Recipe(BENT, (Reach(PALM, PALM.mirrored()),)), Recipe(SITTING, (Reach(PALM, PALM.mirrored()),)),
-        Recipe(BENT, (Reach(PALM, replace(PALM.mirrored(), toward=(-0.2, 1, 0))),)),
+        FitRecipe(BENT, (Reach(PALM, PALM.mirrored()),)), FitRecipe(SITTING, (Reach(PALM, PALM.mirrored()),)),
+        FitRecipe(BENT, (Reach(PALM, replace(PALM.mirrored(), toward=(-0.2, 1, 0))),)),
     ),
-    Kind.ARMS_HANGING: (Recipe(STANDING, _two(Reach(PALM, THIGH))), Recipe(STANDING, _two(Reach(FOREARM, HIP)))),
+    Kind.ARMS_HANGING: (FitRecipe(STANDING, _two(Reach(PALM, THIGH))), FitRecipe(STANDING, _two(Reach(FOREARM, HIP)))),
     Kind.FOLDED_LEGS: (
-        Recipe(SITTING, (Reach(ANKLE, LAP.mirrored(), aligned=False),)),
-        Recipe(SITTING, (Reach(CALF, KNEE.mirrored()),)), Recipe(STANDING, (Reach(CALF, SHIN.mirrored()),)),
-        Recipe(SITTING, (Reach(INNER_KNEE, INNER_KNEE.mirrored()),)),
-        Recipe(CROUCHING, (Reach(HEEL, BUTTOCK, aligned=False),)),
+        FitRecipe(SITTING, (Reach(ANKLE, LAP.mirrored(), aligned=False),)),
+        FitRecipe(SITTING, (Reach(CALF, KNEE.mirrored()),)), FitRecipe(STANDING, (Reach(CALF, SHIN.mirrored()),)),
+        FitRecipe(SITTING, (Reach(INNER_KNEE, INNER_KNEE.mirrored()),)),
+        FitRecipe(CROUCHING, (Reach(HEEL, BUTTOCK, aligned=False),)),
     ),
 })  # fmt: skip
 
@@ -204,7 +204,7 @@ def _vertex(body: BodyModel, spot: Spot) -> int:
 
 
 def reach(
-    body: BodyModel, params: BodyParams, recipes: tuple[Recipe, ...], depth: Float[Tensor, " n"]
+    body: BodyModel, params: BodyParams, recipes: tuple[FitRecipe, ...], depth: Float[Tensor, " n"]
 ) -> BodyParams:  # fmt: skip
     """The people of `params` [n] turned as little as it takes to do what their recipes say.
 
@@ -243,7 +243,7 @@ class _Wanted:
     depth: Tensor  # [n, 1]
 
     @classmethod
-    def of(cls, recipes: tuple[Recipe, ...], depth: Tensor) -> _Wanted:
+    def of(cls, recipes: tuple[FitRecipe, ...], depth: Tensor) -> _Wanted:
         number, most = {spot: i for i, spot in enumerate(spots())}, max(len(recipe.reaches) for recipe in recipes)
         rows = []
         for recipe in recipes:

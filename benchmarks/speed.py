@@ -6,8 +6,8 @@
 The same generated people (embedded body, held-out mocap poses; body, hands and face; seed 0) for all. Each setup runs
 in a process of its own, so that its peak memory is its own; the first fit of a process warms it up and is not timed.
 A batch larger than `--people` holds them several times. `--processes N` fits in N processes of one thread each
-(`scale.Crew`), 0 in the threads of one. One common energy, whoever made the fit: the last stage of the preset `smplx`,
-with the camera that the fit assumed.
+(`jobs.ProcessPool`), 0 in the threads of one. One common energy, whoever made the fit: the last stage of the
+preset `smplx`, with the camera that the fit assumed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from smplifyx.data.synthetic import GeneratedPeople
 from smplifyx.evaluation.metrics import person_errors
 from smplifyx.fitting.fit import fit
 from smplifyx.fitting.result import FitResult
-from smplifyx.jobs.process_pool import Crew, Recipe
+from smplifyx.jobs.process_pool import FitRecipe, ProcessPool
 from smplifyx.keypoints import Keypoints
 from smplifyx.pose_priors.hands import recorded_hands
 
@@ -62,7 +62,7 @@ class Setup:
     threads: int
     device: str
     repeats: int
-    processes: int = 0  # of a crew; 0: this one, with its threads
+    processes: int = 0  # of a pool; 0: this one, with its threads
 
     @property
     def title(self) -> str:
@@ -103,7 +103,7 @@ def _preset(setup: Setup, keypoints: Keypoints, camera: Camera, body: BodyModel)
     batches = [slice(at, at + setup.batch) for at in range(0, setup.count, setup.batch)]
     with contextlib.ExitStack() as stack:
         if setup.processes:
-            one_batch = stack.enter_context(Crew(Recipe(config), setup.processes)).fit
+            one_batch = stack.enter_context(ProcessPool(FitRecipe(config), setup.processes)).fit
         else:
             one_batch = partial(fit, body=body, config=config)
 

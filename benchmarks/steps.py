@@ -31,10 +31,10 @@ from benchmarks.speed import machine
 from benchmarks.variants import fitted, line, table, variants
 from smplifyx.body.loading.files import load_body
 from smplifyx.config import load_preset
-from smplifyx.fitting.batch import People
+from smplifyx.fitting.batch import FitBatch
 from smplifyx.fitting.fit import fit, prepare
 from smplifyx.fitting.schedule import run_stages
-from smplifyx.fitting.stage_runner import Problems
+from smplifyx.fitting.stage_runner import StageProblems
 from smplifyx.fitting.starts import first_guess, mirrored
 from smplifyx.problem.problem import Problem, WeightedTerm
 from smplifyx.solvers import LBFGS, Adam, LevenbergMarquardt, Objective, Solution, Solver
@@ -123,7 +123,7 @@ class Reached:
         return float(self.steps.isfinite().float().mean())
 
 
-def entering(people: People, number: int) -> tuple[Problem, Tensor]:
+def entering(people: FitBatch, number: int) -> tuple[Problem, Tensor]:
     """The problem of that stage and x where the earlier ones left each person [batch].
 
     As long as every first guess is kept, person i is at the i-th of them (modulo their number), then at the best; where
@@ -139,7 +139,7 @@ def entering(people: People, number: int) -> tuple[Problem, Tensor]:
         all_kept = all(stage.keep >= valid.shape[1] for stage in earlier)
         before = dataclasses.replace(people, config=config.model_copy(update={"stages": earlier}))
         state = run_stages(before, start=start if all_kept else None).state.rebased()
-    stage, problems = config.stages[number], Problems(people, ())
+    stage, problems = config.stages[number], StageProblems(people, ())
     if stage.mirror:
         options = mirrored(problems.of(stage, state, 1), state)
         state = options[rows, rows % options.transl.shape[1]]
@@ -185,7 +185,7 @@ def _spread(solution: Solution | None, index: Tensor, count: int) -> Iterator[Te
         yield found if solution is None else found.index_copy(0, index, getattr(solution, name).float())
 
 
-def solvers_table(people: People) -> str:
+def solvers_table(people: FitBatch) -> str:
     """Markdown: every stage and method."""
     head = ["stage", "unknowns", "method"]
     for above in ABOVE:

@@ -117,7 +117,10 @@ def watch() -> dict[str, Part]:
     from smplifyx.jobs.pictures import drawing, frame_pictures
     from smplifyx.solvers import LBFGS, Adam, LevenbergMarquardt
 
-    parts, fit = {name: Part() for name in PARTS}, importlib.import_module("smplifyx.fit")  # the name is a function's
+    parts, fit = (
+        {name: Part() for name in PARTS},
+        importlib.import_module("smplifyx.fitting.fit"),
+    )  # the name is a function's
     source.Source._items = parts["reading"].timed_steps(source.Source._items)
     process_pool.fit_people = parts["fits"].timed(process_pool.fit_people)
     fit.side_by_side = parts["fits"].timed_pieces(fit.side_by_side)
@@ -133,7 +136,7 @@ def watch() -> dict[str, Part]:
         fit_and_check.side_by_side = part.timed_pieces(fit_and_check.side_by_side)
     runner._Scribe._settle = parts["saving"].timed(runner._Scribe._settle)
     drawing.Drawing.take = parts["waiting to draw"].timed(drawing.Drawing.take)
-    frame_pictures.Artist.__call__ = parts["drawing"].timed(frame_pictures.Artist.__call__)
+    frame_pictures.FramePictures.__call__ = parts["drawing"].timed(frame_pictures.FramePictures.__call__)
     return parts
 
 

@@ -5,9 +5,8 @@ python examples/01_one_photo.py
 
 from pathlib import Path
 
-from smplifyx import Camera, Keypoints, load_body, load_preset, read_frames, viz
-from smplifyx.fitting import fit
-from smplifyx.readers.folder import read_image
+from smplifyx import Camera, Keypoints, fit, load_body, load_preset, read_frames, viz
+from smplifyx.readers.images import read_image
 
 DATA = Path(__file__).parent / "data"
 
@@ -21,7 +20,7 @@ def main(out: Path = Path("out")) -> None:
     result = fit(keypoints, camera, body, load_preset("smplx"))
     print(result[0].params.betas, result[0].provenance.model_name)
 
-    person = viz.Person(viz.person_colour(0), result.vertices(body)[0], keypoints.to_array()[0], result.points2d[0])
+    person = viz.Figure(viz.person_colour(0), result.vertices(body)[0], keypoints.to_array()[0], result.points2d[0])
     picture = viz.panel(read_image(frame.image), [person], body.faces, camera[0])
     viz.write_image(out / "one_photo.jpg", picture)
 

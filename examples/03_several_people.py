@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from smplifyx import Camera, Keypoints, load_body, read_frames
+from smplifyx import Camera, Keypoints, fit, load_body, read_frames
 from smplifyx.body.params import BodyParams
 from smplifyx.evaluation.metrics import person_errors
-from smplifyx.fitting import fit
 from smplifyx.readers.intrinsics import camera_for, options_for
 
 DATA = Path(__file__).parent / "data"

@@ -7,8 +7,7 @@ Here: both feet stand at the same height, as on level ground under a level camer
 
 from pathlib import Path
 
-from smplifyx import Camera, Keypoints, load_body, read_frames
-from smplifyx.fitting import fit
+from smplifyx import Camera, Keypoints, fit, load_body, read_frames
 from smplifyx.keypoints.names import POINT_INDEX
 from smplifyx.problem.problem import WeightedTerm
 from smplifyx.terms.scene import Rows, Scene

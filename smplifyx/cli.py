@@ -161,17 +161,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(job: JobConfig) -> int:
-    from .jobs.pictures import Artist, Drawing, Wanted, report
-    from .jobs.runner import UNTAKEN, run_job
+    from .jobs.pictures import Drawing, FramePictures, Wanted, report
+    from .jobs.runner import NO_FRAMES, run_job
     from .jobs.store import Store
     from .viz import Renderer
 
     wanted = Wanted(job.overlay, job.mesh, job.report, Renderer(job.renderer.value))
     wanted.check()
-    drawing = Drawing(Artist(Store(job.out), wanted, job.model, job.kid_template)) if wanted.anything else None
+    drawing = Drawing(FramePictures(Store(job.out), wanted, job.model, job.kid_template)) if wanted.anything else None
     bar = Bar(job.quiet)
     try:
-        outcome = run_job(job, bar, frames=drawing or UNTAKEN)
+        outcome = run_job(job, bar, frames=drawing or NO_FRAMES)
     finally:
         bar.end()
     page = report(outcome.store) if job.report else None

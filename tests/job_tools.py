@@ -19,9 +19,9 @@ from smplifyx.camera import Camera
 from smplifyx.config import FitConfig
 from smplifyx.fitting.quality import status_of
 from smplifyx.fitting.result import FitResult, Provenance
-from smplifyx.fitting.uncertainty import ShapeEvidence
+from smplifyx.fitting.uncertainty import ShapeUncertainty
 from smplifyx.jobs.job import JobConfig
-from smplifyx.jobs.runner import Outcome, run_job
+from smplifyx.jobs.runner import JobOutcome, run_job
 from smplifyx.keypoints import Keypoints
 
 POISON = 666.0  # x of the nose of a person whose fit raises an error
@@ -81,7 +81,7 @@ def quick_fit(
     points2d = keypoints.xy + torch.tensor([1.0, 0.0])
     points3d = torch.cat([points2d / 100, torch.ones(count, 137, 1)], -1)
     energy = keypoints.xy.mean((1, 2))
-    shape = ShapeEvidence(energy, energy / 10, torch.ones(count), height)
+    shape = ShapeUncertainty(energy, energy / 10, torch.ones(count), height)
     result = FitResult(
         params, camera, keypoints, points3d, points2d, {"reprojection": energy}, energy, energy[:, None],
         torch.zeros(count, dtype=torch.long), torch.full((count,), torch.nan), status_of(keypoints, points2d, energy),
@@ -91,7 +91,7 @@ def quick_fit(
     return [result[row] for row in range(count)]
 
 
-def run_quick(keypoints: Path, out: Path, **options: object) -> Outcome:
+def run_quick(keypoints: Path, out: Path, **options: object) -> JobOutcome:
     """Runs a job with `quick_fit`."""
     return run_job(JobConfig(keypoints=keypoints, out=out, batch_size=2, quiet=True, **options), Counting(), quick_fit)
 

@@ -1,4 +1,4 @@
-"""Balls: inside the body, near its surface, following shape and pose; apart at rest and in natural poses."""
+"""Spheres: inside the body, near its surface, following shape and pose; apart at rest and in natural poses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from smplifyx.body.model import Age, BodyModel, Gender
 from smplifyx.body.params import BodyParams
 from smplifyx.collision.parts import parts_of
 from smplifyx.collision.proxies.sphere_pairs import PairReason, pair_reasons
-from smplifyx.collision.proxies.spheres import balls_of, place, rest_balls
+from smplifyx.collision.proxies.spheres import place, rest_spheres, spheres_of
 from smplifyx.collision.proxies.surface import neighbours, outside, sampled, sampled_points, search_tree
 from smplifyx.data.mocap import by_subject, plausible
 from smplifyx.pose_priors.hands import recorded_hands
@@ -50,11 +50,11 @@ def params_of(body: BodyModel, count: int = 1, **fields: torch.Tensor) -> BodyPa
 
 
 def overlaps(body: BodyModel, params: BodyParams) -> torch.Tensor:
-    """How deep the balls of pairs that are held apart overlap, [b, s, s], 0 where they do not."""
-    balls = balls_of(body)
-    centers, radii = place(balls, body, params)
+    """How deep the spheres of pairs that are held apart overlap, [b, s, s], 0 where they do not."""
+    spheres = spheres_of(body)
+    centers, radii = place(spheres, body, params)
     depth = radii[:, :, None] + radii[:, None] - torch.cdist(centers, centers)
-    return torch.where(balls.apart, depth.clamp_min(0.0), 0.0)
+    return torch.where(spheres.apart, depth.clamp_min(0.0), 0.0)
 
 
 @lru_cache(maxsize=8)
@@ -63,9 +63,9 @@ def outside_of(body: BodyModel) -> np.ndarray:
 
 
 def surface_gaps(body: BodyModel, params: BodyParams) -> tuple[np.ndarray, np.ndarray]:
-    """From each outside vertex to the union of the balls; how far each ball stands out of the surface; metres."""
+    """From each outside vertex to the union of the spheres; how far each sphere stands out of the surface; metres."""
     vertices, kept = skinning.vertices(body, params)[0], outside_of(body)
-    centers, radii = (value[0] for value in place(balls_of(body), body, params))
+    centers, radii = (value[0] for value in place(spheres_of(body), body, params))
     tree = search_tree(sampled_points(vertices.numpy(), body.faces.numpy(), 3e-3, kept))
     out = radii.numpy() - tree.query(centers.numpy())[0]
     return (torch.cdist(vertices[kept], centers) - radii).amin(1).numpy(), out
@@ -87,7 +87,7 @@ def winding(points: torch.Tensor, vertices: torch.Tensor, faces: torch.Tensor) -
 
 # ---- inside and near
 
-AGES = {  # betas -> how far balls stand out at most, mm; a child's balls are made half way between adult and child
+AGES = {  # betas -> how far spheres stand out at most, mm; a child's spheres are made half way between adult and child
     Age.ADULT: [(torch.zeros(1, 10, dtype=DOUBLE), 1.3)],
     Age.CHILD: [(torch.eye(11, dtype=DOUBLE)[10:] * age, most) for age, most in ((0.0, 10), (0.5, 7), (1.0, 20))],
 }
@@ -96,9 +96,9 @@ AGES = {  # betas -> how far balls stand out at most, mm; a child's balls are ma
 @pytest.mark.parametrize("name", BODIES)
 def test_balls_are_inside_and_few(name: str) -> None:
     body = body_named(name)
-    balls = balls_of(body)
-    assert 300 < len(balls.joint) <= MOST
-    assert balls.radius.min() > 2.5 * MM
+    spheres = spheres_of(body)
+    assert 300 < len(spheres.joint) <= MOST
+    assert spheres.radius.min() > 2.5 * MM
     for betas, most in AGES[body.age]:
         _, out = surface_gaps(body, params_of(body, betas=betas))
         assert out.max() < most * MM and out.mean() < 3 * MM
@@ -108,14 +108,14 @@ def test_centres_are_inside() -> None:
     body = embedded_body()
     kept = outside_of(body)
     faces = body.faces[torch.as_tensor(kept)[body.faces].all(1)]
-    centers = place(balls_of(body), body, params_of(body))[0][0]
+    centers = place(spheres_of(body), body, params_of(body))[0][0]
     number = torch.cat([winding(some, body.v_template, faces) for some in centers.split(4)])
-    in_head = torch.tensor([joint_names(body.kind)[j] in ("head", "jaw") for j in balls_of(body).joint.tolist()])
+    in_head = torch.tensor([joint_names(body.kind)[j] in ("head", "jaw") for j in spheres_of(body).joint.tolist()])
     assert ((number[~in_head] - 1).abs() < 0.1).all()
     assert (number[in_head] > 0.6).all()  # its mesh is open here: mouth and sockets of the eyes are taken away
 
 
-# parts at or below a joint -> mean and 95th percentile of the distance from the surface to the balls in mm
+# parts at or below a joint -> mean and 95th percentile of the distance from the surface to the spheres in mm
 COVERAGE = {
     "left_wrist": (1.2, 3.2), "right_wrist": (1.2, 3.2), "left_shoulder": (1.9, 4.8), "right_knee": (2.4, 6.5),
     "left_hip": (2.4, 6.0), "spine1": (None, None), "head": (10.0, 20.0), "left_ankle": (6.0, 15.0),
@@ -161,10 +161,10 @@ def test_points_alone_are_those_of_the_surface() -> None:
     assert np.array_equal(np.unique(whole, axis=0), np.unique(points, axis=0))
 
 
-@pytest.mark.parametrize("balls", [0, 3000])
-def test_neighbours_are_all_points_within(balls: int) -> None:
+@pytest.mark.parametrize("spheres", [0, 3000])
+def test_neighbours_are_all_points_within(spheres: int) -> None:
     rng = np.random.default_rng(0)
-    points, centers, radii = rng.random((400, 3)), rng.random((balls, 3)), rng.uniform(0, 0.2, balls)
+    points, centers, radii = rng.random((400, 3)), rng.random((spheres, 3)), rng.uniform(0, 0.2, spheres)
     apart = np.linalg.norm(centers[:, None] - points, axis=-1)
     expected = (apart <= radii[:, None]).nonzero()
     assert all(
@@ -183,19 +183,19 @@ def test_eyes_and_mouth_are_found_by_measurement() -> None:
     eye = part == names.index("left_eye_smplhf")
     front = body.v_template.numpy()[eye][:, 2].argmax()
     assert kept[eye][front] and not kept[eye].all()
-    assert not {names[joint] for joint in balls_of(body).joint.tolist()} & {"left_eye_smplhf", "right_eye_smplhf"}
+    assert not {names[joint] for joint in spheres_of(body).joint.tolist()} & {"left_eye_smplhf", "right_eye_smplhf"}
 
 
 def test_building_is_deterministic() -> None:
-    first, again = balls_of(embedded_body()), balls_of(load_body(None).to(dtype=DOUBLE))
+    first, again = spheres_of(embedded_body()), spheres_of(load_body(None).to(dtype=DOUBLE))
     for name in ("joint", "center", "center_dirs", "radius", "radius_dirs", "apart"):
         assert torch.equal(getattr(first, name), getattr(again, name)), name
 
 
 def test_dtype_and_cache() -> None:
     body = embedded_body(torch.float32)
-    balls = balls_of(body)
-    assert balls.center.dtype == balls.radius_dirs.dtype == torch.float32 and balls_of(body) is balls
+    spheres = spheres_of(body)
+    assert spheres.center.dtype == spheres.radius_dirs.dtype == torch.float32 and spheres_of(body) is spheres
 
 
 @pytest.mark.parametrize("kind", [BodyKind.SMPLX, BodyKind.SMPL])
@@ -203,7 +203,7 @@ def test_any_file_that_loads_has_balls(kind: BodyKind, tmp_path: Path) -> None:
     """Random triangles are no body; still nothing breaks, and nothing overlaps at rest."""
     body = load_body(write(tmp_path / "body.npz", body_arrays(kind)), dtype=DOUBLE)
     body = dataclasses.replace(body, faces=body.faces[::4])
-    assert balls_of(body).center.isfinite().all() and (balls_of(body).radius > 0).all()
+    assert spheres_of(body).center.isfinite().all() and (spheres_of(body).radius > 0).all()
     assert not overlaps(body, params_of(body)).any()
 
 
@@ -237,25 +237,25 @@ def test_balls_follow_the_shape() -> None:
 
 
 def test_linear_places_are_rigid_with_the_bones() -> None:
-    """Balls and vertices of one bone only keep their distances in any pose; global pose and transl move all alike."""
+    """Spheres and vertices of one bone only keep their distances in any pose; global pose and transl move all alike."""
     body, generator = body_named("smplh"), torch.Generator().manual_seed(1)
     pose = 0.4 * torch.randn(3, 21, 3, generator=generator, dtype=DOUBLE)
     turn, step = (torch.randn(3, 3, generator=generator, dtype=DOUBLE) for _ in range(2))
     posed = params_of(body, 3, body_pose=pose, global_orient=turn, transl=step)
     vertices = skinning.vertices(body, posed)
     at_rest = skinning.vertices(body, params_of(body))[0]
-    centers, radii = place(balls_of(body), body, posed)
-    rest = place(balls_of(body), body, params_of(body))[0][0]
+    centers, radii = place(spheres_of(body), body, posed)
+    rest = place(spheres_of(body), body, params_of(body))[0][0]
     for name in ("left_foot", "head", "left_index3", "right_elbow"):
         joint = joint_names(body.kind).index(name)
         whole = body.weights[:, joint] > 0.9999
-        mine = balls_of(body).joint == joint
+        mine = spheres_of(body).joint == joint
         assert whole.any() and mine.any()
         torch.testing.assert_close(
             torch.cdist(centers[:, mine], vertices[:, whole]),
             torch.cdist(rest[mine], at_rest[whole]).expand(3, -1, -1), atol=2e-5, rtol=0,
         )  # fmt: skip
-    assert torch.equal(radii, balls_of(body).radius.expand(3, -1))
+    assert torch.equal(radii, spheres_of(body).radius.expand(3, -1))
 
 
 @pytest.mark.parametrize("corners", [False, True], ids=["random", "corners"])
@@ -272,17 +272,17 @@ def test_nothing_overlaps_in_the_t_pose(name: str, corners: bool) -> None:
 @pytest.mark.parametrize("name", BODIES)
 def test_pairs_are_those_of_parts_and_symmetric(name: str) -> None:
     body = body_named(name)
-    balls = balls_of(body)
-    assert balls.apart.equal(balls.apart.mT) and not balls.apart.diagonal().any()
-    parts = parts_of(body).held_apart[balls.joint[:, None], balls.joint]
-    assert not (balls.apart & ~parts).any()
-    assert balls.apart.sum() > 0.9 * parts.sum()  # most of them
+    spheres = spheres_of(body)
+    assert spheres.apart.equal(spheres.apart.mT) and not spheres.apart.diagonal().any()
+    parts = parts_of(body).held_apart[spheres.joint[:, None], spheres.joint]
+    assert not (spheres.apart & ~parts).any()
+    assert spheres.apart.sum() > 0.9 * parts.sum()  # most of them
 
 
 def test_left_and_right_are_alike() -> None:
     body = embedded_body()
-    balls, names = balls_of(body), joint_names(body.kind)
-    count = torch.bincount(balls.joint, minlength=len(names))
+    spheres, names = spheres_of(body), joint_names(body.kind)
+    count = torch.bincount(spheres.joint, minlength=len(names))
     for joint, name in enumerate(names):
         assert abs(int(count[joint] - count[names.index(mirrored(name))])) <= 3, name
     share = pair_shares(body)
@@ -293,13 +293,13 @@ def test_left_and_right_are_alike() -> None:
 
 
 def pair_shares(body: BodyModel) -> torch.Tensor:
-    """Of each two parts' pairs of balls, the share that is held apart; NaN where a part has no balls."""
-    balls = balls_of(body)
-    member = torch.nn.functional.one_hot(balls.joint, len(body.parents)).to(DOUBLE)
-    return (member.T @ balls.apart.to(DOUBLE) @ member) / (member.sum(0)[:, None] * member.sum(0))
+    """Of each two parts' pairs of spheres, the share that is held apart; NaN where a part has no spheres."""
+    spheres = spheres_of(body)
+    member = torch.nn.functional.one_hot(spheres.joint, len(body.parents)).to(DOUBLE)
+    return (member.T @ spheres.apart.to(DOUBLE) @ member) / (member.sum(0)[:, None] * member.sum(0))
 
 
-# pairs of parts -> at least so large a share of their balls is held apart
+# pairs of parts -> at least so large a share of their spheres is held apart
 COVERED = {
     ("left_hip", "right_hip"): 0.8, ("left_hip", "spine1"): 0.5, ("left_knee", "pelvis"): 0.9,
     ("left_wrist", "pelvis"): 1.0, ("left_wrist", "head"): 1.0, ("left_elbow", "spine2"): 1.0,
@@ -316,7 +316,7 @@ def test_what_can_collide_is_covered(pair: tuple[str, str]) -> None:
 
 
 def test_every_reason_takes_some_pairs_and_parts_most() -> None:
-    reasons = pair_reasons(embedded_body(), rest_balls(embedded_body()))
+    reasons = pair_reasons(embedded_body(), rest_spheres(embedded_body()))
     assert (reasons == reasons.T).all()
     counts = np.bincount(reasons.ravel(), minlength=5)
     assert set(PairReason) == {1, 2, 3, 4} and (counts[1:] > 0).all()
@@ -378,7 +378,7 @@ def test_walking_pushes_no_neighbours() -> None:
     some = torch.as_tensor(poses.body_pose[plausible(poses)][::40][:60])
     left, right = (space.mean.reshape(1, 15, 3).expand(len(some), -1, -1) for space in recorded_hands(body.v_template))
     params = params_of(body, len(some), body_pose=some, left_hand_pose=left, right_hand_pose=right)
-    joint, steps = balls_of(body).joint, skeleton_steps(body)
+    joint, steps = spheres_of(body).joint, skeleton_steps(body)
     near = steps[joint[:, None], joint] <= 3
     worst = torch.cat([overlaps(body, some).where(near, 0.0).amax((1, 2)) for some in (params[:30], params[30:])])
     assert worst.max() < 2 * MM

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from smplifyx.parallel.background_tasks import WAITING, Beside
+from smplifyx.parallel.background_tasks import WAITING, BackgroundTasks
 
 ROOT = Path(__file__).parent.parent
 HERE, ELSEWHERE = 10**6, 0  # the first so many tasks in a thread of this process
@@ -47,7 +47,7 @@ class Hold:
 def collect(tasks: list[int], few: int) -> dict[int, list[object]]:
     """All answers by task."""
     answers: dict[int, list[object]] = {}
-    work = Beside(Double(), lambda task, answer: answers.setdefault(task, []).append(answer), few)
+    work = BackgroundTasks(Double(), lambda task, answer: answers.setdefault(task, []).append(answer), few)
     for task in tasks:
         work.put(task)
     work.finish()
@@ -72,7 +72,7 @@ def test_a_process_that_dies_costs_only_the_task_that_killed_it() -> None:
 
 
 def test_nobody_runs_far_ahead(tmp_path: Path) -> None:
-    work = Beside(Hold(tmp_path / "gate"), lambda task, answer: None, HERE)
+    work = BackgroundTasks(Hold(tmp_path / "gate"), lambda task, answer: None, HERE)
     put = []
     feeder = threading.Thread(target=lambda: [(work.put(i), put.append(i)) for i in range(3 * WAITING)])
     feeder.start()
@@ -88,7 +88,7 @@ def test_nobody_runs_far_ahead(tmp_path: Path) -> None:
 
 def test_stopping_frees_whoever_waits_and_drops_the_rest(tmp_path: Path) -> None:
     done = []
-    work = Beside(Hold(tmp_path / "gate"), lambda task, answer: done.append(task), HERE)
+    work = BackgroundTasks(Hold(tmp_path / "gate"), lambda task, answer: done.append(task), HERE)
     feeder = threading.Thread(target=lambda: [work.put(i) for i in range(3 * WAITING)])
     feeder.start()
     threading.Timer(0.3, (tmp_path / "gate").touch).start()

@@ -15,7 +15,7 @@ from mocap_data import random_poses
 from benchmarks import collision, collision_fits, collision_pictures, reaching
 from benchmarks.brute import Brute, brute_force, cross, crossing, distance, lids, winding
 from benchmarks.collision_fits import Compared, Limb, Region, Term, limb_of
-from benchmarks.reaching import RECIPES, Kind, Recipe, body_pose, reach, spots, spotted
+from benchmarks.reaching import RECIPES, FitRecipe, Kind, body_pose, reach, spots, spotted
 from benchmarks.touching import Sample, Source, Stop
 from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_NAMES
@@ -110,7 +110,7 @@ def test_every_recipe_brings_skin_to_skin():
     assert after.max() < 0.05 and after.median() < 0.01 < before.min()
 
 
-def spot_gaps(people: BodyParams, recipes: tuple[Recipe, ...]) -> torch.Tensor:
+def spot_gaps(people: BodyParams, recipes: tuple[FitRecipe, ...]) -> torch.Tensor:
     """The largest distance in metres between a moving spot and its target of each person."""
     number = {spot: 2 * i for i, spot in enumerate(spots())}
     with torch.no_grad():
@@ -147,7 +147,7 @@ def test_other_people_are_drawn_alike_each_time(kind):
 
 
 def told_and_sample() -> tuple[Sample, collision.Said]:
-    """Four people: touching at 0, 2 and 12 mm, and free; the balls miss the first two, the check none."""
+    """Four people: touching at 0, 2 and 12 mm, and free; the spheres miss the first two, the check none."""
     body = embedded_body(FLOAT)
     pairs = np.array([[0, 1]])
     brute = [Brute(pairs, np.array([depth])) for depth in (0.0, 0.002, 0.012)] + [Brute(pairs[:0], np.zeros(1))]
@@ -165,12 +165,12 @@ def test_recall_and_precision():
     row = collision.by_kind(sample, told)["**all**"]
     assert (row["touch"], row["do not"]) == (3, 1)
     assert (row["exact: recall"], row["exact: precision"]) == ("1.000", "1.000")
-    assert (row["balls > 1 mm: recall"], row["balls > 1 mm: precision"]) == ("0.333", "0.500")
-    assert (row["balls > 3 mm: recall"], row["balls > 3 mm: precision"]) == ("0.333", "1.000")
+    assert (row["spheres > 1 mm: recall"], row["spheres > 1 mm: precision"]) == ("0.333", "0.500")
+    assert (row["spheres > 3 mm: recall"], row["spheres > 3 mm: precision"]) == ("0.333", "1.000")
     assert collision.by_kind(sample, told)[Kind.CROSSED_ARMS.value]["exact: recall"] == "–"
     depths = collision.by_depth(sample, told)
     assert [row["people"] for row in depths.values()] == [1, 1, 0, 0, 1, 0, 0]
-    assert depths["10 – 20 mm"]["balls > 3 mm: recall"] == "1.000"
+    assert depths["10 – 20 mm"]["spheres > 3 mm: recall"] == "1.000"
 
 
 def test_the_check_is_held_against_the_brute_force_face_by_face():

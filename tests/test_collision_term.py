@@ -1,4 +1,4 @@
-"""The term that holds balls apart: its rows, its slopes through the chain, and where it pushes."""
+"""The term that holds spheres apart: its rows, its slopes through the chain, and where it pushes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from smplifyx.body.joints import JOINT_INDEX
 from smplifyx.body.params import BodyParams
 from smplifyx.camera import Camera
 from smplifyx.collision.mesh.check import self_contact
-from smplifyx.collision.proxies.spheres import balls_of, place
+from smplifyx.collision.proxies.spheres import place, spheres_of
 from smplifyx.config import Block, Weights
 from smplifyx.data.disentangle import solid
 from smplifyx.features.fold import fold
-from smplifyx.features.spheres import ball_model, partners_of
+from smplifyx.features.spheres import candidate_pairs, sphere_model
 from smplifyx.problem.problem import WeightedTerm
 from smplifyx.problem.stage_terms import stage_terms
 from smplifyx.solvers import LevenbergMarquardt
@@ -31,13 +31,13 @@ THEMSELVES = torch.tensor([[0, 0], [1, 1]])
 MOVING = (Block.GLOBAL_ORIENT, Block.BODY, Block.BETAS, Block.EXPRESSION, Block.LEFT_HAND, Block.RIGHT_HAND, Block.JAW)
 
 
-def scene_of(balls: torch.Tensor, partners: torch.Tensor) -> Scene:
-    """Balls that nobody has seen; partners [n, m] of all rows."""
-    row, points = torch.zeros(len(balls)), torch.zeros(len(balls), 1)
-    camera = Camera(torch.eye(3).expand(len(balls), 3, 3), torch.ones(len(balls), 2))
+def scene_of(spheres: torch.Tensor, candidates: torch.Tensor) -> Scene:
+    """Spheres that nobody has seen; partners [n, m] of all rows."""
+    row, points = torch.zeros(len(spheres)), torch.zeros(len(spheres), 1)
+    camera = Camera(torch.eye(3).expand(len(spheres), 3, 3), torch.ones(len(spheres), 2))
     target = points[..., None].expand(-1, 1, 2)
-    partners = partners.expand(len(balls), *partners.shape)
-    return Scene({"balls": balls}, Observation(camera, target, *[points] * 3, row, row, partners))
+    candidates = candidates.expand(len(spheres), *candidates.shape)
+    return Scene({"spheres": spheres}, Observation(camera, target, *[points] * 3, row, row, candidates))
 
 
 def folded(count: int) -> tuple:
@@ -48,7 +48,7 @@ def folded(count: int) -> tuple:
     for joint, turn in (("left_shoulder", (0.3, -1.2, -0.4)), ("left_elbow", (0.0, -1.8, 0.0))):
         first = 3 * (JOINT_INDEX[joint] - 1)
         body[:, first : first + 3] += torch.tensor(turn, dtype=body.dtype)
-    problem = dataclasses.replace(problem, state=state.replace(body=body)).with_partners()
+    problem = dataclasses.replace(problem, state=state.replace(body=body)).with_candidates()
     return problem, problem.pack(problem.state)
 
 
@@ -57,36 +57,36 @@ def folded(count: int) -> tuple:
     [(0.5, 0.0, 0.0), (0.3, 0.0, 0.0), (0.299, 0.0, 0.001), (0.25, 0.0, 0.05), (0.01, 0.0, 0.29), (0.3, 0.002, 0.002)],
 )
 def test_two_balls_overlap_by_radii_minus_distance(gap: float, clear: float, depth: float) -> None:
-    balls = torch.tensor([[[0.0, 0, 0, 0.1], [0, gap, 0, 0.2]]], dtype=DOUBLE)
-    rows = Collision(0.01, clear)(scene_of(balls, EACH_OTHER)).residual
+    spheres = torch.tensor([[[0.0, 0, 0, 0.1], [0, gap, 0, 0.2]]], dtype=DOUBLE)
+    rows = Collision(0.01, clear)(scene_of(spheres, EACH_OTHER)).residual
     torch.testing.assert_close(rows, torch.full((1, 2), depth / 0.01, dtype=DOUBLE), atol=1e-9, rtol=0)
 
 
 def test_a_ball_without_partner_never_counts() -> None:
-    balls = torch.zeros(1, 2, 4, dtype=DOUBLE) + 0.1
-    assert not Collision(0.01, 0.1)(scene_of(balls, THEMSELVES)).residual.any()
+    spheres = torch.zeros(1, 2, 4, dtype=DOUBLE) + 0.1
+    assert not Collision(0.01, 0.1)(scene_of(spheres, THEMSELVES)).residual.any()
 
 
 def some_balls(rows: int = 4, count: int = 30) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Random balls, half of the pairs held apart, and how deep each lies in each that it is held apart from."""
+    """Random spheres, half of the pairs held apart, and how deep each lies in each that it is held apart from."""
     generator = torch.Generator().manual_seed(0)
-    balls = torch.rand(rows, count, 4, generator=generator, dtype=DOUBLE)
-    balls = balls * torch.tensor([1.0, 1.0, 1.0, 0.2]) + torch.tensor([0.0, 0.0, 0.0, 0.01])
+    spheres = torch.rand(rows, count, 4, generator=generator, dtype=DOUBLE)
+    spheres = spheres * torch.tensor([1.0, 1.0, 1.0, 0.2]) + torch.tensor([0.0, 0.0, 0.0, 0.01])
     apart = torch.rand(count, count, generator=generator) < 0.5
     apart = (apart | apart.T) & ~torch.eye(count, dtype=torch.bool)
-    distance = torch.cdist(balls[..., :3], balls[..., :3])
-    depth = balls[..., 3:] + balls[..., None, :, 3] - distance
-    return balls, apart, torch.where(apart, depth, -torch.inf)
+    distance = torch.cdist(spheres[..., :3], spheres[..., :3])
+    depth = spheres[..., 3:] + spheres[..., None, :, 3] - distance
+    return spheres, apart, torch.where(apart, depth, -torch.inf)
 
 
 def test_partners_are_the_nearest_by_power_and_the_ball_itself_where_there_are_too_few() -> None:
-    balls, apart, _ = some_balls()
+    spheres, apart, _ = some_balls()
     lonely = torch.arange(len(apart)) >= 13
     apart[lonely], apart[:, lonely] = False, False
-    found = partners_of(balls, apart, 12)
+    found = candidate_pairs(spheres, apart, 12)
     own, others = found[..., 0], found[..., 1:]
-    square = torch.cdist(balls[..., :3], balls[..., :3]).square()
-    power = (square - (balls[..., 3:] + balls[..., None, :, 3]).square()).masked_fill(~apart, torch.inf)
+    square = torch.cdist(spheres[..., :3], spheres[..., :3]).square()
+    power = (square - (spheres[..., 3:] + spheres[..., None, :, 3]).square()).masked_fill(~apart, torch.inf)
     expected = power.sort(-1).values[..., :12]
     nearest = expected[..., 0].sort(-1).values[..., :15]
     rows = torch.arange(4)[:, None]
@@ -97,32 +97,32 @@ def test_partners_are_the_nearest_by_power_and_the_ball_itself_where_there_are_t
 
 
 def test_the_deepest_come_first_and_the_others_are_left_out() -> None:
-    balls, apart, depth = some_balls()
+    spheres, apart, depth = some_balls()
     expected = depth.amax(-1).topk(7).values.clamp_min(0)
-    seen = scene_of(balls, EACH_OTHER).observation.replace(partners=partners_of(balls, apart, 30))
-    rows = Collision(1.0, 0.0, most=7)(Scene({"balls": balls}, seen)).residual
+    seen = scene_of(spheres, EACH_OTHER).observation.replace(candidates=candidate_pairs(spheres, apart, 30))
+    rows = Collision(1.0, 0.0, most=7)(Scene({"spheres": spheres}, seen)).residual
     torch.testing.assert_close(rows, expected)
     assert (expected > 0).any()
 
 
 def test_concentric_balls_give_no_slope_and_no_nan() -> None:
-    balls = torch.tensor([[[0.0, 0, 0, 0.1], [0, 0, 0, 0.2]]], dtype=DOUBLE)
-    slopes = Collision(0.01, 0.0)(scene_of(balls, EACH_OTHER)).slopes()
-    assert slopes.wrt["balls"].pull.isfinite().all()
+    spheres = torch.tensor([[[0.0, 0, 0, 0.1], [0, 0, 0, 0.2]]], dtype=DOUBLE)
+    slopes = Collision(0.01, 0.0)(scene_of(spheres, EACH_OTHER)).slopes()
+    assert slopes.wrt["spheres"].pull.isfinite().all()
 
 
 def test_balls_on_bones_are_where_skinning_puts_them() -> None:
     problem, x = folded(3)
-    expected, radii = place(balls_of(embedded_body()), embedded_body(), problem.decoder.params(problem.unpack(x)))
-    found = problem.view(x).scene["balls"]
+    expected, radii = place(spheres_of(embedded_body()), embedded_body(), problem.decoder.params(problem.unpack(x)))
+    found = problem.view(x).scene["spheres"]
     torch.testing.assert_close(found[..., :3] + problem.state.transl[:, None], expected, atol=1e-9, rtol=0)
     torch.testing.assert_close(found[..., 3], radii, atol=1e-9, rtol=0)
 
 
 def test_bones_that_move_no_point_carry_balls_with_the_bone_above() -> None:
     body = embedded_body()
-    few = ball_model(body, tuple(range(25)))
-    assert len(few.rest) == len(balls_of(body).radius) and few.rest.isfinite().all()
+    few = sphere_model(body, tuple(range(25)))
+    assert len(few.rest) == len(spheres_of(body).radius) and few.rest.isfinite().all()
     assert few.bone.max() < len(fold(body, tuple(range(25))).joints) < 55
 
 
@@ -147,12 +147,12 @@ def _bare(weighted: WeightedTerm):
 def test_a_row_is_the_same_to_the_last_bit_in_any_company() -> None:
     problem, x = folded(9)
     kept = torch.tensor([4])
-    together, alone = problem.normal(x), problem.rows(kept).with_partners().normal(x[kept])
+    together, alone = problem.normal(x), problem.rows(kept).with_candidates().normal(x[kept])
     assert all(torch.equal(a[kept], b) for a, b in zip(together, alone, strict=True))
 
 
 def test_balls_that_no_stage_holds_apart_cost_nothing() -> None:
-    assert problem_of(only("shape")).balls is None
+    assert problem_of(only("shape")).spheres is None
 
 
 def reaching(palm: tuple[float, ...], elbow: tuple[float, ...]) -> BodyParams:
@@ -169,7 +169,9 @@ def reaching(palm: tuple[float, ...], elbow: tuple[float, ...]) -> BodyParams:
 
     natural = Weights(reprojection=0.0, pose_prior=0.3, limits=1.0)
     terms = stage_terms(natural, embedded_body(), problem.decoder, preset())
-    pulled = dataclasses.replace(problem, state=start, terms=(*terms, WeightedTerm("there", 100.0, there)), balls=None)
+    pulled = dataclasses.replace(
+        problem, state=start, terms=(*terms, WeightedTerm("there", 100.0, there)), spheres=None
+    )
     solution = LevenbergMarquardt(max_steps=60).minimise(pulled, pulled.pack(start))
     return problem.decoder.params(pulled.unpack(solution.x))
 

@@ -26,14 +26,14 @@ from smplifyx.fitting.age_choice import fit_best_age
 from smplifyx.fitting.fit import fit
 from smplifyx.fitting.result import FitResult, Origin
 from smplifyx.jobs import process_pool as crew_module
-from smplifyx.jobs.batches import Failure, Todo
+from smplifyx.jobs.batches import Failure, FitTask
 from smplifyx.jobs.job import JobConfig
-from smplifyx.jobs.process_pool import Crew, Recipe
+from smplifyx.jobs.process_pool import FitRecipe, ProcessPool
 from smplifyx.jobs.runner import run_job
 from smplifyx.jobs.store import Store
 from smplifyx.keypoints import Keypoints
 from smplifyx.parallel.resources import auto_processes
-from smplifyx.parallel.worker_process import Mate, _packed
+from smplifyx.parallel.worker_process import WorkerProcess, _packed
 
 ROOT = Path(__file__).parent.parent
 POISONED, DEADLY, SHY = 666.0, 13.0, 7.0  # x of the nose of people whose fit raises, kills, kills the first time
@@ -78,15 +78,15 @@ class Unloadable:
         return os._exit, (3,)
 
 
-UNLOADABLE, HERE = Recipe(FEW_STEPS, fit=Unloadable()), Failure("fitted here")
+UNLOADABLE, HERE = FitRecipe(FEW_STEPS, fit=Unloadable()), Failure("fitted here")
 
 
 @pytest.fixture(scope="module")
-def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessPool]:
     """Two processes for all tests."""
     before = processes()
-    with Crew(Recipe(FEW_STEPS, fit=Odd(tmp_path_factory.mktemp("crew"))), 2) as crew:
-        yield crew
+    with ProcessPool(FitRecipe(FEW_STEPS, fit=Odd(tmp_path_factory.mktemp("crew"))), 2) as pool:
+        yield pool
     assert processes() <= before
 
 
@@ -102,12 +102,12 @@ def seen(count: int) -> tuple[Keypoints, Camera]:
     return Keypoints.from_array(points), Camera.from_focal(800.0, torch.tensor([500.0, 500.0]).expand(count, 2))
 
 
-def todos(*noses: float) -> list[Todo]:
+def tasks(*noses: float) -> list[FitTask]:
     """People with these noses."""
     keypoints, camera = seen(len(noses))
     keypoints.xy[:, 0, 0] = torch.tensor(noses)
     return [
-        Todo("photo", keypoints[i], camera[i], Gender.NEUTRAL, Origin(person=i, source=str(nose)))
+        FitTask("photo", keypoints[i], camera[i], Gender.NEUTRAL, Origin(person=i, source=str(nose)))
         for i, nose in enumerate(noses)
     ]
 
@@ -124,11 +124,11 @@ def _tensors(result: FitResult) -> list[Tensor]:
     return found
 
 
-def test_a_batch_is_fitted_as_in_this_process(crew: Crew, neutral: BodyModel) -> None:
+def test_a_batch_is_fitted_as_in_this_process(pool: ProcessPool, neutral: BodyModel) -> None:
     keypoints, camera = seen(70)
     height = torch.full((70,), torch.nan)
     height[3] = 1.9
-    found = crew.fit(keypoints, camera, height=height)
+    found = pool.fit(keypoints, camera, height=height)
     assert same(found, fit(keypoints, camera, neutral, FEW_STEPS, height=height))
     assert float(found.shape.known_height[3]) == pytest.approx(1.9) and found.origin == Origin()
 
@@ -140,10 +140,10 @@ def neutral() -> BodyModel:
     return load_body(None)
 
 
-def test_errors_cost_only_their_person_and_the_order_stays(crew: Crew, caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_cost_only_their_person_and_the_order_stays(pool: ProcessPool, caplog: pytest.LogCaptureFixture) -> None:
     noses = [[100.0 + i, POISONED, 200.0 + i] for i in range(6)]
     with caplog.at_level(logging.INFO, "smplifyx"):
-        promises = [crew.submit(todos(*these)) for these in noses]
+        promises = [pool.submit(tasks(*these)) for these in noses]
         answers = [promise.result() for promise in promises]
     for these, found in zip(noses, answers, strict=True):
         assert isinstance(found[1], Failure) and found[1].reason == "RuntimeError: poisoned"
@@ -155,18 +155,18 @@ def test_errors_cost_only_their_person_and_the_order_stays(crew: Crew, caplog: p
     assert any(record.levelno == logging.ERROR and "poisoned" in record.getMessage() for record in caplog.records)
 
 
-def test_one_who_cannot_be_fitted_is_named(crew: Crew) -> None:
+def test_one_who_cannot_be_fitted_is_named(pool: ProcessPool) -> None:
     keypoints, camera = seen(3)
     keypoints.xy[1, 0, 0] = POISONED
     with pytest.raises(RuntimeError, match="row 1 .*poisoned"):
-        crew.fit(keypoints, camera)
+        pool.fit(keypoints, camera)
     with pytest.raises(ValueError, match="one camera per person"):
-        crew.fit(keypoints, camera[:2])
+        pool.fit(keypoints, camera[:2])
 
 
-def test_a_death_costs_only_the_one_who_kills_every_time(crew: Crew, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_death_costs_only_the_one_who_kills_every_time(pool: ProcessPool, caplog: pytest.LogCaptureFixture) -> None:
     before = processes()
-    promises = [crew.submit(todos(*noses)) for noses in ([101.0, DEADLY], [102.0], [SHY], [103.0])]
+    promises = [pool.submit(tasks(*noses)) for noses in ([101.0, DEADLY], [102.0], [SHY], [103.0])]
     (good, bad), *others = [promise.result() for promise in promises]
     assert isinstance(bad, Failure) and "died: killed by SIGKILL" in bad.reason
     assert [float(r.keypoints.xy[0, 0]) for r in (good, *(r for (r,) in others))] == [101.0, 102.0, SHY, 103.0]
@@ -175,20 +175,20 @@ def test_a_death_costs_only_the_one_who_kills_every_time(crew: Crew, caplog: pyt
 
 
 def test_a_process_that_cannot_load_is_told() -> None:
-    with pytest.raises(ChildProcessError, match="exit code 3.*__main__"), Crew(UNLOADABLE, 1) as broken:
-        broken.submit(todos(1.0)).result()
+    with pytest.raises(ChildProcessError, match="exit code 3.*__main__"), ProcessPool(UNLOADABLE, 1) as broken:
+        broken.submit(tasks(1.0)).result()
 
 
 def test_little_work_begins_no_process_and_stopping_drops_the_rest() -> None:
     gate, done = threading.Event(), []
 
-    def here(people: Sequence[Todo]) -> list[FitResult | Failure]:
+    def here(people: Sequence[FitTask]) -> list[FitResult | Failure]:
         gate.wait(20)
         done.append(len(people))
         return [HERE] * len(people)
 
-    before, few = processes(), Crew(Recipe(FEW_STEPS), 2, here)
-    promises = [few.submit(todos(1.0), ahead=0.5) for _ in range(9)]
+    before, few = processes(), ProcessPool(FitRecipe(FEW_STEPS), 2, here)
+    promises = [few.submit(tasks(1.0), ahead=0.5) for _ in range(9)]
     threading.Timer(0.2, gate.set).start()
     few.stop()
     assert len(done) == 1 and processes() <= before
@@ -216,7 +216,7 @@ def test_pieces(count: int, number: int, sizes: list[int]) -> None:
     [("aabb", False, 2), ("aaab", False, 2), ("aaab", True, 3), ("abbb", True, 1), ("aaa", True, 1), ("a", True, 0)],
 )
 def test_images_are_halved_last(stems: str, scene: bool, middle: int) -> None:
-    people = [dataclasses.replace(todo, stem=stem) for todo, stem in zip(todos(*range(len(stems))), stems, strict=True)]
+    people = [dataclasses.replace(task, stem=stem) for task, stem in zip(tasks(*range(len(stems))), stems, strict=True)]
     assert crew_module._halves(people, scene) == (people[:middle], people[middle:])
 
 
@@ -237,19 +237,19 @@ def test_a_job_in_processes_ends_as_one_in_this(tmp_path: Path, monkeypatch: pyt
     preset = tmp_path / "few.yaml"
     preset.write_text(yaml.safe_dump(FEW_STEPS.model_dump(mode="json")))
     before, loaded, asked = processes(), threading.Event(), []
-    begin, ask, fitted = Mate.begin, Mate.ask, Recipe.fitted
-    monkeypatch.setattr(Mate, "begin", lambda mate: (begin(mate), loaded.set()))
-    monkeypatch.setattr(Mate, "ask", lambda mate, people: asked.append(len(people)) or ask(mate, people))
+    begin, ask, fitted = WorkerProcess.begin, WorkerProcess.ask, FitRecipe.fitted
+    monkeypatch.setattr(WorkerProcess, "begin", lambda worker: (begin(worker), loaded.set()))
+    monkeypatch.setattr(WorkerProcess, "ask", lambda worker, people: asked.append(len(people)) or ask(worker, people))
     assert job("alone", 1).people == 6 and not asked
     here = []
 
-    def waiting(recipe: Recipe, people: Sequence[Todo], bodies: object) -> list[FitResult | Failure]:
+    def waiting(recipe: FitRecipe, people: Sequence[FitTask], bodies: object) -> list[FitResult | Failure]:
         """The first batch in this process; the next when a process has loaded."""
         here.append(len(people))
         assert len(here) == 1 or loaded.wait(60)
         return fitted(recipe, people, bodies)
 
-    monkeypatch.setattr(Recipe, "fitted", waiting)
+    monkeypatch.setattr(FitRecipe, "fitted", waiting)
     monkeypatch.setattr(crew_module, "LOADING", 0.0)
     progress = job("crew", 2)
     assert (progress.files, progress.people) == (4, 6) and sum(here) + sum(asked) == 6 and sum(asked) >= 2

@@ -22,8 +22,10 @@ def test_a_script_that_begins_itself_again_is_stopped_in_time(tmp_path: Path) ->
     (tmp_path / "few.yaml").write_text(yaml.safe_dump(FEW_STEPS.model_dump(mode="json")))
     (tmp_path / "script.py").write_text(
         "import threading\n"
-        "from smplifyx.scale import JobConfig, crew, mate, run_job\n"
-        "crew.LOADING, begin, fitted, tried = 0.0, mate.Mate.begin, crew.Recipe.fitted, threading.Event()\n"
+        "from smplifyx.jobs import JobConfig, process_pool, run_job\n"
+        "from smplifyx.parallel import worker_process\n"
+        "process_pool.LOADING, begin = 0.0, worker_process.WorkerProcess.begin\n"
+        "fitted, tried = process_pool.FitRecipe.fitted, threading.Event()\n"
         "def trying(self):\n"
         "    try:\n"
         "        begin(self)\n"
@@ -32,7 +34,7 @@ def test_a_script_that_begins_itself_again_is_stopped_in_time(tmp_path: Path) ->
         "def waiting(self, people, bodies, seen=[]):\n"
         "    assert not seen or tried.wait(60)\n"
         "    return seen.append(1) or fitted(self, people, bodies)\n"
-        "mate.Mate.begin, crew.Recipe.fitted = trying, waiting\n"
+        "worker_process.WorkerProcess.begin, process_pool.FitRecipe.fitted = trying, waiting\n"
         "job = JobConfig(keypoints='in', out='out', preset='few.yaml', batch_size=1, processes=2, overwrite=True)\n"
         "print(run_job(job).fitted)\n"
     )
@@ -50,10 +52,11 @@ def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
         write_frame(tmp_path / "in", f"f{index:02d}", [person(index)])
     (tmp_path / "job.py").write_text(
         "from smplifyx import cli\n"
-        "from smplifyx.scale import crew, mate\n"
+        "from smplifyx.jobs import process_pool\n"
+        "from smplifyx.parallel import worker_process\n"
         "if __name__ == '__main__':\n"
-        "    crew.LOADING, begin = 0.0, mate.Mate.begin\n"
-        "    mate.Mate.begin = lambda self: (begin(self), print(self._process.pid, flush=True))\n"
+        "    process_pool.LOADING, begin = 0.0, worker_process.WorkerProcess.begin\n"
+        "    worker_process.WorkerProcess.begin = lambda self: (begin(self), print(self._process.pid, flush=True))\n"
         f"    cli.main(['fit', {str(tmp_path / 'in')!r}, '--out', {str(tmp_path / 'out')!r}, '--processes', '2',\n"
         "              '--batch-size', '1', '--preset', 'fast', '--quiet'])\n"
     )

@@ -20,12 +20,12 @@ from smplifyx.body.joints import JOINT_INDEX
 from smplifyx.camera import Camera
 from smplifyx.fitting.result import FitResult, Penetration
 from smplifyx.jobs.job import JobConfig, MeshFormat
-from smplifyx.jobs.pictures import Artist, Drawing, Wanted, count_frames, draw_all, report
+from smplifyx.jobs.pictures import Drawing, FramePictures, Wanted, count_frames, draw_all, report
 from smplifyx.jobs.pictures.files import frames
 from smplifyx.jobs.pictures.frame_pictures import _Body, _person
 from smplifyx.jobs.runner import run_job
 from smplifyx.jobs.store import Store
-from smplifyx.parallel.background_tasks import Beside
+from smplifyx.parallel.background_tasks import BackgroundTasks
 from smplifyx.viz import Renderer
 from smplifyx.writers.mesh import write_mesh
 
@@ -36,7 +36,7 @@ DEADLY = 5  # frames, after which a job in `main` is killed
 
 def drawn_beside(keypoints: Path, out: Path, wanted: Wanted = ALL) -> Drawing:
     """Runs a job with the quick fit and draws its frames beside it."""
-    drawing = Drawing(Artist(Store(out), wanted))
+    drawing = Drawing(FramePictures(Store(out), wanted))
     job = JobConfig(keypoints=keypoints, out=out, batch_size=2, quiet=True)
     run_job(job, Counting(), quick_fit, drawing)
     return drawing
@@ -93,7 +93,9 @@ def test_beside_a_job_or_after_it_here_or_in_another_process_it_is_the_same(tmp_
     after = draw_all(store, ALL, lambda: None)
     assert made(tmp_path / "a") == made(tmp_path / "b") and (drawing.made, drawing.failed) == (after.made, 0) == (5, 0)
     answers = []
-    elsewhere = Beside(Artist(store, dataclasses.replace(ALL, again=True)), lambda *told: answers.append(told), few=0)
+    elsewhere = BackgroundTasks(
+        FramePictures(store, dataclasses.replace(ALL, again=True)), lambda *told: answers.append(told), few=0
+    )
     for rows in reversed(list(frames(store))):
         elsewhere.put(tuple(rows))
     elsewhere.finish()
@@ -199,7 +201,7 @@ def main(keypoints: str, out: str) -> None:
             if self.made == DEADLY:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    drawing = Deadly(Artist(Store(Path(out)), ALL))
+    drawing = Deadly(FramePictures(Store(Path(out)), ALL))
     run_job(
         JobConfig(keypoints=Path(keypoints), out=Path(out), batch_size=2, quiet=True), Counting(), quick_fit, drawing
     )

@@ -10,9 +10,9 @@ from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_INDEX
 from smplifyx.config import Part, StageConfig
 from smplifyx.fitting.fit import prepare
-from smplifyx.fitting.hypotheses import Race
+from smplifyx.fitting.hypotheses import Hypotheses
 from smplifyx.fitting.schedule import run_stages
-from smplifyx.fitting.stage_runner import Problems
+from smplifyx.fitting.stage_runner import StageProblems
 from smplifyx.fitting.starts import FLIPS, Flip, mirrored
 from smplifyx.problem.variables import State
 
@@ -25,7 +25,7 @@ def mirrored_joints() -> tuple[State, torch.Tensor]:
     points = camera(COUNT).project(skinning.points(embedded_body(), decoder().params(state)))
     people = prepare(noisy_keypoints(points, noise=1.0), camera(COUNT), embedded_body(), preset(), None)
     stage = next(stage for stage in preset().stages if stage.mirror)
-    options = mirrored(Problems(people, ()).of(stage, state, 1), state)
+    options = mirrored(StageProblems(people, ()).of(stage, state, 1), state)
     flat = options.map(lambda t: t.flatten(0, 1))
     joints = skinning.joints(embedded_body(), decoder().params(flat))
     return state, joints.unflatten(0, (COUNT, 1 + len(FLIPS)))
@@ -64,19 +64,21 @@ def test_a_fit_that_begins_with_a_flipped_arm_ends_as_low_as_one_that_does_not()
 
     people = prepare(keypoints, camera(8), body, config, None)
     turn = FLIPS.index(Flip(("left_shoulder", "left_elbow", "left_wrist"), whole=True))
-    wrong = mirrored(Problems(people, ()).of(with_mirror[0], truth, 1), truth)[:, 1 + turn]
+    wrong = mirrored(StageProblems(people, ()).of(with_mirror[0], truth, 1), truth)[:, 1 + turn]
     right = lowest(without, truth)
     assert (lowest(without, wrong) > 1.05 * right).sum() >= 4
     assert (lowest(with_mirror, wrong) < 1.02 * right).sum() >= 7
 
 
-def race(places: list[float], energies: list[float], valid: list[bool]) -> Race:
+def race(places: list[float], energies: list[float], valid: list[bool]) -> Hypotheses:
     """One person whose hypotheses have two joints, the second at these places along x."""
     joints = torch.zeros(1, len(places), 2, 3)
     joints[0, :, 1, 0] = torch.tensor(places)
     energy, rows = torch.tensor([energies]), torch.arange(len(places))[None]
     state = random_state(len(places), dtype=torch.float32)[None]
-    return Race(state, torch.zeros_like(rows), rows, torch.tensor([valid]), rows, energy, energy[..., None], joints)
+    return Hypotheses(
+        state, torch.zeros_like(rows), rows, torch.tensor([valid]), rows, energy, energy[..., None], joints
+    )
 
 
 @pytest.mark.parametrize(

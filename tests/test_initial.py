@@ -17,7 +17,7 @@ from smplifyx.core import rotations
 from smplifyx.evaluation.metrics import person_errors
 from smplifyx.evidence.keypoints2d import person_scale, seen_confidence
 from smplifyx.fitting.alignment import TEMPLATE_POSES, align, yaw_orientations
-from smplifyx.fitting.batch import People
+from smplifyx.fitting.batch import FitBatch
 from smplifyx.fitting.fit import decoder_of, fit
 from smplifyx.fitting.starts import first_guess
 from smplifyx.keypoints import names
@@ -94,7 +94,7 @@ def test_some_hypothesis_starts_near_the_truth(view):
     decoder = decoder_of(body, config)
     rest = skinning.points(body, BodyParams.zeros((), 10, 10, keypoints.xy))
     scale = person_scale(keypoints, seen_confidence(keypoints, config.reprojection), rest)
-    state, valid = first_guess(People(keypoints, camera, scale, body, decoder, config))
+    state, valid = first_guess(FitBatch(keypoints, camera, scale, body, decoder, config))
     angle = rotations.angle_between(state.orient[0], rotations.exp(truth.global_orient).expand_as(state.orient[0]))
     assert bool(valid.all()) and float(angle.min()) < math.radians(65)
     assert (state.transl[0, :, 2] / truth.transl[0, 2]).log().abs().min() < 0.35

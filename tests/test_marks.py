@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_viz import RENDERERS, ball
+from test_viz import RENDERERS, sphere
 
-from smplifyx.viz import Marks, Person, Renderer, person_colour, side_view
+from smplifyx.viz import Figure, Marks, Renderer, person_colour, side_view
 from smplifyx.viz.marks import CUT, DEEP, FULL_AT, SHALLOW, marked, only_marks
 from smplifyx.viz.mesh import Mesh
 from smplifyx.viz.shade import shade
@@ -15,13 +15,13 @@ SIZE = (150, 130)
 
 
 def body(inner: float = 0.2) -> tuple[np.ndarray, np.ndarray, int]:
-    """Vertices and faces of a ball with another in it, and how many vertices the outer one has."""
-    (outside, faces), (within, more) = ball((0.0, 0.0, 3.0), 0.5), ball((0.0, 0.0, 3.0), inner)
+    """Vertices and faces of a sphere with another in it, and how many vertices the outer one has."""
+    (outside, faces), (within, more) = sphere((0.0, 0.0, 3.0), 0.5), sphere((0.0, 0.0, 3.0), inner)
     return np.concatenate([outside, within]), np.concatenate([faces, more + len(outside)]), len(outside)
 
 
 def marks(cut: slice = slice(0), inside: float = 0.0) -> Marks:
-    """These faces cut; all of the inner ball lies so deep inside."""
+    """These faces cut; all of the inner sphere lies so deep inside."""
     vertices, faces, outer = body()
     cuts, depth = np.zeros(len(faces), bool), np.zeros(len(vertices))
     cuts[cut], depth[outer:] = True, inside
@@ -31,7 +31,7 @@ def marks(cut: slice = slice(0), inside: float = 0.0) -> Marks:
 def turned(mark: Marks | None, renderer: Renderer = Renderer.SOFTWARE) -> np.ndarray:
     """The picture of that body."""
     vertices, faces, _ = body()
-    return side_view([Person(person_colour(0), vertices, marks=mark)], faces, SIZE, renderer).astype(float)
+    return side_view([Figure(person_colour(0), vertices, marks=mark)], faces, SIZE, renderer).astype(float)
 
 
 def mean_of_changes(picture: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ def test_what_is_inside_is_seen_through_the_skin(renderer: Renderer) -> None:
     rows, columns = changed.nonzero()
     middle = [(axis.min() + axis.max()) / 2 for axis in (rows, columns)]
     whole = (turned(None, renderer)[..., 2] < 235).nonzero()
-    assert 0.1 < changed.sum() / len(whole[0]) < 0.25  # the inner ball's share
+    assert 0.1 < changed.sum() / len(whole[0]) < 0.25  # the inner sphere's share
     assert np.abs(np.array(middle) - [(axis.min() + axis.max()) / 2 for axis in whole]).max() < 12
 
 
@@ -80,9 +80,9 @@ def test_a_person_before_does_not_hide_the_marks_of_one_behind() -> None:
     nearer = vertices + (1.5, 0.0, 0.0)  # the turned camera looks from the people's side
     farther = vertices - (1.5, 0.0, 0.0)
     for one, other in ((nearer, farther), (farther, nearer)):
-        people = [Person(colours[0], one), Person(colours[1], other)]
+        people = [Figure(colours[0], one), Figure(colours[1], other)]
         plain = side_view(people, faces, SIZE)
-        shown = side_view([people[0], Person(colours[1], other, marks=mark)], faces, SIZE)
+        shown = side_view([people[0], Figure(colours[1], other, marks=mark)], faces, SIZE)
         assert (plain != shown).any()
 
 

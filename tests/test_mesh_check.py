@@ -23,7 +23,7 @@ from smplifyx.body.params import BodyParams
 from smplifyx.collision.mesh.capped_parts import Surface, capped, closed_part
 from smplifyx.collision.mesh.check import Contact, contact_between, self_contact
 from smplifyx.collision.mesh.posed import posed as boxed
-from smplifyx.collision.mesh.ragged import Lists
+from smplifyx.collision.mesh.ragged import Ragged
 from smplifyx.collision.mesh.solid import Solid, solid_of
 from smplifyx.collision.mesh.triangles import intersect
 from smplifyx.collision.parts import parts_of
@@ -246,7 +246,7 @@ def test_the_least_of_lists() -> None:
         rng.integers(0, 50, stop[-1]),
         torch.rand(6, 50, 3),
     )
-    found = Lists.of(number, span[::-1], torch.device("cpu")).least(values).flip(1)
+    found = Ragged.of(number, span[::-1], torch.device("cpu")).least(values).flip(1)
     assert (span[:, 0] == span[:, 1]).any()
     for row, (start, end) in enumerate(span):
         expected = values[:, number[start:end]].amin(1) if end > start else torch.full((6, 3), torch.inf)

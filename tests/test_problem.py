@@ -12,11 +12,11 @@ from smplifyx.body import skinning
 from smplifyx.config import Block, Part, StageConfig, Weights
 from smplifyx.evidence.keypoints2d import observe, stage_points
 from smplifyx.features.fold import fold
-from smplifyx.features.spheres import ball_model
+from smplifyx.features.spheres import sphere_model
 from smplifyx.fitting.fit import decoder_of
 from smplifyx.pose_priors import load_prior
 from smplifyx.pose_priors.contract import Piecewise
-from smplifyx.problem.jacobian import slopes_by_autograd
+from smplifyx.problem.jacobian import jacobian_by_autograd
 from smplifyx.problem.problem import Problem, WeightedTerm
 from smplifyx.problem.stage_terms import stage_terms
 from smplifyx.terms.regularisers import Limits
@@ -43,9 +43,9 @@ def problem_of(weights: Weights, free: tuple[Block, ...] = tuple(Block), count: 
     model = fold(body, tuple(points))
     row = skinning.contour_row(body, decoder().params(state))
     terms = stage_terms(weights, body, decoder(), config)
-    balls = ball_model(body, tuple(points)) if weights.collision else None
-    problem = Problem(model, decoder(), terms, free, state, observation, model.contour[row], balls)
-    return problem.with_partners() if weights.collision else problem
+    spheres = sphere_model(body, tuple(points)) if weights.collision else None
+    problem = Problem(model, decoder(), terms, free, state, observation, model.contour[row], spheres)
+    return problem.with_candidates() if weights.collision else problem
 
 
 def only(name: str) -> Weights:
@@ -134,7 +134,7 @@ def test_a_user_term_needs_nothing_but_its_residual():
     _, gradient, _ = problem.normal(x)
     _, expected = problem.gradient(x)
     torch.testing.assert_close(gradient, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max()))
-    assert set(slopes_by_autograd(level.term, problem.view(x).scene).wrt) == {"points"}
+    assert set(jacobian_by_autograd(level.term, problem.view(x).scene).wrt) == {"points"}
 
 
 def test_energy_is_the_square_sum_of_the_residual_and_of_the_terms():
@@ -162,7 +162,7 @@ def test_a_row_is_the_same_to_the_last_bit_in_any_company(dtype, count):
         problem, model=problem.model.to("cpu", dtype), state=problem.state.to(dtype=dtype),
         observation=problem.observation.to(dtype=dtype), contour=problem.contour.to(dtype=dtype),
         decoder=decoder(dtype), terms=stage_terms(EVERY_WEIGHT, embedded_body(dtype), decoder(dtype), preset()),
-        balls=ball_model(embedded_body(dtype), tuple(range(137))),
+        spheres=sphere_model(embedded_body(dtype), tuple(range(137))),
     )  # fmt: skip
     x = problem.pack(problem.state)
     kept = torch.arange(13).flip(0)[:count]

@@ -21,7 +21,7 @@ from smplifyx.fitting.quality import (
     status_of,
 )
 from smplifyx.fitting.result import FitResult, FitStatus, Origin, Penetration, Provenance
-from smplifyx.fitting.uncertainty import ShapeEvidence
+from smplifyx.fitting.uncertainty import ShapeUncertainty
 
 FIELDS = {  # of the file, with their shapes
     "global_orient": (3,), "body_pose": (21, 3), "left_hand_pose": (15, 3), "right_hand_pose": (15, 3),
@@ -46,7 +46,7 @@ def people(count: int, dtype: torch.dtype = torch.float32) -> FitResult:
         params, cameras, keypoints, points3d, points2d, {"reprojection": energy * 0.75, "shape": energy * 0.25}, energy,
         torch.stack([energy, energy + 1, energy + 2, torch.full_like(energy, torch.inf)], -1),
         torch.zeros(count, dtype=torch.long), torch.ones(count, dtype=dtype), status_of(keypoints, points2d, energy),
-        torch.full((count,), 7), params.body_pose.flatten(1), ShapeEvidence(energy, energy, energy, energy),
+        torch.full((count,), 7), params.body_pose.flatten(1), ShapeUncertainty(energy, energy, energy, energy),
         Provenance.of(body, "smplx", "gaussian"),
     )  # fmt: skip
 

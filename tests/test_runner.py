@@ -16,7 +16,7 @@ from job_tools import Counting, end_state, person, quick_fit, run_quick, table, 
 from smplifyx.body.model import Gender
 from smplifyx.camera import Camera
 from smplifyx.fitting.result import FitResult, Origin
-from smplifyx.jobs.batches import Item, Todo, chunks
+from smplifyx.jobs.batches import FitTask, Item, chunks
 from smplifyx.jobs.job import JobConfig
 from smplifyx.jobs.runner import run_job
 from smplifyx.jobs.store import StemTable, Store, StoreError, safe_stem
@@ -163,11 +163,11 @@ def test_names_do_not_collide() -> None:
 def test_chunks_bound_both_people_and_rows() -> None:
     row = Row("s", 0, RowStatus.OK)
     nobody = Keypoints.from_array(torch.zeros(137, 3))
-    todo = Todo("s", nobody, Camera.from_focal(1.0, torch.ones(2)), Gender.NEUTRAL, Origin())
-    items = [Item(row)] * 100 + [Item(todo)] * 5 + [Item(row)] * 3
+    task = FitTask("s", nobody, Camera.from_focal(1.0, torch.ones(2)), Gender.NEUTRAL, Origin())
+    items = [Item(row)] * 100 + [Item(task)] * 5 + [Item(row)] * 3
     cut = list(chunks(items, 2))
     assert sum(cut, []) == items
-    assert all(sum(isinstance(item.work, Todo) for item in chunk) <= 2 and len(chunk) <= 32 for chunk in cut)
+    assert all(sum(isinstance(item.work, FitTask) for item in chunk) <= 2 and len(chunk) <= 32 for chunk in cut)
 
 
 def test_rows_survive_the_file(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from smplifyx.body.model import Age, BodyModel
 from smplifyx.camera import Camera
 from smplifyx.collision.mesh.check import contact_between
 from smplifyx.config import with_free_focal
-from smplifyx.features.spheres import ball_model
+from smplifyx.features.spheres import sphere_model
 from smplifyx.fitting.fit import decoder_of, fit, prepare
 from smplifyx.fitting.neighbours import groups, overlap, pairs, same_person
 from smplifyx.fitting.quality import reprojection_px
@@ -231,7 +231,7 @@ def member(body: BodyModel, place: int, count: int, prior: str) -> Problem:
     cameras = camera(count, like.dtype)
     keypoints = noisy_keypoints(cameras.project(skinning.points(body, decoder.params(state))), 3.0)
     problem = final_problem(prepare(keypoints, cameras, body, config, None), state)
-    return dataclasses.replace(problem, balls=problem.balls or ball_model(body, tuple(range(names.COUNT))))
+    return dataclasses.replace(problem, spheres=problem.spheres or sphere_model(body, tuple(range(names.COUNT))))
 
 
 MIXES = [(Age.ADULT, Age.ADULT), (Age.CHILD, Age.ADULT), (Age.ADULT, Age.CHILD, Age.ADULT)]

@@ -18,9 +18,9 @@ from smplifyx.config import FitConfig
 from smplifyx.fitting.result import FitResult, FitStatus, Origin
 from smplifyx.fitting.scene_fit import fit_together
 from smplifyx.jobs import scenes
-from smplifyx.jobs.batches import Item, Todo, chunks
+from smplifyx.jobs.batches import FitTask, Item, chunks
 from smplifyx.jobs.job import JobConfig, preset_of
-from smplifyx.jobs.runner import Outcome, run_job
+from smplifyx.jobs.runner import JobOutcome, run_job
 from smplifyx.keypoints import Keypoints, names
 
 PARTS = {
@@ -53,7 +53,7 @@ def keypoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(keypoints: Path, out: Path, scene: bool = True, batch_size: int = 3) -> Outcome:
+def run(keypoints: Path, out: Path, scene: bool = True, batch_size: int = 3) -> JobOutcome:
     job = JobConfig(
         keypoints=keypoints, out=out, batch_size=batch_size, age="adult", scene=scene, preset="fast", quiet=True
     )
@@ -61,12 +61,12 @@ def run(keypoints: Path, out: Path, scene: bool = True, batch_size: int = 3) -> 
 
 
 @pytest.fixture(scope="module")
-def whole(keypoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+def whole(keypoints: Path, tmp_path_factory: pytest.TempPathFactory) -> JobOutcome:
     """The images fitted in one go."""
     return run(keypoints, tmp_path_factory.mktemp("whole") / "out")
 
 
-def people_of(outcome: Outcome, stem: str) -> list[FitResult]:
+def people_of(outcome: JobOutcome, stem: str) -> list[FitResult]:
     return [FitResult.load(outcome.store.result(stem, person)) for person in range(2)]
 
 
@@ -75,7 +75,7 @@ def depth(people: Sequence[FitResult]) -> float:
     return float(contact_between(*meshes, (body_of(), body_of()))[0].depth)
 
 
-def test_people_of_an_image_are_fitted_together(keypoints: Path, whole: Outcome, tmp_path: Path) -> None:
+def test_people_of_an_image_are_fitted_together(keypoints: Path, whole: JobOutcome, tmp_path: Path) -> None:
     before, after = run(keypoints, tmp_path / "alone", scene=False), whole
     for stem in ("a_touching", "c_touching"):
         assert depth(people_of(before, stem)) > 0.03 > 0.01 > depth(people_of(after, stem))
@@ -87,7 +87,7 @@ def test_people_of_an_image_are_fitted_together(keypoints: Path, whole: Outcome,
 
 @pytest.mark.parametrize("batch_size", [1, 64])
 def test_neither_the_batch_nor_what_is_there_already_changes_anything(
-    keypoints: Path, whole: Outcome, tmp_path: Path, batch_size: int
+    keypoints: Path, whole: JobOutcome, tmp_path: Path, batch_size: int
 ) -> None:
     out = run(keypoints, tmp_path / "out", batch_size=batch_size)
     assert_same(out, whole)
@@ -97,7 +97,7 @@ def test_neither_the_batch_nor_what_is_there_already_changes_anything(
     assert out.store.result("a_touching", 0).stat().st_mtime_ns == untouched
 
 
-def assert_same(one: Outcome, other: Outcome) -> None:
+def assert_same(one: JobOutcome, other: JobOutcome) -> None:
     for stem in STEMS:
         pairs = zip(people_of(one, stem), people_of(other, stem), strict=True)
         assert all(same(a, b, 1e-4) for a, b in pairs), stem
@@ -120,8 +120,8 @@ def test_an_error_costs_only_its_image(keypoints: Path, tmp_path: Path, monkeypa
 @pytest.mark.parametrize(("size", "expected"), [(1, [5, 1]), (3, [5, 1]), (6, [6]), (5, [5, 1])])
 def test_chunks_end_where_images_end(size: int, expected: list[int]) -> None:
     nobody = Keypoints.from_array(torch.zeros(137, 3))
-    todo = Todo("s", nobody, Camera.from_focal(1.0, torch.ones(2)), Gender.NEUTRAL, Origin())
-    items = [Item(todo, ends_frame=end) for end in (False, False, False, False, True, True)]
+    task = FitTask("s", nobody, Camera.from_focal(1.0, torch.ones(2)), Gender.NEUTRAL, Origin())
+    items = [Item(task, ends_frame=end) for end in (False, False, False, False, True, True)]
     cut = list(chunks(items, size, whole_frames=True))
     assert sum(cut, []) == items and [len(chunk) for chunk in cut] == expected
 

@@ -14,10 +14,10 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from smplifyx.body import skinning
 from smplifyx.config import FitConfig, with_prior
 from smplifyx.fitting import schedule
-from smplifyx.fitting.batch import People
+from smplifyx.fitting.batch import FitBatch
 from smplifyx.fitting.fit import prepare
 from smplifyx.fitting.schedule import run_stages
-from smplifyx.fitting.stage_runner import Problems, Station
+from smplifyx.fitting.stage_runner import StageProblems, StageRunner
 from smplifyx.fitting.starts import first_guess
 from smplifyx.keypoints import Keypoints
 from smplifyx.solvers import LevenbergMarquardt, rows
@@ -35,7 +35,7 @@ def seen() -> Keypoints:
     return keypoints.replace(xy=keypoints.xy.index_fill(0, torch.tensor([4]), torch.nan))
 
 
-def people(config: FitConfig) -> People:
+def people(config: FitConfig) -> FitBatch:
     return prepare(seen(), camera(COUNT, SINGLE), embedded_body(SINGLE), config, None)
 
 
@@ -46,9 +46,9 @@ def test_people_left_behind_change_nobody_to_the_last_bit(name: str, monkeypatch
         short = (s.model_copy(update={"solver": s.solver.model_copy(update={"max_steps": 5})}) for s in config.stages)
         config = config.model_copy(update={"stages": tuple(short)})
     together = run_stages(people(config))
-    sizes, run = [], Station.run
+    sizes, run = [], StageRunner.run
 
-    def watched(self: Station, race: schedule.Race, leave: int) -> schedule.Race:
+    def watched(self: StageRunner, race: schedule.Hypotheses, leave: int) -> schedule.Hypotheses:
         through = run(self, race, leave)
         sizes.append((len(race.person), len(through.person)))
         return through
@@ -56,7 +56,7 @@ def test_people_left_behind_change_nobody_to_the_last_bit(name: str, monkeypatch
     monkeypatch.setattr(schedule, "COHORT", 4)
     monkeypatch.setattr(schedule, "LEAVE", 3)
     monkeypatch.setattr(rows, "SLOT", 16)
-    monkeypatch.setattr(Station, "run", watched)
+    monkeypatch.setattr(StageRunner, "run", watched)
     by_cohorts = run_stages(people(config))
     assert any(out < come for come, out in sizes) and any(out > come for come, out in sizes)
     for field in dataclasses.fields(together):
@@ -74,7 +74,7 @@ def test_people_left_behind_change_nobody_to_the_last_bit(name: str, monkeypatch
 def test_a_joined_problem_is_that_of_both() -> None:
     of = people(preset())
     start, _ = first_guess(of)
-    problem = Problems(of, ()).of(of.config.stages[-1], start[:, 0].rebased(), 1)
+    problem = StageProblems(of, ()).of(of.config.stages[-1], start[:, 0].rebased(), 1)
     some, others = torch.tensor([7, 1]), torch.tensor([0, 3, 8])
     joined = problem.rows(some).joined(problem.rows(others))
     alone = problem.rows(torch.cat([some, others]))
@@ -98,7 +98,7 @@ def test_a_step_is_one_graph_without_a_look_from_the_host(name: str, prior: str,
     of = of[torch.tensor([0, 1, 2, 3])]
     start, _ = first_guess(of)
     flat = start[:, 0].rebased()
-    problem = Problems(of, ()).of(stage, flat, 1)
+    problem = StageProblems(of, ()).of(stage, flat, 1)
     solver = LevenbergMarquardt(max_steps=stage.solver.max_steps, tolerance=stage.solver.tolerance, looks=8)
     state = solver.start(problem, problem.pack(flat))
     names = [f.name for f in dataclasses.fields(state)]

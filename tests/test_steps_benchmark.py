@@ -14,7 +14,7 @@ from solver_problems import CASES
 from benchmarks import steps, variants
 from smplifyx.config import StageConfig
 from smplifyx.data.synthetic import GeneratedPeople, generate_people
-from smplifyx.fitting.batch import People
+from smplifyx.fitting.batch import FitBatch
 from smplifyx.fitting.fit import fit, prepare
 from smplifyx.terms.reprojection import Curvature
 
@@ -26,7 +26,7 @@ def generated() -> GeneratedPeople:
     return generate_people(embedded_body(FLOAT), random_poses(3), 3, seed=2)
 
 
-def people(name: str) -> People:
+def people(name: str) -> FitBatch:
     return prepare(generated().keypoints, generated().camera, embedded_body(FLOAT), preset(name), None)
 
 

@@ -15,7 +15,7 @@ from make_recordings import write_bvh_folder
 from smplifyx.cli import main
 from smplifyx.core import assets, rotations
 from smplifyx.pose_priors.limits import body_limits
-from smplifyx.training.card import Origin
+from smplifyx.training.card import Recordings
 from smplifyx.training.contract import PoseSet, Schedule
 from smplifyx.training.fill import JOINTS, SPREAD, Fill, FillSettings
 from smplifyx.training.kinds import plan
@@ -28,7 +28,7 @@ from smplifyx.training.vae import VaeSettings
 
 REST = torch.from_numpy(resting_joints()[:22]).float()
 SCHEDULE = Schedule(epochs=2, batch=32)
-ORIGIN = Origin("made by the test", "none", "pytest")
+ORIGIN = Recordings("made by the test", "none", "pytest")
 V2 = {  # VPoser v2.0's layers, as published
     "encoder_net.1": (63,), "encoder_net.2": (512, 63), "encoder_net.4": (512,), "encoder_net.6": (512, 512),
     "encoder_net.7": (512, 512), "encoder_net.8.mu": (32, 512), "encoder_net.8.logvar": (32, 512),

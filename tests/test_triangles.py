@@ -103,8 +103,8 @@ BALL = trimesh.creation.icosphere(subdivisions=3)
 SIDE = np.array([0.48, 0.6, 0.64])
 
 
-def turns_of(ball: trimesh.Trimesh, point: np.ndarray) -> int:
-    return int(exits(torch.as_tensor((ball.triangles - point).T.copy())).sum())
+def turns_of(sphere: trimesh.Trimesh, point: np.ndarray) -> int:
+    return int(exits(torch.as_tensor((sphere.triangles - point).T.copy())).sum())
 
 
 @pytest.mark.parametrize(("radius", "turns"), [(0.0, 1), (0.9, 1), (-0.9, 1), (1.1, 0), (-1.1, 0), (5.0, 0)])
@@ -118,10 +118,10 @@ def test_a_closed_surface_goes_once_round_what_is_inside(radius: float, turns: i
 def test_a_ray_through_corners_and_edges_counts_once(inset: float) -> None:
     """Points behind vertices and middles of edges, on a grid that float64 holds exactly: all of them ties."""
     vertices = np.round(BALL.vertices * 1024) / 1024
-    ball = trimesh.Trimesh(vertices, BALL.faces, process=False)
+    sphere = trimesh.Trimesh(vertices, BALL.faces, process=False)
     middles = vertices[BALL.edges_unique].mean(1)
     for targets in (vertices, middles):
-        assert ball.is_watertight and ball.is_volume
+        assert sphere.is_watertight and sphere.is_volume
         right = targets[targets[:, 0] > 0.1][::7]
-        assert [turns_of(ball, target * [1 - inset, 1, 1]) for target in right] == [1] * len(right)
-        assert [turns_of(ball, target * [-1, 1, 1] - [inset, 0, 0]) for target in right] == [0] * len(right)
+        assert [turns_of(sphere, target * [1 - inset, 1, 1]) for target in right] == [1] * len(right)
+        assert [turns_of(sphere, target * [-1, 1, 1] - [inset, 0, 0]) for target in right] == [0] * len(right)

@@ -19,7 +19,7 @@ import trimesh
 from smplifyx.camera import Camera
 from smplifyx.keypoints.names import POINT_INDEX
 from smplifyx.viz import (
-    Person,
+    Figure,
     PersonEntry,
     PhotoEntry,
     Renderer,
@@ -57,7 +57,7 @@ FILLS = [
 RENDERERS = [Renderer.SOFTWARE, pytest.param(Renderer.PYRENDER, marks=needs_gl)]
 
 
-def ball(centre: tuple[float, float, float], radius: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+def sphere(centre: tuple[float, float, float], radius: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
     sphere = trimesh.creation.icosphere(subdivisions=3, radius=radius)
     return sphere.vertices + np.array(centre), np.asarray(sphere.faces)
 
@@ -69,13 +69,13 @@ def lit(vertices: np.ndarray, faces: np.ndarray, person: int = 0) -> Mesh:
 def scenes() -> dict[str, Mesh]:
     rod = trimesh.creation.capsule(height=1.0, radius=0.12)
     rod.apply_transform(trimesh.transformations.rotation_matrix(1.0, [1, 1, 0.3]))
-    near, far = ball((0.1, 0, 2.0)), ball((0.5, 0.1, 2.6), 0.7)
+    near, far = sphere((0.1, 0, 2.0)), sphere((0.5, 0.1, 2.6), 0.7)
     return {
-        "ball": lit(*ball((0.2, -0.1, 2.0))),
+        "sphere": lit(*sphere((0.2, -0.1, 2.0))),
         "rod": lit(np.asarray(rod.vertices) + (0, 0, 2.5), np.asarray(rod.faces)),
-        "two balls": join([lit(*near), lit(*far, person=1)]),
-        "half outside": lit(*ball((1.2, 0.9, 2.0))),
-        "around the camera": lit(*ball((0, 0, 0.45))),
+        "two spheres": join([lit(*near), lit(*far, person=1)]),
+        "half outside": lit(*sphere((1.2, 0.9, 2.0))),
+        "around the camera": lit(*sphere((0, 0, 0.45))),
     }
 
 
@@ -117,7 +117,7 @@ def test_pyrender_silhouette_agrees_to_a_pixel(name: str) -> None:
 
 @needs_gl
 def test_pyrender_colours_are_premultiplied_and_equal() -> None:
-    ours, theirs = (draw(scenes()["two balls"], K, SIZE) for draw in (rasterise, pyrender_backend.rasterise_gl))
+    ours, theirs = (draw(scenes()["two spheres"], K, SIZE) for draw in (rasterise, pyrender_backend.rasterise_gl))
     pictures = [composite(PHOTO, layer).astype(int) for layer in (ours, theirs)]
     solid = cv2.erode((filled(ours) == 1).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     assert np.abs(pictures[0] - pictures[1])[solid].mean() < 1
@@ -156,8 +156,8 @@ def test_slanted_plane_has_the_depth_and_colour_of_its_pixels(fill: zbuffer.Fill
 @pytest.mark.parametrize("renderer", RENDERERS)
 @pytest.mark.parametrize("centre", [(0.0, 0, 3), (0.6, -0.4, 2.5), (-1.0, 0.5, 4)])
 def test_drawn_where_the_camera_projects(renderer: Renderer, centre: tuple[float, float, float]) -> None:
-    vertices, faces = ball(centre, 0.1)
-    picture = overlay(PHOTO, [Person(BLACK, vertices)], faces, CAMERA, renderer, opacity=1.0)
+    vertices, faces = sphere(centre, 0.1)
+    picture = overlay(PHOTO, [Figure(BLACK, vertices)], faces, CAMERA, renderer, opacity=1.0)
     rows, columns = np.nonzero((picture != PHOTO).any(-1))
     drawn = (columns.mean() + 0.5, rows.mean() + 0.5)
     expected = CAMERA.project(torch.tensor([centre], dtype=torch.float64))[0]
@@ -166,7 +166,7 @@ def test_drawn_where_the_camera_projects(renderer: Renderer, centre: tuple[float
 
 @pytest.mark.parametrize("fill", FILLS)
 def test_coverage_is_the_area(fill: zbuffer.Fill) -> None:
-    layer = rasterise(lit(*ball((0, 0, 3.0))), K, SIZE, fill=fill)
+    layer = rasterise(lit(*sphere((0, 0, 3.0))), K, SIZE, fill=fill)
     disc = np.pi * K[0, 0] * K[1, 1] * 0.5**2 / (3.0**2 - 0.5**2)  # of the sphere's outline, near the axis
     assert layer.alpha.sum() == pytest.approx(disc, rel=0.01)
     assert ((layer.alpha > 0) & (layer.alpha < 1)).sum() > 50
@@ -174,13 +174,13 @@ def test_coverage_is_the_area(fill: zbuffer.Fill) -> None:
 
 
 def test_closed_mesh_has_no_gaps_in_numpy() -> None:
-    layer = rasterise(lit(*ball((0, 0, 1.2))), K, SIZE, fill=zbuffer.fill_numpy)
+    layer = rasterise(lit(*sphere((0, 0, 1.2))), K, SIZE, fill=zbuffer.fill_numpy)
     outlines, _ = cv2.findContours((layer.alpha == 1).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     assert len(outlines) == 1
 
 
 def test_bands_make_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
-    mesh = scenes()["two balls"]
+    mesh = scenes()["two spheres"]
     whole = rasterise(mesh, K, SIZE)
     monkeypatch.setattr(raster, "BAND", 4000)
     monkeypatch.setattr(zbuffer, "CHUNK", 500)
@@ -191,9 +191,9 @@ def test_bands_make_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("renderer", RENDERERS)
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_nearer_person_hides_the_farther_in_any_order(renderer: Renderer, order: tuple[int, int]) -> None:
-    near, faces = ball((-0.2, 0, 2.0), 0.4)
-    far, _ = ball((0.2, 0, 3.0), 0.8)
-    people = [Person(RED, near), Person(BLUE, far)]
+    near, faces = sphere((-0.2, 0, 2.0), 0.4)
+    far, _ = sphere((0.2, 0, 3.0), 0.8)
+    people = [Figure(RED, near), Figure(BLUE, far)]
     picture = overlay(PHOTO, [people[i] for i in order], faces, CAMERA, renderer)
     red, _, blue = picture[57, 70].astype(int)
     assert red > 80 > blue
@@ -205,29 +205,29 @@ def test_nearer_person_hides_the_farther_in_any_order(renderer: Renderer, order:
 @pytest.mark.parametrize(
     "vertices",
     [
-        ball((0, 0, -3.0))[0],
-        ball((0, 0, 0.0))[0],
-        ball((9.0, 0, 2.0))[0],
+        sphere((0, 0, -3.0))[0],
+        sphere((0, 0, 0.0))[0],
+        sphere((9.0, 0, 2.0))[0],
         np.full((642, 3), np.nan),
-        ball((0, 0, 1e6))[0],
+        sphere((0, 0, 1e6))[0],
     ],
     ids=["behind", "around", "beside", "nan", "too far"],
 )
 def test_people_who_cannot_be_seen_do_not_crash(renderer: Renderer, vertices: np.ndarray) -> None:
-    seen, faces = ball((0, 0, 2.0))
-    both = overlay(PHOTO, [Person(RED, vertices), Person(GREEN, seen)], faces, CAMERA, renderer)
+    seen, faces = sphere((0, 0, 2.0))
+    both = overlay(PHOTO, [Figure(RED, vertices), Figure(GREEN, seen)], faces, CAMERA, renderer)
     assert both.shape == PHOTO.shape and both.dtype == np.uint8
-    assert panel(PHOTO, [Person(RED, vertices)], faces, CAMERA, renderer).shape[0] == SIZE[1]
+    assert panel(PHOTO, [Figure(RED, vertices)], faces, CAMERA, renderer).shape[0] == SIZE[1]
 
 
 def test_nobody_leaves_the_photo_alone() -> None:
-    faces = ball((0, 0, 1))[1]
+    faces = sphere((0, 0, 1))[1]
     assert (overlay(PHOTO, [], faces, CAMERA) == PHOTO).all()
-    assert (overlay(PHOTO, [Person(RED)], faces, CAMERA) == PHOTO).all()
+    assert (overlay(PHOTO, [Figure(RED)], faces, CAMERA) == PHOTO).all()
 
 
 def test_faces_across_the_near_plane_are_cut_there() -> None:
-    mesh = Mesh(*ball((0, 0, 0.2)), np.linspace(0, 1, 642 * 3, dtype=np.float32).reshape(-1, 3))
+    mesh = Mesh(*sphere((0, 0, 0.2)), np.linspace(0, 1, 642 * 3, dtype=np.float32).reshape(-1, 3))
     cut = clip_near(mesh, near=0.1)
     z = cut.vertices[cut.faces, 2]
     assert z.min() == pytest.approx(0.1) and z.max() == mesh.vertices[:, 2].max()
@@ -244,7 +244,7 @@ def test_huge_close_up_stays_within_memory(fill: zbuffer.Fill) -> None:
     """3 megapixels covered twice by faces nearly as large as the image; unbounded temporaries would take gigabytes."""
     size, close = (2000, 1500), np.array([[2e4, 0, 1000], [0, 2e4, 750], [0, 0, 1.0]])
     tracemalloc.start()
-    layer = rasterise(lit(*ball((0, 0, 0.6))), close, size, fill=fill)
+    layer = rasterise(lit(*sphere((0, 0, 0.6))), close, size, fill=fill)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert layer.alpha.shape == (1500, 2000) and (layer.alpha == 1).all()
@@ -252,7 +252,7 @@ def test_huge_close_up_stays_within_memory(fill: zbuffer.Fill) -> None:
 
 
 def test_photo_of_another_size_is_refused() -> None:
-    faces = ball((0, 0, 1))[1]
+    faces = sphere((0, 0, 1))[1]
     with pytest.raises(ValueError, match=r"160x120 pixels, got uint8 \[10, 20, 3\]"):
         overlay(np.zeros((10, 20, 3), np.uint8), [], faces, CAMERA)
     with pytest.raises(ValueError, match="expected one camera"):
@@ -261,9 +261,9 @@ def test_photo_of_another_size_is_refused() -> None:
 
 @pytest.mark.parametrize("lens", [1.0, 0.5])
 def test_shrunken_scene_is_the_same_scene(lens: float) -> None:
-    vertices, faces = ball((0.2, 0, 3.0))
+    vertices, faces = sphere((0.2, 0, 3.0))
     points = np.tile([80.0, 40.0, 0.9], (137, 1))
-    person = Person(RED, vertices, points, points[:, :2])
+    person = Figure(RED, vertices, points, points[:, :2])
     image, (small,), camera = shrink(PHOTO, [person], CAMERA, round(160 * lens))
     assert image.shape == (120 * lens, 160 * lens, 3) and camera.image_size.tolist() == [160 * lens, 120 * lens]
     np.testing.assert_allclose(small.keypoints[0], [80 * lens, 40 * lens, 0.9])
@@ -277,9 +277,9 @@ def test_shrunken_scene_is_the_same_scene(lens: float) -> None:
 
 def test_side_view_shows_depth_across() -> None:
     """The nearer person stands to the left, and what the photo shows left and right lies in depth."""
-    near, faces = ball((1.5, 0, 2.0), 0.3)
-    far, _ = ball((-1.5, 0, 4.0), 0.3)
-    picture = side_view([Person(RED, near), Person(BLUE, far)], faces, (300, 300)).astype(int)
+    near, faces = sphere((1.5, 0, 2.0), 0.3)
+    far, _ = sphere((-1.5, 0, 4.0), 0.3)
+    picture = side_view([Figure(RED, near), Figure(BLUE, far)], faces, (300, 300)).astype(int)
     red = np.argwhere(picture[..., 0] - picture[..., 2] > 60)
     blue = np.argwhere(picture[..., 2] - picture[..., 0] > 60)
     assert red[:, 1].max() < blue[:, 1].min()
@@ -289,8 +289,8 @@ def test_side_view_shows_depth_across() -> None:
 @pytest.mark.parametrize("where", [(0, 0, 2.0), (5.0, -3, 9), (0, 0, -1.0)])
 @pytest.mark.parametrize("size", [(200, 300), (400, 200)])
 def test_side_view_holds_everyone(where: tuple[float, float, float], size: tuple[int, int]) -> None:
-    vertices, faces = ball(where)
-    picture = side_view([Person(RED, vertices)], faces, size).astype(int)
+    vertices, faces = sphere(where)
+    picture = side_view([Figure(RED, vertices)], faces, size).astype(int)
     rows, columns = np.nonzero(picture[..., 0] - picture[..., 2] > 60)
     low, high = np.array([columns.min(), rows.min()]), np.array([columns.max(), rows.max()])
     assert (low > 0).all() and (high < np.array(size) - 1).all()
@@ -298,7 +298,7 @@ def test_side_view_holds_everyone(where: tuple[float, float, float], size: tuple
 
 
 def test_side_view_of_nobody_is_plain() -> None:
-    assert len(np.unique(side_view([Person(RED)], ball((0, 0, 1))[1], (50, 40)))) <= 3
+    assert len(np.unique(side_view([Figure(RED)], sphere((0, 0, 1))[1], (50, 40)))) <= 3
 
 
 def test_points_are_dots_and_crosses_at_their_places() -> None:
@@ -306,7 +306,7 @@ def test_points_are_dots_and_crosses_at_their_places() -> None:
     nose, wrist, unseen = (POINT_INDEX[name] for name in ("nose", "left_wrist", "right_knee"))
     keypoints[nose], keypoints[wrist] = (20.5, 20.5, 0.9), (100.5, 100.5, 0.5)
     model[wrist], model[unseen] = (60.5, 60.5), (130.5, 20.5)
-    picture = draw_points(PHOTO, [Person(RED, keypoints=keypoints, points2d=model)])
+    picture = draw_points(PHOTO, [Figure(RED, keypoints=keypoints, points2d=model)])
     assert tuple(picture[20, 20]) == (255, 214, 10) and tuple(picture[100, 100]) == (255, 214, 10)
     assert tuple(picture[60, 60]) == (226, 40, 20)
     assert (picture[20, 130] == PHOTO[20, 130]).all()  # the model's point has no detection to compare with
@@ -315,13 +315,13 @@ def test_points_are_dots_and_crosses_at_their_places() -> None:
 
 def test_panel_without_a_photo_shows_keypoints() -> None:
     keypoints = np.tile([50.0, 50.0, 1.0], (137, 1))
-    picture = panel(None, [Person(RED, keypoints=torch.tensor(keypoints))], ball((0, 0, 1))[1], CAMERA)
+    picture = panel(None, [Figure(RED, keypoints=torch.tensor(keypoints))], sphere((0, 0, 1))[1], CAMERA)
     assert picture.shape[0] == SIZE[1] and picture.shape[1] > 2 * SIZE[0]
     assert tuple(picture[50, 50]) == (255, 214, 10)
 
 
 def test_normals_point_outward_and_light_comes_from_above() -> None:
-    vertices, faces = ball((0, 0, 3.0))
+    vertices, faces = sphere((0, 0, 3.0))
     normals = vertex_normals(vertices, faces)
     np.testing.assert_allclose(normals, (vertices - (0, 0, 3)) / 0.5, atol=0.02)
     colours = shade(vertices, faces, PALETTE[0])
@@ -367,7 +367,7 @@ def test_missing_renderer_says_what_mends_it(
     monkeypatch.setitem(sys.modules, "pyrender", module)
     assert re.search(expected, pyrender_backend.problem())
     with pytest.raises(pyrender_backend.RendererUnavailable, match=expected) as caught:
-        overlay(PHOTO, [Person(RED, ball((0, 0, 2.0))[0])], ball((0, 0, 2.0))[1], CAMERA, Renderer.PYRENDER)
+        overlay(PHOTO, [Figure(RED, sphere((0, 0, 2.0))[0])], sphere((0, 0, 2.0))[1], CAMERA, Renderer.PYRENDER)
     assert "\n" not in str(caught.value)
 
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # a recipe runs from a source checkout, installed or not
 
 from smplifyx.data.mocap import HELD_OUT  # noqa: E402
-from smplifyx.training.card import Origin  # noqa: E402
+from smplifyx.training.card import Recordings  # noqa: E402
 from smplifyx.training.kinds import plan  # noqa: E402
 from smplifyx.training.options import Kind  # noqa: E402
 from smplifyx.training.poses import Balance  # noqa: E402
@@ -70,7 +70,7 @@ def make(kind: Kind, options: Options, name: str) -> None:
     print(f"wrote {trained.file}\n{yaml.safe_dump(trained.figures, sort_keys=False)}")
 
 
-def _origin(kind: Kind, options: Options) -> Origin:
+def _origin(kind: Kind, options: Options) -> Recordings:
     default = Options()
     changed = [
         f"--{name} {' '.join(value) if isinstance(value, tuple) else getattr(value, 'name', value)}"
@@ -79,7 +79,7 @@ def _origin(kind: Kind, options: Options) -> Origin:
     ]
     command = " ".join([f"python priors/recipes/pose_{kind.value}.py", *changed])
     if options.compared is None:
-        return Origin(SOURCE, LICENCE, command)
+        return Recordings(SOURCE, LICENCE, command)
     other = yaml.safe_load(options.compared.read_text(encoding="utf-8"))
     quoted = {"training": other["command"], "held_out_by_class": other["figures"]["held_out_by_class"]}
-    return Origin(SOURCE, LICENCE, command, {"without_balancing": quoted})
+    return Recordings(SOURCE, LICENCE, command, {"without_balancing": quoted})

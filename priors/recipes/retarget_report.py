@@ -34,7 +34,7 @@ from smplifyx.data.bvh import Clip, iter_clips  # noqa: E402
 from smplifyx.data.mocap import ARCHIVE, HELD_OUT, plausible  # noqa: E402
 from smplifyx.data.retarget import LimbRest, Poses, concatenate, pose_joints, retarget  # noqa: E402
 from smplifyx.data.retarget_check import COUNTERPARTS, figure_skeleton, joint_errors  # noqa: E402
-from smplifyx.viz import PALETTE, Person, overlay  # noqa: E402
+from smplifyx.viz import PALETTE, Figure, overlay  # noqa: E402
 
 MM = 10.0  # per unit of the figure: a head at 1.45 over the toes makes its unit a centimetre
 TILE = (190, 220)  # pixels
@@ -122,7 +122,7 @@ def tile(body: BodyModel, pose: Poses, label: str) -> NDArray:
     vertices = skinning.vertices(body, params)[0]
     middle = (vertices.amax(0) + vertices.amin(0)) / 2
     camera = Camera.from_focal(torch.tensor(FOCAL), torch.tensor([float(s) for s in TILE]))
-    person = Person(PALETTE[0], vertices - middle + vertices.new_tensor([0.0, 0.0, AWAY]))
+    person = Figure(PALETTE[0], vertices - middle + vertices.new_tensor([0.0, 0.0, AWAY]))
     image = np.ascontiguousarray(overlay(None, [person], body.faces, camera))
     return cv2.putText(image, label, (6, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (60, 60, 66), 1, cv2.LINE_AA)
 

@@ -1,1 +1,1 @@
-"""Bodies that do not pass through themselves or through each other: parts, balls, and the exact check on the mesh."""
+"""Bodies that do not pass through themselves or through each other: parts, spheres, and the exact check on the mesh."""

@@ -19,7 +19,7 @@ from ..config import Block, FitConfig, StageConfig, Weights
 from ..core import rotations
 from ..evidence.keypoints2d import observe
 from ..features.fold import fold
-from ..features.spheres import ball_model
+from ..features.spheres import sphere_model
 from ..fitting.starts import neutral_state
 from ..keypoints import Keypoints
 from ..pose_priors import load_prior
@@ -28,7 +28,7 @@ from ..problem.stage_terms import stage_terms
 from ..problem.variables import Decoder, Hand
 from ..solvers import LevenbergMarquardt
 
-ROUNDS = 4  # of looking up which balls are near
+ROUNDS = 4  # of looking up which spheres are near
 TURN = 0.05  # radians of body joints that cost as much as a unit of the collision term
 FINGER_TURN = 0.15
 STEPS, TOLERANCE = 40, 1e-3
@@ -59,7 +59,7 @@ class _Near:
 
 
 def solid(body: BodyModel, people: BodyParams) -> BodyParams:
-    """The same people [count], their body and finger joints turned until balls that are held apart are apart."""
+    """The same people [count], their body and finger joints turned until spheres that are held apart are apart."""
     start = _problem(body, people)
     places = start.pack(start.state)
     softness = torch.full_like(places[0], FINGER_TURN)
@@ -67,7 +67,7 @@ def solid(body: BodyModel, people: BodyParams) -> BodyParams:
     problem, solver = start, LevenbergMarquardt(max_steps=STEPS, tolerance=TOLERANCE)
     with torch.no_grad():
         for _ in range(ROUNDS):
-            near = problem.with_partners()
+            near = problem.with_candidates()
             found = solver.minimise(_Near(near, places, 1 / softness), problem.pack(problem.state))
             problem = dataclasses.replace(problem, state=problem.unpack(found.x))
     moved = problem.decoder.params(problem.state)
@@ -96,7 +96,7 @@ def _problem(body: BodyModel, people: BodyParams) -> Problem:
     seen = observe(unseen, camera, config, stage, list(points), like.new_ones(count))
     row = torch.zeros(count, dtype=torch.int64, device=like.device)
     terms = stage_terms(stage.weights, body, decoder, config)
-    return Problem(model, decoder, terms, stage.free, state, seen, model.contour[row], ball_model(body, points))
+    return Problem(model, decoder, terms, stage.free, state, seen, model.contour[row], sphere_model(body, points))
 
 
 def _stage(body: BodyModel) -> StageConfig:

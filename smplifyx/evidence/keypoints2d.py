@@ -90,7 +90,7 @@ def observe(
     picked = (value[:, points] for value in (keypoints.xy, gain, unit, rho))
     nobody = torch.zeros(len(scale), 0, 0, dtype=torch.int64, device=scale.device)
     unknown = torch.full_like(scale, torch.nan)
-    return Observation(camera, *picked, depth=torch.zeros_like(scale), height=unknown, partners=nobody)
+    return Observation(camera, *picked, depth=torch.zeros_like(scale), height=unknown, candidates=nobody)
 
 
 def stage_points(stage: StageConfig, known: Tensor) -> list[int]:

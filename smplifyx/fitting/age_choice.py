@@ -15,7 +15,7 @@ from ..config import FitConfig
 from ..evidence.keypoints2d import seen_confidence
 from ..keypoints import Keypoints
 from ..problem.variables import State
-from .batch import People
+from .batch import FitBatch
 from .fit import fit, in_pieces, prepare, result_of
 from .result import FitResult
 from .schedule import final_problem, run_stages
@@ -46,7 +46,7 @@ def fit_best_age(
         raise ValueError(f"expected an adult's and a child's body, got {adult.age.value} and {child.age.value}")
     child = child.sized(config.betas, config.expressions)
 
-    def work(some: People) -> tuple[FitResult, Tensor]:
+    def work(some: FitBatch) -> tuple[FitResult, Tensor]:
         outcome = run_stages(some)
         result = result_of(some, outcome)
         return result, _promised(some, child, outcome.state, result.energy)
@@ -62,7 +62,7 @@ def fit_best_age(
     return answers
 
 
-def _promised(adults: People, child: BodyModel, state: State, energy: Tensor) -> Float[Tensor, " batch"]:
+def _promised(adults: FitBatch, child: BodyModel, state: State, energy: Tensor) -> Float[Tensor, " batch"]:
     """The advantage that one step with a child's body promises to those who were fitted as adults."""
     state = state.replace(betas=torch.nn.functional.pad(state.betas, (0, 1)))
     gain = kid_gain(final_problem(dataclasses.replace(adults, body=child), state))

@@ -15,7 +15,7 @@ from ..problem.variables import Decoder
 
 
 @dataclass(frozen=True)
-class People:
+class FitBatch:
     """The people of a batch [batch], how they were seen, and what they are fitted with."""
 
     keypoints: Keypoints
@@ -26,7 +26,7 @@ class People:
     config: FitConfig
     height: Float[Tensor, " batch"] | None = None  # metres, NaN where it is not known; None: nobody's is
 
-    def __getitem__(self, rows: slice | Tensor) -> People:
+    def __getitem__(self, rows: slice | Tensor) -> FitBatch:
         """Some of them."""
         height = None if self.height is None else self.height[rows]
         return replace(

@@ -20,11 +20,11 @@ from ..pose_priors import PosePrior, load_prior
 from ..pose_priors.hands import recorded_hands
 from ..problem.problem import WeightedTerm
 from ..problem.variables import Decoder, Hand
-from .batch import People
+from .batch import FitBatch
 from .quality import status_of
 from .result import FitResult, Provenance
 from .schedule import Outcome, final_problem, gather, run_stages
-from .uncertainty import shape_evidence
+from .uncertainty import shape_uncertainty
 
 Answer = TypeVar("Answer")
 
@@ -50,7 +50,7 @@ def fit(
 
 def prepare(
     keypoints: Keypoints, camera: Camera, body: BodyModel, config: FitConfig, height: Float[Tensor, " batch"] | None
-) -> People:
+) -> FitBatch:
     """The people of a batch as the stages take them. Raises ValueError as `fit` does."""
     if keypoints.confidence.dim() != 2 or len(keypoints.confidence) != len(camera.K):
         raise ValueError(
@@ -64,13 +64,13 @@ def prepare(
         return gather(keypoints, camera, body, decoder_of(body, config), config, height)
 
 
-def in_pieces(people: People, work: Callable[[People], Answer]) -> list[Answer]:
+def in_pieces(people: FitBatch, work: Callable[[FitBatch], Answer]) -> list[Answer]:
     """The answers for pieces of the batch, in order, as many at once as there are threads; without gradients."""
     device = people.scale.device
     return side_by_side(torch.no_grad()(lambda rows: work(people[rows])), pieces(len(people.scale), device), device)
 
 
-def result_of(people: People, outcome: Outcome, extra_terms: tuple[WeightedTerm, ...] = ()) -> FitResult:
+def result_of(people: FitBatch, outcome: Outcome, extra_terms: tuple[WeightedTerm, ...] = ()) -> FitResult:
     """What the stages found of each person, and how far it can be believed."""
     keypoints, body, config = people.keypoints, people.body, people.config
     camera = people.camera.zoomed(outcome.state.focal[:, 0].exp())
@@ -83,7 +83,7 @@ def result_of(people: People, outcome: Outcome, extra_terms: tuple[WeightedTerm,
         params=params, latent=outcome.state.body, camera=camera, keypoints=keypoints, points3d=points3d,
         points2d=points2d, energies=outcome.energies, energy=energy, hypothesis_energies=outcome.hypothesis_energies,
         chosen=outcome.chosen, gap=outcome.gap, status=status_of(keypoints, points2d, energy), steps=outcome.steps,
-        shape=shape_evidence(final_problem(people, outcome.state, extra_terms), body, config.stages[-1].weights),
+        shape=shape_uncertainty(final_problem(people, outcome.state, extra_terms), body, config.stages[-1].weights),
         provenance=Provenance.of(body, config.name, config.pose_prior),
     )  # fmt: skip
 

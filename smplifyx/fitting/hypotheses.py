@@ -13,7 +13,7 @@ from ..problem.variables import State
 
 
 @dataclass(frozen=True)
-class Race(Bundle):
+class Hypotheses(Bundle):
     """The hypotheses still running: leading axes [batch, hypotheses]."""
 
     state: State
@@ -26,7 +26,7 @@ class Race(Bundle):
     joints: Float[Tensor, "*batch joints 3"]  # from the pelvis, as the camera sees them
 
     @classmethod
-    def begun(cls, state: State, valid: Bool[Tensor, "batch hypotheses"], person: Int[Tensor, " batch"]) -> Race:
+    def begun(cls, state: State, valid: Bool[Tensor, "batch hypotheses"], person: Int[Tensor, " batch"]) -> Hypotheses:
         """Hypotheses before the first stage; `valid`: which of them are tried."""
         index = torch.arange(valid.shape[1], device=valid.device).expand_as(valid)
         none_yet = torch.full_like(state.transl[..., 0], torch.inf)
@@ -34,13 +34,13 @@ class Race(Bundle):
         whose = person[:, None].expand_as(valid)
         return cls(state, whose, index, valid, torch.zeros_like(index), none_yet, nothing[..., 0], nothing)
 
-    def ranked(self) -> Race:
+    def ranked(self) -> Hypotheses:
         """Best first."""
         order = self.energy.sort(dim=1, stable=True).indices
         rows = torch.arange(len(order), device=order.device)[:, None]
         return self.map(lambda t: t[rows, order])
 
-    def distinct(self, radius: float) -> Race:
+    def distinct(self, radius: float) -> Hypotheses:
         """Of ranked hypotheses, those drop out whose joints lie on average within `radius` metres of a better one's."""
         if not radius:
             return self

@@ -18,7 +18,7 @@ FEW = 3  # points that two detections must have in common to be judged
 
 
 def overlap(first: Float[Tensor, "s 4"], second: Float[Tensor, "t 4"]) -> float:
-    """Metres by which the deepest balls (centre, radius) of two people overlap; below 0 the width of the gap.
+    """Metres by which the deepest spheres (centre, radius) of two people overlap; below 0 the width of the gap.
 
     A gap may come out narrower than it is where the boxes round them are apart.
     """
@@ -30,8 +30,8 @@ def overlap(first: Float[Tensor, "s 4"], second: Float[Tensor, "t 4"]) -> float:
     return float((first[:, None, 3] + second[:, 3] - distance).max())
 
 
-def _box(balls: Tensor) -> tuple[Tensor, Tensor]:
-    center, radius = balls.split([3, 1], -1)
+def _box(spheres: Tensor) -> tuple[Tensor, Tensor]:
+    center, radius = spheres.split([3, 1], -1)
     return (center - radius).amin(0), (center + radius).amax(0)
 
 

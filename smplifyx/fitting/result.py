@@ -24,7 +24,7 @@ from ..camera import Camera
 from ..core import npz
 from ..core.bundle import Bundle
 from ..keypoints import Keypoints
-from .uncertainty import ShapeEvidence
+from .uncertainty import ShapeUncertainty
 
 VERSIONED = ("smplifyx", "torch", "numpy")
 
@@ -101,7 +101,7 @@ class FitResult(Bundle):
     status: Int[Tensor, "*batch"]  # a FitStatus
     steps: Int[Tensor, "*batch"]  # of the solver, all stages together
     latent: Float[Tensor, "*batch latent"]  # of the body pose, in the space of the pose prior that was used
-    shape: ShapeEvidence
+    shape: ShapeUncertainty
     provenance: Provenance
     origin: Origin = Origin()
     penetration: Penetration | None = None  # None: not measured; `fit` does not, jobs do
@@ -224,7 +224,7 @@ def _from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
         gap=tensor("energy_gap"),
         status=torch.tensor(int(FitStatus[str(arrays["status"]).upper()])),
         steps=tensor("steps"),
-        shape=ShapeEvidence(**{name: tensor(key) for name, key in _SHAPE.items()}),
+        shape=ShapeUncertainty(**{name: tensor(key) for name, key in _SHAPE.items()}),
         provenance=Provenance(**{name: str(arrays[name]) for name in _NOTES}, versions=versions),
         origin=Origin(**{name: kind(arrays[name].item()) for name, kind in _ORIGIN.items()}),
         penetration=_penetration(arrays),

@@ -1,7 +1,7 @@
 """The people of one image fitted together, at the end: nobody passes through anybody, so who stands in front is told.
 
 Everybody is fitted alone first (`fit`). Those whose bodies then overlap go on in a common problem: the energies of the
-last stage of each, and rows that hold the balls of one apart from another's. See docs/collision.md.
+last stage of each, and rows that hold the spheres of one apart from another's. See docs/collision.md.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from ..collision.proxies.sphere_pairs import CLEAR
 from ..config import Block, FitConfig, StageConfig
 from ..core.threads import side_by_side
 from ..evidence.keypoints2d import stage_points
-from ..features.spheres import ball_model
+from ..features.spheres import sphere_model
 from ..problem.problem import Problem, WeightedTerm
 from ..problem.shared_problem import SharedProblem
 from ..problem.stage_terms import COLLISION_SPREAD
 from ..problem.variables import State
 from ..solvers import LevenbergMarquardt, Solution
 from ..terms.collision import Collision
-from .batch import People
+from .batch import FitBatch
 from .fit import prepare, result_of
 from .neighbours import Pair, groups, overlap, pairs, same_person
 from .result import FitResult, FitStatus, Provenance
 from .schedule import Outcome
-from .stage_runner import Problems
+from .stage_runner import StageProblems
 
 NEAR = 0.10  # metres: people this near to those who overlap are fitted with them
 MOST = 8  # people in a group
@@ -44,12 +44,12 @@ SIDE_BY_SIDE = 32  # people whose groups are solved in one batch
 
 
 @dataclass(frozen=True)
-class Cast:
+class BodyCast:
     """Those who are fitted with one body: `numbers` among all results."""
 
     numbers: tuple[int, ...]
     results: FitResult  # [batch]
-    people: People
+    people: FitBatch
     state: State
 
 
@@ -102,7 +102,7 @@ def _in_company(results: Sequence[FitResult], images: Sequence[Hashable]) -> lis
 
 def _casts(
     results: Sequence[FitResult], numbers: Sequence[int], bodies: Sequence[BodyModel], config: FitConfig
-) -> list[Cast]:
+) -> list[BodyCast]:
     """Everybody by body, in an order that does not depend on that of the people."""
     by_body = defaultdict(list)
     for number in numbers:
@@ -119,11 +119,11 @@ def _identity(made_with: BodyModel | Provenance) -> tuple[str, str, str]:
     return made_with.model_sha256, made_with.kid_sha256, made_with.gender
 
 
-def _cast(results: Sequence[FitResult], numbers: Sequence[int], body: BodyModel, config: FitConfig) -> Cast:
+def _cast(results: Sequence[FitResult], numbers: Sequence[int], body: BodyModel, config: FitConfig) -> BodyCast:
     stacked = FitResult.stack([results[number] for number in numbers]).to(device=body.v_template.device)
     people = prepare(stacked.keypoints, stacked.camera, body, config, stacked.shape.known_height)
     state = people.decoder.state(stacked.params, stacked.latent)
-    return Cast(tuple(numbers), stacked, people, state)
+    return BodyCast(tuple(numbers), stacked, people, state)
 
 
 def _stages(config: FitConfig) -> list[tuple[StageConfig, float]]:
@@ -133,32 +133,32 @@ def _stages(config: FitConfig) -> list[tuple[StageConfig, float]]:
     return [(last.model_copy(update={"free": only or (*free, *last.free)}), softness) for only, softness in ROUNDS]
 
 
-def _problem(cast: Cast, stage: StageConfig, extra_terms: tuple[WeightedTerm, ...]) -> Problem:
-    """The stage's problem of each person alone, with balls even where these may pass through themselves."""
-    problem = Problems(cast.people, extra_terms).of(stage, cast.state, 1)
-    if problem.balls is not None:
+def _problem(cast: BodyCast, stage: StageConfig, extra_terms: tuple[WeightedTerm, ...]) -> Problem:
+    """The stage's problem of each person alone, with spheres even where these may pass through themselves."""
+    problem = StageProblems(cast.people, extra_terms).of(stage, cast.state, 1)
+    if problem.spheres is not None:
         return problem
     points = stage_points(stage, cast.people.body.points.known)
-    return dataclasses.replace(problem, balls=ball_model(cast.people.body, tuple(points)))
+    return dataclasses.replace(problem, spheres=sphere_model(cast.people.body, tuple(points)))
 
 
-def _depths(casts: Sequence[Cast], problems: Sequence[Problem], apart: Sequence[Pair]) -> dict[Pair, float]:
+def _depths(casts: Sequence[BodyCast], problems: Sequence[Problem], apart: Sequence[Pair]) -> dict[Pair, float]:
     """How deep each two people who are held apart lie in each other."""
-    balls, place = {}, {}
+    spheres, place = {}, {}
     for cast, problem in zip(casts, problems, strict=True):
-        placed = problem.view(problem.pack(cast.state)).scene["balls"]
-        balls |= dict(zip(cast.numbers, placed, strict=True))
+        placed = problem.view(problem.pack(cast.state)).scene["spheres"]
+        spheres |= dict(zip(cast.numbers, placed, strict=True))
         place |= dict(zip(cast.numbers, cast.state.transl, strict=True))
 
     def seen_from(a: int, b: int) -> Tensor:
-        return balls[b] + torch.nn.functional.pad(place[b] - place[a], (0, 1))
+        return spheres[b] + torch.nn.functional.pad(place[b] - place[a], (0, 1))
 
-    return {(a, b): overlap(balls[a], seen_from(a, b)) for a, b in apart}
+    return {(a, b): overlap(spheres[a], seen_from(a, b)) for a, b in apart}
 
 
 def _solved(
-    casts: Sequence[Cast], problems: Sequence[Problem], together: Sequence[Sequence[int]], softness: float
-) -> tuple[list[Cast], dict[int, int]]:
+    casts: Sequence[BodyCast], problems: Sequence[Problem], together: Sequence[Sequence[int]], softness: float
+) -> tuple[list[BodyCast], dict[int, int]]:
     """The casts after every group has been fitted, and the steps that it took each person."""
     jobs = _jobs(casts, together)
     term = WeightedTerm("between", 1.0, Collision(softness * COLLISION_SPREAD, CLEAR))
@@ -185,7 +185,7 @@ class Job:
     rows: Tensor
 
 
-def _jobs(casts: Sequence[Cast], together: Sequence[Sequence[int]]) -> list[Job]:
+def _jobs(casts: Sequence[BodyCast], together: Sequence[Sequence[int]]) -> list[Job]:
     """Members stand in an order of their own, the nearest to the camera first of each body."""
     place = {number: (kind, row) for kind, cast in enumerate(casts) for row, number in enumerate(cast.numbers)}
     where = {number: casts[kind].state.transl[row].flip(0).tolist() for number, (kind, row) in place.items()}
@@ -208,7 +208,7 @@ def _solve(problems: Sequence[Problem], job: Job, term: WeightedTerm) -> tuple[S
 
 
 def _replace(
-    found: list[FitResult], cast: Cast, moved: set[int], steps: Counter[int], stage: StageConfig,
+    found: list[FitResult], cast: BodyCast, moved: set[int], steps: Counter[int], stage: StageConfig,
     extra_terms: tuple[WeightedTerm, ...],
 ) -> None:  # fmt: skip
     """Puts in the new results of those who were fitted together."""

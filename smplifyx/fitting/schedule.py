@@ -17,9 +17,9 @@ from ..evidence.keypoints2d import person_scale, seen_confidence
 from ..keypoints import Keypoints
 from ..problem.problem import Problem, WeightedTerm
 from ..problem.variables import Decoder, State
-from .batch import People
-from .hypotheses import Race
-from .stage_runner import Problems, Station
+from .batch import FitBatch
+from .hypotheses import Hypotheses
+from .stage_runner import StageProblems, StageRunner
 from .starts import FLIPS, first_guess, neutral_points
 
 COHORT, LEAVE = 128, 32  # people who pass through the stages together, and rows that a stage may leave behind: on a CPU
@@ -41,17 +41,17 @@ class Outcome:
 def gather(
     keypoints: Keypoints, camera: Camera, body: BodyModel, decoder: Decoder, config: FitConfig,
     height: Float[Tensor, " batch"] | None = None,
-) -> People:  # fmt: skip
+) -> FitBatch:  # fmt: skip
     """The people of a batch [batch], measured; height: metres, NaN where it is not known."""
     rest = neutral_points(decoder, body.sized(config.betas, config.expressions))
     scale = person_scale(keypoints, seen_confidence(keypoints, config.reprojection), rest)
     if height is not None and not height.isfinite().any():
         height = None
-    return People(keypoints, camera, scale, body, decoder, config, height)
+    return FitBatch(keypoints, camera, scale, body, decoder, config, height)
 
 
 def run_stages(
-    people: People, extra_terms: tuple[WeightedTerm, ...] = (), start: tuple[State, Tensor] | None = None
+    people: FitBatch, extra_terms: tuple[WeightedTerm, ...] = (), start: tuple[State, Tensor] | None = None
 ) -> Outcome:
     """Fits every person of the batch [batch] through all stages of their preset; rows are independent.
 
@@ -65,12 +65,12 @@ def run_stages(
     races = _races(people, cohorts, start)
     first = next(races)
     made = _made(config, first.index.shape[1])
-    problems, last = Problems(people, extra_terms), config.stages[-1]
-    stations = [Station(problems, *each, each[0] is last) for each in zip(config.stages, made[:-1], strict=True)]
+    problems, last = StageProblems(people, extra_terms), config.stages[-1]
+    runners = [StageRunner(problems, *each, each[0] is last) for each in zip(config.stages, made[:-1], strict=True)]
     energies, gap = like.new_full((len(like), made[-1]), torch.inf), torch.full_like(like, torch.nan)
     ends = []
     for cohort, race in zip(cohorts, itertools.chain([first], races), strict=True):
-        for station in stations:
+        for station in runners:
             race = station.run(race, 0 if cohort is cohorts[-1] else leave)
             if not len(race.person):  # all of them stay behind for now
                 break
@@ -82,24 +82,24 @@ def run_stages(
             race = race[:, : station.stage.keep]
         else:
             ends.append(race[:, 0])
-    end = Race.cat(ends)
+    end = Hypotheses.cat(ends)
     end = end[torch.argsort(end.person)]
-    by_term = dict(zip(stations[-1].terms, end.by_term.unbind(-1), strict=True))
+    by_term = dict(zip(runners[-1].terms, end.by_term.unbind(-1), strict=True))
     return Outcome(end.state, by_term, energies, end.index, gap, end.steps)
 
 
-def _races(people: People, cohorts: tuple[Tensor, ...], start: tuple[State, Tensor] | None) -> Iterator[Race]:
+def _races(people: FitBatch, cohorts: tuple[Tensor, ...], start: tuple[State, Tensor] | None) -> Iterator[Hypotheses]:
     """Each cohort at the start, when it is asked for."""
     for rows in cohorts:
         state, valid = first_guess(people[rows]) if start is None else (start[0][rows], start[1][rows])
-        yield Race.begun(state, valid, rows)
+        yield Hypotheses.begun(state, valid, rows)
 
 
-def final_problem(people: People, state: State, extra_terms: tuple[WeightedTerm, ...] = ()) -> Problem:
+def final_problem(people: FitBatch, state: State, extra_terms: tuple[WeightedTerm, ...] = ()) -> Problem:
     """The last stage's problem at `state` [batch], betas free in any case; without collision, which tells no shape."""
     last = without_collision(people.config).stages[-1]
     free = last.free if Block.BETAS in last.free else (*last.free, Block.BETAS)
-    return Problems(people, extra_terms).of(last.model_copy(update={"free": free}), state, 1)
+    return StageProblems(people, extra_terms).of(last.model_copy(update={"free": free}), state, 1)
 
 
 def _made(config: FitConfig, at_first: int) -> list[int]:

@@ -13,25 +13,25 @@ from ..body import skinning
 from ..config import SolverConfig, SolverKind, StageConfig
 from ..evidence.keypoints2d import observe, stage_points
 from ..features.fold import fold
-from ..features.spheres import ball_model
+from ..features.spheres import sphere_model
 from ..problem.problem import Problem, WeightedTerm
 from ..problem.stage_terms import stage_terms
 from ..problem.variables import State
 from ..solvers import LBFGS, Adam, LevenbergMarquardt
 from ..solvers.rows import RowState, Run, Stepwise, run_some
-from .batch import People
-from .hypotheses import Race
+from .batch import FitBatch
+from .hypotheses import Hypotheses
 from .starts import FLIPS, mirrored
 
 
 @dataclass(frozen=True)
-class Problems:
+class StageProblems:
     """Makes the problem of each stage."""
 
-    people: People
+    people: FitBatch
     extra_terms: tuple[WeightedTerm, ...]
 
-    def some(self, rows: Int[Tensor, " kept"]) -> Problems:
+    def some(self, rows: Int[Tensor, " kept"]) -> StageProblems:
         """Those of some of the people."""
         return dataclasses.replace(self, people=self.people[rows])
 
@@ -49,33 +49,33 @@ class Problems:
             row = skinning.contour_row(people.body, people.decoder.params(state))
         heights = people.height is not None
         terms = stage_terms(stage.weights, people.body, people.decoder, people.config, heights) + self.extra_terms
-        balls = ball_model(people.body, points) if stage.weights.collision else None
-        problem = Problem(model, people.decoder, terms, stage.free, state, seen, model.contour[row], balls)
-        return problem if balls is None else problem.with_partners()
+        spheres = sphere_model(people.body, points) if stage.weights.collision else None
+        problem = Problem(model, people.decoder, terms, stage.free, state, seen, model.contour[row], spheres)
+        return problem if spheres is None else problem.with_candidates()
 
 
 @dataclass(frozen=True)
-class Behind:
+class LeftBehind:
     """People whom a stage is not done with, and the rows of theirs that still run."""
 
-    race: Race
+    race: Hypotheses
     at: Int[Tensor, " rows"]  # where in the flat race the rows stand
     problem: Problem  # of the rows
     state: RowState
 
 
-class Station:
+class StageRunner:
     """One stage, and those it is not done with: they stay behind and go on beside whoever comes next.
 
     made: how many hypotheses each person has had before it; last: whether it is the last stage, which tells terms.
     """
 
-    def __init__(self, problems: Problems, stage: StageConfig, made: int, last: bool) -> None:
+    def __init__(self, problems: StageProblems, stage: StageConfig, made: int, last: bool) -> None:
         self._problems, self.stage, self._made, self._last = problems, stage, made, last
-        self._behind: Behind | None = None
-        self.terms: tuple[str, ...] = ()  # those of `Race.by_term`, once it has run
+        self._behind: LeftBehind | None = None
+        self.terms: tuple[str, ...] = ()  # those of `Hypotheses.by_term`, once it has run
 
-    def run(self, race: Race, leave: int) -> Race:
+    def run(self, race: Hypotheses, leave: int) -> Hypotheses:
         """Minimises the stage for those who come and those behind, until no more than `leave` rows of all still run.
 
         Gives those who are through, the hypotheses of each best first.
@@ -86,11 +86,11 @@ class Station:
         x, state = problem.pack(problem.state), None
         if before is not None:
             at, state = torch.cat([before.at, before.race.valid.numel() + at]), before.state
-            race, problem = Race.cat([before.race, race]), before.problem.joined(problem)
+            race, problem = Hypotheses.cat([before.race, race]), before.problem.joined(problem)
         run = run_some(_solver(self.stage.solver), problem, x, state, leave)
         return self._through(self._with(race, problem, at, run), problem, at, run).ranked()
 
-    def _entering(self, race: Race) -> tuple[Race, Problem]:
+    def _entering(self, race: Hypotheses) -> tuple[Hypotheses, Problem]:
         """Those who come as the stage begins, mirrored where it says so, and the problem of all their hypotheses."""
         flat, problem = self._begun(race)
         if self.stage.mirror:
@@ -104,12 +104,12 @@ class Station:
             joints=unknown[..., None, None].expand(*unknown.shape, len(problem.model.joints), 3),
         ), problem  # fmt: skip
 
-    def _begun(self, race: Race) -> tuple[State, Problem]:
+    def _begun(self, race: Hypotheses) -> tuple[State, Problem]:
         """The flat state and its problem."""
         flat = race.state.map(lambda t: t.flatten(0, 1)).rebased()
         return flat, self._problems.some(race.person[:, 0]).of(self.stage, flat, race.person.shape[1])
 
-    def _with(self, race: Race, problem: Problem, at: Tensor, run: Run) -> Race:
+    def _with(self, race: Hypotheses, problem: Problem, at: Tensor, run: Run) -> Hypotheses:
         """The race with what the solver found for the rows that are done; at: where the problem's rows stand in it."""
         solution, problem, at = run.solution, problem.rows(run.done), at[run.done]
         view, shape = problem.view(solution.x), race.valid.shape
@@ -122,7 +122,7 @@ class Station:
         )  # fmt: skip
         return flat.put(at, done).map(lambda t: t.unflatten(0, shape))
 
-    def _through(self, race: Race, problem: Problem, at: Tensor, run: Run) -> Race:
+    def _through(self, race: Hypotheses, problem: Problem, at: Tensor, run: Run) -> Hypotheses:
         """Those none of whose rows run any more; the others stay behind."""
         self._behind = None
         if not len(run.left):
@@ -132,11 +132,11 @@ class Station:
         running.view(-1)[at[left]] = True
         stay = running.any(1)
         where = running[stay].flatten().nonzero()[:, 0]
-        self._behind = Behind(race[stay], where, problem.rows(left), run.state[order])
+        self._behind = LeftBehind(race[stay], where, problem.rows(left), run.state[order])
         return race[~stay]
 
 
-def _with_mirrored(race: Race, options: State, made: int) -> Race:
+def _with_mirrored(race: Hypotheses, options: State, made: int) -> Hypotheses:
     """Each hypothesis and its mirrored kin, numbered from `made` on; options: all of them [batch x hypotheses, kin]."""
     batch, count = race.index.shape
     race = race.map(lambda t: t.repeat_interleave(1 + len(FLIPS), 1))

@@ -24,7 +24,7 @@ from ..keypoints import names
 from ..problem.problem import Problem
 from ..problem.variables import Decoder, State
 from .alignment import TEMPLATE_POSES, align, depth_by_similar_triangles, yaw_orientations
-from .batch import People
+from .batch import FitBatch
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ FLIPS = tuple(
 )
 
 
-def first_guess(people: People) -> tuple[State, Bool[Tensor, "batch hypotheses"]]:
+def first_guess(people: FitBatch) -> tuple[State, Bool[Tensor, "batch hypotheses"]]:
     """Where each hypothesis starts [batch, hypotheses], and which of them are tried."""
     if people.config.start.kind is Start.SIMILAR_TRIANGLES:
         return _by_triangles(people)
     return _by_alignment(people)
 
 
-def _by_alignment(people: People) -> tuple[State, Tensor]:
+def _by_alignment(people: FitBatch) -> tuple[State, Tensor]:
     """Every template pose in every yaw, rolled and placed to lie on the detections."""
     start, like = people.config.start, people.keypoints.xy
     latents, points, pelvis = _templates(people)
@@ -75,7 +75,7 @@ def _by_alignment(people: People) -> tuple[State, Tensor]:
     return state, torch.ones(shape, dtype=torch.bool, device=like.device)
 
 
-def _templates(people: People) -> tuple[Tensor, Tensor, Tensor]:
+def _templates(people: FitBatch) -> tuple[Tensor, Tensor, Tensor]:
     """The template poses: latents [poses, latent], their points in the body's frame [poses, 137, 3], the pelvis [3]."""
     config = people.config
     body = people.body.sized(config.betas, config.expressions)
@@ -120,7 +120,7 @@ def _template(decoder: Decoder, neutral: State, pose_name: str) -> Tensor:
     return decoder.prior.encode(pose)
 
 
-def _by_triangles(people: People) -> tuple[State, Tensor]:
+def _by_triangles(people: FitBatch) -> tuple[State, Tensor]:
     """The 2019 start: depth from the torso's sides, the back view too where the shoulders look narrow."""
     keypoints, config = people.keypoints, people.config
     neutral = neutral_state(people.decoder, people.body, config, (len(people.scale),), keypoints.xy)

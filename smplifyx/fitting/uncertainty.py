@@ -24,7 +24,7 @@ RIDGE = 1e-6  # on the diagonal: what nothing determines gets a large variance
 
 
 @dataclass(frozen=True)
-class ShapeEvidence(Bundle):
+class ShapeUncertainty(Bundle):
     """The stature that a fit found, how well it is known, and what was known before."""
 
     stature: Float[Tensor, "*batch"]  # metres, of the body in its T-pose
@@ -33,7 +33,7 @@ class ShapeEvidence(Bundle):
     known_height: Float[Tensor, "*batch"]  # metres, as given; NaN: it was not
 
 
-def shape_evidence(problem: Problem, body: BodyModel, weights: Weights) -> ShapeEvidence:
+def shape_uncertainty(problem: Problem, body: BodyModel, weights: Weights) -> ShapeUncertainty:
     """The evidence about the shape at `problem.state`, betas free; `weights`: those of the problem's stage.
 
     The shape prior counts with its true spread, whatever its weight in the stage. NaN where the fit is not finite.
@@ -50,7 +50,7 @@ def shape_evidence(problem: Problem, body: BodyModel, weights: Weights) -> Shape
     left = (covariance.diagonal(dim1=-2, dim2=-1) * prior).mean(-1)
     found = (variance.clamp(min=0).sqrt(), (1 - left).clamp(0, 1))
     sd, determined = (torch.where(variance.isfinite(), value, torch.nan).to(stature) for value in found)
-    return ShapeEvidence(stature, sd, determined, problem.observation.height)
+    return ShapeUncertainty(stature, sd, determined, problem.observation.height)
 
 
 def kid_gain(problem: Problem) -> Float[Tensor, " batch"]:

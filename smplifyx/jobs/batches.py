@@ -28,7 +28,7 @@ ITEMS_PER_PERSON = 16  # a chunk is cut after so many rows that need no fit, so 
 
 
 @dataclass(frozen=True)
-class Todo:
+class FitTask:
     """A person to fit; keypoints and camera without batch axes."""
 
     stem: str
@@ -44,7 +44,7 @@ class Todo:
 class Item:
     """One row of the input: a person to fit, or a row that is already known."""
 
-    work: Todo | Row
+    work: FitTask | Row
     ends_frame: bool = False
 
 
@@ -101,7 +101,7 @@ def chunks(items: Iterable[Item], size: int, whole_frames: bool = False) -> Iter
     people = 0
     for item in items:
         chunk.append(item)
-        people += isinstance(item.work, Todo)
+        people += isinstance(item.work, FitTask)
         full = people >= size or len(chunk) >= ITEMS_PER_PERSON * size
         if full and (item.ends_frame or not whole_frames):
             yield chunk
@@ -110,7 +110,7 @@ def chunks(items: Iterable[Item], size: int, whole_frames: bool = False) -> Iter
         yield chunk
 
 
-def fit_people(people: Sequence[Todo], bodies: Bodies, config: FitConfig, fit: Fitter) -> list[FitResult | Failure]:
+def fit_people(people: Sequence[FitTask], bodies: Bodies, config: FitConfig, fit: Fitter) -> list[FitResult | Failure]:
     """Fits everyone, one batch per gender and age; the answers are in the order of `people`."""
     answers: dict[int, FitResult | Failure] = {}
     for kind in sorted({_kind(person) for person in people}):
@@ -122,11 +122,13 @@ def fit_people(people: Sequence[Todo], bodies: Bodies, config: FitConfig, fit: F
     return [answers[i] for i in range(len(people))]
 
 
-def _kind(person: Todo) -> tuple[str, str]:
+def _kind(person: FitTask) -> tuple[str, str]:
     return person.gender.value, person.age.value
 
 
-def _fit_or_split(people: Sequence[Todo], bodies: Bodies, config: FitConfig, fit: Fitter) -> list[FitResult | Failure]:
+def _fit_or_split(
+    people: Sequence[FitTask], bodies: Bodies, config: FitConfig, fit: Fitter
+) -> list[FitResult | Failure]:
     """An error in a batch is halved down to the person who causes it: the others never pay for it."""
     try:
         tried = bodies.choice(people[0].gender, people[0].age)
@@ -145,7 +147,7 @@ def _fit_or_split(people: Sequence[Todo], bodies: Bodies, config: FitConfig, fit
     return [answer for part in (people[:half], people[half:]) for answer in _fit_or_split(part, bodies, config, fit)]
 
 
-def _with_origin(answer: FitResult | Failure, person: Todo, seconds: float) -> FitResult | Failure:
+def _with_origin(answer: FitResult | Failure, person: FitTask, seconds: float) -> FitResult | Failure:
     if isinstance(answer, Failure):
         return answer
     return answer.replace(origin=replace(person.origin, seconds=seconds))

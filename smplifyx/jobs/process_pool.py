@@ -26,8 +26,8 @@ from ..fitting.result import FitResult, Origin
 from ..keypoints import Keypoints
 from ..parallel.resources import auto_processes
 from ..parallel.spawning import check_begun
-from ..parallel.worker_process import Died, Mate
-from .batches import Bodies, Failure, Fitter, Todo, fit_people
+from ..parallel.worker_process import Died, WorkerProcess
+from .batches import Bodies, Failure, FitTask, Fitter, fit_people
 from .job import JobAge
 from .scenes import fit_scenes
 
@@ -39,7 +39,7 @@ LEAST, MOST = 32, 256  # people that a process fits at once, where there are so 
 
 
 @dataclass(frozen=True)
-class Recipe:
+class FitRecipe:
     """How people are fitted, small enough to be told to another process, which loads preset and bodies itself.
 
     model, kid_template: as for `Bodies`. fit: a function that pickles. scene: the people of an image are held apart.
@@ -51,18 +51,18 @@ class Recipe:
     fit: Fitter = fit_best_age
     scene: bool = False
 
-    def __call__(self, people: Sequence[Todo]) -> Answers:
+    def __call__(self, people: Sequence[FitTask]) -> Answers:
         """The answers for these people, on the CPU."""
         return self.fitted(people, _bodies(self.model, self.kid_template))
 
-    def fitted(self, people: Sequence[Todo], bodies: Bodies) -> Answers:
+    def fitted(self, people: Sequence[FitTask], bodies: Bodies) -> Answers:
         """The answers for these people with bodies that are loaded already, on their device."""
         answers = fit_people(people, bodies, self.config, self.fit)
         return fit_scenes(people, answers, bodies, self.config) if self.scene else answers
 
 
 @dataclass(frozen=True)
-class Promise:
+class PendingAnswers:
     """Answers that are being worked out."""
 
     parts: tuple[Future[Answers], ...]
@@ -72,12 +72,12 @@ class Promise:
         return [answer for part in self.parts for answer in part.result()]
 
 
-class Crew:
+class ProcessPool:
     """Processes that fit people, one core each; to be closed, best as a context manager.
 
         if __name__ == "__main__":  # needed: each process imports the script that began it
-            with Crew() as crew:
-                result = crew.fit(keypoints, camera)
+            with ProcessPool() as pool:
+                result = pool.fit(keypoints, camera)
 
     processes: how many, of some 700 MB each; None: as many as there are cores and memory for. here: fits in this
     process; with it the others are begun only when so much is left to do that they pay, and fit as soon as they have
@@ -86,15 +86,15 @@ class Crew:
     """
 
     def __init__(
-        self, recipe: Recipe | None = None, processes: int | None = None,
-        here: Callable[[Sequence[Todo]], Answers] | None = None,
+        self, recipe: FitRecipe | None = None, processes: int | None = None,
+        here: Callable[[Sequence[FitTask]], Answers] | None = None,
     ) -> None:  # fmt: skip
         check_begun()
-        count, recipe = processes or auto_processes(), recipe or Recipe()
-        self._mates, self._scene = [Mate(recipe) for _ in range(count)], recipe.scene
+        count, recipe = processes or auto_processes(), recipe or FitRecipe()
+        self._workers, self._scene = [WorkerProcess(recipe) for _ in range(count)], recipe.scene
         self._here, self._idle = here, queue.SimpleQueue()
         self._gain = 1 / min(BUSY, torch.get_num_threads()) - 1 / count  # seconds per second of one core's work
-        self._threads = ThreadPoolExecutor(count + 1, thread_name_prefix="crew")
+        self._threads = ThreadPoolExecutor(count + 1, thread_name_prefix="fits")
         self._loading: list[threading.Thread] = []
         self._joined, self._stopped = threading.Event(), False
         self.room = 2 * count  # batches that may be unfinished: so nobody waits for the next
@@ -103,7 +103,7 @@ class Crew:
         else:
             self._idle.put(None)
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> ProcessPool:
         return self
 
     def __exit__(self, *fault: object) -> None:
@@ -121,8 +121,8 @@ class Crew:
         keypoints, camera and height as for `smplifyx.fit`. Raises RuntimeError where somebody cannot be fitted for an
         error, ChildProcessError where no process can be begun, ValueError for an empty batch.
         """
-        people = _todos(keypoints, camera, gender, age, height)
-        pieces = even(len(people), min(len(self._mates), len(people) // LEAST))
+        people = _fit_tasks(keypoints, camera, gender, age, height)
+        pieces = even(len(people), min(len(self._workers), len(people) // LEAST))
         parts = [self.submit(people[rows]) for rows in pieces]
         answers = [answer for part in parts for answer in part.result()]
         for person, answer in zip(people, answers, strict=True):
@@ -130,11 +130,11 @@ class Crew:
                 raise RuntimeError(f"{person.stem} could not be fitted: {answer.reason}")
         return FitResult.stack(answers).replace(origin=Origin())
 
-    def submit(self, people: Sequence[Todo], ahead: float = 0.0) -> Promise:
+    def submit(self, people: Sequence[FitTask], ahead: float = 0.0) -> PendingAnswers:
         """Takes people in; no more than `room` of these should wait. ahead: how many times as much is yet to come."""
         whole = self._scene or self._here is not None and not self._joined.is_set()  # here: side by side, in threads
         pieces = [slice(None)] if whole else even(len(people), math.ceil(len(people) / MOST))
-        return Promise(tuple(self._threads.submit(self._fit, people[rows], ahead) for rows in pieces))
+        return PendingAnswers(tuple(self._threads.submit(self._fit, people[rows], ahead) for rows in pieces))
 
     def close(self) -> None:
         """Waits until everything is done; leaves no process behind."""
@@ -144,60 +144,62 @@ class Crew:
             self.stop()
             raise
         self._stopped = True
-        for mate in self._mates:
-            mate.dismiss()
-        for mate in self._mates:
-            mate.end()
+        for worker in self._workers:
+            worker.dismiss()
+        for worker in self._workers:
+            worker.end()
         self.stop()
 
     def stop(self) -> None:
         """Drops what is not done, kills the processes, waits for what this process fits."""
         self._stopped = True
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for mate in self._mates:
-            mate.kill()
+        for worker in self._workers:
+            worker.kill()
         self._threads.shutdown()
         for thread in self._loading:
             thread.join()
 
     def _begin(self) -> None:
-        self._loading = [threading.Thread(target=self._join, args=(mate,), name="crew loads") for mate in self._mates]
+        self._loading = [
+            threading.Thread(target=self._join, args=(worker,), name="pool loads") for worker in self._workers
+        ]
         for thread in self._loading:
             thread.start()
 
-    def _join(self, mate: Mate[Sequence[Todo], Answers]) -> None:
+    def _join(self, worker: WorkerProcess[Sequence[FitTask], Answers]) -> None:
         """Takes a process in when it has loaded; without one that cannot, where this process can do its work."""
         try:
-            mate.begin()
+            worker.begin()
         except ChildProcessError as error:
             if self._here is not None:
                 return None if self._stopped else LOG.warning("%s: fits go on without it", error)
         self._joined.set()
-        return self._idle.put(mate)
+        return self._idle.put(worker)
 
-    def _fit(self, people: Sequence[Todo], ahead: float) -> Answers:
-        mate = self._idle.get()
+    def _fit(self, people: Sequence[FitTask], ahead: float) -> Answers:
+        worker = self._idle.get()
         try:
             if self._stopped:
                 raise Died("stopped")
-            return self._fit_here(people, ahead) if mate is None else self._patiently(mate, people)
+            return self._fit_here(people, ahead) if worker is None else self._patiently(worker, people)
         finally:
-            if mate is not None or not self._joined.is_set():  # this process goes on until the others are there
-                self._idle.put(mate)
+            if worker is not None or not self._joined.is_set():  # this process goes on until the others are there
+                self._idle.put(worker)
 
-    def _fit_here(self, people: Sequence[Todo], ahead: float) -> Answers:
+    def _fit_here(self, people: Sequence[FitTask], ahead: float) -> Answers:
         start = time.process_time()
         answers = self._here(people)
         saved = (time.process_time() - start) * ahead * self._gain
         if saved > LOADING and not self._loading and not self._stopped:
-            LOG.info("%d processes are begun for the fits, to save about %.0f s", len(self._mates), saved)
+            LOG.info("%d processes are begun for the fits, to save about %.0f s", len(self._workers), saved)
             self._begin()
         return answers
 
-    def _patiently(self, mate: Mate, people: Sequence[Todo], again: bool = False) -> Answers:
+    def _patiently(self, worker: WorkerProcess, people: Sequence[FitTask], again: bool = False) -> Answers:
         """A death is halved down to the person who causes it, and who has then died in two processes at least."""
         try:
-            return mate.ask(people)
+            return worker.ask(people)
         except Died as death:
             if self._stopped:
                 raise
@@ -206,34 +208,34 @@ class Crew:
                 return [Failure(f"the process that fitted this person died: {death}")]
             LOG.warning("a process died over %d people (%s): they are tried again", len(people), death)
         halves = _halves(people, self._scene)
-        return [answer for part in halves if part for answer in self._patiently(mate, part, again=True)]
+        return [answer for part in halves if part for answer in self._patiently(worker, part, again=True)]
 
 
-class Alone:
-    """Fits in this process, at once, and takes people as a crew does."""
+class InProcess:
+    """Fits in this process, at once, and takes people as a pool does."""
 
     room = 0
 
-    def __init__(self, here: Callable[[Sequence[Todo]], Answers]) -> None:
+    def __init__(self, here: Callable[[Sequence[FitTask]], Answers]) -> None:
         self._here = here
 
-    def __enter__(self) -> Alone:
+    def __enter__(self) -> InProcess:
         return self
 
     def __exit__(self, *fault: object) -> None:
         """Nothing to do."""
 
-    def submit(self, people: Sequence[Todo], ahead: float = 0.0) -> Promise:
+    def submit(self, people: Sequence[FitTask], ahead: float = 0.0) -> PendingAnswers:
         """Takes people in; their answers are there when this returns."""
         future: Future[Answers] = Future()
         future.set_result(self._here(people))
-        return Promise((future,))
+        return PendingAnswers((future,))
 
     def stop(self) -> None:
         """Nothing to do."""
 
 
-def _halves(people: Sequence[Todo], scene: bool) -> tuple[Sequence[Todo], Sequence[Todo]]:
+def _halves(people: Sequence[FitTask], scene: bool) -> tuple[Sequence[FitTask], Sequence[FitTask]]:
     """Cut near the middle; between images, as far as there are several, where these are fitted as a whole."""
     cuts = range(1, len(people))
     between = [i for i in cuts if people[i].stem != people[i - 1].stem] if scene else []
@@ -247,18 +249,18 @@ def _bodies(model: Path | None, kid_template: Path | None) -> Bodies:
     return Bodies(model, torch.device("cpu"), kid_template)
 
 
-def _todos(
+def _fit_tasks(
     keypoints: Keypoints, camera: Camera, gender: Gender, age: Age, height: Float[Tensor, " batch"] | None
-) -> list[Todo]:
+) -> list[FitTask]:
     """The rows of a batch as people of a job. Raises ValueError where batches differ or are empty."""
     count = len(keypoints.xy)
     if keypoints.confidence.dim() != 2 or not count or len(camera.K) != count:
         raise ValueError(
-            f"a crew takes one camera per person: got keypoints {list(keypoints.confidence.shape)} "
+            f"a pool takes one camera per person: got keypoints {list(keypoints.confidence.shape)} "
             f"and cameras {list(camera.K.shape)}"
         )
     heights = [math.nan] * count if height is None else height.tolist()
     return [
-        Todo(f"row {i}", keypoints[i], camera[i], gender, replace(Origin(), person=i), JobAge(age.value), heights[i])
+        FitTask(f"row {i}", keypoints[i], camera[i], gender, replace(Origin(), person=i), JobAge(age.value), heights[i])
         for i in range(count)
     ]

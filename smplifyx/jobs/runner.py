@@ -19,10 +19,10 @@ from ..fitting.quality import confident_body_points
 from ..fitting.result import FitResult
 from ..parallel.resources import auto_batch_size, auto_processes, pick_device
 from ..parallel.spawning import check_begun
-from .batches import Bodies, Failure, Fitter, Item, Todo, chunks
+from .batches import Bodies, Failure, FitTask, Fitter, Item, chunks
 from .fit_and_check import fit_and_check
 from .job import JobConfig, JobGender, preset_of
-from .process_pool import Alone, Crew, Promise, Recipe
+from .process_pool import FitRecipe, InProcess, PendingAnswers, ProcessPool
 from .record import record_of
 from .source import open_source
 from .store import Store, open_store
@@ -34,7 +34,7 @@ FITTED = (RowStatus.OK, RowStatus.LOW_EVIDENCE, RowStatus.POOR)
 
 
 @runtime_checkable
-class Progress(Protocol):
+class JobProgress(Protocol):
     """Told how a job advances."""
 
     def begin(self, files: int) -> None:
@@ -44,7 +44,7 @@ class Progress(Protocol):
         """So many files and fitted people more are on the disk."""
 
 
-class Silent:
+class NoProgress:
     """A progress that tells nobody."""
 
     def begin(self, files: int) -> None:
@@ -54,11 +54,11 @@ class Silent:
         """Nothing to do."""
 
 
-SILENT = Silent()
+NO_PROGRESS = NoProgress()
 
 
 @runtime_checkable
-class Frames(Protocol):
+class FrameSink(Protocol):
     """Takes the frames of a job, each as soon as everybody in it is on the disk."""
 
     def take(self, rows: Sequence[Row]) -> None:
@@ -71,7 +71,7 @@ class Frames(Protocol):
         """The job ends early: drops what can be dropped, makes nobody wait any more."""
 
 
-class Untaken:
+class NoFrames:
     """Frames that nobody takes."""
 
     def take(self, rows: Sequence[Row]) -> None:
@@ -84,11 +84,11 @@ class Untaken:
         """Nothing to do."""
 
 
-UNTAKEN = Untaken()
+NO_FRAMES = NoFrames()
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobOutcome:
     """What a job came to."""
 
     store: Store
@@ -101,8 +101,8 @@ class Outcome:
 
 
 def run_job(
-    job: JobConfig, progress: Progress = SILENT, fit: Fitter = fit_and_check, frames: Frames = UNTAKEN
-) -> Outcome:
+    job: JobConfig, progress: JobProgress = NO_PROGRESS, fit: Fitter = fit_and_check, frames: FrameSink = NO_FRAMES
+) -> JobOutcome:
     """Fits everyone that the job names and writes results/, summary.csv, config.yaml and log.txt.
 
     A large job is fitted in `job.processes` processes, one with a `fit` of its own here. Each process imports the
@@ -121,19 +121,19 @@ def run_job(
     with logging_to(store.log):
         LOG.info("job begins: %s -> %s", job.keypoints, job.out)
         size = auto_batch_size(device) if job.batch_size == "auto" else job.batch_size
-        recipe = Recipe(config, job.model, job.kid_template, fit, job.scene)
-        with SummaryWriter(store.summary) as summary, _fitters(job, recipe, bodies, device) as crew:
+        recipe = FitRecipe(config, job.model, job.kid_template, fit, job.scene)
+        with SummaryWriter(store.summary) as summary, _fitters(job, recipe, bodies, device) as pool:
             scribe = _Scribe(store, summary, progress, frames)
-            _stream(chunks(source.items(store), size, job.scene), source.files, crew, scribe)
+            _stream(chunks(source.items(store), size, job.scene), source.files, pool, scribe)
         frames.finish()
         LOG.info("job ends: %s", ", ".join(f"{n} {status.value}" for status, n in scribe.counts.items()) or "no rows")
-    return Outcome(store, scribe.counts)
+    return JobOutcome(store, scribe.counts)
 
 
 class _Scribe:
     """Puts answers on the disk, in the order of the input."""
 
-    def __init__(self, store: Store, summary: SummaryWriter, progress: Progress, frames: Frames) -> None:
+    def __init__(self, store: Store, summary: SummaryWriter, progress: JobProgress, frames: FrameSink) -> None:
         self._store, self._summary, self._progress, self.frames = store, summary, progress, frames
         self._frame: list[Row] = []  # so far
         self.counts: Counter[RowStatus] = Counter()
@@ -141,7 +141,7 @@ class _Scribe:
     def write(self, chunk: Sequence[Item], answers: Sequence[FitResult | Failure]) -> None:
         """One file per new result, one row per item. Raises OSError."""
         remaining, works = iter(answers), [item.work for item in chunk]
-        rows = [self._settle(work, next(remaining)) if isinstance(work, Todo) else work for work in works]
+        rows = [self._settle(work, next(remaining)) if isinstance(work, FitTask) else work for work in works]
         for row in rows:
             self._summary.write(row)
         self.counts.update(row.status for row in rows)
@@ -152,7 +152,7 @@ class _Scribe:
                 self.frames.take(self._frame)
                 self._frame = []
 
-    def _settle(self, person: Todo, answer: FitResult | Failure) -> Row:
+    def _settle(self, person: FitTask, answer: FitResult | Failure) -> Row:
         if isinstance(answer, FitResult):
             answer.save(self._store.result(person.stem, person.origin.person))
             return row_of(person.stem, answer)
@@ -164,16 +164,16 @@ class _Scribe:
         )  # fmt: skip
 
 
-def _fitters(job: JobConfig, recipe: Recipe, bodies: Bodies, device: torch.device) -> Crew | Alone:
+def _fitters(job: JobConfig, recipe: FitRecipe, bodies: Bodies, device: torch.device) -> ProcessPool | InProcess:
     """Who fits: this process, and where they can help, others."""
     here = partial(recipe.fitted, bodies=bodies)
     processes = auto_processes() if job.processes == "auto" else job.processes
     if device.type != "cpu" or recipe.fit is not fit_and_check or processes == 1:
-        return Alone(here)
-    return Crew(recipe, processes, here)
+        return InProcess(here)
+    return ProcessPool(recipe, processes, here)
 
 
-def _stream(cut: Iterable[list[Item]], files: int, crew: Crew | Alone, scribe: _Scribe) -> None:
+def _stream(cut: Iterable[list[Item]], files: int, pool: ProcessPool | InProcess, scribe: _Scribe) -> None:
     """Fits batches while those before are written. An error of the disk ends it; written files stay."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="results") as disk:
         waiting: deque[Future[None]] = deque()
@@ -183,24 +183,24 @@ def _stream(cut: Iterable[list[Item]], files: int, crew: Crew | Alone, scribe: _
                 frames = sum(item.ends_frame for item in chunk)
                 seen += frames
                 ahead = files - seen if files >= seen else seen  # a file of many images: as many again, who knows
-                answers = _answers(chunk, crew, ahead / max(frames, 1))
+                answers = _answers(chunk, pool, ahead / max(frames, 1))
                 waiting.append(disk.submit(_write, scribe, chunk, answers))
-                while len(waiting) > crew.room + BATCHES_WAITING or waiting and waiting[0].done():
+                while len(waiting) > pool.room + BATCHES_WAITING or waiting and waiting[0].done():
                     waiting.popleft().result()
             while waiting:
                 waiting.popleft().result()
         except BaseException:
             scribe.frames.stop()
-            crew.stop()
+            pool.stop()
             raise
 
 
-def _answers(chunk: Sequence[Item], crew: Crew | Alone, ahead: float) -> Promise | None:
-    people = [item.work for item in chunk if isinstance(item.work, Todo)]
-    return crew.submit(people, ahead) if people else None
+def _answers(chunk: Sequence[Item], pool: ProcessPool | InProcess, ahead: float) -> PendingAnswers | None:
+    people = [item.work for item in chunk if isinstance(item.work, FitTask)]
+    return pool.submit(people, ahead) if people else None
 
 
-def _write(scribe: _Scribe, chunk: Sequence[Item], answers: Promise | None) -> None:
+def _write(scribe: _Scribe, chunk: Sequence[Item], answers: PendingAnswers | None) -> None:
     """Waits for the answers: those who come later are written later."""
     scribe.write(chunk, answers.result() if answers else ())
 

@@ -11,14 +11,14 @@ from ..body.model import Age, BodyModel
 from ..config import FitConfig
 from ..fitting.result import FitResult
 from ..fitting.scene_fit import fit_together
-from .batches import Bodies, Failure, Todo
+from .batches import Bodies, Failure, FitTask
 from .fit_and_check import with_penetration
 
 LOG = logging.getLogger(__name__)
 
 
 def fit_scenes(
-    people: Sequence[Todo], answers: Sequence[FitResult | Failure], bodies: Bodies, config: FitConfig
+    people: Sequence[FitTask], answers: Sequence[FitResult | Failure], bodies: Bodies, config: FitConfig
 ) -> list[FitResult | Failure]:
     """The answers of `fit_people` for whole images, those who touch others fitted together; in the same order.
 
@@ -40,7 +40,7 @@ def fit_scenes(
 
 
 def _together_or_split(
-    images: Sequence[Sequence[int]], people: Sequence[Todo], fitted: dict[int, FitResult],
+    images: Sequence[Sequence[int]], people: Sequence[FitTask], fitted: dict[int, FitResult],
     models: dict[int, BodyModel], config: FitConfig,
 ) -> dict[int, FitResult]:  # fmt: skip
     """An error in many images is halved down to the image that causes it."""

@@ -18,7 +18,7 @@ from ..readers.folder import count_files, prefetch, read_frames
 from ..readers.frames import Frame, Person
 from ..readers.intrinsics import CameraOptions, IntrinsicsError, camera_for, options_for
 from ..readers.selection import Selection, select
-from .batches import Item, Todo
+from .batches import FitTask, Item
 from .job import JobAge, JobConfig, JobGender
 from .store import StemTable, Store
 from .summary import Row, RowStatus, row_of
@@ -50,7 +50,7 @@ class Source:
             for index, work in enumerate(works):
                 yield Item(work, ends_frame=index == len(works) - 1)
 
-    def _works(self, frame: Frame, stem: str, store: Store) -> Iterator[Todo | Row]:
+    def _works(self, frame: Frame, stem: str, store: Store) -> Iterator[FitTask | Row]:
         if frame.problem is not None or not frame.people:
             status = RowStatus.UNREADABLE if frame.problem else RowStatus.NO_PEOPLE
             yield Row(stem, None, status, frame.problem or "the file has no people")
@@ -62,12 +62,12 @@ class Source:
             yield from (Row(stem, person.index, RowStatus.UNREADABLE, str(error)) for person in frame.people)
             return
         LOG.info("%s: %s", stem, note)
-        todos = [
-            _todo(frame, stem, person, (camera, source.value), self.job)
+        tasks = [
+            _fit_task(frame, stem, person, (camera, source.value), self.job)
             for person in frame.people
             if person.index not in reasons
         ]
-        works = iter(self._but_done(todos, store))
+        works = iter(self._but_done(tasks, store))
         for person in frame.people:
             if person.index in reasons:
                 status = RowStatus.UNREADABLE if person.problem else RowStatus.NOT_SELECTED
@@ -75,10 +75,10 @@ class Source:
             else:
                 yield next(works)
 
-    def _but_done(self, todos: list[Todo], store: Store) -> list[Todo | Row]:
+    def _but_done(self, tasks: list[FitTask], store: Store) -> list[FitTask | Row]:
         """The people of a frame, or their rows of an earlier run; those fitted together are so all at once."""
-        works = [_todo_or_done(todo, store) for todo in todos]
-        return todos if self.job.scene and any(isinstance(work, Todo) for work in works) else works
+        works = [_task_or_done(task, store) for task in tasks]
+        return tasks if self.job.scene and any(isinstance(work, FitTask) for work in works) else works
 
 
 def open_source(job: JobConfig) -> Source:
@@ -90,7 +90,7 @@ def open_source(job: JobConfig) -> Source:
     return Source(job, cameras, selection, count_files(job.keypoints, job.recursive))
 
 
-def _todo(frame: Frame, stem: str, person: Person, seen_by: tuple[Camera, str], job: JobConfig) -> Todo:
+def _fit_task(frame: Frame, stem: str, person: Person, seen_by: tuple[Camera, str], job: JobConfig) -> FitTask:
     camera, K_source = seen_by
     origin = Origin(
         source=str(frame.keypoint_file.resolve()), image=str(frame.image.resolve()) if frame.image else "",
@@ -100,25 +100,25 @@ def _todo(frame: Frame, stem: str, person: Person, seen_by: tuple[Camera, str], 
     age = JobAge(person.age) if person.age else job.age
     height = next((h for h in (person.height, job.height) if h is not None), math.nan)
     believed = trust(person.layout) if person.layout is not None else 1.0
-    return Todo(stem, Keypoints.from_array(person.keypoints, believed), camera, Gender(gender), origin, age, height)
+    return FitTask(stem, Keypoints.from_array(person.keypoints, believed), camera, Gender(gender), origin, age, height)
 
 
-def _todo_or_done(todo: Todo, store: Store) -> Todo | Row:
+def _task_or_done(task: FitTask, store: Store) -> FitTask | Row:
     """The row of an earlier run, if its file is sound and was made from the same keypoints."""
-    found = store.existing(todo.stem, todo.origin.person)
-    if found is None or not _same_input(found, todo):
-        return todo
-    return row_of(todo.stem, found)
+    found = store.existing(task.stem, task.origin.person)
+    if found is None or not _same_input(found, task):
+        return task
+    return row_of(task.stem, found)
 
 
-def _same_input(found: FitResult, todo: Todo) -> bool:
+def _same_input(found: FitResult, task: FitTask) -> bool:
     pairs = (
-        (found.keypoints.xy, todo.keypoints.xy),
-        (found.keypoints.confidence, todo.keypoints.confidence),
-        (found.camera.image_size, todo.camera.image_size),
+        (found.keypoints.xy, task.keypoints.xy),
+        (found.keypoints.confidence, task.keypoints.confidence),
+        (found.camera.image_size, task.camera.image_size),
     )
-    if found.provenance.gender != todo.gender.value or todo.age.value not in (JobAge.AUTO.value, found.provenance.age):
+    if found.provenance.gender != task.gender.value or task.age.value not in (JobAge.AUTO.value, found.provenance.age):
         return False
-    height = torch.tensor(todo.height).to(found.shape.known_height)
+    height = torch.tensor(task.height).to(found.shape.known_height)
     known = torch.allclose(found.shape.known_height, height, rtol=0.0, equal_nan=True)
     return known and all(torch.equal(a, b.to(a)) for a, b in pairs)

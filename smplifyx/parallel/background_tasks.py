@@ -17,7 +17,7 @@ WAITING = 48  # unfinished tasks; with more, whoever brings them waits
 MOST = 8  # processes, of some 300 MB each
 
 
-class Beside(Generic[Task, Answer]):
+class BackgroundTasks(Generic[Task, Answer]):
     """Does tasks beside the caller: the first few in a thread, the others in as many processes as there are cores.
 
     work: what is done with a task; both must pickle, and `work` runs on one core. told: called once for every task, one

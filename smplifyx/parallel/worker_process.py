@@ -29,7 +29,7 @@ class Died(Exception):
     """A process died over its task; the message says how."""
 
 
-class Mate(Generic[Task, Answer]):
+class WorkerProcess(Generic[Task, Answer]):
     """A process of one core that does `work`, a task at a time; after a death a new one takes its place.
 
     work: what is done with a task; it, tasks and answers must pickle. Tensors travel as arrays, whatever lies beside
@@ -53,7 +53,7 @@ class Mate(Generic[Task, Answer]):
             self._pipe, self._loaded = here, True
         except (EOFError, OSError) as error:
             here.close()
-            how = f"{self._buried()} (a script of your own must begin crews and jobs below {GUARD})"
+            how = f"{self._buried()} (a script of your own must begin pools and jobs below {GUARD})"
             raise ChildProcessError(f"a process for fits could not begin: {how}") from error
 
     def _start(self, pipe: Connection) -> None:

@@ -17,8 +17,8 @@ from ..core import rotations
 from ..core.invariant_linalg import column_index, gram, shared_matmul
 from ..features.point_jacobian import Asked, Motion, Pulls
 from ..features.point_model import PointModel, Posed
-from ..features.spheres import AskedBalls, BallModel
-from ..terms.scene import Chosen, OnBalls, Picked, Scene, Slopes, Term
+from ..features.spheres import AskedSpheres, SphereModel
+from ..terms.scene import Chosen, OnSpheres, Picked, Scene, Slopes, Term
 from .variables import Decoder, Hand
 
 JOINTS_OF = MappingProxyType({  # where each rotation block sits in BodyParams.full_pose()
@@ -102,9 +102,9 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Route:
-    """The way from the turns and shape directions that move a group of points, or the balls, to the unknowns."""
+    """The way from the turns and shape directions that move a group of points, or the spheres, to the unknowns."""
 
-    asked: Asked | AskedBalls
+    asked: Asked | AskedSpheres
     turns: tuple[tuple[Block, tuple[int, ...], slice], ...]  # block, which of its angles, where among the turns
     shapes: tuple[int, ...]  # the place in x of each of `asked.shapes`
 
@@ -118,12 +118,12 @@ class Route:
 
     @staticmethod
     @functools.lru_cache(maxsize=64)
-    def of_balls(
-        model: PointModel, balls: BallModel, free: tuple[tuple[Block, int, int], ...], betas: int
+    def of_spheres(
+        model: PointModel, spheres: SphereModel, free: tuple[tuple[Block, int, int], ...], betas: int
     ) -> Route:  # fmt: skip
-        """That of the balls; arguments as those of `all`."""
+        """That of the spheres; arguments as those of `all`."""
         bones, shapes = Route._moving(model, free, betas)
-        asked = AskedBalls.of(model, balls, bones, tuple(shapes))
+        asked = AskedSpheres.of(model, spheres, bones, tuple(shapes))
         return Route._of(model, asked, tuple(block for block, _, _ in free), shapes)
 
     @staticmethod
@@ -138,7 +138,9 @@ class Route:
         return [model.joints.index(joint) for joint in joints], shapes
 
     @staticmethod
-    def _of(model: PointModel, asked: Asked | AskedBalls, free: tuple[Block, ...], shapes: Mapping[int, int]) -> Route:
+    def _of(
+        model: PointModel, asked: Asked | AskedSpheres, free: tuple[Block, ...], shapes: Mapping[int, int]
+    ) -> Route:
         joints, turns = [model.joints[bone] for bone in asked.bones], []
         for block in sorted(set(free) & set(JOINTS_OF), key=lambda block: JOINTS_OF[block].start):
             own = [i for i, joint in enumerate(joints) if joint in JOINTS_OF[block]]
@@ -156,15 +158,15 @@ class Chain:
     decoder: Decoder
     slices: Mapping[Block, slice]  # of x, in its order
     view: View
-    balls: BallModel | None = None
+    spheres: SphereModel | None = None
 
     def parts(self, slopes: Slopes) -> list[Part]:
         """Slopes of the inputs as slopes of x, for rows that go together; inputs that are not free drop out."""
-        others = [self._pull(name, slope) for name, slope in slopes.wrt.items() if name not in ("points", "balls")]
+        others = [self._pull(name, slope) for name, slope in slopes.wrt.items() if name not in ("points", "spheres")]
         others = tuple(columns for columns in others if columns is not None)
-        points, balls = slopes.wrt.get("points"), slopes.wrt.get("balls")
-        if balls is not None:
-            others += self._through_balls(balls if isinstance(balls, OnBalls) else OnBalls.of_dense(balls))
+        points, spheres = slopes.wrt.get("points"), slopes.wrt.get("spheres")
+        if spheres is not None:
+            others += self._through_spheres(spheres if isinstance(spheres, OnSpheres) else OnSpheres.of_dense(spheres))
         if points is None:
             return [Part(slopes.rows, others)]
         if points.dim() == 4:
@@ -193,10 +195,10 @@ class Chain:
                 jacobian[:, group, :, list(columns.at)] = columns.slope
         return Columns(tuple(range(size)), gram(slope.expand(batch, -1, -1).mT, jacobian.flatten(1, 2)))
 
-    def _through_balls(self, slope: OnBalls) -> tuple[Columns, ...]:
-        """Slopes of rows that see a few balls each."""
-        posed, route = self.view.posed, Route.of_balls(self.model, self.balls, *self._unknowns)
-        turns = route.asked.turn_rows(posed, self._motion, self.view.scene["balls"], slope)[:, :, None]
+    def _through_spheres(self, slope: OnSpheres) -> tuple[Columns, ...]:
+        """Slopes of rows that see a few spheres each."""
+        posed, route = self.view.posed, Route.of_spheres(self.model, self.spheres, *self._unknowns)
+        turns = route.asked.turn_rows(posed, self._motion, self.view.scene["spheres"], slope)[:, :, None]
         found = [self._turned(block, angles, turns[..., at]) for block, angles, at in route.turns]
         found = [Columns(c.at, c.slope.flatten(1, 2)) for c in found]
         if Block.TRANSL in self.slices:
@@ -279,7 +281,7 @@ class Chain:
         return self.decoder.prior.velocity(self.view.scene[Block.BODY.value])
 
 
-def slopes_by_autograd(term: Term, scene: Scene) -> Slopes:
+def jacobian_by_autograd(term: Term, scene: Scene) -> Slopes:
     """The slopes of a term that states none: reverse differentiation, one pass per row of its residual."""
     with torch.enable_grad():
         inputs = {name: value.detach().requires_grad_() for name, value in scene.inputs.items()}

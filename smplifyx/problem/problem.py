@@ -16,11 +16,11 @@ from ..config import Block
 from ..core import rotations
 from ..features import point_model
 from ..features.point_model import ContourTable, PointModel
-from ..features.spheres import BallModel, partners_of
+from ..features.spheres import SphereModel, candidate_pairs
 from ..solvers.contract import Evaluation
 from ..solvers.residual_objective import gradient_by_autograd
 from ..terms.scene import Inputs, Observation, Rows, Scene, Term
-from .jacobian import Bones, Chain, View, slopes_by_autograd
+from .jacobian import Bones, Chain, View, jacobian_by_autograd
 from .normal_equations import NormalEquations
 from .variables import Decoder, State
 
@@ -48,7 +48,7 @@ class Problem:
     state: State
     observation: Observation
     contour: ContourTable
-    balls: BallModel | None = None  # what the terms may hold apart
+    spheres: SphereModel | None = None  # what the terms may hold apart
 
     def pack(self, state: State) -> Float[Tensor, "batch dim"]:
         """The free unknowns of `state` as vectors."""
@@ -75,11 +75,11 @@ class Problem:
             contour=ContourTable.cat([self.contour, other.contour]),
         )
 
-    def with_partners(self) -> Problem:
-        """The same problem, its balls held apart from those that are near at `state`."""
-        placed = self.view(self.pack(self.state)).scene["balls"]
-        partners = partners_of(placed, self.balls.apart)
-        return dataclasses.replace(self, observation=self.observation.replace(partners=partners))
+    def with_candidates(self) -> Problem:
+        """The same problem, its spheres held apart from those that are near at `state`."""
+        placed = self.view(self.pack(self.state)).scene["spheres"]
+        candidates = candidate_pairs(placed, self.spheres.apart)
+        return dataclasses.replace(self, observation=self.observation.replace(candidates=candidates))
 
     def residual(self, x: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch rows"]:
         """All weighted residuals side by side; their square sum is the energy."""
@@ -131,10 +131,10 @@ class Problem:
 
     def _linearised(self, view: View, rows: Sequence[Rows]) -> tuple[Tensor, Tensor]:
         """Gradient and Gauss-Newton Hessian; rows: what each term says in the view."""
-        chain = Chain(self.model, self.decoder, self.slices(), view, self.balls)
+        chain = Chain(self.model, self.decoder, self.slices(), view, self.spheres)
         normal = NormalEquations(view.x)
         for weighted, own in zip(self.terms, rows, strict=True):
-            slopes = own.slopes() if own.slopes else slopes_by_autograd(weighted.term, view.scene)
+            slopes = own.slopes() if own.slopes else jacobian_by_autograd(weighted.term, view.scene)
             for part in chain.parts(slopes.scaled(2**0.5 * weighted.weight)):
                 normal.add(part)
         return normal.gradient_and_hessian()
@@ -149,8 +149,8 @@ class Problem:
         shape = torch.cat([state.betas, state.expression], -1)
         turned = torch.cat([root, rotation[:, 1:]], 1)
         posed = point_model.pose(self.model, turned, shape, state.transl, self.contour)
-        balls = {} if self.balls is None else {"balls": lambda: self.balls.place(posed, shape)}
-        inputs = inputs.also({"points": posed.points, "up": root[:, 0, :, 1]}, balls)
+        spheres = {} if self.spheres is None else {"spheres": lambda: self.spheres.place(posed, shape)}
+        inputs = inputs.also({"points": posed.points, "up": root[:, 0, :, 1]}, spheres)
         return View(x, Scene(inputs, self.observation), posed, turn)
 
     def _inputs(self, state: State, body: Tensor | None) -> Inputs:

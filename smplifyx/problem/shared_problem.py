@@ -1,4 +1,4 @@
-"""People who share a problem: the energies of each, and rows that hold the balls of one apart from another's."""
+"""People who share a problem: the energies of each, and rows that hold the spheres of one apart from another's."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..features.spheres import partners_of
+from ..features.spheres import candidate_pairs
 from ..solvers.contract import Evaluation
 from ..solvers.residual_objective import gradient_by_autograd
-from ..terms.scene import OnBalls, Scene, Slopes
+from ..terms.scene import OnSpheres, Scene, Slopes
 from .jacobian import Chain, Columns, Part, View
 from .normal_equations import NormalEquations
 from .problem import Problem, WeightedTerm
 
-PAIRS = 64 * 440**2  # of balls looked at together when partners are looked up
+PAIRS = 64 * 440**2  # of spheres looked at together when partners are looked up
 
 
 @dataclass(frozen=True)
 class SharedProblem:
     """The energy of groups of people, each a row, as a function of x [batch, dim]: an `Objective` for any solver.
 
-    `members`: the problems of the first person of each group, of the second ..., all with `balls` and with TRANSL among
-    `free`; x holds their unknowns side by side. `between` is a term of the balls of all of them in the frame of the
+    `members`: the problems of the first person of each group, of the second ..., all with `spheres` and with TRANSL among
+    `free`; x holds their unknowns side by side. `between` is a term of the spheres of all of them in the frame of the
     first's `transl`, numbered through. Members may have different bodies.
     """
 
     members: tuple[Problem, ...]
     between: WeightedTerm
-    partners: Int[Tensor, "batch n m"]  # as in `Observation`: balls, and those of others that each may meet
+    candidates: Int[Tensor, "batch n m"]  # as in `Observation`: spheres, and those of others that each may meet
 
     @classmethod
     def of(cls, members: tuple[Problem, ...], between: WeightedTerm) -> SharedProblem:
-        """Balls are held apart from those of the others that are near at the members' states."""
+        """Spheres are held apart from those of the others that are near at the members' states."""
         views = [member.view(member.pack(member.state)) for member in members]
-        balls, owner = _balls(views), _owner(members)
-        some = balls.split(max(PAIRS // balls.shape[1] ** 2, 1))
-        partners = torch.cat([partners_of(placed, owner[:, None] != owner) for placed in some])
-        return cls(members, between, partners)
+        spheres, owner = _spheres(views), _owner(members)
+        some = spheres.split(max(PAIRS // spheres.shape[1] ** 2, 1))
+        candidates = torch.cat([candidate_pairs(placed, owner[:, None] != owner) for placed in some])
+        return cls(members, between, candidates)
 
     def pack(self) -> Float[Tensor, "batch dim"]:
         """The unknowns of all members where they are."""
@@ -55,7 +55,7 @@ class SharedProblem:
     def rows(self, index: Int[Tensor, " kept"]) -> SharedProblem:
         """The same problem for some of its groups."""
         members = tuple(member.rows(index) for member in self.members)
-        return dataclasses.replace(self, members=members, partners=self.partners[index])
+        return dataclasses.replace(self, members=members, candidates=self.candidates[index])
 
     def energy(self, x: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
         """The energy of each group."""
@@ -94,8 +94,8 @@ class SharedProblem:
         return (residual * residual).sum(-1)
 
     def _scene(self, views: list[View]) -> Scene:
-        seen = views[0].scene.observation.replace(partners=self.partners)
-        return Scene({"balls": _balls(views)}, seen)
+        seen = views[0].scene.observation.replace(candidates=self.candidates)
+        return Scene({"spheres": _spheres(views)}, seen)
 
     def _joined(self, x: Tensor, views: list[View], own: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
         """Gradient and Hessian from those of each member's own energy."""
@@ -112,11 +112,11 @@ class SharedProblem:
         """The slopes of rows between members along the unknowns of all."""
         found, first = [], 0
         for member, view, place in zip(self.members, views, self._slices, strict=True):
-            ends = _ends(slopes.wrt["balls"], range(first, first + len(member.balls.rest)))
-            chain = Chain(member.model, member.decoder, member.slices(), view, member.balls)
-            (part,) = chain.parts(Slopes(slopes.rows, {"balls": ends}))
+            ends = _ends(slopes.wrt["spheres"], range(first, first + len(member.spheres.rest)))
+            chain = Chain(member.model, member.decoder, member.slices(), view, member.spheres)
+            (part,) = chain.parts(Slopes(slopes.rows, {"spheres": ends}))
             found += [Columns(tuple(place.start + at for at in own.at), own.slope) for own in part.columns]
-            first += len(member.balls.rest)
+            first += len(member.spheres.rest)
         return found
 
     @functools.cached_property
@@ -126,27 +126,27 @@ class SharedProblem:
         return tuple(slice(*bounds) for bounds in itertools.pairwise(ends))
 
 
-def _balls(views: list[View]) -> Float[Tensor, "batch s 4"]:
-    """The balls of all. Translations are subtracted first: people are metres away, overlaps millimetres."""
+def _spheres(views: list[View]) -> Float[Tensor, "batch s 4"]:
+    """The spheres of all. Translations are subtracted first: people are metres away, overlaps millimetres."""
     first = views[0].scene["transl"]
     offsets = ((view.scene["transl"] - first)[:, None] for view in views)
     return torch.cat([
-        torch.cat([view.scene["balls"][..., :3] + offset, view.scene["balls"][..., 3:]], -1)
+        torch.cat([view.scene["spheres"][..., :3] + offset, view.scene["spheres"][..., 3:]], -1)
         for view, offset in zip(views, offsets, strict=True)
     ], 1)  # fmt: skip
 
 
 def _owner(members: tuple[Problem, ...]) -> Int[Tensor, " s"]:
-    """Which member each of the balls belongs to."""
-    number = [torch.full_like(member.balls.bone, place) for place, member in enumerate(members)]
+    """Which member each of the spheres belongs to."""
+    number = [torch.full_like(member.spheres.bone, place) for place, member in enumerate(members)]
     return torch.cat(number)
 
 
-def _ends(slopes: OnBalls, own: range) -> OnBalls:
-    """Of rows between two balls of different people, the end that lies in `own`, counted from its start."""
+def _ends(slopes: OnSpheres, own: range) -> OnSpheres:
+    """Of rows between two spheres of different people, the end that lies in `own`, counted from its start."""
     mine = (slopes.at >= own.start) & (slopes.at < own.stop)
     side = mine.to(torch.int64).argmax(-1, keepdim=True)
     ours = mine.any(-1, keepdim=True)
     at = torch.where(ours, slopes.at.gather(-1, side) - own.start, 0)
     pull = slopes.pull.gather(2, side[..., None].expand(-1, -1, -1, 4))
-    return OnBalls(at, pull * ours[..., None])
+    return OnSpheres(at, pull * ours[..., None])

@@ -1,4 +1,4 @@
-"""Bodies do not pass through themselves: balls inside the body held apart."""
+"""Bodies do not pass through themselves: spheres inside the body held apart."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import torch
 from torch import Tensor
 
 from ..core.invariant_linalg import picked
-from .scene import OnBalls, Rows, Scene, Slopes
+from .scene import OnSpheres, Rows, Scene, Slopes
 
-NEAREST = 1e-6  # metres: balls nearer than this have no direction to part in
+NEAREST = 1e-6  # metres: spheres nearer than this have no direction to part in
 
 
 @dataclass(frozen=True)
 class Collision:
-    """How deep each ball lies in another that it is held apart from, in units of `spread` metres; the deepest ones.
+    """How deep each sphere lies in another that it is held apart from, in units of `spread` metres; the deepest ones.
 
-    One row per ball, r_i + r_j + clear - |c_i - c_j| for the deepest of its partners where that is positive, and of
+    One row per sphere, r_i + r_j + clear - |c_i - c_j| for the deepest of its partners where that is positive, and of
     these the `most` deepest: the depth in the union of the others, which is continuous, and zero for bodies that touch
-    nothing. Balls lie inside the surface, so surfaces touch when balls are `clear` metres apart, give or take one.
+    nothing. Spheres lie inside the surface, so surfaces touch when spheres are `clear` metres apart, give or take one.
     """
 
     spread: float
@@ -27,24 +27,24 @@ class Collision:
     most: int = 32
 
     def __call__(self, scene: Scene) -> Rows:
-        balls, partners = scene["balls"], scene.observation.partners
-        near = picked(balls, partners)
+        spheres, candidates = scene["spheres"], scene.observation.candidates
+        near = picked(spheres, candidates)
         distance = (near[:, :, :1, :3] - near[:, :, 1:, :3]).norm(dim=-1)
         depth = near[:, :, :1, 3] + near[:, :, 1:, 3] + self.clear - distance
-        depth = torch.where(partners[:, :, 1:] == partners[:, :, :1], -torch.inf, depth)
+        depth = torch.where(candidates[:, :, 1:] == candidates[:, :, :1], -torch.inf, depth)
         deepest, which = depth.max(-1)
-        depth, row = deepest.topk(min(self.most, partners.shape[1]))
-        other = partners.gather(2, which[..., None] + 1)
-        at = picked(torch.cat([partners[..., :1], other], -1), row)
+        depth, row = deepest.topk(min(self.most, candidates.shape[1]))
+        other = candidates.gather(2, which[..., None] + 1)
+        at = picked(torch.cat([candidates[..., :1], other], -1), row)
         rows = torch.relu(depth) / self.spread
-        return Rows(rows, lambda: self._slopes(balls, rows, at))
+        return Rows(rows, lambda: self._slopes(spheres, rows, at))
 
-    def _slopes(self, balls: Tensor, rows: Tensor, at: Tensor) -> Slopes:
+    def _slopes(self, spheres: Tensor, rows: Tensor, at: Tensor) -> Slopes:
         """Along the line of centres: apart is down, growth is up."""
-        centers = picked(balls[..., :3], at)
+        centers = picked(spheres[..., :3], at)
         offset = centers[:, :, 0] - centers[:, :, 1]
         direction = offset / offset.norm(dim=-1, keepdim=True).clamp_min(NEAREST)
         growth = torch.ones_like(rows)[..., None]
         ends = [torch.cat([sign * direction, growth], -1) for sign in (-1, 1)]
         active = (rows > 0).to(rows.dtype)[..., None, None] / self.spread
-        return Slopes(rows, {"balls": OnBalls(at, active * torch.stack(ends, 2))})
+        return Slopes(rows, {"spheres": OnSpheres(at, active * torch.stack(ends, 2))})

@@ -28,7 +28,9 @@ class Observation(Bundle):
     rho: Float[Tensor, "*batch p"]  # units
     depth: Float[Tensor, "*batch"]  # metres: the first guess
     height: Float[Tensor, "*batch"]  # metres: the person's stature, NaN where it is not known
-    partners: Int[Tensor, "*batch n m"]  # a collision ball and those it may meet, n times; itself where there are fewer
+    candidates: Int[
+        Tensor, "*batch n m"
+    ]  # a collision sphere and those it may meet, n times; itself where there are fewer
 
 
 class Inputs(Mapping[str, Tensor]):
@@ -68,8 +70,8 @@ class Scene:
     """One evaluation, rows along the first axis. `inputs` holds everything a slope may be taken of:
 
     `points` [b, p, 3] in the camera's frame; `body_pose` [b, 63], `left_hand_pose`, `right_hand_pose` [b, 45] as
-    axis-angle; `up` [b, 3] the direction of the pelvis' y axis in the camera's frame; `balls` [b, s, 4] centre and
-    radius of the body's collision balls, `transl` not added; and the unknowns by the name of their `config.Block`.
+    axis-angle; `up` [b, 3] the direction of the pelvis' y axis in the camera's frame; `spheres` [b, s, 4] centre and
+    radius of the body's collision spheres, `transl` not added; and the unknowns by the name of their `config.Block`.
     """
 
     inputs: Mapping[str, Tensor]
@@ -88,11 +90,11 @@ class Slopes:
     """Linearised rows: the energy's gradient is exactly `2 wrt^T rows`, its curvature about `2 wrt^T wrt`.
 
     wrt[name]: [b, r, d] or, shared by the batch, [r, d]; for `points` also [b, p, k, 3] where row (p, k) sees point p
-    alone; `Picked` where each row sees one coordinate alone; `Chosen`; for `balls` also `OnBalls`.
+    alone; `Picked` where each row sees one coordinate alone; `Chosen`; for `spheres` also `OnSpheres`.
     """
 
     rows: Float[Tensor, "b r"]
-    wrt: Mapping[str, Tensor | Picked | Chosen | OnBalls]
+    wrt: Mapping[str, Tensor | Picked | Chosen | OnSpheres]
 
     def scaled(self, factor: float) -> Slopes:
         """Those of the rows times `factor`."""
@@ -134,19 +136,19 @@ class Chosen:
 
 
 @dataclass(frozen=True, eq=False)
-class OnBalls:
-    """Slopes of rows that see a few balls each: row r of person b sees its e-th, at[b, r, e], with pull[b, r, e]."""
+class OnSpheres:
+    """Slopes of rows that see a few spheres each: row r of person b sees its e-th, at[b, r, e], with pull[b, r, e]."""
 
     at: Int[Tensor, "b r e"]
     pull: Float[Tensor, "b r e 4"]  # along the centre's three coordinates and the radius
 
-    def __mul__(self, factor: float) -> OnBalls:
+    def __mul__(self, factor: float) -> OnSpheres:
         """The slopes of the rows times `factor`."""
-        return OnBalls(self.at, self.pull * factor)
+        return OnSpheres(self.at, self.pull * factor)
 
     @classmethod
-    def of_dense(cls, slope: Float[Tensor, "b r n"]) -> OnBalls:
-        """Slopes [b, r, 4 s] of rows that may see all s balls."""
+    def of_dense(cls, slope: Float[Tensor, "b r n"]) -> OnSpheres:
+        """Slopes [b, r, 4 s] of rows that may see all s spheres."""
         pull = slope.unflatten(-1, (-1, 4))
         return cls(torch.arange(pull.shape[2], device=slope.device).expand(pull.shape[:3]), pull)
 

@@ -13,7 +13,7 @@ from .contract import Description, History
 
 
 @dataclass(frozen=True)
-class Origin:
+class Recordings:
     """Where the recordings come from, what their owners allow, and the command that made the prior of them.
 
     `figures` of other trainings, to compare with, go into the card as they are.
@@ -25,7 +25,7 @@ class Origin:
     figures: Mapping[str, object] = field(default_factory=dict)
 
 
-def write_card(file: Path, card: Path, about: tuple[Origin, Description], figures: Mapping[str, object]) -> None:
+def write_card(file: Path, card: Path, about: tuple[Recordings, Description], figures: Mapping[str, object]) -> None:
     """What a person needs to judge `file`, as YAML at `card`."""
     origin, description = about
     content = {

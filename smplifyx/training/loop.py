@@ -19,7 +19,7 @@ SEED_STRIDE = 1_000_003  # epochs of neighbouring seeds must not share their num
 
 @runtime_checkable
 @runtime_checkable
-class Progress(Protocol):
+class TrainingProgress(Protocol):
     """Whom a training tells how far it is."""
 
     def begin(self, what: str, total: int) -> None:
@@ -30,7 +30,7 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     """One training: where its checkpoint lies, what tells it from others, where it computes."""
 
     checkpoint: Path
@@ -50,7 +50,9 @@ class _State:
     history: list[Epoch] = field(default_factory=list)
 
 
-def train(trainee: Trainee, material: Material, schedule: Schedule, run: Run, progress: Progress) -> History:
+def train(
+    trainee: Trainee, material: Material, schedule: Schedule, run: TrainingRun, progress: TrainingProgress
+) -> History:
     """Trains in place, from the run's checkpoint on where there is one; removes the checkpoint at the end.
 
     Every epoch is seeded by its number, so that a run that was stopped ends as one that was not.
@@ -115,7 +117,7 @@ def _note(history: list[Epoch]) -> str:
     return ", ".join(f"{name} {value:.3g}" for name, value in history[-1].validation.items()) if history else ""
 
 
-def _begin(trainee: Trainee, schedule: Schedule, run: Run) -> _State:
+def _begin(trainee: Trainee, schedule: Schedule, run: TrainingRun) -> _State:
     module = trainee.module.to(run.device)
     decay = schedule.weight_decay
     optimiser = torch.optim.AdamW(module.parameters(), lr=schedule.rate, weight_decay=decay, fused=True)
@@ -131,7 +133,7 @@ def _begin(trainee: Trainee, schedule: Schedule, run: Run) -> _State:
     return state
 
 
-def _save(state: _State, run: Run) -> None:
+def _save(state: _State, run: TrainingRun) -> None:
     """Atomically: a kill leaves the checkpoint before or this one."""
     run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     content = {

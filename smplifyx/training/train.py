@@ -10,12 +10,12 @@ from types import MappingProxyType
 
 import torch
 
-from .card import Origin, draw_curve, write_card
+from .card import Recordings, draw_curve, write_card
 from .classes import classify, kept_turns
 from .contract import Description, History, Material, PoseSet, Product, Reconstructs, Schedule
 from .fill import Fill, FillSettings, explain
 from .kinds import plan, start
-from .loop import Progress, Run, train
+from .loop import TrainingProgress, TrainingRun, train
 from .mixture import MixtureSettings, fit_mixture
 from .options import Kind, TrainOptions
 from .poses import Balance, pose_set, read_subjects, split
@@ -38,7 +38,7 @@ class Request:
     data: Path
     kind: Kind
     out: Path
-    origin: Origin
+    origin: Recordings
     schedule: Schedule | None = None
     fill: FillSettings | None = None
     balance: Balance = field(default_factory=Balance)
@@ -62,7 +62,7 @@ class Request:
         schedule = replace(
             schedule, seed=options.seed, minutes=options.minutes, epochs=options.epochs or schedule.epochs
         )
-        origin = Origin(f"the recordings in {options.data.name}", "that of the recordings", _command(options))
+        origin = Recordings(f"the recordings in {options.data.name}", "that of the recordings", _command(options))
         wanted = (options.held_out, options.validation)
         return cls(options.data, options.kind, options.out, origin, schedule, None, Balance(), *wanted)
 
@@ -77,7 +77,7 @@ class Trained:
     figures: dict[str, object]
 
 
-def train_prior(request: Request, progress: Progress, device: torch.device | None = None) -> Trained:
+def train_prior(request: Request, progress: TrainingProgress, device: torch.device | None = None) -> Trained:
     """Reads, trains on `device` (None: CUDA where there is one), writes the prior, its card and curve.
 
     A run that was stopped goes on where it was when asked for again. Raises FileNotFoundError and ValueError as
@@ -157,14 +157,16 @@ def _gather(request: Request) -> tuple[Material, PoseSet | None, dict[str, objec
     return material, pose_set(held_out, rest, Balance()) if held_out else None, counts  # alike for every training
 
 
-def _train(request: Request, material: Material, progress: Progress, device: torch.device) -> tuple[Product, History]:
+def _train(
+    request: Request, material: Material, progress: TrainingProgress, device: torch.device
+) -> tuple[Product, History]:
     if request.kind is Kind.GMM:
         return fit_mixture(material, request.fill, replace(request.mixture, seed=request.schedule.seed)), ()
     with torch.random.fork_rng():
         torch.manual_seed(request.schedule.seed)
         trainee = start(request.kind, material)
     checkpoint = request.out.with_name(f"{request.out.name}.checkpoint")
-    run = Run(checkpoint, _signature(request, material), device, KEEP_EVERY)
+    run = TrainingRun(checkpoint, _signature(request, material), device, KEEP_EVERY)
     history = train(trainee, material, request.schedule, run, progress)
     trainee.module.eval().cpu()
     return trainee, history

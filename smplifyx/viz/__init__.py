@@ -6,11 +6,11 @@ from .overlay import overlay, panel, shrink
 from .points import draw_points
 from .render import Renderer
 from .report import PersonEntry, PhotoEntry, Summary, Tone, write_report
-from .scene import Person
+from .scene import Figure
 from .shade import PALETTE, person_colour
 from .side import side_view
 
 __all__ = [
-    "PALETTE", "Marks", "Person", "PersonEntry", "PhotoEntry", "Renderer", "Summary", "Tone",
+    "PALETTE", "Figure", "Marks", "PersonEntry", "PhotoEntry", "Renderer", "Summary", "Tone",
     "draw_points", "overlay", "panel", "person_colour", "shrink", "side_view", "write_image", "write_report",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from ..camera import Camera
 from .mesh import array
 from .points import draw_points
 from .render import Renderer
-from .scene import Faces, Image, Person, composite, draw_people, intrinsics
+from .scene import Faces, Figure, Image, composite, draw_people, intrinsics
 from .side import side_view
 
 CANVAS = (244, 245, 247)
@@ -26,7 +26,7 @@ def canvas(size: tuple[int, int]) -> Image:
 
 
 def overlay(
-    image: Image | None, people: Sequence[Person], faces: Faces, camera: Camera,
+    image: Image | None, people: Sequence[Figure], faces: Faces, camera: Camera,
     renderer: Renderer = Renderer.SOFTWARE, opacity: float = 0.95,
 ) -> Image:  # fmt: skip
     """Everyone of a photo drawn over it together, in depth order.
@@ -41,7 +41,7 @@ def overlay(
 
 
 def panel(
-    image: Image | None, people: Sequence[Person], faces: Faces, camera: Camera,
+    image: Image | None, people: Sequence[Figure], faces: Faces, camera: Camera,
     renderer: Renderer = Renderer.SOFTWARE, longest: int = 1000,
 ) -> Image:  # fmt: skip
     """Photo with keypoints | overlay | the same people turned by 90 degrees, side by side.
@@ -62,8 +62,8 @@ def panel(
 
 
 def shrink(
-    image: Image | None, people: Sequence[Person], camera: Camera, longest: int
-) -> tuple[Image | None, tuple[Person, ...], Camera]:
+    image: Image | None, people: Sequence[Figure], camera: Camera, longest: int
+) -> tuple[Image | None, tuple[Figure, ...], Camera]:
     """Photo, points and camera scaled together so that the longer side has at most `longest` pixels; never enlarged."""
     _, size = intrinsics(camera)
     small = tuple(max(1, round(side * min(1.0, longest / max(size)))) for side in size)
@@ -77,7 +77,7 @@ def shrink(
     return image, tuple(_scaled(person, factor) for person in people), camera
 
 
-def _scaled(person: Person, factor: np.ndarray) -> Person:
+def _scaled(person: Figure, factor: np.ndarray) -> Figure:
     keypoints, points2d = person.keypoints, person.points2d
     return replace(
         person,

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..keypoints.names import BODY, FACE, LEFT_HAND, POINT_INDEX, RIGHT_HAND
 from .mesh import array
-from .scene import Image, Person
+from .scene import Figure, Image
 
 RGB = tuple[int, int, int]
 BONES: tuple[tuple[str, str], ...] = (
@@ -33,7 +33,7 @@ CROSS: RGB = (226, 40, 20)
 _SHIFT = 4  # cv2's fixed point: positions to 1/16 pixel
 
 
-def draw_points(image: Image, people: Sequence[Person]) -> Image:
+def draw_points(image: Image, people: Sequence[Figure]) -> Image:
     """A copy of the image with everyone's keypoints: detected ones as dots with bones, the model's as crosses.
 
     Dots scale with the person, so that a crowd stays readable; points outside the image are left out by themselves.
@@ -49,7 +49,7 @@ def draw_points(image: Image, people: Sequence[Person]) -> Image:
     return out
 
 
-def _radius(person: Person, height: int) -> float:
+def _radius(person: Figure, height: int) -> float:
     """Pixels of a body point: 1/95 of the person's extent, within what can be seen."""
     points = person.keypoints if person.keypoints is not None else person.points2d
     if points is None:
@@ -60,7 +60,7 @@ def _radius(person: Person, height: int) -> float:
     return float(np.clip(extent / 95, height / 300, height / 130))
 
 
-def _trusted(person: Person) -> np.ndarray:
+def _trusted(person: Figure) -> np.ndarray:
     """Which of the model's points to mark: those that were detected, or all where nothing was given."""
     if person.keypoints is None:
         return np.ones(len(person.points2d), bool)

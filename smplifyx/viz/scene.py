@@ -22,7 +22,7 @@ COMPOSITE_ROWS = 512  # at once: bounds the temporaries on huge photos
 
 
 @dataclass(frozen=True)
-class Person:
+class Figure:
     """One person to draw; anything but the colour may be missing.
 
     vertices [V, 3] in metres in the camera's frame; colour RGB 0..1; keypoints [137, 3] as detected (x, y in pixels,
@@ -46,7 +46,7 @@ def intrinsics(camera: Camera) -> tuple[np.ndarray, tuple[int, int]]:
 
 
 def draw_people(
-    people: Sequence[Person], faces: Faces, K: np.ndarray, size: tuple[int, int], renderer: Renderer
+    people: Sequence[Figure], faces: Faces, K: np.ndarray, size: tuple[int, int], renderer: Renderer
 ) -> Layer:
     """All bodies lit and drawn into one depth buffer, in the right order whatever the order of `people`."""
     meshes = [mesh for mesh, _ in _bodies(people, faces)]
@@ -54,14 +54,14 @@ def draw_people(
 
 
 def draw_marks(
-    people: Sequence[Person], faces: Faces, K: np.ndarray, size: tuple[int, int], renderer: Renderer
+    people: Sequence[Figure], faces: Faces, K: np.ndarray, size: tuple[int, int], renderer: Renderer
 ) -> Layer:
     """The marks of all bodies alone, as if nothing hid them."""
     meshes = [only_marks(mesh, marks) for mesh, marks in _bodies(people, faces) if marks is not None]
     return render(join(meshes), K, size, renderer)
 
 
-def _bodies(people: Sequence[Person], faces: Faces) -> list[tuple[Mesh, Marks | None]]:
+def _bodies(people: Sequence[Figure], faces: Faces) -> list[tuple[Mesh, Marks | None]]:
     """The lit meshes of those who have one, with their marks on them."""
     triangles, found = array(faces, np.int64), []
     for person in people:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from .mesh import array
 from .render import Renderer
-from .scene import Faces, Image, Person, composite, draw_marks, draw_people
+from .scene import Faces, Figure, Image, composite, draw_marks, draw_people
 
 BACKGROUND = (244, 245, 247)
 GRID = (205, 210, 217)
@@ -35,7 +35,7 @@ class SideCamera:
 
 
 def side_view(
-    people: Sequence[Person], faces: Faces, size: tuple[int, int], renderer: Renderer = Renderer.SOFTWARE
+    people: Sequence[Figure], faces: Faces, size: tuple[int, int], renderer: Renderer = Renderer.SOFTWARE
 ) -> Image:
     """People turned by 90 degrees about the vertical through their common centre, on a ground grid of 1 m.
 

@@ -40,13 +40,13 @@ def _face_region(vertices: np.ndarray, topology: Topology, weights: np.ndarray) 
     at = lambda hm08: vertices[topology.index(hm08)]  # noqa: E731
     centre = vertices[topology.faces].mean(1)
     head = weights[:, [JOINT["head"], JOINT["jaw"]]].sum(1) > 0.5
-    ball = np.isin(topology.base_ids, np.concatenate([tables.LEFT_EYEBALL, tables.RIGHT_EYEBALL]))
+    sphere = np.isin(topology.base_ids, np.concatenate([tables.LEFT_EYEBALL, tables.RIGHT_EYEBALL]))
     gonion, gnathion = at(tables.EAR_LOBE) - [0, 0.024, 0], at(tables.GNATHION)
     slope = (gnathion[1] - gonion[1]) / (gnathion[2] - gonion[2])
     above = centre[:, 1] > gonion[1] + slope * (centre[:, 2] - gonion[2])
-    eye = vertices[ball, 1].mean()
+    eye = vertices[sphere, 1].mean()
     front = (centre[:, 2] > at(tables.EAR_FRONT)[2] - 0.004) & (centre[:, 1] < eye + 0.012)
-    return np.flatnonzero(head[topology.faces].all(1) & ~ball[topology.faces].any(1) & above & front)
+    return np.flatnonzero(head[topology.faces].all(1) & ~sphere[topology.faces].any(1) & above & front)
 
 
 def _grid(steps: int) -> np.ndarray:
@@ -64,8 +64,8 @@ def contour(vertices: np.ndarray, topology: Topology, weights: np.ndarray) -> tu
     corners = vertices[topology.faces[region]]
     samples = np.einsum("gk,fkc->fgc", grid, corners).reshape(-1, 3)
     centre = vertices[topology.index(tables.SUBNASALE)] - [0, 0.005, 0]
-    ball = np.isin(topology.base_ids, np.concatenate([tables.LEFT_EYEBALL, tables.RIGHT_EYEBALL]))
-    level = vertices[ball, 1].mean() - centre[1]
+    sphere = np.isin(topology.base_ids, np.concatenate([tables.LEFT_EYEBALL, tables.RIGHT_EYEBALL]))
+    level = vertices[sphere, 1].mean() - centre[1]
     rows = [_outline(samples - centre, np.radians(-k), level) for k in range(YAWS + 1)]
     picked = np.array(rows)
     faces, bary = region[picked // len(grid)], grid[picked % len(grid)]

@@ -38,7 +38,7 @@ INFANT_AGES: Ages = MappingProxyType({"baby": 0.0, "child": 1 / 3})
 
 
 @dataclass(frozen=True)
-class People:
+class FitBatch:
     """MakeHuman sliders of n people, each [n] in 0..1; race [n, 3] sums to 1; local [n, changes] in -1..1."""
 
     gender: np.ndarray  # 0 male, 1 female
@@ -53,7 +53,7 @@ class People:
     local: np.ndarray
 
 
-def draw(gender: Gender, count: int, rng: np.random.Generator) -> People:
+def draw(gender: Gender, count: int, rng: np.random.Generator) -> FitBatch:
     """Draw people from the sampling ranges of the body notes (adults; see docs/body.md)."""
     low, high = {Gender.MALE: (0.0, 0.1), Gender.FEMALE: (0.9, 1.0), Gender.NEUTRAL: (0.0, 0.12)}[gender]
     sex = rng.uniform(low, high, count)
@@ -64,19 +64,19 @@ def draw(gender: Gender, count: int, rng: np.random.Generator) -> People:
     sliders = (unit(0.5, 0.18), unit(0.6, 0.3), unit(0.366, 0.062), unit(0.5, 0.2), unit(0.45, 0.18), unit(0.5, 0.18))
     race = rng.dirichlet([0.6] * 3, count)
     local = np.clip(rng.normal(0, 1, (count, len(LOCAL))) * np.array(list(LOCAL.values())), -1, 1)
-    return People(sex, age, *sliders, race, local)
+    return FitBatch(sex, age, *sliders, race, local)
 
 
-def reference() -> People:
+def reference() -> FitBatch:
     """The one shape at which bone heads are tied to the skin: between the sexes, young, average, height .4."""
     return average_person(age=2 / 3, height=0.4)
 
 
-def average_person(age: float, height: float) -> People:
+def average_person(age: float, height: float) -> FitBatch:
     """One person between the sexes and races, average but for age and height."""
     value = lambda x: np.full(1, x)  # noqa: E731
     average = (value(0.5), value(0.5), value(height), value(0.5), value(0.5), value(0.5))
-    return People(value(0.5), value(age), *average, np.full((1, 3), 1 / 3), np.zeros((1, len(LOCAL))))
+    return FitBatch(value(0.5), value(age), *average, np.full((1, 3), 1 / 3), np.zeros((1, len(LOCAL))))
 
 
 def _hat(value: np.ndarray, anchors: Ages) -> Weights:
@@ -94,7 +94,7 @@ def _combine(prefix: str, *parts: Weights) -> Weights:
     return {prefix + "-".join(n for n, _ in item): np.prod([w for _, w in item], axis=0) for item in names}
 
 
-def coefficients(people: People, ages: Ages = ADULT_AGES) -> Weights:
+def coefficients(people: FitBatch, ages: Ages = ADULT_AGES) -> Weights:
     """Coefficient [n] of every blend shape that describes people, by name (a name without a file adds nothing)."""
     sex = {"male": 1 - people.gender, "female": people.gender}
     age = _hat(people.age, ages)
@@ -127,7 +127,7 @@ class ShapeSpace:
         names = tuple(name for name in coefficients(reference(), ages) if source.has_target(name))
         return cls(base, names, np.stack([source.target(name).ravel() for name in names]).astype(np.float32), ages)
 
-    def vertices(self, people: People) -> np.ndarray:
+    def vertices(self, people: FitBatch) -> np.ndarray:
         """A-pose vertices [n, 19158, 3] in metres."""
         table = coefficients(people, self.ages)
         matrix = np.stack([table[name] for name in self.names], 1).astype(np.float32)

@@ -68,8 +68,8 @@ def build_skeleton(reference: np.ndarray, rig: Rig, topology: Topology, skin: Sk
         centres[JOINT[joint]] = weights
         centres[JOINT[other_side(joint)]] = weights if joint == other_side(joint) else weights[topology.mirror]
     for eye in ("left_eye", "right_eye"):
-        ball = skin.joints[:, JOINT[eye]] == 1
-        centres[JOINT[eye]] = ball / ball.sum()
+        sphere = skin.joints[:, JOINT[eye]] == 1
+        centres[JOINT[eye]] = sphere / sphere.sum()
     tips = {finger: ring_weights(mesh, _near(f"left_{finger}3", skin), reference[rig.tails[bone]].mean(0))
             for finger, bone in FINGER_ENDS.items()}  # fmt: skip
     return Skeleton(centres, tips, topology.mirror)

@@ -15,7 +15,7 @@ from smplifyx.body.params import BodyParams
 from smplifyx.core import rotations
 from smplifyx.viz.images import write_image
 from smplifyx.viz.render import Renderer
-from smplifyx.viz.scene import Person, composite, draw_people
+from smplifyx.viz.scene import Figure, composite, draw_people
 
 TILE, FOCAL, DISTANCE = 150, 900.0, 1.15  # pixels, pixels, metres
 SKIN = (0.85, 0.66, 0.55)
@@ -49,7 +49,7 @@ def _tile(vertices: np.ndarray, faces: np.ndarray, label: str) -> np.ndarray:
     for axis, degrees in VIEWS:
         turn = rotations.about(axis, np.radians(degrees), torch.zeros(1, dtype=torch.float64)).numpy()
         seen = (vertices - CENTRE) @ turn.T * (1, -1, -1) + (0, 0, DISTANCE)
-        layer = draw_people([Person(SKIN, seen)], faces, K, (TILE, TILE), Renderer.SOFTWARE)
+        layer = draw_people([Figure(SKIN, seen)], faces, K, (TILE, TILE), Renderer.SOFTWARE)
         shots.append(composite(np.full((TILE, TILE, 3), 245, np.uint8), layer))
     tile = np.concatenate(shots, 1)
     cv2.putText(tile, label, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (20, 20, 20), 1, cv2.LINE_AA)

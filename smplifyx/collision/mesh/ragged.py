@@ -12,14 +12,14 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Lists:
+class Ragged:
     """Lists of numbers, the longest first: their first members, their second members as far as they have any, ..."""
 
     columns: tuple[Int[Tensor, " _"], ...]
     place: Int[Tensor, " n"]  # of each list among them; behind them all for an empty one
 
     @classmethod
-    def of(cls, number: Int[NDArray, " m"], span: Int[NDArray, "n 2"], device: torch.device) -> Lists:
+    def of(cls, number: Int[NDArray, " m"], span: Int[NDArray, "n 2"], device: torch.device) -> Ragged:
         """The lists `number[start:stop]`."""
         size = span[:, 1] - span[:, 0]
         order = np.argsort(-size, kind="stable")

@@ -18,7 +18,7 @@ from ...body.model import BodyModel
 from ..parts import parts_of
 from .bounding_tree import ranges, tree_of
 from .capped_parts import Surface, capped
-from .ragged import Lists
+from .ragged import Ragged
 
 
 class Level(IntEnum):
@@ -42,10 +42,10 @@ class Solid:
     face: Int[Tensor, " t"]  # -1: of a cap or a filled hole
     group: Int[Tensor, " t"]
     within: tuple[Int[Tensor, "_ 2"], ...]  # by level: the ranges of what is in each group, patch and leaf
-    leaf_points: Lists
-    patch_leaves: Lists
-    group_patches: Lists
-    part_groups: Lists  # of the closed surface of each part
+    leaf_points: Ragged
+    patch_leaves: Ragged
+    group_patches: Ragged
+    part_groups: Ragged  # of the closed surface of each part
     of_vertex: Int[Tensor, " v"]
     link: Int[Tensor, "2 e"]  # places in `member`, joined by an edge of a face of the part of both, piece by piece
     link_triangle: Int[Tensor, " e"]
@@ -80,10 +80,10 @@ def solid_of(body: BodyModel) -> Solid:
     arrays |= _tables(surface, held, body.parents) | _pieces(triangles, group, face, of_vertex) | _loops(surface)
     return Solid(
         within=tuple(torch.as_tensor(span, device=device) for span in (tree.patches, tree.leaves, tree.triangles)),
-        leaf_points=Lists.of(*_points_of(triangles, tree.triangles, len(points)), device),
-        patch_leaves=Lists.of(np.arange(len(tree.triangles)), tree.leaves, device),
-        group_patches=Lists.of(np.arange(len(tree.leaves)), tree.patches, device),
-        part_groups=Lists.of(*_members(arrays["encloses"]), device),
+        leaf_points=Ragged.of(*_points_of(triangles, tree.triangles, len(points)), device),
+        patch_leaves=Ragged.of(np.arange(len(tree.triangles)), tree.leaves, device),
+        group_patches=Ragged.of(np.arange(len(tree.leaves)), tree.patches, device),
+        part_groups=Ragged.of(*_members(arrays["encloses"]), device),
         **{name: torch.as_tensor(array, device=device) for name, array in arrays.items()},
     )
 

@@ -1,7 +1,7 @@
-"""Balls inside a surface that touch it, and a few of them whose union comes near all of it.
+"""Spheres inside a surface that touch it, and a few of them whose union comes near all of it.
 
 Sources: Ma, Bae, Choi 2012, "3D medial axis point approximation using nearest neighbors and the normal field" (the
-shrinking ball); Nemhauser, Wolsey, Fisher 1978 and Minoux 1978 (greedy choice for a submodular worth, evaluated late).
+shrinking sphere); Nemhauser, Wolsey, Fisher 1978 and Minoux 1978 (greedy choice for a submodular worth, evaluated late).
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from scipy.spatial import cKDTree
 from .shape_response import Skin
 from .surface import Surface, neighbours
 
-LARGEST = 0.2  # metres, the radius from which balls shrink
-SHRINKS = 30  # balls still too large after so many steps are dropped
-CAP = 2.0  # tolerances: a surface farther from a ball than that is not covered at all
+LARGEST = 0.2  # metres, the radius from which spheres shrink
+SHRINKS = 30  # spheres still too large after so many steps are dropped
+CAP = 2.0  # tolerances: a surface farther from a sphere than that is not covered at all
 
 
 def inscribed(starts: Surface, tree: cKDTree, dent: float) -> tuple[Float[NDArray, "s 3"], Float[NDArray, " s"]]:
-    """Centre and radius of the largest ball behind each start that no point of `tree` enters deeper than `dent`.
+    """Centre and radius of the largest sphere behind each start that no point of `tree` enters deeper than `dent`.
 
-    The radius is the distance from the centre to the nearest point, 0 where no ball was found.
+    The radius is the distance from the centre to the nearest point, 0 where no sphere was found.
     """
     points = np.asarray(tree.data)
     radius, free = np.full(len(starts.points), LARGEST), np.zeros(len(starts.points))
@@ -47,13 +47,13 @@ def inscribed(starts: Surface, tree: cKDTree, dent: float) -> tuple[Float[NDArra
 def cover(
     centers: Float[NDArray, "s 3"], radii: Float[NDArray, " s"], skin: Skin, most: int, least: float
 ) -> Int[NDArray, " chosen"]:
-    """The `most` balls or fewer that together come nearest to the surface, the best first, each worth `least` or more.
+    """The `most` spheres or fewer that together come nearest to the surface, the best first, each worth `least` or more.
 
-    A point at d tolerances from the nearest chosen ball is worth 1 - (d / CAP)^2 of its worth.
+    A point at d tolerances from the nearest chosen sphere is worth 1 - (d / CAP)^2 of its worth.
     """
-    ball, point, worth = _worths(centers, radii, skin)
-    start = np.searchsorted(ball, np.arange(len(centers) + 1))
-    queue = [(-gain, index) for index, gain in enumerate(np.bincount(ball, worth, len(centers)))]
+    sphere, point, worth = _worths(centers, radii, skin)
+    start = np.searchsorted(sphere, np.arange(len(centers) + 1))
+    queue = [(-gain, index) for index, gain in enumerate(np.bincount(sphere, worth, len(centers)))]
     heapq.heapify(queue)
     chosen, reached = [], np.zeros(len(skin.worth))
     while queue and len(chosen) < most and -queue[0][0] >= least:
@@ -69,7 +69,7 @@ def cover(
 
 
 def distinct(centers: Float[NDArray, "s 3"], radii: Float[NDArray, " s"], apart: float) -> Int[NDArray, " kept"]:
-    """The first of balls that are alike: whose centres fall into one cell of `apart` times their size, about."""
+    """The first of spheres that are alike: whose centres fall into one cell of `apart` times their size, about."""
     size = np.round(4 * np.log2(radii)).astype(np.int64)
     cells = np.floor(centers / (apart * 2.0 ** (size / 4))[:, None]).astype(np.int64)
     return np.sort(np.unique(np.concatenate([cells, size[:, None]], 1), axis=0, return_index=True)[1])
@@ -78,13 +78,13 @@ def distinct(centers: Float[NDArray, "s 3"], radii: Float[NDArray, " s"], apart:
 def _worths(
     centers: NDArray, radii: NDArray, skin: Skin
 ) -> tuple[Int[NDArray, " n"], Int[NDArray, " n"], Float[NDArray, " n"]]:
-    """Ball, point and worth of every pair near enough, by ball."""
+    """Ball, point and worth of every pair near enough, by sphere."""
     places, pairs = skin.surface.points, [np.empty(0, dtype=np.int64)]
     for tolerance in np.unique(skin.tolerance) if len(centers) else ():
         among = np.flatnonzero(skin.tolerance == tolerance)
-        ball, point = neighbours(cKDTree(places[among]), centers, radii + CAP * tolerance)
-        pairs.append(ball * len(places) + among[point])
-    ball, point = np.divmod(np.sort(np.concatenate(pairs)), len(places))
-    gap = np.linalg.norm(places[point] - centers[ball], axis=1) - radii[ball]
+        sphere, point = neighbours(cKDTree(places[among]), centers, radii + CAP * tolerance)
+        pairs.append(sphere * len(places) + among[point])
+    sphere, point = np.divmod(np.sort(np.concatenate(pairs)), len(places))
+    gap = np.linalg.norm(places[point] - centers[sphere], axis=1) - radii[sphere]
     share = 1 - (gap.clip(0) / (CAP * skin.tolerance[point])) ** 2
-    return ball, point, skin.worth[point] * share.clip(0)
+    return sphere, point, skin.worth[point] * share.clip(0)

@@ -1,4 +1,4 @@
-"""A body as balls inside its surface, each rigid with one bone: what the solver holds apart instead of the mesh."""
+"""A body as spheres inside its surface, each rigid with one bone: what the solver holds apart instead of the mesh."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from ...body.model import Age, BodyModel
 from ...body.params import BodyParams
 from .medial import cover, distinct, inscribed
 from .shape_response import Skin, protrusion, shares, slopes
-from .sphere_pairs import RestBalls, pair_reasons
+from .sphere_pairs import RestSpheres, pair_reasons
 from .surface import outside, sampled, sampled_points, search_tree, stand_ins, thinned
 
-MOST = 448  # balls
-LEAST = 3e-4  # square metres of surface that a ball must gain
+MOST = 448  # spheres
+LEAST = 3e-4  # square metres of surface that a sphere must gain
 COARSE, FINE = 12e-3, 3e-3  # metres between the points that candidates avoid, and those that set the radii in the end
-DENT, PROUD = 1.5e-3, 1e-3  # metres: the unevenness that candidates ignore, how far balls stand out in the end
+DENT, PROUD = 1.5e-3, 1e-3  # metres: the unevenness that candidates ignore, how far spheres stand out in the end
 ALIKE = 0.15  # candidates nearer than this share of their radius count once
-USUAL, DEVIATIONS = 6, 2.0  # the shape directions, and how far along them, within which balls stay inside
+USUAL, DEVIATIONS = 6, 2.0  # the shape directions, and how far along them, within which spheres stay inside
 PROTRUSION = 8e-3  # but for so many metres
 
 
@@ -52,10 +52,10 @@ DETAIL_ORDER = (LIMB, PALM, FINGER, FOOT, HEAD)
 
 
 @dataclass(frozen=True, eq=False)
-class Balls:
-    """Balls inside the resting surface. Lengths in metres; n shape directions: betas, then expression, as the body's.
+class Spheres:
+    """Spheres inside the resting surface. Lengths in metres; n shape directions: betas, then expression, as the body's.
 
-    A ball at rest is `center` + `center_dirs` @ shape from its joint's place at rest for that shape, and `radius` +
+    A sphere at rest is `center` + `center_dirs` @ shape from its joint's place at rest for that shape, and `radius` +
     `radius_dirs` @ shape wide. `apart` is symmetric: which pairs must not overlap. None of those do in the T-pose, for
     any shape with each of the first ten betas and expressions within 2 standard deviations, and the last beta of a
     child between 0 and 1.
@@ -70,13 +70,13 @@ class Balls:
 
 
 @lru_cache(maxsize=16)
-def balls_of(body: BodyModel) -> Balls:
-    """The balls of a body, on its device and in its precision; takes about a second the first time."""
-    rest, joints = rest_balls(body), body.joint_template
+def spheres_of(body: BodyModel) -> Spheres:
+    """The spheres of a body, on its device and in its precision; takes about a second the first time."""
+    rest, joints = rest_spheres(body), body.joint_template
     like = body.v_template
     directions = torch.as_tensor(rest.slopes).to(like)
     joint = torch.as_tensor(rest.joint, device=like.device)
-    return Balls(
+    return Spheres(
         joint=joint,
         center=torch.as_tensor(rest.center).to(like) - joints[joint],
         center_dirs=directions[:, :3] - body.joint_directions[joint],
@@ -87,21 +87,21 @@ def balls_of(body: BodyModel) -> Balls:
 
 
 def place(
-    balls: Balls, body: BodyModel, params: BodyParams
+    spheres: Spheres, body: BodyModel, params: BodyParams
 ) -> tuple[Float[Tensor, "batch s 3"], Float[Tensor, "batch s"]]:
-    """Centres and radii of the balls of posed bodies, in metres, in the frame of `global_orient` and `transl`.
+    """Centres and radii of the spheres of posed bodies, in metres, in the frame of `global_orient` and `transl`.
 
     The plain way, for checks. Raises ValueError for more betas or expressions than the model has.
     """
     orient, joints, shape = skinning.bones(body, params)
-    local = balls.center + torch.einsum("sin,bn->bsi", balls.center_dirs, shape)
-    centers = (orient[:, balls.joint] @ local[..., None])[..., 0] + joints[:, balls.joint]
-    return centers, balls.radius + shape @ balls.radius_dirs.T
+    local = spheres.center + torch.einsum("sin,bn->bsi", spheres.center_dirs, shape)
+    centers = (orient[:, spheres.joint] @ local[..., None])[..., 0] + joints[:, spheres.joint]
+    return centers, spheres.radius + shape @ spheres.radius_dirs.T
 
 
 @lru_cache(maxsize=16)
-def rest_balls(body: BodyModel) -> RestBalls:
-    """The balls of the mean body in its T-pose, float64.
+def rest_spheres(body: BodyModel) -> RestSpheres:
+    """The spheres of the mean body in its T-pose, float64.
 
     A child's are made for a body half way to the child of the template, since they follow linearly.
     """
@@ -121,7 +121,7 @@ def rest_balls(body: BodyModel) -> RestBalls:
     if age:
         back = age * follow[..., body.shapedirs.shape[-1] - 1]
         centers, radii = centers - back[:, :3], radii - back[:, 3]
-    return RestBalls(share.argmax(1), centers, radii, follow, share.max(1, initial=0.0))
+    return RestSpheres(share.argmax(1), centers, radii, follow, share.max(1, initial=0.0))
 
 
 def _vertices(body: BodyModel, age: float) -> Float[NDArray, "v 3"]:
@@ -131,7 +131,7 @@ def _vertices(body: BodyModel, age: float) -> Float[NDArray, "v 3"]:
 
 
 def _skin(body: BodyModel, vertices: NDArray, kept: NDArray, weights: NDArray) -> tuple[Skin, Float[NDArray, " p"]]:
-    """The points that the balls should come near, and the smallest radius there."""
+    """The points that the spheres should come near, and the smallest radius there."""
     surface = sampled(vertices, body.faces.cpu().numpy(), COARSE, kept)
     details = _details(body)
     of_point = weights.argmax(1)[surface.corners[:, 0]]
@@ -157,7 +157,7 @@ def _details(body: BodyModel) -> list[Detail]:
 def _candidates(
     skin: Skin, smallest: NDArray, avoided: cKDTree, betas: int
 ) -> tuple[Float[NDArray, "s 3"], Float[NDArray, " s"]]:
-    """Balls behind every point, made narrower where usual shapes would leave them standing out."""
+    """Spheres behind every point, made narrower where usual shapes would leave them standing out."""
     centers, radii = inscribed(skin.surface, avoided, DENT)
     large = np.flatnonzero(radii > smallest)
     large = large[distinct(centers[large], radii[large], ALIKE)]

@@ -1,4 +1,4 @@
-"""A body's surface at rest as points: dense enough that balls between them stay inside, and only what is outside."""
+"""A body's surface at rest as points: dense enough that spheres between them stay inside, and only what is outside."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 
 VOXEL, FILL = 5e-3, 3e-3  # metres: the grid in which the outside is flooded, and the points that dam it
 FINEST = 24  # parts that the side of a face is divided into, at most
-TOGETHER = 1024  # balls of like radius whose neighbours are looked for together
+TOGETHER = 1024  # spheres of like radius whose neighbours are looked for together
 REACH = 2  # voxels from the outside within which a vertex is on the outside
 
 
@@ -91,7 +91,7 @@ def search_tree(points: Float[NDArray, "p 3"]) -> cKDTree:
 def neighbours(
     tree: cKDTree, centers: Float[NDArray, "s 3"], radii: Float[NDArray, " s"]
 ) -> tuple[Int[NDArray, " n"], Int[NDArray, " n"]]:
-    """Every ball with every point of the tree in it, in order; several times quicker than asking the tree for lists."""
+    """Every sphere with every point of the tree in it, in order; several times quicker than asking the tree for lists."""
     order, found = np.argsort(radii, kind="stable"), [np.zeros(0, dtype=np.int64)]
     for first in range(0, len(order), TOGETHER):
         some = order[first : first + TOGETHER]

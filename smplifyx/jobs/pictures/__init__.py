@@ -1,7 +1,7 @@
 """From results to what people look at: overlays, turned views and meshes, made beside the fits; then the report."""
 
 from .drawing import Drawing, count_frames, draw_all
-from .frame_pictures import Artist, Wanted
+from .frame_pictures import FramePictures, Wanted
 from .report_pages import report
 
-__all__ = ["Artist", "Drawing", "Wanted", "count_frames", "draw_all", "report"]
+__all__ = ["Drawing", "FramePictures", "Wanted", "count_frames", "draw_all", "report"]

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ...parallel.background_tasks import Beside
+from ...parallel.background_tasks import BackgroundTasks
 from ..runner import FITTED, logging_to
 from ..store import Store, read_record
 from ..summary import Row
 from .files import frames
-from .frame_pictures import Artist, Wanted
+from .frame_pictures import FramePictures, Wanted
 
 LOG = logging.getLogger(__name__)
 
@@ -22,8 +22,8 @@ class Drawing:
     advance: called after each frame. made, failed: frames with people so far.
     """
 
-    def __init__(self, artist: Artist, advance: Callable[[], None] = lambda: None) -> None:
-        self._beside, self._advance = Beside(artist, self._told), advance
+    def __init__(self, artist: FramePictures, advance: Callable[[], None] = lambda: None) -> None:
+        self._beside, self._advance = BackgroundTasks(artist, self._told), advance
         self.made, self.failed = 0, 0
 
     def take(self, rows: Sequence[Row]) -> None:
@@ -52,7 +52,7 @@ class Drawing:
 def draw_all(store: Store, wanted: Wanted, advance: Callable[[], None]) -> Drawing:
     """Draws every frame of an output folder; how it went. Raises StoreError, OSError where there is no finished job."""
     model, kid = (path and Path(path) for path in map(read_record(store)["job"].get, ("model", "kid_template")))
-    drawing = Drawing(Artist(store, wanted, model, kid), advance)
+    drawing = Drawing(FramePictures(store, wanted, model, kid), advance)
     with logging_to(store.log):
         try:
             for rows in frames(store):

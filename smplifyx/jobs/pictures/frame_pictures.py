@@ -53,7 +53,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Artist:
+class FramePictures:
     """Makes what is wanted of a frame from its files: the same in any process, in any order, however often.
 
     model, kid_template: the job's. Pictures and meshes that are newer than their results are kept.
@@ -140,7 +140,7 @@ def _draw(
     pictures = {Picture.OVERLAY: viz.overlay(image, drawn, faces, camera, renderer)}
     if Picture.PHOTO in wanted:
         pictures[Picture.PHOTO] = viz.draw_points(canvas((width, height)) if image is None else image, drawn)
-    aside = [viz.Person(viz.person_colour(p.result.origin.person), p.vertices) for p in people]
+    aside = [viz.Figure(viz.person_colour(p.result.origin.person), p.vertices) for p in people]
     marks = [_marks(person) if Picture.TURNED in wanted else None for person in people]
     size = (min(width, height), height)
     if Picture.TURNED in wanted:
@@ -162,7 +162,7 @@ def _marks(person: _Body) -> viz.Marks | None:
     return viz.Marks(contact.cut, contact.inside)
 
 
-def _person(person: _Body, camera: Camera) -> viz.Person:
+def _person(person: _Body, camera: Camera) -> viz.Figure:
     """A person for the common camera of the picture.
 
     A person fitted with another focal length is moved in depth by the ratio, which leaves its pixels where they are.
@@ -170,7 +170,7 @@ def _person(person: _Body, camera: Camera) -> viz.Person:
     result = person.result
     vertices = person.vertices * torch.tensor([1.0, 1.0, float(camera.focal[1] / result.camera.focal[1])])
     colour = viz.person_colour(result.origin.person)
-    return viz.Person(colour, vertices, result.keypoints.to_array(), result.points2d)
+    return viz.Figure(colour, vertices, result.keypoints.to_array(), result.points2d)
 
 
 def _photo(result: FitResult) -> tuple[np.ndarray | None, str]:
