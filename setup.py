@@ -6,7 +6,9 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
-VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "smplifyx/__init__.py").read_text(encoding="utf-8"))[1]
+VERSION = re.search(
+    r'__version__ = "(.+)"', (ROOT / "smplifyx/__init__.py").read_text(encoding="utf-8")
+)[1]
 README = ROOT / "README.md"
 
 # >=1.26 and not >=2: the extra [detect] (mediapipe 0.10.21) needs numpy 1.
@@ -50,16 +52,22 @@ setup(
     install_requires=CORE,
     extras_require=EXTRAS,
     # Other distributions install top-level packages called `priors` and `configs`: ours live inside `smplifyx`.
-    packages=find_packages(include=["smplifyx", "smplifyx.*"]) + ["smplifyx.priors", "smplifyx.cfg_files"],
+    packages=find_packages(include=["smplifyx", "smplifyx.*"])
+    + ["smplifyx.priors", "smplifyx.cfg_files"],
     package_dir={"smplifyx.priors": "priors", "smplifyx.cfg_files": "cfg_files"},
     package_data={
         "smplifyx": ["**/*.j2"],
-        "smplifyx.priors": [f"{depth}*.{kind}" for depth in ("", "*/") for kind in ("npz", "npy", "yaml")]
+        "smplifyx.priors": [
+            f"{depth}*.{kind}" for depth in ("", "*/") for kind in ("npz", "npy", "yaml")
+        ]
         + ["pose/vposer/*.yaml", "pose/vposer/snapshots/*.ckpt"],
         "smplifyx.cfg_files": ["*.yaml"],
     },
     exclude_package_data={"smplifyx.priors": ["recipes/*"]},
     include_package_data=False,
     entry_points={"console_scripts": ["smplifyx = smplifyx.cli:main"]},
-    classifiers=["Programming Language :: Python :: 3", "Topic :: Scientific/Engineering :: Image Recognition"],
+    classifiers=[
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+    ],
 )

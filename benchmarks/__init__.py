@@ -1,1 +1,3 @@
-"""Speed and accuracy tables: each module is a command that prints its protocol, inputs, machine and result."""
+"""Speed and accuracy tables: each module is a command that prints its protocol, inputs, machine and
+result.
+"""

@@ -1,12 +1,14 @@
 """A plain fit of one person the way it was done in 2019: what `benchmarks.speed` compares with.
 
-Written from the published description of SMPLify-X (Pavlakos et al., CVPR 2019; Bogo et al., ECCV 2016), for this
-benchmark alone: one person at a time, the whole mesh at every evaluation, autograd, `torch.optim.LBFGS` with strong
-Wolfe; the camera first, then five stages with the camera frozen; the back view too where the shoulders look narrow.
+Written from the published description of SMPLify-X (Pavlakos et al., CVPR 2019; Bogo et al., ECCV
+2016), for this benchmark alone: one person at a time, the whole mesh at every evaluation, autograd,
+`torch.optim.LBFGS` with strong Wolfe; the camera first, then five stages with the camera frozen;
+the back view too where the shoulders look narrow.
 
-Where it differs, it does so in the baseline's favour, or because a part is not free: the Gaussian prior in whitened
-coordinates stands in for the VPoser latent; no interpenetration term; the true focal length instead of 5000 px; an
-upright start; torso points that were not detected are left out instead of counting as (0, 0).
+Where it differs, it does so in the baseline's favour, or because a part is not free: the Gaussian
+prior in whitened coordinates stands in for the VPoser latent; no interpenetration term; the true
+focal length instead of 5000 px; an upright start; torso points that were not detected are left out
+instead of counting as (0, 0).
 """
 
 from __future__ import annotations
@@ -36,8 +38,16 @@ NARROW = 25.0  # pixels between the shoulders below which the back view is tried
 OUTER, INNER, HISTORY, TOLERANCE = 30, 30, 100, 1e-9
 SIDES = (("left_shoulder", "left_hip"), ("right_shoulder", "right_hip"))
 TORSO = [names.POINT_INDEX[name] for side in SIDES for name in side]
-IGNORED = [names.POINT_INDEX[name] for name in ("neck", "left_hip", "right_hip", "left_pupil", "right_pupil")]
-HINGES = (("left_elbow", 1, 1.0), ("right_elbow", 1, -1.0), ("left_knee", 0, -1.0), ("right_knee", 0, -1.0))
+IGNORED = [
+    names.POINT_INDEX[name]
+    for name in ("neck", "left_hip", "right_hip", "left_pupil", "right_pupil")
+]
+HINGES = (
+    ("left_elbow", 1, 1.0),
+    ("right_elbow", 1, -1.0),
+    ("left_knee", 0, -1.0),
+    ("right_knee", 0, -1.0),
+)
 UPRIGHT = (math.pi, 0.0, 0.0)  # facing the camera, whose y points down
 
 
@@ -68,7 +78,8 @@ class BaselineFit:
     params: BodyParams  # [1]
     seconds: float
     evaluations: int  # of the whole mesh, with its gradient
-    trail: tuple[tuple[float, BodyParams], ...]  # seconds and body after each stage of the first orientation
+    # seconds and body after each stage of the first orientation
+    trail: tuple[tuple[float, BodyParams], ...]
 
 
 @dataclass(frozen=True)
@@ -121,7 +132,9 @@ def fit_person(keypoints: Keypoints, camera: Camera, body: BodyModel) -> Baselin
     return BaselineFit(_params(person, best).detach(), clock.seconds, clock.evaluations, trail)
 
 
-def _through_stages(person: _Person, start: Mapping[str, Tensor], clock: _Clock) -> tuple[float, dict[str, Tensor]]:
+def _through_stages(
+    person: _Person, start: Mapping[str, Tensor], clock: _Clock
+) -> tuple[float, dict[str, Tensor]]:
     """The last energy, and the unknowns after all stages; the camera's translation stays."""
     x = {name: value.detach().clone().requires_grad_() for name, value in start.items()}
     energy = math.inf
@@ -157,21 +170,27 @@ def _hand(space: HandSpace, coefficients: Tensor) -> Tensor:
 
 
 def _placed(person: _Person, clock: _Clock) -> dict[str, Tensor]:
-    """The mean body: depth from the sides of the torso, then orientation and place from its four points."""
+    """The mean body: depth from the sides of the torso, then orientation and place from its four
+    points.
+    """
     x, xy = _unknowns(person.body), person.keypoints.xy[0]
     seen = person.keypoints.confidence[0] > 0
     with torch.no_grad():
         rest = skinning.points(person.body, _params(person, x))[0]
         sides = [[names.POINT_INDEX[name] for name in side] for side in SIDES]
         sides = [side for side in sides if seen[side].all()] or sides
-        metres, pixels = (sum(float((points[a] - points[b]).norm()) for a, b in sides) for points in (rest, xy))
+        metres, pixels = (
+            sum(float((points[a] - points[b]).norm()) for a, b in sides) for points in (rest, xy)
+        )
         depth = float(person.camera.focal[0, 0]) * metres / max(pixels, 1.0)
         x["transl"][0, 2] = depth
     weight = seen[TORSO].to(xy.dtype)[:, None]
 
     def energy() -> Tensor:
         miss = person.pixels(_params(person, x))[0, TORSO] - xy[TORSO]
-        return person.scale**2 * (weight * miss**2).sum() + DEPTH**2 * (x["transl"][0, 2] - depth) ** 2
+        return (
+            person.scale**2 * (weight * miss**2).sum() + DEPTH**2 * (x["transl"][0, 2] - depth) ** 2
+        )
 
     _minimise([x["transl"], x["global_orient"]], energy, clock)
     return x
@@ -186,10 +205,15 @@ def _energy(person: _Person, x: Mapping[str, Tensor], stage: Stage) -> Tensor:
     data = (person.scale * weight[..., None]) ** 2 * robust
     hands = (params.left_hand_pose.flatten(1) - person.body.left_hand.mean) ** 2
     hands = hands + (params.right_hand_pose.flatten(1) - person.body.right_hand.mean) ** 2
-    bend = sum(torch.exp(2 * sign * params.body_pose[:, JOINT_INDEX[j] - 1, axis]) for j, axis, sign in HINGES)
+    bend = sum(
+        torch.exp(2 * sign * params.body_pose[:, JOINT_INDEX[j] - 1, axis])
+        for j, axis, sign in HINGES
+    )
     shape = (x["betas"] ** 2).sum() + (x["expression"] ** 2).sum()
     jaw = (x["jaw"].new_tensor(stage.jaw) * x["jaw"]) ** 2
-    pose = stage.pose**2 * ((x["pose"] ** 2).sum() + hands.sum()) + BENDING * stage.pose * bend.sum()
+    pose = (
+        stage.pose**2 * ((x["pose"] ** 2).sum() + hands.sum()) + BENDING * stage.pose * bend.sum()
+    )
     return data.sum() + pose + stage.shape**2 * shape + jaw.sum()
 
 
@@ -227,7 +251,9 @@ def _minimise(free: list[Tensor], energy: Callable[[], Tensor], clock: _Clock) -
 
 
 def _looks_narrow(keypoints: Keypoints) -> bool:
-    left, right = (keypoints.xy[0, names.POINT_INDEX[f"{side}_shoulder"]] for side in ("left", "right"))
+    left, right = (
+        keypoints.xy[0, names.POINT_INDEX[f"{side}_shoulder"]] for side in ("left", "right")
+    )
     return float((left - right).norm()) < NARROW
 
 

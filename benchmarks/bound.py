@@ -1,14 +1,17 @@
-"""What one step of each stage must cost: operations and bytes counted, against what this machine can do.
+"""What one step of each stage must cost: operations and bytes counted, against what this machine
+can do.
 
     python -m benchmarks.bound --mocap FOLDER [--preset smplx] [--rows 256] [--threads 1] [--device cpu] [--seed 0]
 
-A step is one of Levenberg-Marquardt in which every row is accepted: solve, trial, derivatives at the new point, for
-`--rows` generated people where the earlier stages left them. It is traced (`make_fx`), so it holds no look from the
-host: what is counted is what a GPU would run. **GFLOP** are those of matrix products and of the Cholesky factors, the
-rest is small; **moved** is what all operations read and write if each goes through memory by itself; **needed** what
-must be read and written whatever one does: the unknowns, the gradients and Hessians, what was seen. Peaks are measured
-in the same run: a product of square matrices of 128 per row, and the sum of two tensors as large as the slot's
-Hessians, which fit the caches of a CPU. **Bound**: the larger of operations at one peak and needed bytes at the other.
+A step is one of Levenberg-Marquardt in which every row is accepted: solve, trial, derivatives at
+the new point, for `--rows` generated people where the earlier stages left them. It is traced
+(`make_fx`), so it holds no look from the host: what is counted is what a GPU would run. **GFLOP**
+are those of matrix products and of the Cholesky factors, the rest is small; **moved** is what all
+operations read and write if each goes through memory by itself; **needed** what must be read and
+written whatever one does: the unknowns, the gradients and Hessians, what was seen. Peaks are
+measured in the same run: a product of square matrices of 128 per row, and the sum of two tensors as
+large as the slot's Hessians, which fit the caches of a CPU. **Bound**: the larger of operations at
+one peak and needed bytes at the other.
 """
 
 from __future__ import annotations
@@ -39,7 +42,8 @@ from smplifyx.solvers.rows import RowState
 
 SIDE = 128  # of the matrices that tell the peak
 REPEATS = 20
-SOLVER = LevenbergMarquardt(max_steps=1000, tolerance=0.0, looks=8)  # as on a GPU: every row's derivatives every time
+# as on a GPU: every row's derivatives every time
+SOLVER = LevenbergMarquardt(max_steps=1000, tolerance=0.0, looks=8)
 
 
 @dataclass(frozen=True)
@@ -95,11 +99,19 @@ def step_of(problem: Problem, x: Tensor) -> Step:
     dim = x.shape[1] + -x.shape[1] % 4
     flops = counter.get_total_flops() + len(x) * (dim**3 / 3 + 2 * dim**2)
     kernels = [size for size in map(_moved, graph.graph.nodes) if size]
-    return Step(len(kernels), flops, sum(kernels), _needed(problem, state), quickest(lambda: step(*values), x.device))
+    return Step(
+        len(kernels),
+        flops,
+        sum(kernels),
+        _needed(problem, state),
+        quickest(lambda: step(*values), x.device),
+    )
 
 
 def _moved(node: Node) -> float:
-    """Bytes that an operation reads and writes; 0 for one that only looks at its input in another way."""
+    """Bytes that an operation reads and writes; 0 for one that only looks at its input in another
+    way.
+    """
     if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
         return 0.0
     if any(ret.alias_info and not ret.alias_info.is_write for ret in node.target._schema.returns):
@@ -121,7 +133,9 @@ def _needed(problem: Problem, state: RowState) -> float:
 
 
 def _size(value: object) -> float:
-    return sum(t.numel() * t.element_size() for t in tree.tree_leaves(value) if isinstance(t, Tensor))
+    return sum(
+        t.numel() * t.element_size() for t in tree.tree_leaves(value) if isinstance(t, Tensor)
+    )
 
 
 def row(name: str, step: Step, peaks: Peaks, rows: int, dim: int) -> str:
@@ -138,10 +152,14 @@ def row(name: str, step: Step, peaks: Peaks, rows: int, dim: int) -> str:
 
 def main() -> None:
     """Prints protocol, machine, peaks and the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--mocap", type=Path, default=Path("../shared/data/mocap"))
     parser.add_argument("--preset", default="smplx")
-    parser.add_argument("--rows", type=int, default=256, help="people side by side; 256 is the slot of a CPU")
+    parser.add_argument(
+        "--rows", type=int, default=256, help="people side by side; 256 is the slot of a CPU"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)

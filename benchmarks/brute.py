@@ -1,8 +1,9 @@
-"""Which faces of a body cross, and how deep it lies in itself, with nothing clever: what the mesh check is judged by.
+"""Which faces of a body cross, and how deep it lies in itself, with nothing clever: what the mesh
+check is judged by.
 
-Every pair of faces whose boxes overlap is tested, found by sorting the faces along one axis; a vertex is inside a part
-where the part's closed surface winds around it. Slow, in float64, one body at a time; shares no search with the mesh
-check.
+Every pair of faces whose boxes overlap is tested, found by sorting the faces along one axis; a
+vertex is inside a part where the part's closed surface winds around it. Slow, in float64, one body
+at a time; shares no search with the mesh check.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Brute:
     """What one body does to itself."""
 
     pairs: Int[NDArray, "p 2"]  # the faces that cross, of parts held apart
-    inside: Float[NDArray, " v"]  # metres from the surface of the part a vertex lies in, the deepest; 0: in none
+    # metres from the surface of the part a vertex lies in, the deepest; 0: in none
+    inside: Float[NDArray, " v"]
 
     @property
     def depth(self) -> float:
@@ -49,7 +51,9 @@ class Brute:
 def brute_force(vertices: Float[NDArray, "v 3"], faces: Int[NDArray, "f 3"], parts: Parts) -> Brute:
     """All that crosses, and the depths; where nothing crosses no depth is looked for."""
     vertices = vertices.astype(np.float64)
-    of_vertex, of_face, apart = (t.cpu().numpy() for t in (parts.of_vertex, parts.of_face, parts.held_apart))
+    of_vertex, of_face, apart = (
+        t.cpu().numpy() for t in (parts.of_vertex, parts.of_face, parts.held_apart)
+    )
     pairs = crossing(vertices[faces], of_face, apart)
     inside = np.zeros(len(vertices))
     for part in np.unique(of_face) if len(pairs) else ():
@@ -82,12 +86,16 @@ def _box_pairs(corners: Float[NDArray, "f 3 3"]) -> Iterator[tuple[NDArray, NDAr
     low, high = corners[order].min(1), corners[order].max(1)
     last = np.searchsorted(low[:, axis], high[:, axis], side="right")
     count = np.maximum(last - np.arange(len(low)) - 1, 0)
-    for rows in np.split(np.arange(len(low)), np.searchsorted(count.cumsum(), np.arange(PAIRS, count.sum(), PAIRS))):
+    for rows in np.split(
+        np.arange(len(low)), np.searchsorted(count.cumsum(), np.arange(PAIRS, count.sum(), PAIRS))
+    ):
         first = np.repeat(rows, count[rows])
         start = np.repeat(count[rows].cumsum() - count[rows], count[rows])
         second = first + 1 + np.arange(len(first)) - start
         for other in {0, 1, 2} - {int(axis)}:
-            kept = (low[first, other] <= high[second, other]) & (low[second, other] <= high[first, other])
+            kept = (low[first, other] <= high[second, other]) & (
+                low[second, other] <= high[first, other]
+            )
             first, second = first[kept], second[kept]
         yield order[first], order[second]
 
@@ -101,7 +109,10 @@ def _pierced(triangle: NDArray, other: NDArray) -> NDArray:
     """Whether an edge of `other` goes through `triangle`, by the signs of tetrahedra."""
     start, end = other, other[:, NEXT]
     side = _volume(*(triangle[:, None, i] for i in range(3)), other)
-    turns = np.stack([_volume(start, end, triangle[:, None, i], triangle[:, None, NEXT[i]]) for i in range(3)], -1)
+    turns = np.stack(
+        [_volume(start, end, triangle[:, None, i], triangle[:, None, NEXT[i]]) for i in range(3)],
+        -1,
+    )
     through = (turns >= 0).all(-1) | (turns <= 0).all(-1)
     return (through & (side * side[:, NEXT] <= 0) & (turns != 0).any(-1)).any(1)
 
@@ -121,14 +132,21 @@ def lids(vertices: Float[NDArray, "v 3"], faces: Int[NDArray, "f 3"]) -> Float[N
     rim = edges[~found]
     if not len(rim):
         return np.zeros((0, 3, 3))
-    _, hole = connected_components(coo_array((np.ones(len(rim)), rim.T), shape=(size, size)), directed=False)
-    means = {h: vertices[np.unique(rim[hole[rim[:, 0]] == h])].mean(0) for h in np.unique(hole[rim])}
+    _, hole = connected_components(
+        coo_array((np.ones(len(rim)), rim.T), shape=(size, size)), directed=False
+    )
+    means = {
+        h: vertices[np.unique(rim[hole[rim[:, 0]] == h])].mean(0) for h in np.unique(hole[rim])
+    }
     middle = np.stack([means[h] for h in hole[rim[:, 0]]])
     return np.stack([vertices[rim[:, 1]], vertices[rim[:, 0]], middle], 1)
 
 
-def winding(points: Float[NDArray, "n 3"], corners: Float[NDArray, "t 3 3"]) -> Float[NDArray, " n"]:
-    """How often a closed surface winds around each point: how often a ray upwards leaves it less how often it enters.
+def winding(
+    points: Float[NDArray, "n 3"], corners: Float[NDArray, "t 3 3"]
+) -> Float[NDArray, " n"]:
+    """How often a closed surface winds around each point: how often a ray upwards leaves it less
+    how often it enters.
 
     Exact but for rays through edges, which float64 coordinates of posed bodies do not meet.
     """
@@ -136,17 +154,27 @@ def winding(points: Float[NDArray, "n 3"], corners: Float[NDArray, "t 3 3"]) -> 
     low, high = corners.min(1), corners.max(1)
     for rows in _chunks(len(points), len(corners)):
         x, y, z = points[rows].T[..., None]
-        under = (x >= low[:, 0]) & (x <= high[:, 0]) & (y >= low[:, 1]) & (y <= high[:, 1]) & (z <= high[:, 2])
+        under = (
+            (x >= low[:, 0])
+            & (x <= high[:, 0])
+            & (y >= low[:, 1])
+            & (y <= high[:, 1])
+            & (z <= high[:, 2])
+        )
         point, triangle = under.nonzero()
         a, b, c = np.moveaxis(corners[triangle] - points[rows][point, None], 1, 0)
-        turns = np.stack([p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0] for p, q in ((a, b), (b, c), (c, a))])
+        turns = np.stack(
+            [p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0] for p, q in ((a, b), (b, c), (c, a))]
+        )
         up = np.sign(turns.sum(0))
         leaves = (turns * up > 0).all(0) & ((np.cross(a, b) * c).sum(-1) * up > 0)
         np.add.at(total[rows], point[leaves], up[leaves])
     return total
 
 
-def distance(points: Float[NDArray, "n 3"], corners: Float[NDArray, "t 3 3"]) -> Float[NDArray, " n"]:
+def distance(
+    points: Float[NDArray, "n 3"], corners: Float[NDArray, "t 3 3"]
+) -> Float[NDArray, " n"]:
     """How far each point is from the nearest of the triangles."""
     nearest, middle = np.full(len(points), np.inf), corners.mean(1)
     reach = np.linalg.norm(corners - middle[:, None], axis=-1).max(1)
@@ -157,7 +185,9 @@ def distance(points: Float[NDArray, "n 3"], corners: Float[NDArray, "t 3 3"]) ->
     return nearest
 
 
-def _distance(point: Float[NDArray, "n 3"], corners: Float[NDArray, "n 3 3"]) -> Float[NDArray, " n"]:
+def _distance(
+    point: Float[NDArray, "n 3"], corners: Float[NDArray, "n 3 3"]
+) -> Float[NDArray, " n"]:
     """How far each point is from its triangle."""
     corner = corners - point[:, None]
     edge = corner[:, NEXT] - corner
@@ -165,7 +195,9 @@ def _distance(point: Float[NDArray, "n 3"], corners: Float[NDArray, "n 3 3"]) ->
     to_edges = np.linalg.norm(corner + share.clip(0, 1)[..., None] * edge, axis=-1).min(-1)
     normal = np.cross(edge[:, 0], edge[:, 1])
     over = ((np.cross(edge, -corner) * normal[:, None]).sum(-1) > 0).all(-1)
-    height = np.abs((corner[:, 0] * normal).sum(-1)) / np.maximum(np.linalg.norm(normal, axis=-1), 1e-30)
+    height = np.abs((corner[:, 0] * normal).sum(-1)) / np.maximum(
+        np.linalg.norm(normal, axis=-1), 1e-30
+    )
     return np.where(over, height, to_edges)
 
 

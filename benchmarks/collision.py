@@ -1,12 +1,14 @@
-"""Bodies through themselves: how well contact is found, and what holding bodies apart does to fits and costs.
+"""Bodies through themselves: how well contact is found, and what holding bodies apart does to fits
+and costs.
 
     python -m benchmarks.collision [--count 500] [--people 256] [--mocap FOLDER] [--preset smplx] [--table found fits]
         [--pictures DIR] [--threads 2]
 
-**Found**: `count` people who touch themselves and as many who do not (`touching.py`), as a brute force over all pairs
-of faces says (`brute.py`), and what the exact check and the spheres say of them. **Fits**: people who touch themselves
-and hardly pass through, seen with 2 px noise at 1000 px, fitted with the term and without it (`collision_fits.py`).
-Everything is drawn by one seed; the embedded body, random shapes.
+**Found**: `count` people who touch themselves and as many who do not (`touching.py`), as a brute
+force over all pairs of faces says (`brute.py`), and what the exact check and the spheres say of
+them. **Fits**: people who touch themselves and hardly pass through, seen with 2 px noise at 1000
+px, fitted with the term and without it (`collision_fits.py`). Everything is drawn by one seed; the
+embedded body, random shapes.
 """
 
 from __future__ import annotations
@@ -73,19 +75,29 @@ def said(body: BodyModel, params: BodyParams) -> Said:
             contact = self_contact(skinning.vertices(body, some), body)
         parts.append((contact.triangles, MM * contact.depth, contact.cut, *overlap(body, some)))
     *numbers, pairs = zip(*parts, strict=True)
-    return Said(*(torch.cat(one) for one in numbers), tuple(name for names in pairs for name in names))
+    return Said(
+        *(torch.cat(one) for one in numbers), tuple(name for names in pairs for name in names)
+    )
 
 
 def overlap(body: BodyModel, params: BodyParams) -> tuple[Float[Tensor, " n"], tuple[str, ...]]:
-    """How deep (mm) the two spheres that overlap most do, 0 where none do; and on which joints they are."""
+    """How deep (mm) the two spheres that overlap most do, 0 where none do; and on which joints they
+    are.
+    """
     spheres = spheres_of(body)
     with torch.no_grad():
         centers, radii = place(spheres, body, params)
-        deep = radii[:, :, None] + radii[:, None] - torch.cdist(centers.double(), centers.double()).to(radii)
+        deep = (
+            radii[:, :, None]
+            + radii[:, None]
+            - torch.cdist(centers.double(), centers.double()).to(radii)
+        )
         deepest, at = torch.where(spheres.apart, deep, -torch.inf).flatten(1).max(1)
     names = [JOINT_NAMES[joint] for joint in spheres.joint.tolist()]
     count = len(names)
-    return MM * deepest.clamp(min=0), tuple(f"{names[i // count]} – {names[i % count]}" for i in at.tolist())
+    return MM * deepest.clamp(min=0), tuple(
+        f"{names[i // count]} – {names[i % count]}" for i in at.tolist()
+    )
 
 
 def found_tables(source: Source, count: int) -> str:
@@ -111,7 +123,9 @@ def by_kind(everybody: Sample, told: Said) -> dict[str, Row]:
     kinds = {kind.value: torch.tensor([one is kind for one in everybody.kinds]) for kind in Kind}
     return {
         name: _found(everybody.touches[rows], told.triangles[rows] > 0, told.overlap[rows])
-        for name, rows in (kinds | {"**all**": torch.ones(len(everybody), dtype=torch.bool)}).items()
+        for name, rows in (
+            kinds | {"**all**": torch.ones(len(everybody), dtype=torch.bool)}
+        ).items()
     }
 
 
@@ -119,19 +133,29 @@ def _found(touches: Tensor, exact: Tensor, overlap: Tensor) -> Row:
     row: dict[str, str | float] = {"touch": int(touches.sum()), "do not": int((~touches).sum())}
     told = {"exact": exact} | {f"spheres > {mm:g} mm": overlap > mm for mm in TOLD}
     for name, says in told.items():
-        row |= {f"{name}: recall": _share(touches & says, touches), f"{name}: precision": _share(touches & says, says)}
+        row |= {
+            f"{name}: recall": _share(touches & says, touches),
+            f"{name}: precision": _share(touches & says, says),
+        }
     return row
 
 
 def by_depth(everybody: Sample, told: Said) -> dict[str, Row]:
-    """Recall for each range of the true depth of those who touch, and what the spheres measure there."""
+    """Recall for each range of the true depth of those who touch, and what the spheres measure
+    there.
+    """
     rows, depth = {}, MM * everybody.depth
     for low, high in zip(BINS[:-1], BINS[1:], strict=True):
         chosen = everybody.touches & (depth >= low) & (depth < high)
         row: dict[str, str | float] = {"people": int(chosen.sum())}
         row["exact: recall"] = _share(chosen & (told.triangles > 0), chosen)
-        row |= {f"spheres > {mm:g} mm: recall": _share(chosen & (told.overlap > mm), chosen) for mm in TOLD}
-        row["overlap, median"] = float(told.overlap[chosen].median()) if chosen.any() else float("nan")
+        row |= {
+            f"spheres > {mm:g} mm: recall": _share(chosen & (told.overlap > mm), chosen)
+            for mm in TOLD
+        }
+        row["overlap, median"] = (
+            float(told.overlap[chosen].median()) if chosen.any() else float("nan")
+        )
         row["depth, median"] = float(depth[chosen].median()) if chosen.any() else float("nan")
         rows[f"{low:g} – {high:g} mm"] = row
     return rows
@@ -166,18 +190,25 @@ def pushes(body: BodyModel, everybody: Sample, told: Said) -> dict[str, Row]:
     }
     for name, kinds in groups.items():
         at = (free & torch.tensor([kind in kinds for kind in everybody.kinds])).nonzero()[:, 0]
-        rows[name] = _push(told.overlap[at], [told.pair[i] for i in at.tolist()], MM * everybody.depth[at])
+        rows[name] = _push(
+            told.overlap[at], [told.pair[i] for i in at.tolist()], MM * everybody.depth[at]
+        )
     return rows
 
 
 def still_poses(body: BodyModel) -> dict[str, BodyParams]:
-    """Poses that people take without thinking, on the mean shape and `STILL` - 1 random ones, hands at their mean."""
+    """Poses that people take without thinking, on the mean shape and `STILL` - 1 random ones, hands
+    at their mean.
+    """
     shapes, expressions = body.shapedirs.shape[-1], body.expressiondirs.shape[-1]
     people = BodyParams.zeros((STILL,), shapes, expressions, body.v_template)
     drawn = torch.randn(people.betas.shape, generator=torch.Generator().manual_seed(0)).clamp(-2, 2)
     drawn[0] = 0
     people = people.replace(betas=drawn.to(people.betas))
-    left, right = (space.mean.unflatten(0, (15, 3)).expand(STILL, 15, 3) for space in recorded_hands(people.betas))
+    left, right = (
+        space.mean.unflatten(0, (15, 3)).expand(STILL, 15, 3)
+        for space in recorded_hands(people.betas)
+    )
     relaxed = people.replace(left_hand_pose=left, right_hand_pose=right)
 
     def posed(degrees: Mapping[str, tuple[float, float, float]]) -> BodyParams:
@@ -194,7 +225,14 @@ def _still(body: BodyModel, params: BodyParams) -> Row:
 
 def _push(overlap: Tensor, pairs: list[str], depth: Tensor) -> Row:
     if not len(overlap):
-        return {"people": 0, "mean": "–", "most": "–", "beyond tolerance": "–", "where": "", "true depth, most": "–"}
+        return {
+            "people": 0,
+            "mean": "–",
+            "most": "–",
+            "beyond tolerance": "–",
+            "where": "",
+            "true depth, most": "–",
+        }
     beyond = float((overlap > TOLERANCE).float().mean())
     where = pairs[int(overlap.argmax())] if overlap.max() > 0 else ""
     return {"people": len(overlap), "mean": float(overlap.mean()), "most": float(overlap.max()),
@@ -208,22 +246,36 @@ def _share(part: Tensor, whole: Tensor) -> str:
 def _table(rows: Mapping[str, Row]) -> str:
     columns = list(next(iter(rows.values())))
     lines = [line(["", *columns]), "|---" * (len(columns) + 1) + "|"]
-    return "\n".join(lines + [line([name, *(_cell(row[c]) for c in columns)]) for name, row in rows.items()])
+    return "\n".join(
+        lines + [line([name, *(_cell(row[c]) for c in columns)]) for name, row in rows.items()]
+    )
 
 
 def _cell(value: str | float) -> str:
-    return value if isinstance(value, str) else f"{value:.3g}" if isinstance(value, float) else str(value)
+    return (
+        value
+        if isinstance(value, str)
+        else f"{value:.3g}"
+        if isinstance(value, float)
+        else str(value)
+    )
 
 
 def arguments() -> argparse.Namespace:
     """The options of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--table", type=Table, nargs="*", default=list(Table))
-    parser.add_argument("--count", type=int, default=500, help="people who touch themselves, and people who do not")
+    parser.add_argument(
+        "--count", type=int, default=500, help="people who touch themselves, and people who do not"
+    )
     parser.add_argument("--people", type=int, default=256, help="people fitted of each group")
     parser.add_argument("--mocap", type=Path, default=Path("../shared/data/mocap"))
     parser.add_argument("--preset", default="smplx")
-    parser.add_argument("--pictures", type=Path, help="a folder for pictures of fits before and after")
+    parser.add_argument(
+        "--pictures", type=Path, help="a folder for pictures of fits before and after"
+    )
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()
 

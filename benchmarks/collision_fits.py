@@ -58,7 +58,9 @@ class Region(Enum):
     def of(cls, joint: str) -> Region:
         """Of a joint's part."""
         bare = sideless(joint).rstrip("123") if joint not in BODY_POSE_JOINTS else sideless(joint)
-        return next(region for region in cls if bare in region.value or sideless(joint) in region.value)
+        return next(
+            region for region in cls if bare in region.value or sideless(joint) in region.value
+        )
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,11 @@ def fits_tables(source: Source, count: int, preset: str) -> str:
     }
     done = {name: compare(people, body, configs) for name, people in groups.items()}
     contact = kept(soft, done["people who just touch"], body)
-    timed = {size: seconds(groups["ordinary people"], body, configs, size) for size in TIMED if size <= count}
+    timed = {
+        size: seconds(groups["ordinary people"], body, configs, size)
+        for size in TIMED
+        if size <= count
+    }
     return "\n\n".join([
         f"**Fits**: preset {config.name}, {count} people of each group\n\n" + _fits_table(done),
         f"**Contact**: surfaces that touch in truth and are within {NEAR:g} mm in the fit\n\n" + _kept_table(contact),
@@ -111,7 +117,9 @@ def fits_tables(source: Source, count: int, preset: str) -> str:
     ])  # fmt: skip
 
 
-def compare(people: GeneratedPeople, body: BodyModel, configs: Mapping[Term, FitConfig]) -> Compared:
+def compare(
+    people: GeneratedPeople, body: BodyModel, configs: Mapping[Term, FitConfig]
+) -> Compared:
     """Fits everybody both ways, batch by batch in turn."""
     results: dict[Term, list[FitResult]] = {term: [] for term in configs}
     spent = dict.fromkeys(configs, 0.0)
@@ -121,7 +129,9 @@ def compare(people: GeneratedPeople, body: BodyModel, configs: Mapping[Term, Fit
             start = time.perf_counter()
             results[term].append(fit(people.keypoints[rows], people.camera[rows], body, config))
             spent[term] += time.perf_counter() - start
-    fits = {term: _fitted(FitResult.cat(results[term]), people, body, spent[term]) for term in configs}
+    fits = {
+        term: _fitted(FitResult.cat(results[term]), people, body, spent[term]) for term in configs
+    }
     return Compared(people, outcome(people.truth, people, body), fits)
 
 
@@ -129,7 +139,9 @@ def _fitted(result: FitResult, people: GeneratedPeople, body: BodyModel, spent: 
     return outcome(result.params, people, body, spent)
 
 
-def outcome(params: BodyParams, people: GeneratedPeople, body: BodyModel, spent: float = 0.0) -> Outcome:
+def outcome(
+    params: BodyParams, people: GeneratedPeople, body: BodyModel, spent: float = 0.0
+) -> Outcome:
     """How bodies, seen by the true cameras, do."""
     found, points = [], []
     with torch.no_grad():
@@ -140,20 +152,28 @@ def outcome(params: BodyParams, people: GeneratedPeople, body: BodyModel, spent:
     triangles, depth = (torch.cat(one) for one in zip(*found, strict=True))
     error = (people.camera.project(torch.cat(points)) - people.keypoints.xy).norm(dim=-1)
     pixels = torch.where(people.keypoints.confidence > 0, error, torch.nan)
-    return Outcome(params, triangles, depth, pixels, person_errors(body, params, people.truth), spent)
+    return Outcome(
+        params, triangles, depth, pixels, person_errors(body, params, people.truth), spent
+    )
 
 
 def kept(sample: Sample, compared: Compared, body: BodyModel) -> dict[Term, dict[str, list[bool]]]:
-    """Of each pair of regions that touches in truth, whether it still does, by the names of the regions."""
+    """Of each pair of regions that touches in truth, whether it still does, by the names of the
+    regions.
+    """
     limb_of_face = [limb_of(JOINT_NAMES[part]) for part in parts_of(body).of_face.tolist()]
     found: dict[Term, dict[str, list[bool]]] = {term: {} for term in compared.fits}
     for term, fitted in compared.fits.items():
         for row, brute in enumerate(sample.brute):
             with torch.no_grad():
                 corners = skinning.vertices(body, fitted.params[row])[body.faces].double().numpy()
-            touching = {frozenset((limb_of_face[a], limb_of_face[b])) for a, b in brute.pairs.tolist()}
+            touching = {
+                frozenset((limb_of_face[a], limb_of_face[b])) for a, b in brute.pairs.tolist()
+            }
             for pair in touching & _far_apart(body):
-                name = " – ".join(sorted(limb.region.name.lower().replace("_", " ") for limb in pair))
+                name = " – ".join(
+                    sorted(limb.region.name.lower().replace("_", " ") for limb in pair)
+                )
                 found[term].setdefault(name, []).append(gap(corners, limb_of_face, *pair) < NEAR)
     return found
 
@@ -174,10 +194,13 @@ def _far_apart(body: BodyModel) -> frozenset[frozenset[Limb]]:
 
 
 def gap(corners: np.ndarray, limb_of_face: list[Limb], first: Limb, second: Limb) -> float:
-    """Between the surfaces of two regions, from the corners of the one to the faces of the other, in mm."""
+    """Between the surfaces of two regions, from the corners of the one to the faces of the other,
+    in mm.
+    """
     ours, theirs = (corners[[limb == one for limb in limb_of_face]] for one in (first, second))
     return MILLIMETRES * min(
-        distance(np.unique(a.reshape(-1, 3), axis=0), b).min() for a, b in ((ours, theirs), (theirs, ours))
+        distance(np.unique(a.reshape(-1, 3), axis=0), b).min()
+        for a, b in ((ours, theirs), (theirs, ours))
     )
 
 
@@ -200,9 +223,13 @@ def _fits_table(done: Mapping[str, Compared]) -> str:
                "hands mm", "MPJPE"]  # fmt: skip
     lines = [line(["", *columns]), "|---" * (len(columns) + 1) + "|"]
     for name, compared in done.items():
-        bodies = {"truth": compared.truth} | {term.value: fitted for term, fitted in compared.fits.items()}
+        bodies = {"truth": compared.truth} | {
+            term.value: fitted for term, fitted in compared.fits.items()
+        }
         for kind, one in bodies.items():
-            lines.append(line([f"{name}, {kind}", *(f"{value:.3g}" for value in figures(one).values())]))
+            lines.append(
+                line([f"{name}, {kind}", *(f"{value:.3g}" for value in figures(one).values())])
+            )
     return "\n".join(lines)
 
 
@@ -218,13 +245,22 @@ def figures(one: Outcome) -> dict[str, float]:
 
 
 def _kept_table(found: Mapping[Term, Mapping[str, list[bool]]]) -> str:
-    everything = {term: [one for kept in pairs.values() for one in kept] for term, pairs in found.items()}
+    everything = {
+        term: [one for kept in pairs.values() for one in kept] for term, pairs in found.items()
+    }
     ordered = sorted(found[Term.OFF], key=lambda name: -len(found[Term.OFF][name]))
-    lines = [line(["", "touch in truth", *(term.value for term in Term), "of those without, with"]), "|---" * 5 + "|"]
-    rows = {name: {term: pairs[name] for term, pairs in found.items()} for name in ordered} | {"**all**": everything}
+    lines = [
+        line(["", "touch in truth", *(term.value for term in Term), "of those without, with"]),
+        "|---" * 5 + "|",
+    ]
+    rows = {name: {term: pairs[name] for term, pairs in found.items()} for name in ordered} | {
+        "**all**": everything
+    }
     for name, row in rows.items():
         shares = [*(row[term] for term in Term), stayed(row)]
-        lines.append(line([name, str(len(row[Term.OFF])), *(f"{_mean(share):.3f}" for share in shares)]))
+        lines.append(
+            line([name, str(len(row[Term.OFF])), *(f"{_mean(share):.3f}" for share in shares)])
+        )
     return "\n".join(lines)
 
 
@@ -246,11 +282,14 @@ def _time_table(timed: Mapping[int, Mapping[Term, float]]) -> str:
 
 
 def _verdicts(
-    compared: Compared, contact: Mapping[Term, Mapping[str, list[bool]]], timed: Mapping[int, Mapping[Term, float]]
+    compared: Compared,
+    contact: Mapping[Term, Mapping[str, list[bool]]],
+    timed: Mapping[int, Mapping[Term, float]],
 ) -> str:
     off, on = (figures(compared.fits[term]) for term in Term)
     hands = {
-        term: [one for name, kept in pairs.items() if "hand" in name for one in kept] for term, pairs in contact.items()
+        term: [one for name, kept in pairs.items() if "hand" in name for one in kept]
+        for term, pairs in contact.items()
     }
     bars = {
         f"depth falls by {LEAST_DEPTH_FALL:.0%}": (1 - on["depth"] / max(off["depth"], 1e-9), LEAST_DEPTH_FALL),
@@ -266,5 +305,9 @@ def _verdicts(
         )
     lines = [line(["target", "found", ""]), "|---|---|---|"]
     return "\n".join(
-        lines + [line([name, f"{abs(v):.3g}", "PASS" if v >= bar else "FAIL"]) for name, (v, bar) in bars.items()]
+        lines
+        + [
+            line([name, f"{abs(v):.3g}", "PASS" if v >= bar else "FAIL"])
+            for name, (v, bar) in bars.items()
+        ]
     )

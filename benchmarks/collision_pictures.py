@@ -1,7 +1,8 @@
-"""Pictures of fits without the collision term and with it, from where the contact is seen best; faces that cut in red.
+"""Pictures of fits without the collision term and with it, from where the contact is seen best;
+faces that cut in red.
 
-Of each kind some people who just touch are drawn and fitted both ways; those who pass deepest through themselves
-without the term are shown.
+Of each kind some people who just touch are drawn and fitted both ways; those who pass deepest
+through themselves without the term are shown.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ SKIN, CUT, INK = (0.66, 0.76, 0.88), (0.88, 0.20, 0.16), (70, 70, 70)
 SIDE, SEARCHED = 400, 100  # pixels of a picture, and of those that the view is chosen by
 YAWS, PITCHES = range(0, 360, 20), (-25, 0, 25, 50)  # degrees
 AWAY = 4.0  # metres from the camera to the contact
-AROUND, WIDER = (0.25, 0.45), 1.6  # metres round the contact that a picture shows at least and most; times its size
+# metres round the contact that a picture shows at least and most; times its size
+AROUND, WIDER = (0.25, 0.45), 1.6
 QUALITY, STRIP, COLUMNS = 85, 24, 2
 
 
@@ -68,7 +70,9 @@ def draw_pictures(source: Source, preset: str, folder: Path) -> None:
     """Writes `collision_<number>.jpg` and a sheet of them all, `collision_sheet.jpg`."""
     folder.mkdir(parents=True, exist_ok=True)
     pairs = [
-        _pair(kind, before, after, source.body) for kind in SHOWN for before, after in _worst(source, preset, kind)
+        _pair(kind, before, after, source.body)
+        for kind in SHOWN
+        for before, after in _worst(source, preset, kind)
     ]
     for number, picture in enumerate(pairs):
         _write(folder / f"collision_{number}.jpg", picture)
@@ -95,7 +99,9 @@ def _worst(source: Source, preset: str, kind: Kind) -> list[tuple[Shown, Shown]]
 
 def _upright(body: BodyModel, params: BodyParams) -> Float[Tensor, "n v 3"]:
     with torch.no_grad():
-        return skinning.vertices(body, params.replace(global_orient=0 * params.global_orient, transl=0 * params.transl))
+        return skinning.vertices(
+            body, params.replace(global_orient=0 * params.global_orient, transl=0 * params.transl)
+        )
 
 
 def _shown(body: BodyModel, vertices: Float[Tensor, "n v 3"]) -> list[Shown]:
@@ -113,7 +119,10 @@ def _pair(kind: Kind, before: Shown, after: Shown, body: BodyModel) -> NDArray:
     middle = corners.mean((0, 1))
     around = float(np.clip(WIDER * np.linalg.norm(corners - middle, axis=-1).max(), *AROUND))
     frame = Frame(middle, AWAY / around)
-    yaw, pitch = max(itertools.product(YAWS, PITCHES), key=lambda v: _red(_seen(before, faces, frame, v, SEARCHED)))
+    yaw, pitch = max(
+        itertools.product(YAWS, PITCHES),
+        key=lambda v: _red(_seen(before, faces, frame, v, SEARCHED)),
+    )
     tiles = [
         _labelled(_seen(one, faces, frame, (yaw, pitch), SIDE), f"{kind.value}: {name}, {one.depth:.0f} mm, "
                   f"{one.cut.sum()} triangles")
@@ -129,7 +138,10 @@ def _seen(one: Shown, faces: NDArray, frame: Frame, view: tuple[int, int], side:
     turn = rotations.about("x", np.pi + pitch, like) @ rotations.about("y", yaw, like)
     vertices = (one.vertices - frame.middle) @ turn.numpy().T + (0, 0, AWAY)
     red = len(vertices) + np.arange(3 * one.cut.sum()).reshape(-1, 3)
-    colours = [shade(vertices, faces, SKIN), shade(vertices, faces, CUT)[faces[one.cut]].reshape(-1, 3)]
+    colours = [
+        shade(vertices, faces, SKIN),
+        shade(vertices, faces, CUT)[faces[one.cut]].reshape(-1, 3),
+    ]
     mesh = Mesh(
         np.concatenate([vertices, vertices[faces[one.cut]].reshape(-1, 3)]),
         np.concatenate([faces[~one.cut], red]),
@@ -137,7 +149,10 @@ def _seen(one: Shown, faces: NDArray, frame: Frame, view: tuple[int, int], side:
     )
     focal = side / 2 * frame.zoom
     K = np.array([[focal, 0, side / 2], [0, focal, side / 2], [0, 0, 1]])
-    return composite(np.full((side, side, 3), 255, np.uint8), add_depth_cue(rasterise(mesh, K, (side, side)), focal))
+    return composite(
+        np.full((side, side, 3), 255, np.uint8),
+        add_depth_cue(rasterise(mesh, K, (side, side)), focal),
+    )
 
 
 def _red(picture: NDArray) -> int:

@@ -1,4 +1,6 @@
-"""One energy for everybody: what the last stage of a preset thinks of bodies that anything may have fitted."""
+"""One energy for everybody: what the last stage of a preset thinks of bodies that anything may have
+fitted.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ from smplifyx.problem.variables import Decoder, Hand, State
 def common_energy(
     keypoints: Keypoints, camera: Camera, params: BodyParams, body: BodyModel, config: FitConfig
 ) -> Tensor:
-    """The energy of the last stage of `config` [people] but for collision, of bodies that anything may have fitted."""
+    """The energy of the last stage of `config` [people] but for collision, of bodies that anything
+    may have fitted.
+    """
     config = without_collision(config)
     decoder = decoder_of(body, config)
     with torch.no_grad():

@@ -1,12 +1,14 @@
-"""How well people of known shape and pose are found again from their points, some of which are hidden.
+"""How well people of known shape and pose are found again from their points, some of which are
+hidden.
 
     people = draw_people(Path("../shared/data/mocap"), 500)
     row = lift("gaussian", View.LIMB, people)
 
-Three things are hidden in turn: nothing; one random limb per person; everything from the hips down. An arm takes the
-points of elbow and wrist with it and all of its hand, a leg those of knee, ankle, toes and heel. Errors are of the 22
-SMPL-X body joints: PA after the similarity that brings all 22 nearest to the truth, the others with the pelvis on the
-true one. Hidden joints are elbow and wrist of an arm; knee, ankle and foot of a leg.
+Three things are hidden in turn: nothing; one random limb per person; everything from the hips down.
+An arm takes the points of elbow and wrist with it and all of its hand, a leg those of knee, ankle,
+toes and heel. Errors are of the 22 SMPL-X body joints: PA after the similarity that brings all 22
+nearest to the truth, the others with the pelvis on the true one. Hidden joints are elbow and wrist
+of an arm; knee, ankle and foot of a leg.
 """
 
 from __future__ import annotations
@@ -69,14 +71,20 @@ class Limb(Enum):
     @property
     def points(self) -> list[int]:
         """Its rows among the 137 points."""
-        rows = [POINT_INDEX[f"{self.side}_{name}"] for name in (ARM_POINTS if self.is_arm else LEG_POINTS)]
+        rows = [
+            POINT_INDEX[f"{self.side}_{name}"]
+            for name in (ARM_POINTS if self.is_arm else LEG_POINTS)
+        ]
         hand = names.PARTS[f"{self.side}_hand"]
         return rows + list(range(hand.start, hand.stop)) if self.is_arm else rows
 
     @property
     def joints(self) -> list[int]:
         """Its rows among the 22 body joints."""
-        return [JOINT_INDEX[f"{self.side}_{name}"] for name in (ARM_JOINTS if self.is_arm else LEG_JOINTS)]
+        return [
+            JOINT_INDEX[f"{self.side}_{name}"]
+            for name in (ARM_JOINTS if self.is_arm else LEG_JOINTS)
+        ]
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,9 @@ def draw_people(mocap: Path, count: int, seed: int = 0) -> GeneratedPeople:
 
 
 def config_of(prior: str, scale: float = 1.0, preset: str = "smplx") -> FitConfig:
-    """The preset with that pose prior, its weight in every stage times `scale` beyond what the preset says of it."""
+    """The preset with that pose prior, its weight in every stage times `scale` beyond what the
+    preset says of it.
+    """
     return with_prior_weight(with_prior(load_preset(preset), prior), scale)
 
 
@@ -104,8 +114,8 @@ def lift(
 ) -> dict[str, float]:
     """The errors in mm of all people fitted in that view, by column; NaN where nothing is hidden.
 
-    `prior` is a name for the default preset, or a whole configuration; `body` is the one the people were drawn from
-    (None: the embedded one).
+    `prior` is a name for the default preset, or a whole configuration; `body` is the one the people
+    were drawn from (None: the embedded one).
     """
     body = body or load_body(None)
     config = config_of(prior) if isinstance(prior, str) else prior
@@ -120,11 +130,17 @@ def scene(people: GeneratedPeople, view: View) -> Scene:
     keypoints, camera, count = people.keypoints, people.camera, len(people.keypoints.confidence)
     if view is View.LIMB:
         limbs = limbs_of(count)
-        return Scene(without(keypoints, [limb.points for limb in limbs]), camera, _rows([x.joints for x in limbs]))
+        return Scene(
+            without(keypoints, [limb.points for limb in limbs]),
+            camera,
+            _rows([x.joints for x in limbs]),
+        )
     if view is View.UPPER:
         legs = Limb.LEFT_LEG.joints + Limb.RIGHT_LEG.joints
         return Scene(above_the_hips(keypoints), camera, _rows([legs] * count))
-    return Scene(keypoints, guessed(camera) if view is View.GUESSED else camera, _rows([[]] * count))
+    return Scene(
+        keypoints, guessed(camera) if view is View.GUESSED else camera, _rows([[]] * count)
+    )
 
 
 def limbs_of(count: int) -> list[Limb]:
@@ -147,7 +163,9 @@ def without(keypoints: Keypoints, points: Sequence[Sequence[int]]) -> Keypoints:
 def joint_distances(
     body: BodyModel, predicted: BodyParams, truth: BodyParams
 ) -> tuple[Float[Tensor, "people 22"], Float[Tensor, "people 22"]]:
-    """Distance in mm of each body joint: after similarity alignment on all 22, and with the pelvis on the true one."""
+    """Distance in mm of each body joint: after similarity alignment on all 22, and with the pelvis
+    on the true one.
+    """
     with torch.no_grad():
         ours, true = (skinning.joints(body, p)[..., :BODY_JOINTS, :] for p in (predicted, truth))
     aligned = similarity_align(ours, true) - true
@@ -156,7 +174,9 @@ def joint_distances(
 
 
 def errors(
-    aligned: Float[Tensor, "people 22"], rooted: Float[Tensor, "people 22"], hidden: Bool[Tensor, "people 22"]
+    aligned: Float[Tensor, "people 22"],
+    rooted: Float[Tensor, "people 22"],
+    hidden: Bool[Tensor, "people 22"],
 ) -> dict[str, float]:
     """The columns of a row, means over people of their means over joints."""
     whole = aligned.mean(-1)

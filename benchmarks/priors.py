@@ -3,10 +3,11 @@
     python -m benchmarks.priors [--prior none gaussian gmm vposer flow] [--count 500] [--mocap FOLDER] \
         [--photos FOLDER] [--weights vposer=0.7 flow=0.5] [--preset smplx] [--threads 2]
 
-Poses are those of CMU subjects 13 and 14, on which no prior was trained. **Reconstruction**: encode, decode, and how
-far the 22 joints of the neutral body move; then with the latent refined to bring them back, which measures what the
-latent can express. **Samples** of the prior inside the joint limits. **Lift**: `lift.py`. **Photos**: `quality.py`.
-2D error alone rewards the worst 3D, so the gates on both stand in the same table. A prior may be named or be a path.
+Poses are those of CMU subjects 13 and 14, on which no prior was trained. **Reconstruction**:
+encode, decode, and how far the 22 joints of the neutral body move; then with the latent refined to
+bring them back, which measures what the latent can express. **Samples** of the prior inside the
+joint limits. **Lift**: `lift.py`. **Photos**: `quality.py`. 2D error alone rewards the worst 3D, so
+the gates on both stand in the same table. A prior may be named or be a path.
 """
 
 from __future__ import annotations
@@ -45,15 +46,21 @@ TITLES = {View.ALL: "all points, true focal"}
 Column = dict[str, float]
 
 
-def reconstruction(prior: PosePrior, body: BodyModel, rotation: Float[Tensor, "poses 21 3 3"]) -> Column:
-    """Distance in mm of the neutral body's 22 joints after encode and decode, and with the latent refined."""
+def reconstruction(
+    prior: PosePrior, body: BodyModel, rotation: Float[Tensor, "poses 21 3 3"]
+) -> Column:
+    """Distance in mm of the neutral body's 22 joints after encode and decode, and with the latent
+    refined.
+    """
     true = neutral_joints(body, rotation)
     with torch.no_grad():
         latent = prior.encode(rotation)
     row = {}
     for name, z in (("encoded", latent), ("refined", refined(prior, body, latent, true))):
         with torch.no_grad():
-            distance = MILLIMETRES * (neutral_joints(body, prior.decode(z)) - true).norm(dim=-1).mean(-1)
+            distance = MILLIMETRES * (neutral_joints(body, prior.decode(z)) - true).norm(
+                dim=-1
+            ).mean(-1)
         row |= {
             f"reconstruction, {name}: mean mm": float(distance.mean()),
             f"reconstruction, {name}: 95th percentile mm": float(distance.quantile(0.95)),
@@ -62,9 +69,13 @@ def reconstruction(prior: PosePrior, body: BodyModel, rotation: Float[Tensor, "p
 
 
 def refined(
-    prior: PosePrior, body: BodyModel, latent: Float[Tensor, "poses latent"], joints: Float[Tensor, "poses 22 3"]
+    prior: PosePrior,
+    body: BodyModel,
+    latent: Float[Tensor, "poses latent"],
+    joints: Float[Tensor, "poses 22 3"],
 ) -> Float[Tensor, "poses latent"]:
-    """The latents moved to bring the neutral body's joints as near as they get to `joints`, in squared distance.
+    """The latents moved to bring the neutral body's joints as near as they get to `joints`, in
+    squared distance.
 
     Each pose keeps the best latent on its way, so that refinement never harms.
     """
@@ -76,14 +87,19 @@ def refined(
         optimizer.zero_grad()
         error = (neutral_joints(body, prior.decode(free)) - joints).square().sum((-1, -2))
         better = error.detach() < least
-        least, best = torch.where(better, error.detach(), least), torch.where(better[:, None], free.detach(), best)
+        least, best = (
+            torch.where(better, error.detach(), least),
+            torch.where(better[:, None], free.detach(), best),
+        )
         error.sum().backward()
         optimizer.step()
         schedule.step()
     return best
 
 
-def neutral_joints(body: BodyModel, rotation: Float[Tensor, "poses 21 3 3"]) -> Float[Tensor, "poses 22 3"]:
+def neutral_joints(
+    body: BodyModel, rotation: Float[Tensor, "poses 21 3 3"]
+) -> Float[Tensor, "poses 22 3"]:
     """The body joints of the mean shape in metres, the pelvis at the origin and unturned."""
     above, rest = parents(BodyKind.SMPLX)[:BODY_JOINTS], body.joint_template[:BODY_JOINTS]
     turned = [torch.eye(3).to(rotation).expand(len(rotation), 3, 3)]
@@ -119,7 +135,9 @@ def gates(column: Column, baseline: Column | None) -> dict[str, bool | None]:
         )
     }
     gain = None if baseline is None else hidden_gain(column, baseline)
-    bars[f"hidden limbs: PA {HIDDEN_GAIN:.0%} better than {BASELINE}"] = None if gain is None else gain >= HIDDEN_GAIN
+    bars[f"hidden limbs: PA {HIDDEN_GAIN:.0%} better than {BASELINE}"] = (
+        None if gain is None else gain >= HIDDEN_GAIN
+    )
     bars[f"photos: {PHOTOS:.0%} within 2 %"] = column["photos: within 2%"] >= PHOTOS
     return bars
 
@@ -134,14 +152,20 @@ def table(columns: Mapping[str, Column]) -> str:
     """Figures down, priors across, verdicts last, as Markdown."""
     first, baseline = next(iter(columns.values())), columns.get(BASELINE)
     lines = [f"| |{'|'.join(columns)}|", "|---|" + "---|" * len(columns)]
-    lines += [_line(name, [_number(c[name]) for c in columns.values()]) for name in first if _shown(name, columns)]
+    lines += [
+        _line(name, [_number(c[name]) for c in columns.values()])
+        for name in first
+        if _shown(name, columns)
+    ]
     if baseline is not None:
         for error in ("PA", "MPJPE"):
             gains = [f"{hidden_gain(column, baseline, error):+.1%}" for column in columns.values()]
             lines.append(_line(f"{View.LIMB.value}: gain of {error} hidden over {BASELINE}", gains))
     verdicts = [gates(column, baseline) for column in columns.values()]
     words = {True: "PASS", False: "FAIL", None: "–"}
-    lines += [_line(f"**{name}**", [words[verdict[name]] for verdict in verdicts]) for name in verdicts[0]]
+    lines += [
+        _line(f"**{name}**", [words[verdict[name]] for verdict in verdicts]) for name in verdicts[0]
+    ]
     return "\n".join(lines)
 
 
@@ -159,7 +183,9 @@ def _number(value: float) -> str:
     return f"{value:.3g}"
 
 
-def measured(name: str, scale: float, preset: str, people: GeneratedPeople, photos: Photos, poses: Tensor) -> Column:
+def measured(
+    name: str, scale: float, preset: str, people: GeneratedPeople, photos: Photos, poses: Tensor
+) -> Column:
     """All figures of one prior."""
     body, config = load_body(None), config_of(name, scale, preset)
     prior = decoder_of(body, config).prior
@@ -167,7 +193,10 @@ def measured(name: str, scale: float, preset: str, people: GeneratedPeople, phot
     for view in View:
         row = lift(config, view, people, body)
         column |= {f"{TITLES.get(view, view.value)}: {key}": value for key, value in row.items()}
-        print(f"{name}, {view.value}: PA {row['PA-MPJPE']:.1f}, hidden {row['PA hidden']:.1f}", file=sys.stderr)
+        print(
+            f"{name}, {view.value}: PA {row['PA-MPJPE']:.1f}, hidden {row['PA hidden']:.1f}",
+            file=sys.stderr,
+        )
     result, _ = fit_in_batches(photos.keypoints, photos.camera, body, config)
     return column | {f"photos: {key}": value for key, value in photo_row(result, photos).items()}
 
@@ -191,8 +220,12 @@ def _weight(text: str) -> tuple[str, float]:
 
 
 def main() -> None:
-    """Prints protocol, command, machine and the table; a prior that cannot be loaded is named and left out."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Prints protocol, command, machine and the table; a prior that cannot be loaded is named and
+    left out.
+    """
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--prior", nargs="+", default=["none", "gaussian", "gmm", "vposer", "flow"])
     parser.add_argument("--weights", nargs="*", type=_weight, default=[], metavar="PRIOR=SCALE")
     parser.add_argument("--photos", type=Path, default=Path("../shared/data/photos_openpose"))
@@ -209,7 +242,9 @@ def main() -> None:
     columns = {}
     for name in options.prior:
         try:
-            columns[name] = measured(name, scales.get(name, 1.0), options.preset, people, photos, poses)
+            columns[name] = measured(
+                name, scales.get(name, 1.0), options.preset, people, photos, poses
+            )
         except (ValueError, OSError) as error:
             print(f"{name}: left out: {error}")
     if columns:

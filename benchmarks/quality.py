@@ -2,9 +2,10 @@
 
     python -m benchmarks.quality --photos FOLDER --mocap FOLDER [--preset smplx ...] [--count 256]
 
-`--photos`: a folder with `keypoints/` (OpenPose JSON) and `images/`. `--mocap`: the folder of the CMU archive; poses
-of subjects 13 and 14 (never trained on) are put on the embedded body with random shapes, hands, faces and cameras.
-2D error alone rewards the worst 3D, so neither table is read without the other.
+`--photos`: a folder with `keypoints/` (OpenPose JSON) and `images/`. `--mocap`: the folder of the
+CMU archive; poses of subjects 13 and 14 (never trained on) are put on the embedded body with random
+shapes, hands, faces and cameras. 2D error alone rewards the worst 3D, so neither table is read
+without the other.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ def read_generated(
     return generate_people(body, poses, count, seed, GenerateOptions(hands=hands, solid=True))
 
 
-def fit_in_batches(keypoints: Keypoints, camera: Camera, body: BodyModel, config: FitConfig) -> tuple[FitResult, float]:
+def fit_in_batches(
+    keypoints: Keypoints, camera: Camera, body: BodyModel, config: FitConfig
+) -> tuple[FitResult, float]:
     """The fits and the seconds they took, in batches of 64."""
     start = time.perf_counter()
     parts = [
@@ -85,7 +88,9 @@ def above_the_hips(keypoints: Keypoints) -> Keypoints:
     """The same people cut off at the hips: hips, legs and feet unseen."""
     below = ("hip", "knee", "ankle", "toe", "heel")
     hidden = [i for i, name in enumerate(names.BODY_NAMES) if name.endswith(below)]
-    return keypoints.replace(confidence=keypoints.confidence.index_fill(-1, torch.tensor(hidden), 0.0))
+    return keypoints.replace(
+        confidence=keypoints.confidence.index_fill(-1, torch.tensor(hidden), 0.0)
+    )
 
 
 def photo_row(result: FitResult, photos: Photos) -> dict[str, float]:
@@ -93,8 +98,14 @@ def photo_row(result: FitResult, photos: Photos) -> dict[str, float]:
     percent = quality.reprojection_percent(photos.keypoints, result.points2d)
     scored = quality.confident_body_points(photos.keypoints) >= quality.ENOUGH_BODY_POINTS
     body = percent.body[scored]
-    row = {"people": len(scored), "scored": int(scored.sum()), "within 2%": float((body <= WITHIN).float().mean())}
-    row |= {f"{part} %": _median(getattr(percent, part)[scored]) for part in ("body", "hands", "face")}
+    row = {
+        "people": len(scored),
+        "scored": int(scored.sum()),
+        "within 2%": float((body <= WITHIN).float().mean()),
+    }
+    row |= {
+        f"{part} %": _median(getattr(percent, part)[scored]) for part in ("body", "hands", "face")
+    }
     return row | {"p90 body %": float(body.nanquantile(0.9))}
 
 
@@ -102,11 +113,17 @@ def generated_row(result: FitResult, people: GeneratedPeople, body: BodyModel) -
     """3D figures in mm."""
     errors = person_errors(body, result.params, people.truth)
     row = {"people": len(errors.pa_mpjpe), "PA-MPJPE": float(errors.pa_mpjpe.mean())}
-    row |= {"p90": float(errors.pa_mpjpe.quantile(0.9)), "> 150 mm": float((errors.pa_mpjpe > GROSS).float().mean())}
+    row |= {
+        "p90": float(errors.pa_mpjpe.quantile(0.9)),
+        "> 150 mm": float((errors.pa_mpjpe > GROSS).float().mean()),
+    }
     row |= {"MPJPE": float(errors.mpjpe.mean()), "PA-V2V": float(errors.pa_v2v.mean())}
     row |= {"hands": float(errors.hands.nanmean()), "face": float(errors.face.nanmean())}
     percent = quality.reprojection_percent(result.keypoints, result.points2d).body
-    return row | {"facing > 90": float((errors.facing > 90).float().mean()), "body %": _median(percent)}
+    return row | {
+        "facing > 90": float((errors.facing > 90).float().mean()),
+        "body %": _median(percent),
+    }
 
 
 def _median(values: Tensor) -> float:
@@ -119,19 +136,28 @@ def table(title: str, rows: dict[str, dict[str, float]]) -> str:
     lines = [f"\n{title}\n", "| |" + "|".join(columns) + "|", "|---|" + "---|" * len(columns)]
     for name, row in rows.items():
         lines.append(
-            f"|{name}|" + "|".join(f"{row[c]:.3g}" if row[c] < 1000 else f"{row[c]:.0f}" for c in columns) + "|"
+            f"|{name}|"
+            + "|".join(f"{row[c]:.3g}" if row[c] < 1000 else f"{row[c]:.0f}" for c in columns)
+            + "|"
         )
     return "\n".join(lines)
 
 
 def main() -> None:
     """Prints both tables for every preset asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--photos", type=Path, default=Path("../shared/data/photos_openpose"))
     parser.add_argument("--mocap", type=Path, default=Path("../shared/data/mocap"))
     parser.add_argument("--preset", nargs="+", default=["smplx"])
     parser.add_argument("--count", type=int, default=256)
-    parser.add_argument("--hands", type=HandPrior, default=HandPrior.RECORDED, help="where generated hands come from")
+    parser.add_argument(
+        "--hands",
+        type=HandPrior,
+        default=HandPrior.RECORDED,
+        help="where generated hands come from",
+    )
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -150,10 +176,19 @@ def main() -> None:
         views["upper body only"] = (above_the_hips(people.keypoints), people.camera)
         for title, (keypoints, camera) in views.items():
             result, seconds = fit_in_batches(keypoints, camera, body, config)
-            in_3d[f"{name}, {title}"] = generated_row(result, people, body) | {"people/s": options.count / seconds}
-    print(f"{platform.machine()}, {options.threads} threads, torch {torch.__version__}, batches of {BATCH}")
+            in_3d[f"{name}, {title}"] = generated_row(result, people, body) | {
+                "people/s": options.count / seconds
+            }
+    print(
+        f"{platform.machine()}, {options.threads} threads, torch {torch.__version__}, batches of {BATCH}"
+    )
     print(table("Photos: medians of body, hands, face in % of the keypoint box's diagonal", in_2d))
-    print(table("Generated people (held-out poses, 2 px noise at 1000 px, 10 % of points dropped): mm", in_3d))
+    print(
+        table(
+            "Generated people (held-out poses, 2 px noise at 1000 px, 10 % of points dropped): mm",
+            in_3d,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""People who touch themselves, and people who do not: mocap, samples of the priors, and poses made to touch.
+"""People who touch themselves, and people who do not: mocap, samples of the priors, and poses made
+to touch.
 
-A pose is made by turning shoulders, elbows, hips and knees until places on the skin (`Spot`) meet others, the one as
-deep under the other's skin as was drawn; then half of the poses are mirrored. Nothing keeps the rest of an arm out of
-the body, so that what a pose really does is for the brute force to say.
+A pose is made by turning shoulders, elbows, hips and knees until places on the skin (`Spot`) meet
+others, the one as deep under the other's skin as was drawn; then half of the poses are mirrored.
+Nothing keeps the rest of an arm out of the body, so that what a pose really does is for the brute
+force to say.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ from smplifyx.keypoints import names
 from smplifyx.pose_priors.limits import body_limits
 
 STEPS, RATE = 150, 0.06  # Adam, the rate falling to zero along a cosine
-WITHIN, LIMIT = 0.004, 0.05  # metres, radians: what a spot's distance and an angle beyond its range count in
+# metres, radians: what a spot's distance and an angle beyond its range count in
+WITHIN, LIMIT = 0.004, 0.05
 FACING = 0.35  # how much turning a palm to the skin counts
 SHAKEN = 0.2  # of how lightly joints turn: people who start alike
 STIFFNESS = MappingProxyType({  # radians a joint turns as lightly
@@ -41,8 +44,9 @@ Degrees = Mapping[str, Vector]
 
 @dataclass(frozen=True)
 class Spot:
-    """A place on the skin of the left side or the middle: of `joint`'s part, from its bone `toward` x left, y up, z
-    forward at rest. The bone goes from the joint a share `along` of the way to `child`."""
+    """A place on the skin of the left side or the middle: of `joint`'s part, from its bone `toward`
+    x left, y up, z forward at rest. The bone goes from the joint a share `along` of the way to
+    `child`."""
 
     joint: str
     toward: Vector
@@ -98,28 +102,41 @@ def other_side(name: str) -> str:
 
 def both(pose: Degrees) -> Degrees:
     """The pose with its left side mirrored to the right."""
-    return {**pose, **{other_side(n): (x, -y, -z) for n, (x, y, z) in pose.items() if n.startswith("left")}}
+    return {
+        **pose,
+        **{other_side(n): (x, -y, -z) for n, (x, y, z) in pose.items() if n.startswith("left")},
+    }
 
 
 STANDING = both({"left_shoulder": (0, 0, -68), "left_elbow": (0, -20, 0)})
 BENT = both({"left_shoulder": (0, -25, -62), "left_elbow": (0, -85, 0)})
-AKIMBO = both({"left_shoulder": (65, 12, -45), "left_elbow": (0, -95, 0), "left_wrist": (0, 0, -35)})
+AKIMBO = both(
+    {"left_shoulder": (65, 12, -45), "left_elbow": (0, -95, 0), "left_wrist": (0, 0, -35)}
+)
 RAISED = both({"left_shoulder": (0, -55, -40), "left_elbow": (0, -100, 0)})
 SITTING = {**BENT, **both({"left_hip": (-88, -8, 0), "left_knee": (88, 0, 0)})}
 CROUCHING = {**BENT, **both({"left_hip": (-115, -12, 0), "left_knee": (130, 0, 0)})}
 PALM = Spot("left_wrist", (0.2, -1, 0), "left_middle1", 0.7)
 TIP = Spot("left_index3", (1, -0.5, 0))
-FOREARM, BEHIND_FOREARM = (Spot("left_elbow", (0, y, z), "left_wrist", 0.6) for y, z in ((-1, 0.3), (0.3, -1)))
+FOREARM, BEHIND_FOREARM = (
+    Spot("left_elbow", (0, y, z), "left_wrist", 0.6) for y, z in ((-1, 0.3), (0.3, -1))
+)
 UPPER_ARM, SHOULDER = (Spot("right_shoulder", (0, 0.3, 1), "right_elbow", s) for s in (0.55, 0.1))
 HIP, WAIST, BUTTOCK = (Spot("pelvis", d) for d in ((1, 0.3, 0), (1, 1, 0.2), (0.6, -0.3, -1)))
-THIGH, LAP = (Spot("left_hip", d, "left_knee", s) for d, s in (((1, 0, 0.3), 0.35), ((0, 0, 1), 0.6)))
+THIGH, LAP = (
+    Spot("left_hip", d, "left_knee", s) for d, s in (((1, 0, 0.3), 0.35), ((0, 0, 1), 0.6))
+)
 KNEE, SHIN, CALF = (
-    Spot("left_knee", d, "left_ankle", s) for d, s in (((0, 0, 1), 0.0), ((0, 0, 1), 0.5), ((0, 0, -1), 0.4))
+    Spot("left_knee", d, "left_ankle", s)
+    for d, s in (((0, 0, 1), 0.0), ((0, 0, 1), 0.5), ((0, 0, -1), 0.4))
 )
 INNER_KNEE = Spot("left_knee", (-1, 0, 0.2), "left_ankle", 0.05)
-CHEEK, CHIN, TEMPLE, NAPE = (Spot("head", d) for d in ((0.7, 0.5, 1), (0.15, 0.05, 1), (1, 1.2, 0.3), (0, 0.8, -1)))
+CHEEK, CHIN, TEMPLE, NAPE = (
+    Spot("head", d) for d in ((0.7, 0.5, 1), (0.15, 0.05, 1), (1, 1.2, 0.3), (0, 0.8, -1))
+)
 CHEST, BELLY, BACK = (
-    Spot(j, d) for j, d in (("spine3", (-0.4, 0, 1)), ("spine1", (0.1, 0, 1)), ("spine1", (0, 0, -1)))
+    Spot(j, d)
+    for j, d in (("spine3", (-0.4, 0, 1)), ("spine1", (0.1, 0, 1)), ("spine1", (0, 0, -1)))
 )
 ANKLE, HEEL = (Spot("left_ankle", d) for d in ((0.9, -0.2, 0), (0, -0.6, -1)))
 
@@ -169,7 +186,9 @@ RECIPES: Mapping[Kind, tuple[FitRecipe, ...]] = MappingProxyType({
 
 @lru_cache(maxsize=4)
 def spotted(body: BodyModel) -> BodyModel:
-    """The body whose canonical points are the spots and the places of the bones below them, in turn."""
+    """The body whose canonical points are the spots and the places of the bones below them, in
+    turn.
+    """
     known = spots()
     sources = torch.zeros(names.COUNT, 3, dtype=torch.int64, device=body.faces.device)
     coefficients = body.v_template.new_zeros(names.COUNT, 3)
@@ -181,20 +200,26 @@ def spotted(body: BodyModel) -> BodyModel:
         coefficients[2 * at + 1] = coefficients.new_tensor([1 - spot.along, spot.along, 0.0])
     table = body.points
     given = torch.arange(names.COUNT, device=sources.device) < 2 * len(known)
-    points = PointTable(sources, coefficients, given, table.contour_sources[:0], table.contour_coefficients[:0])
+    points = PointTable(
+        sources, coefficients, given, table.contour_sources[:0], table.contour_coefficients[:0]
+    )
     return replace(body, points=points)
 
 
 @lru_cache(maxsize=1)
 def spots() -> tuple[Spot, ...]:
     """All that any recipe names."""
-    reaches = (reach for recipes in RECIPES.values() for recipe in recipes for reach in recipe.reaches)
+    reaches = (
+        reach for recipes in RECIPES.values() for recipe in recipes for reach in recipe.reaches
+    )
     return tuple(dict.fromkeys(spot for reach in reaches for spot in (reach.moving, reach.target)))
 
 
 def _vertex(body: BodyModel, spot: Spot) -> int:
     """The vertex of the part that lies most nearly in the spot's direction."""
-    joint, child = (body.joint_template[JOINT_INDEX[name]] for name in (spot.joint, spot.child or spot.joint))
+    joint, child = (
+        body.joint_template[JOINT_INDEX[name]] for name in (spot.joint, spot.child or spot.joint)
+    )
     away = body.v_template - ((1 - spot.along) * joint + spot.along * child)
     cosine = torch.nn.functional.normalize(away, dim=-1) @ torch.nn.functional.normalize(
         away.new_tensor(spot.toward), dim=0
@@ -229,12 +254,16 @@ def reach(
 
 def stiffness(like: Tensor) -> Float[Tensor, "21 1"]:
     """How far each joint turns lightly, in radians."""
-    return like.new_tensor([STIFFNESS.get(sideless(name), TRUNK) for name in BODY_POSE_JOINTS])[:, None]
+    return like.new_tensor([STIFFNESS.get(sideless(name), TRUNK) for name in BODY_POSE_JOINTS])[
+        :, None
+    ]
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """Which points go where, for each person [n] and reach; `counts` is zero for reaches that a person has not."""
+    """Which points go where, for each person [n] and reach; `counts` is zero for reaches that a
+    person has not.
+    """
 
     moving: Tensor  # [n, r] numbers of the spots
     target: Tensor
@@ -244,10 +273,15 @@ class _Wanted:
 
     @classmethod
     def of(cls, recipes: tuple[FitRecipe, ...], depth: Tensor) -> _Wanted:
-        number, most = {spot: i for i, spot in enumerate(spots())}, max(len(recipe.reaches) for recipe in recipes)
+        number, most = (
+            {spot: i for i, spot in enumerate(spots())},
+            max(len(recipe.reaches) for recipe in recipes),
+        )
         rows = []
         for recipe in recipes:
-            filled = [(number[r.moving], number[r.target], 1.0, float(r.aligned)) for r in recipe.reaches]
+            filled = [
+                (number[r.moving], number[r.target], 1.0, float(r.aligned)) for r in recipe.reaches
+            ]
             rows.append(filled + [(0, 0, 0.0, 0.0)] * (most - len(filled)))
         moving, target, counts, aligned = torch.tensor(rows).unbind(-1)
         return cls(moving.long(), target.long(), counts, aligned, depth[:, None])
@@ -270,6 +304,9 @@ def body_pose(degrees: Degrees) -> Float[Tensor, "21 3"]:
     """Axis-angles of turns about x, then y, then z."""
     out = torch.zeros(len(BODY_POSE_JOINTS), 3)
     for name, angles in degrees.items():
-        x, y, z = (rotations.about(axis, float(np.radians(a)), out) for axis, a in zip("xyz", angles, strict=True))
+        x, y, z = (
+            rotations.about(axis, float(np.radians(a)), out)
+            for axis, a in zip("xyz", angles, strict=True)
+        )
         out[BODY_POSE_JOINTS.index(name)] = rotations.log(z @ y @ x)
     return out

@@ -1,13 +1,15 @@
-"""How fast, at what energy and 3D error: every preset at several batch sizes against a plain fit of the 2019 kind.
+"""How fast, at what energy and 3D error: every preset at several batch sizes against a plain fit of
+the 2019 kind.
 
     python -m benchmarks.speed --mocap FOLDER [--people 512] [--baseline-people 3] [--presets smplx fast] \
         [--batches 1 8 64 512] [--threads 2] [--processes 0 2] [--device cpu] [--figure speed.png]
 
-The same generated people (embedded body, held-out mocap poses; body, hands and face; seed 0) for all. Each setup runs
-in a process of its own, so that its peak memory is its own; the first fit of a process warms it up and is not timed.
-A batch larger than `--people` holds them several times. `--processes N` fits in N processes of one thread each
-(`jobs.ProcessPool`), 0 in the threads of one. One common energy, whoever made the fit: the last stage of the
-preset `smplx`, with the camera that the fit assumed.
+The same generated people (embedded body, held-out mocap poses; body, hands and face; seed 0) for
+all. Each setup runs in a process of its own, so that its peak memory is its own; the first fit of a
+process warms it up and is not timed. A batch larger than `--people` holds them several times.
+`--processes N` fits in N processes of one thread each (`jobs.ProcessPool`), 0 in the threads of
+one. One common energy, whoever made the fit: the last stage of the preset `smplx`, with the camera
+that the fit assumed.
 """
 
 from __future__ import annotations
@@ -81,7 +83,8 @@ class Run:
     steps: float  # per person: of the solver, or evaluations of the baseline
     memory: float  # MiB at its peak
     before: float  # MiB before the first fit
-    trail: tuple[tuple[float, BodyParams], ...] = ()  # mean seconds and bodies after each stage: the baseline's
+    # mean seconds and bodies after each stage: the baseline's
+    trail: tuple[tuple[float, BodyParams], ...] = ()
 
     @property
     def each(self) -> float:
@@ -93,7 +96,9 @@ def measure(setup: Setup, people: GeneratedPeople) -> Run:
     """Runs one setup in this process."""
     torch.set_num_threads(setup.threads)
     rows = torch.arange(setup.count) % len(people.keypoints.xy)
-    keypoints, camera = (part[rows].to(device=setup.device) for part in (people.keypoints, people.camera))
+    keypoints, camera = (
+        part[rows].to(device=setup.device) for part in (people.keypoints, people.camera)
+    )
     body = load_body(None).to(device=setup.device)
     return (_baseline if setup.name == PLAIN else _preset)(setup, keypoints, camera, body)
 
@@ -111,7 +116,9 @@ def _preset(setup: Setup, keypoints: Keypoints, camera: Camera, body: BodyModel)
             return FitResult.cat([one_batch(keypoints[rows], camera[rows]) for rows in batches])
 
         one_batch(keypoints[batches[0]], camera[batches[0]])
-        seconds, result = min((timed(fits, setup.device) for _ in range(setup.repeats)), key=lambda run: run[0])
+        seconds, result = min(
+            (timed(fits, setup.device) for _ in range(setup.repeats)), key=lambda run: run[0]
+        )
     peak, steps = _memory(setup.device), float(result.steps.float().mean())
     params, assumed = (part.to(device="cpu") for part in (result.params, result.camera))
     return Run(setup, params, assumed, seconds, steps, peak, before)
@@ -119,11 +126,17 @@ def _preset(setup: Setup, keypoints: Keypoints, camera: Camera, body: BodyModel)
 
 def _baseline(setup: Setup, keypoints: Keypoints, camera: Camera, body: BodyModel) -> Run:
     before, hands = _memory(setup.device), recorded_hands(body.v_template)
-    body = dataclasses.replace(body, left_hand=hands[0], right_hand=hands[1])  # those of the presets: energies compare
+    # those of the presets: energies compare
+    body = dataclasses.replace(body, left_hand=hands[0], right_hand=hands[1])
     found = [fit_person(keypoints[i : i + 1], camera[i : i + 1], body) for i in range(setup.count)]
     stages = zip(*(one.trail for one in found), strict=True)
-    trail = tuple((_mean([s for s, _ in stage]), BodyParams.cat([p for _, p in stage])) for stage in stages)
-    params, evaluations = BodyParams.cat([one.params for one in found]), _mean([one.evaluations for one in found])
+    trail = tuple(
+        (_mean([s for s, _ in stage]), BodyParams.cat([p for _, p in stage])) for stage in stages
+    )
+    params, evaluations = (
+        BodyParams.cat([one.params for one in found]),
+        _mean([one.evaluations for one in found]),
+    )
     seconds = sum(one.seconds for one in found)
     return Run(setup, params, camera, seconds, evaluations, _memory(setup.device), before, trail)
 
@@ -161,7 +174,9 @@ def setups(options: argparse.Namespace) -> list[Setup]:
 
 def whole_body_presets() -> list[str]:
     """The presets that read hands and face."""
-    return [n for n in preset_names() if {Part.HANDS, Part.FACE} <= set(load_preset(n).stages[-1].parts)]
+    return [
+        n for n in preset_names() if {Part.HANDS, Part.FACE} <= set(load_preset(n).stages[-1].parts)
+    ]
 
 
 def run_all(wanted: Sequence[Setup], people: GeneratedPeople) -> list[Run]:
@@ -170,7 +185,10 @@ def run_all(wanted: Sequence[Setup], people: GeneratedPeople) -> list[Run]:
     for setup in wanted:
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
             runs.append(alone.submit(measure, setup, people).result())
-        print(f"{setup.title}, batch {setup.batch}: {runs[-1].each * 1000:.1f} ms per person", flush=True)
+        print(
+            f"{setup.title}, batch {setup.batch}: {runs[-1].each * 1000:.1f} ms per person",
+            flush=True,
+        )
     return runs
 
 
@@ -202,13 +220,22 @@ def table(runs: Sequence[Run], scores: Sequence[Score]) -> str:
     for run, s in zip(runs, scores, strict=True):
         numbers = [1 / run.each, runs[0].each / run.each, 1000 * run.each, s.energy, s.pa_mpjpe, s.energy_all,
                    s.pa_mpjpe_all, run.steps, run.memory, run.before]  # fmt: skip
-        cells = [run.setup.title, str(run.setup.batch), str(run.setup.count), *(f"{n:.4g}" for n in numbers)]
+        cells = [
+            run.setup.title,
+            str(run.setup.batch),
+            str(run.setup.count),
+            *(f"{n:.4g}" for n in numbers),
+        ]
         lines.append("|" + "|".join(cells) + "|")
     return "\n".join(lines)
 
 
-def draw(runs: Sequence[Run], scores: Sequence[Score], trail: Sequence[tuple[float, float]], path: Path) -> None:
-    """Energy of the shared people against seconds per person; one line per preset, the baseline stage by stage."""
+def draw(
+    runs: Sequence[Run], scores: Sequence[Score], trail: Sequence[tuple[float, float]], path: Path
+) -> None:
+    """Energy of the shared people against seconds per person; one line per preset, the baseline
+    stage by stage.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -224,7 +251,12 @@ def draw(runs: Sequence[Run], scores: Sequence[Score], trail: Sequence[tuple[flo
         for at, value, (run, _) in zip(x, y, chosen, strict=True):
             above = {"textcoords": "offset points", "xytext": (0, 7 + 12 * number), "ha": "center"}
             axes.annotate(str(run.setup.batch), (at, value), color=line.get_color(), **above)
-    axes.set(xscale="log", yscale="log", xlabel="seconds per person (labels: batch size)", ylabel="common energy")
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="seconds per person (labels: batch size)",
+        ylabel="common energy",
+    )
     axes.grid(alpha=0.3, which="both")
     axes.legend()
     figure.tight_layout()
@@ -236,24 +268,29 @@ def machine(options: argparse.Namespace) -> str:
     """What it ran on, in one line."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
-    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    model = next(
+        (line.split(":")[1].strip() for line in lines if line.startswith("model name")),
+        platform.machine(),
+    )
     gpu = f", {torch.cuda.get_device_name()}" if options.device != "cpu" else ""
     load = os.getloadavg()[0]
-    return (
-        f"{model}, {os.cpu_count()} cores{gpu}, {options.threads} threads, torch {torch.__version__}, load {load:.1f}"
-    )
+    return f"{model}, {os.cpu_count()} cores{gpu}, {options.threads} threads, torch {torch.__version__}, load {load:.1f}"
 
 
 def arguments() -> argparse.Namespace:
     """The options of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--mocap", type=Path, default=Path("../shared/data/mocap"))
     parser.add_argument("--people", type=int, default=512)
     parser.add_argument("--baseline-people", type=int, default=3)
     parser.add_argument("--presets", nargs="+", default=whole_body_presets())
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 8, 64, 512])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--processes", nargs="+", type=int, default=[0], help="0: threads of one process")
+    parser.add_argument(
+        "--processes", nargs="+", type=int, default=[0], help="0: threads of one process"
+    )
     parser.add_argument("--repeats", type=int, default=1, help="the fastest counts")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--figure", type=Path, default=Path("docs/images/speed.png"))
@@ -275,7 +312,12 @@ def main() -> None:
     stages = [replace(runs[0], params=params) for _, params in runs[0].trail]
     energies = [score(stage, people, body, shared).energy for stage in stages]
     print(table(runs, scores))
-    draw(runs, scores, list(zip([s for s, _ in runs[0].trail], energies, strict=True)), options.figure)
+    draw(
+        runs,
+        scores,
+        list(zip([s for s, _ in runs[0].trail], energies, strict=True)),
+        options.figure,
+    )
     print(f"figure: {options.figure}")
 
 

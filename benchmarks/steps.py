@@ -1,14 +1,16 @@
-"""How many steps each solver needs in each stage of a preset, and what each stage and hypothesis buys.
+"""How many steps each solver needs in each stage of a preset, and what each stage and hypothesis
+buys.
 
     python -m benchmarks.steps [--table solvers stages] [--preset smplx] [--people 64] [--seed 0] [--threads 1] \
         [--repeats 2] [--mocap FOLDER]
 
-The generated people of `benchmarks.speed`. **solvers**: one row per person and stage, all solvers from the same state,
-in which the earlier stages of the preset left it. The aim is the lowest energy that any of them finds from there, plus
-1 % or 0.1 %; they stop when they get there, Levenberg-Marquardt after one more (needless) linearisation. Quantiles are
-over all rows, a dash where the row never gets there; CPU time is the mean of the rows that do. **stages**: the whole
-preset with something left out (`variants.py`), judged by the energy of its last stage, person by person.
-CPU time is that of the process, all threads together.
+The generated people of `benchmarks.speed`. **solvers**: one row per person and stage, all solvers
+from the same state, in which the earlier stages of the preset left it. The aim is the lowest energy
+that any of them finds from there, plus 1 % or 0.1 %; they stop when they get there,
+Levenberg-Marquardt after one more (needless) linearisation. Quantiles are over all rows, a dash
+where the row never gets there; CPU time is the mean of the rows that do. **stages**: the whole
+preset with something left out (`variants.py`), judged by the energy of its last stage, person by
+person. CPU time is that of the process, all threads together.
 """
 
 from __future__ import annotations
@@ -60,7 +62,10 @@ class Method:
 
 
 METHODS = {
-    **{f"LM, {curvature.value}": Method(LevenbergMarquardt(100, 1e-6), curvature) for curvature in Curvature},
+    **{
+        f"LM, {curvature.value}": Method(LevenbergMarquardt(100, 1e-6), curvature)
+        for curvature in Curvature
+    },
     "L-BFGS": Method(LBFGS(400, 1e-6)),
     "Adam": Method(Adam(1000, 1e-6, lr=0.03)),
 }
@@ -68,7 +73,9 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Goal:
-    """An objective whose rows call themselves flat once their energy is at most `target`: there any solver stops."""
+    """An objective whose rows call themselves flat once their energy is at most `target`: there any
+    solver stops.
+    """
 
     objective: Objective
     target: Float[Tensor, " batch"]
@@ -111,7 +118,9 @@ def _going_on(energy: Tensor, target: Tensor, gradient: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Reached:
-    """What it took a method to come so near to the best known energy of each row [batch]; inf where it never does."""
+    """What it took a method to come so near to the best known energy of each row [batch]; inf where
+    it never does.
+    """
 
     steps: Tensor
     evaluations: Tensor
@@ -126,8 +135,8 @@ class Reached:
 def entering(people: FitBatch, number: int) -> tuple[Problem, Tensor]:
     """The problem of that stage and x where the earlier ones left each person [batch].
 
-    As long as every first guess is kept, person i is at the i-th of them (modulo their number), then at the best; where
-    the stage tries mirrored limbs, at the i-th of these.
+    As long as every first guess is kept, person i is at the i-th of them (modulo their number),
+    then at the best; where the stage tries mirrored limbs, at the i-th of these.
     """
     config, rows = people.config, torch.arange(len(people.scale))
     states, valid = first_guess(people)
@@ -152,20 +161,33 @@ def linearised(problem: Problem, curvature: Curvature) -> Problem:
 
     def told(weighted: WeightedTerm) -> WeightedTerm:
         term = weighted.term
-        changed = dataclasses.replace(term, curvature=curvature) if isinstance(term, Reprojection) else term
+        changed = (
+            dataclasses.replace(term, curvature=curvature)
+            if isinstance(term, Reprojection)
+            else term
+        )
         return dataclasses.replace(weighted, term=changed)
 
     return dataclasses.replace(problem, terms=tuple(map(told, problem.terms)))
 
 
-def race(problem: Problem, x: Tensor, methods: Mapping[str, Method]) -> dict[str, tuple[Reached, ...]]:
-    """What each method needs for each of `ABOVE` the best known energy, the lowest that any of them ends at."""
+def race(
+    problem: Problem, x: Tensor, methods: Mapping[str, Method]
+) -> dict[str, tuple[Reached, ...]]:
+    """What each method needs for each of `ABOVE` the best known energy, the lowest that any of them
+    ends at.
+    """
     problems = {name: linearised(problem, method.curvature) for name, method in methods.items()}
-    ends = {name: method.solver.minimise(problems[name], x).energy for name, method in methods.items()}
+    ends = {
+        name: method.solver.minimise(problems[name], x).energy for name, method in methods.items()
+    }
     best = torch.stack([*ends.values()]).amin(0)
     targets = [best * (1 + above) for above in ABOVE]
     return {
-        name: tuple(_to(target, ends[name] <= target, method.solver, problems[name], x) for target in targets)
+        name: tuple(
+            _to(target, ends[name] <= target, method.solver, problems[name], x)
+            for target in targets
+        )
         for name, method in methods.items()
     }
 
@@ -173,7 +195,9 @@ def race(problem: Problem, x: Tensor, methods: Mapping[str, Method]) -> dict[str
 def _to(target: Tensor, gets_there: Tensor, solver: Solver, problem: Problem, x: Tensor) -> Reached:
     index = gets_there.nonzero()[:, 0]
     start = time.process_time()
-    solution = solver.minimise(Goal(problem.rows(index), target[index]), x[index]) if len(index) else None
+    solution = (
+        solver.minimise(Goal(problem.rows(index), target[index]), x[index]) if len(index) else None
+    )
     seconds = time.process_time() - start
     return Reached(*_spread(solution, index, len(x)), 1000 * seconds / max(len(index), 1))
 
@@ -182,7 +206,11 @@ def _spread(solution: Solution | None, index: Tensor, count: int) -> Iterator[Te
     """Steps and evaluations of all rows."""
     for name in ("steps", "evaluations"):
         found = torch.full((count,), math.inf)
-        yield found if solution is None else found.index_copy(0, index, getattr(solution, name).float())
+        yield (
+            found
+            if solution is None
+            else found.index_copy(0, index, getattr(solution, name).float())
+        )
 
 
 def solvers_table(people: FitBatch) -> str:
@@ -194,15 +222,34 @@ def solvers_table(people: FitBatch) -> str:
     for number, stage in enumerate(people.config.stages):
         problem, x = entering(people, number)
         for name, found in race(problem, x, METHODS).items():
-            lines.append(line([stage.name, str(x.shape[1]), name, *(cell for one in found for cell in _cells(one))]))
+            lines.append(
+                line(
+                    [
+                        stage.name,
+                        str(x.shape[1]),
+                        name,
+                        *(cell for one in found for cell in _cells(one)),
+                    ]
+                )
+            )
     return "\n".join(lines)
 
 
 def _cells(found: Reached) -> list[str]:
-    """Quantiles are over all rows: a dash where the quantile is a row that never gets there; no times of few rows."""
-    values = [_quantile(found.steps, 0.5), _quantile(found.steps, 0.9), _quantile(found.evaluations, 0.5)]
+    """Quantiles are over all rows: a dash where the quantile is a row that never gets there; no
+    times of few rows.
+    """
+    values = [
+        _quantile(found.steps, 0.5),
+        _quantile(found.steps, 0.9),
+        _quantile(found.evaluations, 0.5),
+    ]
     shown = [f"{value:.0f}" if math.isfinite(value) else "–" for value in values]
-    return [f"{found.share:.2f}", *shown, f"{found.milliseconds:.3g}" if found.share >= 0.5 else "–"]
+    return [
+        f"{found.share:.2f}",
+        *shown,
+        f"{found.milliseconds:.3g}" if found.share >= 0.5 else "–",
+    ]
 
 
 def _quantile(values: Tensor, share: float) -> float:
@@ -211,14 +258,18 @@ def _quantile(values: Tensor, share: float) -> float:
 
 def arguments() -> argparse.Namespace:
     """The options of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--table", type=Table, nargs="+", default=list(Table))
     parser.add_argument("--preset", default="smplx")
     parser.add_argument("--mocap", type=Path, default=Path("../shared/data/mocap"))
     parser.add_argument("--people", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=2, help="of all variants; of each the fastest counts")
+    parser.add_argument(
+        "--repeats", type=int, default=2, help="of all variants; of each the fastest counts"
+    )
     return parser.parse_args()
 
 
@@ -229,10 +280,15 @@ def main() -> None:
     body, config = load_body(None), load_preset(options.preset)
     people = read_generated(body, options.mocap, options.people, options.seed)
     protocol = argparse.Namespace(threads=options.threads, device="cpu")
-    print(f"{machine(protocol)}\npreset {config.name}, {options.people} generated people, seed {options.seed}")
+    print(
+        f"{machine(protocol)}\npreset {config.name}, {options.people} generated people, seed {options.seed}"
+    )
     if Table.SOLVERS in options.table:
         with torch.no_grad():
-            print(solvers_table(prepare(people.keypoints, people.camera, body, config, None)), flush=True)
+            print(
+                solvers_table(prepare(people.keypoints, people.camera, body, config, None)),
+                flush=True,
+            )
     if Table.STAGES in options.table:
         fit(people.keypoints[:BATCH], people.camera[:BATCH], body, config)  # warms up
         passes = [
@@ -240,7 +296,12 @@ def main() -> None:
             for _ in range(options.repeats)
         ]
         print(
-            table({name: min((runs[name] for runs in passes), key=lambda run: run.milliseconds) for name in passes[0]})
+            table(
+                {
+                    name: min((runs[name] for runs in passes), key=lambda run: run.milliseconds)
+                    for name in passes[0]
+                }
+            )
         )
 
 

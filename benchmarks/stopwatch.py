@@ -1,10 +1,12 @@
-"""Runs one `smplifyx` command in this process and writes where its time went, there and in the processes it begins.
+"""Runs one `smplifyx` command in this process and writes where its time went, there and in the
+processes it begins.
 
     python -m benchmarks.stopwatch FIGURES.json fit KEYPOINTS --out OUT ...
 
-Each part is timed by the processor time of its threads, in all processes, and by the wall time during which at least
-one thread was in it. Parts may lie in others (the solver in the fits). A process that the command begins imports this
-module as `__mp_main__` and so times the same parts; it writes them beside the figures when it ends by itself.
+Each part is timed by the processor time of its threads, in all processes, and by the wall time
+during which at least one thread was in it. Parts may lie in others (the solver in the fits). A
+process that the command begins imports this module as `__mp_main__` and so times the same parts; it
+writes them beside the figures when it ends by itself.
 """
 
 from __future__ import annotations
@@ -69,11 +71,15 @@ class Part:
         """The function, its calls counted."""
         return self.running()(function)
 
-    def timed_pieces(self, side_by_side: Callable[..., list[object]]) -> Callable[..., list[object]]:
+    def timed_pieces(
+        self, side_by_side: Callable[..., list[object]]
+    ) -> Callable[..., list[object]]:
         """`workers.side_by_side`, the work counted in whatever threads do it."""
         return lambda work, rows, device: side_by_side(self.timed(work), rows, device)
 
-    def timed_steps(self, function: Callable[..., Iterator[object]]) -> Callable[..., Iterator[object]]:
+    def timed_steps(
+        self, function: Callable[..., Iterator[object]]
+    ) -> Callable[..., Iterator[object]]:
         """The generator function, its steps counted."""
 
         @functools.wraps(function)
@@ -95,7 +101,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Figures:
-    """Of a whole command: seconds of the wall clock and of processors, here and in its other processes; its parts."""
+    """Of a whole command: seconds of the wall clock and of processors, here and in its other
+    processes; its parts.
+    """
 
     wall: float
     cpu: float
@@ -111,7 +119,9 @@ PARTS = (
 
 
 def watch() -> dict[str, Part]:
-    """Replaces the functions that make up each part by timed ones; the parts fill while a command runs."""
+    """Replaces the functions that make up each part by timed ones; the parts fill while a command
+    runs.
+    """
     from smplifyx.fitting import age_choice, schedule, stage_runner
     from smplifyx.jobs import fit_and_check, process_pool, runner, source
     from smplifyx.jobs.pictures import drawing, frame_pictures
@@ -136,12 +146,16 @@ def watch() -> dict[str, Part]:
         fit_and_check.side_by_side = part.timed_pieces(fit_and_check.side_by_side)
     runner._Scribe._settle = parts["saving"].timed(runner._Scribe._settle)
     drawing.Drawing.take = parts["waiting to draw"].timed(drawing.Drawing.take)
-    frame_pictures.FramePictures.__call__ = parts["drawing"].timed(frame_pictures.FramePictures.__call__)
+    frame_pictures.FramePictures.__call__ = parts["drawing"].timed(
+        frame_pictures.FramePictures.__call__
+    )
     return parts
 
 
 def together(processes: Sequence[dict[str, dict]]) -> dict[str, dict[str, float]]:
-    """The parts of all processes: processor seconds, wall seconds during which any was in it, calls."""
+    """The parts of all processes: processor seconds, wall seconds during which any was in it,
+    calls.
+    """
     return {
         name: {
             "cpu": sum(parts[name]["cpu"] for parts in processes),
@@ -170,8 +184,14 @@ def main() -> None:
     try:
         cli.main(sys.argv[2:])
     finally:
-        own, others = (_cpu(resource.getrusage(who)) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        told = [json.loads(path.read_text(encoding="utf-8")) for path in target.parent.glob(f"{target.name}.*")]
+        own, others = (
+            _cpu(resource.getrusage(who))
+            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        )
+        told = [
+            json.loads(path.read_text(encoding="utf-8"))
+            for path in target.parent.glob(f"{target.name}.*")
+        ]
         first = min((start for start, _ in parts["reading"].spans), default=begun)
         found = together([{name: part.kept() for name, part in parts.items()}, *told])
         figures = Figures(time.perf_counter() - begun, own, others, first - begun, len(told), found)
@@ -182,7 +202,9 @@ def _watch_process() -> None:
     """In a process that the command began: writes its parts at its end."""
     parts, target = watch(), Path(f"{sys.argv[1]}.{os.getpid()}")
     Finalize(
-        None, lambda: target.write_text(json.dumps({name: part.kept() for name, part in parts.items()})), exitpriority=1
+        None,
+        lambda: target.write_text(json.dumps({name: part.kept() for name, part in parts.items()})),
+        exitpriority=1,
     )
 
 

@@ -29,17 +29,20 @@ from smplifyx.pose_priors import load_prior
 from smplifyx.pose_priors.hands import recorded_hands
 
 START, GOAL = -0.12, 0.02  # metres: how deep below its target a spot is at the ends of the way
-DEPTHS = 0.04  # metres: made poses stop where they are as deep in themselves as was drawn, up to this
+# metres: made poses stop where they are as deep in themselves as was drawn, up to this
+DEPTHS = 0.04
 BISECTIONS = 6  # of the way
 DEEPEST = 0.06  # metres: bodies deeper in themselves are drawn again
 SOFT = 0.005  # metres that skin gives way, or so
-LIVELY = 0.12  # of how hands differ from their mean: livelier ones touch themselves, whatever the body does
+# of how hands differ from their mean: livelier ones touch themselves, whatever the body does
+LIVELY = 0.12
 PRIORS = ("gaussian", "gmm", "vposer", "flow")
 CURL = (1.43, 1.71, 1.13)  # radians of the three joints of a finger in a fist
 CURLED = (0.75, 1.15)  # of that
 CROSSING = (-0.35, 0.35)  # radians between fingers at rest
 ROUNDS = 60
-SHARES = {Kind.MOCAP: 0.2, Kind.PRIOR: 0.2}  # of those that touch; the other kinds share the rest alike
+# of those that touch; the other kinds share the rest alike
+SHARES = {Kind.MOCAP: 0.2, Kind.PRIOR: 0.2}
 SOFT_SHARES = {Kind.MOCAP: 0.1, Kind.PRIOR: 0.1}
 FREE_SHARES = {Kind.MOCAP: 0.4, Kind.PRIOR: 0.3}
 
@@ -65,13 +68,19 @@ class Sample:
 
     def __getitem__(self, rows: Sequence[int]) -> Sample:
         rows = list(rows)
-        return Sample(self.params[rows], tuple(self.kinds[i] for i in rows), tuple(self.brute[i] for i in rows))
+        return Sample(
+            self.params[rows],
+            tuple(self.kinds[i] for i in rows),
+            tuple(self.brute[i] for i in rows),
+        )
 
     @classmethod
     def cat(cls, parts: Iterable[Sample]) -> Sample:
         """Many as one."""
         parts = list(parts)
-        kinds, brute = ([one for part in parts for one in getattr(part, name)] for name in ("kinds", "brute"))
+        kinds, brute = (
+            [one for part in parts for one in getattr(part, name)] for name in ("kinds", "brute")
+        )
         return cls(BodyParams.cat([part.params for part in parts]), tuple(kinds), tuple(brute))
 
     @property
@@ -117,27 +126,41 @@ class Source:
         people = self._posed(people, kind, generator, stop)
         return Sample(people, (kind,) * count, brute_forces(self.body, people, self.threads))
 
-    def _posed(self, people: BodyParams, kind: Kind, generator: torch.Generator, stop: Stop) -> BodyParams:
+    def _posed(
+        self, people: BodyParams, kind: Kind, generator: torch.Generator, stop: Stop
+    ) -> BodyParams:
         count = len(people.transl)
         if kind is Kind.MOCAP:
             at = torch.randint(len(self.mocap.body_pose), (count,), generator=generator)
-            return people.replace(body_pose=torch.as_tensor(self.mocap.body_pose)[at].to(people.body_pose))
+            return people.replace(
+                body_pose=torch.as_tensor(self.mocap.body_pose)[at].to(people.body_pose)
+            )
         if kind is Kind.PRIOR:
             return people.replace(body_pose=_prior_poses(count, generator))
         if kind is Kind.FISTS:
             return _with_fists(people, generator)
         chosen = torch.randint(len(RECIPES[kind]), (count,), generator=generator)
-        shaken = SHAKEN * stiffness(people.body_pose) * torch.randn(people.body_pose.shape, generator=generator)
+        shaken = (
+            SHAKEN
+            * stiffness(people.body_pose)
+            * torch.randn(people.body_pose.shape, generator=generator)
+        )
         recipes = tuple(RECIPES[kind][i] for i in chosen)
-        start = people.replace(body_pose=shaken + torch.stack([body_pose(recipe.start) for recipe in recipes]))
+        start = people.replace(
+            body_pose=shaken + torch.stack([body_pose(recipe.start) for recipe in recipes])
+        )
         start = reach(self.body, start, recipes, torch.full((count,), START))
         goal = reach(self.body, start, recipes, torch.full((count,), GOAL))
         depth = DEPTHS * torch.rand(count, generator=generator) ** 2
         return _on_the_way(self.body, _half_mirrored(start), _half_mirrored(goal), depth, stop)
 
 
-def _on_the_way(body: BodyModel, start: BodyParams, goal: BodyParams, depth: Tensor, stop: Stop) -> BodyParams:
-    """Where on the way from one pose to the other each body [n] has to stop; `depth` is what was drawn."""
+def _on_the_way(
+    body: BodyModel, start: BodyParams, goal: BodyParams, depth: Tensor, stop: Stop
+) -> BodyParams:
+    """Where on the way from one pose to the other each body [n] has to stop; `depth` is what was
+    drawn.
+    """
     near, far = torch.zeros(len(goal.transl)), torch.ones(len(goal.transl))
 
     def at(share: Tensor) -> BodyParams:
@@ -204,7 +227,9 @@ def draw_touching(source: Source, count: int, seed: int = 0) -> Sample:
 
 
 def draw_just_touching(source: Source, count: int, seed: int = 2000) -> Sample:
-    """`count` people who touch themselves and hardly pass through, as people do: none deeper than `SOFT`."""
+    """`count` people who touch themselves and hardly pass through, as people do: none deeper than
+    `SOFT`.
+    """
     return _draw(source, _shares(count, SOFT_SHARES), seed, Wanted(Stop.TOUCH, SOFT))
 
 

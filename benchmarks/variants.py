@@ -52,7 +52,10 @@ def without(config: FitConfig, name: str) -> FitConfig:
     at = [stage.name for stage in config.stages].index(name)
     before, gone, after = config.stages[:at], config.stages[at], config.stages[at + 1 :]
     if before:
-        before = (*before[:-1], before[-1].model_copy(update={"keep": min(before[-1].keep, gone.keep)}))
+        before = (
+            *before[:-1],
+            before[-1].model_copy(update={"keep": min(before[-1].keep, gone.keep)}),
+        )
     return config.model_copy(update={"stages": (*before, *after)})
 
 
@@ -100,9 +103,26 @@ def table(runs: Mapping[str, Fitted]) -> str:
         ratio, change = run.energy / default.energy - 1, run.pa_mpjpe - default.pa_mpjpe
         error = float(change.std()) / len(change) ** 0.5 if len(change) > 1 else math.nan
         shares = [float((sign * ratio > WORTH_TELLING).float().mean()) for sign in (1, -1)]
-        cells = [f"{run.energy.mean():.2f}", *(f"{share:.3f}" for share in shares), f"{run.pa_mpjpe.mean():.2f}"]
-        cells += [f"{run.pa_mpjpe.quantile(0.9):.1f}", f"{change.mean():+.2f} ± {error:.2f}", f"{run.steps:.1f}"]
-        lines.append(line([name, *cells, f"{run.milliseconds:.1f}", f"{run.milliseconds / default.milliseconds:.2f}"]))
+        cells = [
+            f"{run.energy.mean():.2f}",
+            *(f"{share:.3f}" for share in shares),
+            f"{run.pa_mpjpe.mean():.2f}",
+        ]
+        cells += [
+            f"{run.pa_mpjpe.quantile(0.9):.1f}",
+            f"{change.mean():+.2f} ± {error:.2f}",
+            f"{run.steps:.1f}",
+        ]
+        lines.append(
+            line(
+                [
+                    name,
+                    *cells,
+                    f"{run.milliseconds:.1f}",
+                    f"{run.milliseconds / default.milliseconds:.2f}",
+                ]
+            )
+        )
     return "\n".join(lines)
 
 

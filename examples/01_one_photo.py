@@ -16,11 +16,14 @@ def main(out: Path = Path("out")) -> None:
     keypoints = Keypoints.from_array([person.keypoints for person in frame.people])
     camera = Camera.from_fov(40.0, [frame.image_size] * len(frame.people))
 
-    body = load_body()  # the embedded body; load_body("models/smplx/SMPLX_NEUTRAL.npz") for your own
+    # the embedded body; load_body("models/smplx/SMPLX_NEUTRAL.npz") for your own
+    body = load_body()
     result = fit(keypoints, camera, body, load_preset("smplx"))
     print(result[0].params.betas, result[0].provenance.model_name)
 
-    person = viz.Figure(viz.person_colour(0), result.vertices(body)[0], keypoints.to_array()[0], result.points2d[0])
+    person = viz.Figure(
+        viz.person_colour(0), result.vertices(body)[0], keypoints.to_array()[0], result.points2d[0]
+    )
     picture = viz.panel(read_image(frame.image), [person], body.faces, camera[0])
     viz.write_image(out / "one_photo.jpg", picture)
 

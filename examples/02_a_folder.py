@@ -1,4 +1,5 @@
-"""A folder of keypoints as a resumable job, from Python. On the command line: smplifyx fit KEYPOINTS --out OUT.
+"""A folder of keypoints as a resumable job, from Python. On the command line: smplifyx fit
+KEYPOINTS --out OUT.
 
 python examples/02_a_folder.py
 """

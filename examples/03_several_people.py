@@ -25,7 +25,9 @@ def main() -> float:
     result = fit(keypoints, camera, body)
 
     truths = [np.load(DATA / "truth" / f"{frame.stem}.npz") for frame in frames]
-    truth = BodyParams.stack([BodyParams(**{k: torch.as_tensor(file[k]) for k in file}) for file in truths])
+    truth = BodyParams.stack(
+        [BodyParams(**{k: torch.as_tensor(file[k]) for k in file}) for file in truths]
+    )
     errors = person_errors(body, result.params, truth)
     print("PA-MPJPE in mm:", errors.pa_mpjpe.round(decimals=1).tolist())
     return float(errors.pa_mpjpe.mean())

@@ -18,7 +18,9 @@ def main(out: Path = Path("out")) -> None:
         height = float(vertices[:, 1].max() - vertices[:, 1].min())
         focal = float(result.camera.K[0, 0])
         distance = float(result.params.transl[2])
-        print(f"{path.parent.name}/{path.stem}: focal {focal:.0f} px, {distance:.1f} m away, {height:.2f} m high")
+        print(
+            f"{path.parent.name}/{path.stem}: focal {focal:.0f} px, {distance:.1f} m away, {height:.2f} m high"
+        )
         mesh = trimesh.Trimesh(vertices.numpy(), body.faces.numpy(), process=False)
         mesh.export(out / f"{path.parent.name}_{path.stem}.ply")
 

@@ -1,4 +1,5 @@
-"""Your own term: a function from the scene to residual rows. Its slopes come by autograd, the rest keeps closed forms.
+"""Your own term: a function from the scene to residual rows. Its slopes come by autograd, the rest
+keeps closed forms.
 
     python examples/05_your_own_term.py
 
@@ -18,7 +19,8 @@ LEFT, RIGHT = POINT_INDEX["left_heel"], POINT_INDEX["right_heel"]
 
 def level_feet(scene: Scene) -> Rows:
     """The heels' difference in height, in units of 5 mm."""
-    height = scene["points"][:, :, 1]  # metres, downwards; the body's points come first, in canonical order
+    # metres, downwards; the body's points come first, in canonical order
+    height = scene["points"][:, :, 1]
     return Rows((height[:, LEFT : LEFT + 1] - height[:, RIGHT : RIGHT + 1]) / 0.005)
 
 
@@ -30,7 +32,9 @@ def main() -> tuple[float, float]:
     for extra in ((), (WeightedTerm("level_feet", 1.0, level_feet),)):
         points = fit(keypoints, camera, load_body(), extra_terms=extra).points3d[0]
         gaps.append(abs(float(points[LEFT, 1] - points[RIGHT, 1])))
-    print(f"height between the heels: {1000 * gaps[0]:.0f} mm without the term, {1000 * gaps[1]:.0f} mm with it")
+    print(
+        f"height between the heels: {1000 * gaps[0]:.0f} mm without the term, {1000 * gaps[1]:.0f} mm with it"
+    )
     return gaps[0], gaps[1]
 
 

@@ -2,7 +2,8 @@
 
 import os
 
-# Before torch loads OpenMP: waiting threads sleep. Spinning ones make a fit twenty times slower on a busy machine.
+# Before torch loads OpenMP: waiting threads sleep. Spinning ones make a fit twenty times slower on
+# a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from .body.loading.files import load_body  # noqa: E402
@@ -17,6 +18,14 @@ from .readers import read_frames  # noqa: E402
 
 __version__ = "0.1.0"
 __all__ = [
-    "Camera", "FitConfig", "FitResult", "Keypoints", "contact_of", "fit", "fit_together", "load_body", "load_preset",
+    "Camera",
+    "FitConfig",
+    "FitResult",
+    "Keypoints",
+    "contact_of",
+    "fit",
+    "fit_together",
+    "load_body",
+    "load_preset",
     "read_frames",
-]  # fmt: skip
+]

@@ -1,4 +1,6 @@
-"""The perspective camera: intrinsics per image, no rotation (people carry their orientation in the camera's frame)."""
+"""The perspective camera: intrinsics per image, no rotation (people carry their orientation in the
+camera's frame).
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class Camera(Bundle):
 
     @classmethod
     def from_focal(cls, focal: float | Tensor, image_size: Tensor | Sequence) -> Camera:
-        """Centred principal point, square pixels; focal in pixels, broadcast over image_size [*batch, 2]."""
+        """Centred principal point, square pixels; focal in pixels, broadcast over image_size
+        [*batch, 2].
+        """
         size = torch.as_tensor(image_size, dtype=torch.float32)
         focal = torch.as_tensor(focal, dtype=size.dtype).expand(size.shape[:-1])
         zero, one = torch.zeros_like(focal), torch.ones_like(focal)
@@ -35,7 +39,9 @@ class Camera(Bundle):
 
     @classmethod
     def from_fov(cls, degrees: float | Tensor, image_size: Tensor | Sequence) -> Camera:
-        """Centred principal point; `degrees` is the horizontal field of view, broadcast over image_size [*batch, 2]."""
+        """Centred principal point; `degrees` is the horizontal field of view, broadcast over
+        image_size [*batch, 2].
+        """
         size = torch.as_tensor(image_size, dtype=torch.float32)
         half = torch.deg2rad(torch.as_tensor(degrees, dtype=size.dtype)) / 2
         return cls.from_focal(size[..., 0] / 2 / torch.tan(half), size)
@@ -56,9 +62,13 @@ class Camera(Bundle):
 
     def zoomed(self, factor: Float[Tensor, "*batch"] | Float[Tensor, "*batch 2"]) -> Camera:
         """The same cameras with their focal lengths multiplied."""
-        factor = factor if factor.dim() == self.K.dim() - 1 else factor[..., None].expand_as(self.focal)
+        factor = (
+            factor if factor.dim() == self.K.dim() - 1 else factor[..., None].expand_as(self.focal)
+        )
         scale = torch.diag_embed(torch.cat([factor, torch.ones_like(factor[..., :1])], -1))
-        upright = self.K * torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]).to(self.K)
+        upright = self.K * torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]).to(
+            self.K
+        )
         return self.replace(K=scale @ upright + (self.K - upright))
 
     def project(self, points: Float[Tensor, "*batch n 3"]) -> Float[Tensor, "*batch n 2"]:
@@ -66,7 +76,9 @@ class Camera(Bundle):
         depth = points[..., 2:].clamp(min=NEAREST)
         return points[..., :2] / depth * self.focal[..., None, :] + self.center[..., None, :]
 
-    def projection_jacobian(self, points: Float[Tensor, "*batch n 3"]) -> Float[Tensor, "*batch n 2 3"]:
+    def projection_jacobian(
+        self, points: Float[Tensor, "*batch n 3"]
+    ) -> Float[Tensor, "*batch n 2 3"]:
         """d pixels / d point of `project`; the depth column is zero where the depth is clamped."""
         x, y, z = points.unbind(-1)
         depth = z.clamp(min=NEAREST)

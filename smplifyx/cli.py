@@ -14,7 +14,8 @@ from .config import ConfigError, load_preset, preset_names
 from .jobs.job import Drawer, JobConfig, MeshFormat, load_job
 from .training.options import TrainOptions
 
-if TYPE_CHECKING:  # torch is loaded by the commands that need it, so that --help does not wait for it
+# torch is loaded by the commands that need it, so that --help does not wait for it
+if TYPE_CHECKING:
     from .jobs.pictures import Drawing
     from .jobs.store import Store
 
@@ -36,14 +37,18 @@ class Bar:
 
     def begin(self, files: int) -> None:
         """So many files will be read."""
-        self._bar = tqdm(total=files, unit="file", disable=self._quiet, dynamic_ncols=True, file=sys.stderr)
+        self._bar = tqdm(
+            total=files, unit="file", disable=self._quiet, dynamic_ncols=True, file=sys.stderr
+        )
 
     def advance(self, files: int, people: int = 0) -> None:
         """So many files and people more are done."""
         self._people += people
         elapsed = self._bar.format_dict["elapsed"]
         if self._people and elapsed:
-            self._bar.set_postfix_str(f"{self._people} people, {self._people / elapsed:.1f} people/s", refresh=False)
+            self._bar.set_postfix_str(
+                f"{self._people} people, {self._people / elapsed:.1f} people/s", refresh=False
+            )
         self._bar.update(files)
 
     def end(self) -> None:
@@ -61,7 +66,9 @@ class Steps:
 
     def begin(self, what: str, total: int) -> None:
         """So many steps follow."""
-        self._bar = tqdm(total=total, desc=what, disable=self._quiet, dynamic_ncols=True, file=sys.stderr)
+        self._bar = tqdm(
+            total=total, desc=what, disable=self._quiet, dynamic_ncols=True, file=sys.stderr
+        )
 
     def advance(self, note: str) -> None:
         """One is done."""
@@ -76,7 +83,9 @@ class Steps:
 
 @app.command
 def fit(job: tyro.conf.OmitArgPrefixes[JobConfig]) -> int:
-    """Fit bodies to a folder of keypoints: smplifyx fit KEYPOINTS --images PHOTOS --out OUT --overlay --report"""
+    """Fit bodies to a folder of keypoints: smplifyx fit KEYPOINTS --images PHOTOS --out OUT
+    --overlay --report
+    """
     return _run(job)
 
 
@@ -87,7 +96,9 @@ def run(job: JOB_FILE, /) -> int:
 
 
 @app.command
-def render(out: OUT_FOLDER, /, mesh: MESH = None, renderer: Drawer = Drawer.SOFTWARE, quiet: bool = False) -> int:
+def render(
+    out: OUT_FOLDER, /, mesh: MESH = None, renderer: Drawer = Drawer.SOFTWARE, quiet: bool = False
+) -> int:
     """Draw overlays, turned views and the report again from the results in an output folder.
 
     Args:
@@ -103,7 +114,13 @@ def render(out: OUT_FOLDER, /, mesh: MESH = None, renderer: Drawer = Drawer.SOFT
     store, wanted = Store(out), Wanted(True, mesh, True, Renderer(renderer.value), again=True)
     wanted.check()
     read_record(store)
-    with tqdm(total=count_frames(store), unit="picture", disable=quiet, dynamic_ncols=True, file=sys.stderr) as bar:
+    with tqdm(
+        total=count_frames(store),
+        unit="picture",
+        disable=quiet,
+        dynamic_ncols=True,
+        file=sys.stderr,
+    ) as bar:
         drawing = draw_all(store, wanted, bar.update)
     _say(quiet, f"see {report(store)}")
     return _complain_of(drawing, store) if drawing.failed else 0
@@ -130,7 +147,11 @@ def train_prior(options: tyro.conf.OmitArgPrefixes[TrainOptions]) -> int:
         trained = train_prior(Request.of(options), steps)
     finally:
         steps.end()
-    _say(options.quiet, f"wrote {trained.file}; see {trained.card}" + (f", {trained.curve}" if trained.curve else ""))
+    _say(
+        options.quiet,
+        f"wrote {trained.file}; see {trained.card}"
+        + (f", {trained.curve}" if trained.curve else ""),
+    )
     return 0
 
 
@@ -141,20 +162,26 @@ def doctor() -> int:
 
     findings = examine()
     for finding in findings:
-        print(f"[{finding.verdict.value}] {finding.what}" + (f"   -> {finding.mend}" if finding.mend else ""))
+        print(
+            f"[{finding.verdict.value}] {finding.what}"
+            + (f"   -> {finding.mend}" if finding.mend else "")
+        )
     return NOTHING_DONE if any(finding.verdict is Verdict.BROKEN for finding in findings) else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command and exits with its code; what the user can mend is told in one line on stderr.
 
-    Codes: 0; 1 nothing could be done; 2 bad usage or input; 130 interrupted. `arguments`: sys.argv's by default.
+    Codes: 0; 1 nothing could be done; 2 bad usage or input; 130 interrupted. `arguments`:
+    sys.argv's by default.
     """
     settings = (tyro.conf.EnumChoicesFromValues, tyro.conf.FlagCreatePairsOff)
     try:
         code = app.cli(args=arguments, prog="smplifyx", description=ABOUT, config=settings)
     except KeyboardInterrupt:
-        code = _complain("stopped; run the same command again and it goes on where it was", INTERRUPTED)
+        code = _complain(
+            "stopped; run the same command again and it goes on where it was", INTERRUPTED
+        )
     except (ConfigError, OSError, ValueError, ImportError) as error:
         code = _complain(" ".join(str(error).split()), BAD_INPUT)
     sys.exit(code)
@@ -168,14 +195,21 @@ def _run(job: JobConfig) -> int:
 
     wanted = Wanted(job.overlay, job.mesh, job.report, Renderer(job.renderer.value))
     wanted.check()
-    drawing = Drawing(FramePictures(Store(job.out), wanted, job.model, job.kid_template)) if wanted.anything else None
+    drawing = (
+        Drawing(FramePictures(Store(job.out), wanted, job.model, job.kid_template))
+        if wanted.anything
+        else None
+    )
     bar = Bar(job.quiet)
     try:
         outcome = run_job(job, bar, frames=drawing or NO_FRAMES)
     finally:
         bar.end()
     page = report(outcome.store) if job.report else None
-    counts = ", ".join(f"{count} {status.value}" for status, count in outcome.counts.most_common()) or "nothing to read"
+    counts = (
+        ", ".join(f"{count} {status.value}" for status, count in outcome.counts.most_common())
+        or "nothing to read"
+    )
     _say(job.quiet, f"{counts}; see {page or outcome.store.summary}")
     if drawing and drawing.failed:
         _complain_of(drawing, outcome.store)

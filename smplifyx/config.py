@@ -1,4 +1,7 @@
-"""How to fit: the schema of a preset in `cfg_files/`, and its loader. It never names a path or a machine."""
+"""How to fit: the schema of a preset in `cfg_files/`, and its loader.
+
+It never names a path or a machine.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,8 @@ class Part(str, Enum):
 class Unit(str, Enum):
     """What a reprojection residual of 1 means."""
 
-    PERSON = "person"  # one sigma, in metres at the person's own scale: independent of the image's resolution
+    # one sigma, in metres at the person's own scale: independent of the image's resolution
+    PERSON = "person"
     IMAGE_HEIGHT = "image_height"  # one pixel of an image 1000 pixels high, as in 2019
 
 
@@ -54,7 +58,8 @@ class Start(str, Enum):
 class HandPrior(str, Enum):
     """Where the hands' mean, components and spreads come from."""
 
-    RECORDED = "recorded"  # recorded hands, `priors/hands`: finger angles mean the same in every SMPL-X-like body
+    # recorded hands, `priors/hands`: finger angles mean the same in every SMPL-X-like body
+    RECORDED = "recorded"
     BODY = "body"  # the body model's own file
 
 
@@ -88,8 +93,11 @@ class ReprojectionConfig(Settings):
     """The data term: gain x GMoF((projected - detected) / unit)."""
 
     unit: Unit = Unit.PERSON
-    sigma: PerPart = PerPart(body=0.022, head=0.018, hips=0.035, neck=0.030, hands=0.010, face=0.008, contour=0.020)
-    outlier: PerPart = PerPart(body=30, head=30, hips=30, neck=30, hands=20, face=8, contour=8)  # GMoF rho, in units
+    sigma: PerPart = PerPart(
+        body=0.022, head=0.018, hips=0.035, neck=0.030, hands=0.010, face=0.008, contour=0.020
+    )
+    # GMoF rho, in units
+    outlier: PerPart = PerPart(body=30, head=30, hips=30, neck=30, hands=20, face=8, contour=8)
     per_coordinate: bool = False  # rho acts on x and y apart (2019) or on their length
     min_confidence: float = 0.1  # less confident points are unseen
     ignore: tuple[str, ...] = ()  # names of points that never count
@@ -133,11 +141,14 @@ class StageConfig(Settings):
     parts: tuple[Part, ...] = (Part.BODY,)
     part_weights: PerPart = PerPart()
     only: tuple[str, ...] = ()  # names of the only points that count, when given
-    mirror: bool = False  # each hypothesis starts also with one limb mirrored in depth, for each limb
-    plain: bool = False  # squared distances: no robustness, no confidence, no list of ignored points (2019 camera)
+    # each hypothesis starts also with one limb mirrored in depth, for each limb
+    mirror: bool = False
+    # squared distances: no robustness, no confidence, no list of ignored points (2019 camera)
+    plain: bool = False
     weights: Weights = Weights()
     solver: SolverConfig = SolverConfig()
-    merge: float = pydantic.Field(default=0.0, ge=0)  # metres: of hypotheses nearer than this, one goes on
+    # metres: of hypotheses nearer than this, one goes on
+    merge: float = pydantic.Field(default=0.0, ge=0)
     keep: int = pydantic.Field(default=1, ge=1)  # how many hypotheses go on, the best ones
 
 
@@ -147,7 +158,8 @@ class StartConfig(Settings):
     kind: Start = Start.PNP
     yaws: int = pydantic.Field(default=4, ge=1)
     poses: tuple[str, ...] = ("standing",)
-    flip_below_shoulder_px: float = 0.0  # 2019: try the back view too when the shoulders are nearer than this
+    # 2019: try the back view too when the shoulders are nearer than this
+    flip_below_shoulder_px: float = 0.0
 
 
 class FitConfig(Settings):
@@ -156,12 +168,14 @@ class FitConfig(Settings):
     name: str
     summary: str
     pose_prior: str = "gaussian"
-    prior_scales: dict[str, float] = {}  # on the weights of pose_prior where `with_prior` puts in a prior of that kind
+    # on the weights of pose_prior where `with_prior` puts in a prior of that kind
+    prior_scales: dict[str, float] = {}
     betas: int = pydantic.Field(default=10, ge=0)
     expressions: int = pydantic.Field(default=10, ge=0)
     hand_prior: HandPrior = HandPrior.RECORDED
     hand_components: int = pydantic.Field(default=12, ge=0)
-    focal_px: float | None = None  # overrides the camera's focal length (2019 used 5000 for every image)
+    # overrides the camera's focal length (2019 used 5000 for every image)
+    focal_px: float | None = None
     reprojection: ReprojectionConfig = ReprojectionConfig()
     start: StartConfig = StartConfig()
     stages: tuple[StageConfig, ...] = pydantic.Field(min_length=1)
@@ -182,7 +196,9 @@ def load_preset(name: str | Path) -> FitConfig:
     if path.suffix not in (".yaml", ".yml"):
         path = assets.folder("cfg_files") / f"{name}.yaml"
     if not path.is_file():
-        raise ConfigError(f"no preset {str(name)!r}; there are {', '.join(preset_names())}, or give a .yaml file")
+        raise ConfigError(
+            f"no preset {str(name)!r}; there are {', '.join(preset_names())}, or give a .yaml file"
+        )
     return read_settings(path, FitConfig)
 
 
@@ -198,9 +214,11 @@ def read_settings(path: Path, schema: type[Settings]) -> Settings:
 
 
 def with_prior(config: FitConfig, name: str, kind: str | None = None) -> FitConfig:
-    """The preset with another body-pose prior: a name, or a path (see `pose_priors.load_prior`) to one of that kind.
+    """The preset with another body-pose prior: a name, or a path (see `pose_priors.load_prior`) to
+    one of that kind.
 
-    Latents of few numbers have less energy than poses of many: `prior_scales` tells what that kind's weights take.
+    Latents of few numbers have less energy than poses of many: `prior_scales` tells what that
+    kind's weights take.
     """
     scaled = with_prior_weight(config, config.prior_scales.get(kind or name, 1.0))
     return scaled.model_copy(update={"pose_prior": name})
@@ -219,22 +237,32 @@ def with_prior_weight(config: FitConfig, scale: float) -> FitConfig:
 def without_collision(config: FitConfig) -> FitConfig:
     """The preset with bodies that may pass through themselves.
 
-    A stage that only weighs collision more than the one before it, whatever its solver, has no purpose then and goes.
+    A stage that only weighs collision more than the one before it, whatever its solver, has no
+    purpose then and goes.
     """
 
     def freed(stage: StageConfig) -> StageConfig:
-        return stage.model_copy(update={"weights": stage.weights.model_copy(update={"collision": 0.0})})
+        return stage.model_copy(
+            update={"weights": stage.weights.model_copy(update={"collision": 0.0})}
+        )
 
     def adds_nothing(stage: StageConfig, before: StageConfig) -> bool:
-        same = freed(stage) == freed(before).model_copy(update={"name": stage.name, "solver": stage.solver})
+        same = freed(stage) == freed(before).model_copy(
+            update={"name": stage.name, "solver": stage.solver}
+        )
         return same and stage.weights.collision > before.weights.collision
 
-    kept = [stage for before, stage in itertools.pairwise(config.stages) if not adds_nothing(stage, before)]
+    kept = [
+        stage
+        for before, stage in itertools.pairwise(config.stages)
+        if not adds_nothing(stage, before)
+    ]
     return config.model_copy(update={"stages": tuple(map(freed, (config.stages[0], *kept)))})
 
 
 def with_free_focal(config: FitConfig) -> FitConfig:
-    """The preset with each person's focal length free, held near its guess (30 % is one sigma), where all is free.
+    """The preset with each person's focal length free, held near its guess (30 % is one sigma),
+    where all is free.
 
     Only strong perspective tells it; people of one image get focal lengths of their own.
     """

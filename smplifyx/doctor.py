@@ -20,9 +20,13 @@ from .parallel.resources import free_bytes
 
 CORE = ("torch", "numpy", "scipy", "opencv-python-headless", "trimesh", "roma", "pydantic", "tyro")
 EXTRAS = {
-    "smplx": "smplx", "vposer": "human_body_prior", "render": "pyrender", "detect": "mediapipe", "viewer": "viser",
+    "smplx": "smplx",
+    "vposer": "human_body_prior",
+    "render": "pyrender",
+    "detect": "mediapipe",
+    "viewer": "viser",
     "cluster": "ray",
-}  # fmt: skip
+}
 MODEL_FOLDERS = ("models", "body_models", "data/models")
 
 
@@ -44,12 +48,26 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Looks at versions, devices, graphics libraries, body models and presets; changes nothing, never raises."""
-    return [*_versions(), *_devices(), *_extras(), _graphics(), *_built_in(), *_own_models(), *_presets()]
+    """Looks at versions, devices, graphics libraries, body models and presets; changes nothing,
+    never raises.
+    """
+    return [
+        *_versions(),
+        *_devices(),
+        *_extras(),
+        _graphics(),
+        *_built_in(),
+        *_own_models(),
+        *_presets(),
+    ]
 
 
 def _versions() -> list[Finding]:
-    lines = [Finding(Verdict.FINE, f"Python {platform.python_version()} on {platform.platform(terse=True)}")]
+    lines = [
+        Finding(
+            Verdict.FINE, f"Python {platform.python_version()} on {platform.platform(terse=True)}"
+        )
+    ]
     for name in ("smplifyx", *CORE):
         try:
             lines.append(Finding(Verdict.FINE, f"{name} {importlib.metadata.version(name)}"))
@@ -62,27 +80,46 @@ def _missing(name: str) -> Finding:
     if name == "opencv-python-headless" and importlib.util.find_spec("cv2"):
         return Finding(Verdict.FINE, "OpenCV, from another package than opencv-python-headless")
     if name == "smplifyx":
-        return Finding(Verdict.OPTIONAL, "smplifyx runs from a checkout that is not installed", "pip install -e .")
+        return Finding(
+            Verdict.OPTIONAL,
+            "smplifyx runs from a checkout that is not installed",
+            "pip install -e .",
+        )
     return Finding(Verdict.BROKEN, f"{name} is missing", f"pip install {name}")
 
 
 def _devices() -> list[Finding]:
     cpu = torch.device("cpu")
-    lines = [Finding(Verdict.FINE, f"CPU: {os.cpu_count()} cores, {free_bytes(cpu) / 2**30:.1f} GiB free")]
+    lines = [
+        Finding(
+            Verdict.FINE, f"CPU: {os.cpu_count()} cores, {free_bytes(cpu) / 2**30:.1f} GiB free"
+        )
+    ]
     for index in range(torch.cuda.device_count()):
         free = free_bytes(torch.device("cuda", index)) / 2**30
-        lines.append(Finding(Verdict.FINE, f"cuda:{index}: {torch.cuda.get_device_name(index)}, {free:.1f} GiB free"))
+        lines.append(
+            Finding(
+                Verdict.FINE,
+                f"cuda:{index}: {torch.cuda.get_device_name(index)}, {free:.1f} GiB free",
+            )
+        )
     if not torch.cuda.is_available():
         lines.append(Finding(Verdict.OPTIONAL, "no CUDA device: fitting runs on the CPU"))
     return lines
 
 
 def _extras() -> list[Finding]:
-    found = {extra: importlib.util.find_spec(module) is not None for extra, module in EXTRAS.items()}
+    found = {
+        extra: importlib.util.find_spec(module) is not None for extra, module in EXTRAS.items()
+    }
     return [
         Finding(Verdict.FINE, f"extra [{extra}]")
         if there
-        else Finding(Verdict.OPTIONAL, f"extra [{extra}] is not installed", f'pip install "smplifyx[{extra}]"')
+        else Finding(
+            Verdict.OPTIONAL,
+            f"extra [{extra}] is not installed",
+            f'pip install "smplifyx[{extra}]"',
+        )
         for extra, there in found.items()
     ]
 
@@ -100,7 +137,9 @@ def _built_in() -> list[Finding]:
         try:
             lines.append(Finding(Verdict.FINE, f"built-in body: {find_body(None, gender).name}"))
         except (BodyFileError, FileNotFoundError) as error:
-            lines.append(Finding(Verdict.BROKEN, str(error), "pip install --force-reinstall smplifyx"))
+            lines.append(
+                Finding(Verdict.BROKEN, str(error), "pip install --force-reinstall smplifyx")
+            )
     return lines
 
 
@@ -114,8 +153,13 @@ def _own_models() -> list[Finding]:
                 continue  # one gender less than could be
     if lines:
         return lines
-    return [Finding(Verdict.OPTIONAL, f"no models of yours in {', '.join(MODEL_FOLDERS)}: the built-in body is used",
-                    "smplifyx fit ... --model PATH")]  # fmt: skip
+    return [
+        Finding(
+            Verdict.OPTIONAL,
+            f"no models of yours in {', '.join(MODEL_FOLDERS)}: the built-in body is used",
+            "smplifyx fit ... --model PATH",
+        )
+    ]
 
 
 def _presets() -> list[Finding]:
@@ -124,5 +168,7 @@ def _presets() -> list[Finding]:
         try:
             lines.append(Finding(Verdict.FINE, f"preset {load_preset(name).name}"))
         except ConfigError as error:
-            lines.append(Finding(Verdict.BROKEN, str(error), "pip install --force-reinstall smplifyx"))
+            lines.append(
+                Finding(Verdict.BROKEN, str(error), "pip install --force-reinstall smplifyx")
+            )
     return lines

@@ -13,9 +13,11 @@ _SMPL_HANDS = {f"{side}_hand": f"{side}_middle1" for side in ("left", "right")}
 
 
 def as_kind(body: BodyModel, kind: BodyKind) -> BodyModel:
-    """A SMPL-X body's mesh and shapes on the joints of `kind`, each vertex with the nearest joint left above its own.
+    """A SMPL-X body's mesh and shapes on the joints of `kind`, each vertex with the nearest joint
+    left above its own.
 
-    SMPL's hand joints, which are the roots of the middle fingers, take all fingers. No pose correctives.
+    SMPL's hand joints, which are the roots of the middle fingers, take all fingers. No pose
+    correctives.
     """
     names, kept = joint_names(body.kind), joint_names(kind)
     weights = body.weights.new_zeros(len(body.weights), len(kept))

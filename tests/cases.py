@@ -34,17 +34,23 @@ def decoder(dtype: torch.dtype = DOUBLE) -> Decoder:
     return decoder_of(embedded_body(dtype), preset())
 
 
-def random_state(count: int, seed: int = 0, spread: float = 0.3, dtype: torch.dtype = DOUBLE) -> State:
+def random_state(
+    count: int, seed: int = 0, spread: float = 0.3, dtype: torch.dtype = DOUBLE
+) -> State:
     """Random people some metres in front of the camera, upright give or take."""
     generator = torch.Generator().manual_seed(seed)
-    neutral = neutral_state(decoder(dtype), embedded_body(dtype), preset(), (count,), torch.zeros(1, dtype=dtype))
+    neutral = neutral_state(
+        decoder(dtype), embedded_body(dtype), preset(), (count,), torch.zeros(1, dtype=dtype)
+    )
 
     def shaken(t: torch.Tensor) -> torch.Tensor:
         return t + spread * torch.randn(t.shape, generator=generator, dtype=dtype)
 
     turned = torch.tensor([[1.0, 0, 0], [0, -1, 0], [0, 0, -1]], dtype=dtype).expand(count, 3, 3)
     ahead = torch.tensor([0.0, 0.3, 4.0], dtype=dtype)
-    return neutral.map(shaken).replace(orient=turned.contiguous(), transl=shaken(ahead.expand(count, 3)))
+    return neutral.map(shaken).replace(
+        orient=turned.contiguous(), transl=shaken(ahead.expand(count, 3))
+    )
 
 
 def camera(count: int, dtype: torch.dtype = DOUBLE) -> Camera:

@@ -1,4 +1,6 @@
-"""Makers for the tests of jobs: keypoint folders, and a fit that is quick, wrong, and always the same."""
+"""Makers for the tests of jobs: keypoint folders, and a fit that is quick, wrong, and always the
+same.
+"""
 
 from __future__ import annotations
 
@@ -58,9 +60,13 @@ def write_frame(folder: Path, name: str, people: list[dict[str, list[float]]]) -
 
 
 def write_folder(folder: Path, frames: int = 6) -> Path:
-    """A folder with several people, nobody, too little evidence, broken and foreign files, one poisoned person."""
+    """A folder with several people, nobody, too little evidence, broken and foreign files, one
+    poisoned person.
+    """
     for index in range(frames):
-        write_frame(folder, f"frame_{index:03d}", [person(10 * index + i) for i in range(1 + index % 3)])
+        write_frame(
+            folder, f"frame_{index:03d}", [person(10 * index + i) for i in range(1 + index % 3)]
+        )
     write_frame(folder, "g_few", [person(1000, points=5)])
     write_frame(folder, "h_nobody", [])
     write_frame(folder, "i_poison", [person(2000), person(2001, nose=POISON), person(2002)])
@@ -70,13 +76,19 @@ def write_folder(folder: Path, frames: int = 6) -> Path:
 
 
 def quick_fit(
-    keypoints: Keypoints, camera: Camera, bodies: tuple[BodyModel, ...], config: FitConfig, height: Tensor
+    keypoints: Keypoints,
+    camera: Camera,
+    bodies: tuple[BodyModel, ...],
+    config: FitConfig,
+    height: Tensor,
 ) -> list[FitResult]:
     """Puts every point 1 px from where it was seen; raises an error for a poisoned person."""
     if (keypoints.xy[:, 0, 0] == POISON).any():
         raise RuntimeError("poisoned")
     count = len(keypoints.xy)
-    params = BodyParams.zeros((count,), 10, 10, like=keypoints.xy).replace(betas=keypoints.xy[:, :5].flatten(1) / 100)
+    params = BodyParams.zeros((count,), 10, 10, like=keypoints.xy).replace(
+        betas=keypoints.xy[:, :5].flatten(1) / 100
+    )
     params = params.replace(transl=torch.tensor([0.0, 0.0, 3.0]).expand(count, 3))
     points2d = keypoints.xy + torch.tensor([1.0, 0.0])
     points3d = torch.cat([points2d / 100, torch.ones(count, 137, 1)], -1)
@@ -93,7 +105,11 @@ def quick_fit(
 
 def run_quick(keypoints: Path, out: Path, **options: object) -> JobOutcome:
     """Runs a job with `quick_fit`."""
-    return run_job(JobConfig(keypoints=keypoints, out=out, batch_size=2, quiet=True, **options), Counting(), quick_fit)
+    return run_job(
+        JobConfig(keypoints=keypoints, out=out, batch_size=2, quiet=True, **options),
+        Counting(),
+        quick_fit,
+    )
 
 
 def table(out: Path) -> list[dict[str, str]]:
@@ -104,13 +120,17 @@ def table(out: Path) -> list[dict[str, str]]:
 
 def end_state(out: Path) -> dict[str, object]:
     """All that a job leaves, but for the clock: rows, arrays, and the names of all files."""
-    state: dict[str, object] = {"rows": [{k: v for k, v in row.items() if k != "seconds"} for row in table(out)]}
+    state: dict[str, object] = {
+        "rows": [{k: v for k, v in row.items() if k != "seconds"} for row in table(out)]
+    }
     for path in sorted(out.rglob("*")):
         name = path.relative_to(out).as_posix()
         state[name] = True
         if path.suffix == ".npz":
             with np.load(path) as archive:
-                state[name] = {key: archive[key].tobytes() for key in archive.files if key != "seconds"}
+                state[name] = {
+                    key: archive[key].tobytes() for key in archive.files if key != "seconds"
+                }
     return state
 
 

@@ -18,7 +18,9 @@ Arrays = dict[str, np.ndarray]
 SMALL = 240  # vertices of a body that names its own points
 
 
-def body_arrays(kind: BodyKind, vertices: int = SMALL, columns: int | None = None, seed: int = 0) -> Arrays:
+def body_arrays(
+    kind: BodyKind, vertices: int = SMALL, columns: int | None = None, seed: int = 0
+) -> Arrays:
     """The arrays of a random body under the published keys; a small one carries `extra_points`."""
     rng = np.random.default_rng(seed)
     joints = len(joint_names(kind))
@@ -26,11 +28,14 @@ def body_arrays(kind: BodyKind, vertices: int = SMALL, columns: int | None = Non
     centres = _joint_centres(kind, rng)
     arrays = {
         "v_template": centres[owner] + rng.normal(0, 0.03, (vertices, 3)),
-        "shapedirs": rng.normal(0, 0.01, (vertices, 3, columns or (20 if kind is BodyKind.SMPLX else 10))),
+        "shapedirs": rng.normal(
+            0, 0.01, (vertices, 3, columns or (20 if kind is BodyKind.SMPLX else 10))
+        ),
         "posedirs": _posedirs(vertices, joints, rng),
         "weights": _weights(kind, owner, rng),
         "J_regressor": np.eye(joints)[owner].T / np.bincount(owner)[:, None],
-        "kintree_table": np.array([parents(kind), range(joints)]).astype(np.uint32),  # root: 2**32 - 1, as published
+        # root: 2**32 - 1, as published
+        "kintree_table": np.array([parents(kind), range(joints)]).astype(np.uint32),
         "f": rng.integers(0, vertices, (2 * vertices, 3)).astype(np.uint32),
     }
     if vertices == SMALL:
@@ -39,7 +44,9 @@ def body_arrays(kind: BodyKind, vertices: int = SMALL, columns: int | None = Non
 
 
 def hand_arrays(rows: int = 45, samples: int = 200, seed: int = 1) -> Arrays:
-    """Hand mean, orthonormal components and training coefficients of falling spread, for both sides."""
+    """Hand mean, orthonormal components and training coefficients of falling spread, for both
+    sides.
+    """
     rng = np.random.default_rng(seed)
     arrays = {}
     for side in "lr":
@@ -52,7 +59,11 @@ def hand_arrays(rows: int = 45, samples: int = 200, seed: int = 1) -> Arrays:
 def object_arrays() -> Arrays:
     """The dictionaries that published SMPL-X files carry as arrays of objects."""
     names = {name: i for i, name in enumerate(joint_names(BodyKind.SMPLX))}
-    return {"joint2num": np.array(names), "part2num": np.array(names), "allow_pickle": np.array(True)}
+    return {
+        "joint2num": np.array(names),
+        "part2num": np.array(names),
+        "allow_pickle": np.array(True),
+    }
 
 
 def as_objects(array: np.ndarray) -> np.ndarray:
@@ -73,7 +84,9 @@ def write(path: Path, arrays: dict[str, object], protocol: int = 2) -> Path:
 
 
 def write_old_pickle(path: Path, arrays: Arrays, protocol: int) -> Path:
-    """Writes a pickle as the first SMPL releases are: chumpy objects, scipy matrices under their old module path."""
+    """Writes a pickle as the first SMPL releases are: chumpy objects, scipy matrices under their
+    old module path.
+    """
     with _old_modules() as (Ch, Select, csc_matrix):
         count = arrays["shapedirs"].size
         reversed_shapes = Ch(x=arrays["shapedirs"].ravel()[::-1].copy())
@@ -82,13 +95,19 @@ def write_old_pickle(path: Path, arrays: Arrays, protocol: int) -> Path:
         sparse = scipy.sparse.csc_matrix(arrays["J_regressor"])
         parts = {key: getattr(sparse, key) for key in ("data", "indices", "indptr")}
         old = csc_matrix(_shape=sparse.shape, maxprint=50, **parts)
-        fields = {"v_template": Ch(x=arrays["v_template"]), "shapedirs": selected, "J_regressor": old}
+        fields = {
+            "v_template": Ch(x=arrays["v_template"]),
+            "shapedirs": selected,
+            "J_regressor": old,
+        }
         return write(path, {**arrays, **fields, "bs_style": "lbs", "bs_type": "lrotmin"}, protocol)
 
 
 @contextlib.contextmanager
 def _old_modules() -> Iterator[tuple[type, ...]]:
-    """Classes that pickle under the names of chumpy and of old scipy; the modules exist only while this is open."""
+    """Classes that pickle under the names of chumpy and of old scipy; the modules exist only while
+    this is open.
+    """
     places = {"Ch": "chumpy.ch", "Select": "chumpy.reordering", "csc_matrix": "scipy.sparse.csc"}
     made = {name: type(name, (_Fields,), {"__module__": module}) for name, module in places.items()}
     before = {module: sys.modules.get(module) for module in ("chumpy", *places.values())}

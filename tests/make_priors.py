@@ -1,4 +1,6 @@
-"""Pose priors in the layouts that users bring, with random weights, and VPoser written anew as plain torch modules."""
+"""Pose priors in the layouts that users bring, with random weights, and VPoser written anew as
+plain torch modules.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,18 @@ class VPoser1(nn.Module):
     def __init__(self, width: int = WIDTH, latent: int = LATENT) -> None:
         super().__init__()
         self.bodyprior_enc_bn1, self.bodyprior_enc_fc1 = nn.BatchNorm1d(63), nn.Linear(63, width)
-        self.bodyprior_enc_bn2, self.bodyprior_enc_fc2 = nn.BatchNorm1d(width), nn.Linear(width, width)
-        self.bodyprior_enc_mu, self.bodyprior_enc_logvar = nn.Linear(width, latent), nn.Linear(width, latent)
-        self.bodyprior_dec_fc1, self.bodyprior_dec_fc2 = nn.Linear(latent, width), nn.Linear(width, width)
+        self.bodyprior_enc_bn2, self.bodyprior_enc_fc2 = (
+            nn.BatchNorm1d(width),
+            nn.Linear(width, width),
+        )
+        self.bodyprior_enc_mu, self.bodyprior_enc_logvar = (
+            nn.Linear(width, latent),
+            nn.Linear(width, latent),
+        )
+        self.bodyprior_dec_fc1, self.bodyprior_dec_fc2 = (
+            nn.Linear(latent, width),
+            nn.Linear(width, width),
+        )
         self.bodyprior_dec_out = nn.Linear(width, 126)
         self.bend = nn.LeakyReLU(0.2)
 
@@ -35,7 +46,9 @@ class VPoser1(nn.Module):
 
     def encoded(self, rotvec: Tensor) -> Tensor:
         hidden = self.bend(self.bodyprior_enc_fc1(self.bodyprior_enc_bn1(rotvec)))
-        return self.bodyprior_enc_mu(self.bend(self.bodyprior_enc_fc2(self.bodyprior_enc_bn2(hidden))))
+        return self.bodyprior_enc_mu(
+            self.bend(self.bodyprior_enc_fc2(self.bodyprior_enc_bn2(hidden)))
+        )
 
 
 class _Spread(nn.Module):
@@ -69,7 +82,9 @@ class VPoser2(nn.Module):
 
 
 def rotations_of(six: Tensor) -> Tensor:
-    """Rotation matrices [n, 21, 3, 3] of a network's 126 numbers: first column along a1, third across a1 and a2."""
+    """Rotation matrices [n, 21, 3, 3] of a network's 126 numbers: first column along a1, third
+    across a1 and a2.
+    """
     columns = six.view(-1, 21, 3, 2)
     first = columns[..., 0] / columns[..., 0].norm(dim=-1, keepdim=True)
     third = torch.linalg.cross(columns[..., 0], columns[..., 1])
@@ -102,18 +117,34 @@ def write_v1(path: Path, network: nn.Module, zipped: bool = False) -> Path:
 
 
 def write_v2(path: Path, network: nn.Module, **more: object) -> Path:
-    """A Lightning checkpoint: a prefix, a body model's buffers beside, and objects of packages that are not here."""
+    """A Lightning checkpoint: a prefix, a body model's buffers beside, and objects of packages that
+    are not here.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {f"vp_model.{key}": value for key, value in network.state_dict().items()}
-    state |= {"bm_train.v_template": torch.zeros(7, 3), "bm_train.faces": torch.zeros(4, 3, dtype=torch.int64)}
+    state |= {
+        "bm_train.v_template": torch.zeros(7, 3),
+        "bm_train.faces": torch.zeros(4, 3, dtype=torch.int64),
+    }
     with foreign_objects() as objects:
-        torch.save({"epoch": 13, "state_dict": state, "lr_schedulers": [{"best": 0.03}], **objects, **more}, path)
+        torch.save(
+            {
+                "epoch": 13,
+                "state_dict": state,
+                "lr_schedulers": [{"best": 0.03}],
+                **objects,
+                **more,
+            },
+            path,
+        )
     return path
 
 
 @contextlib.contextmanager
 def foreign_objects() -> Iterator[dict[str, object]]:
-    """Objects as training leaves them in a checkpoint: of classes that can be imported only while they are written."""
+    """Objects as training leaves them in a checkpoint: of classes that can be imported only while
+    they are written.
+    """
     with _module("strange.settings") as settings:
         DotMap = type("DotMap", (dict,), {"__module__": settings})
         Rows = type("Rows", (list,), {"__module__": settings})
@@ -121,9 +152,18 @@ def foreign_objects() -> Iterator[dict[str, object]]:
         for kind in (DotMap, Rows, Plain):
             setattr(sys.modules[settings], kind.__name__, kind)
         plain = Plain()
-        plain.fields = {"kl": 0.005, "path": Path("/nowhere"), "number": np.float64(3), "parent": plain}
+        plain.fields = {
+            "kl": 0.005,
+            "path": Path("/nowhere"),
+            "number": np.float64(3),
+            "parent": plain,
+        }
         nested = DotMap(a=1, inner=DotMap(b=Rows([1, 2, plain])))
-        yield {"hyper_parameters": nested, "callbacks": {Plain: {"best": plain}}, "rows": Rows([nested])}
+        yield {
+            "hyper_parameters": nested,
+            "callbacks": {Plain: {"best": plain}},
+            "rows": Rows([nested]),
+        }
 
 
 @contextlib.contextmanager
@@ -144,7 +184,11 @@ def mixture_moments(components: int = 8, angles: int = 69, seed: int = 0) -> dic
     roots = rng.normal(size=(components, angles, angles))
     covars = roots @ roots.transpose(0, 2, 1) / angles + 0.05 * np.eye(angles)
     weights = rng.uniform(0.2, 1, components)
-    return {"means": rng.normal(0, 0.5, (components, angles)), "covars": covars, "weights": weights / weights.sum()}
+    return {
+        "means": rng.normal(0, 0.5, (components, angles)),
+        "covars": covars,
+        "weights": weights / weights.sum(),
+    }
 
 
 def write_gmm_dict(path: Path, moments: dict[str, object], protocol: int = 2) -> Path:
@@ -153,12 +197,16 @@ def write_gmm_dict(path: Path, moments: dict[str, object], protocol: int = 2) ->
     return path
 
 
-def write_gmm_object(path: Path, module: str, name: str, attributes: dict[str, object], protocol: int = 2) -> Path:
+def write_gmm_object(
+    path: Path, module: str, name: str, attributes: dict[str, object], protocol: int = 2
+) -> Path:
     """A pickled object of scikit-learn, which need not be installed."""
     with _module(module):
         kind = type(name, (), {"__module__": module})
         setattr(sys.modules[module], name, kind)
         estimator = kind()
-        vars(estimator).update(attributes, covariance_type="full", random_state=np.random.RandomState(0), n_iter=100)
+        vars(estimator).update(
+            attributes, covariance_type="full", random_state=np.random.RandomState(0), n_iter=100
+        )
         path.write_bytes(pickle.dumps(estimator, protocol))
     return path

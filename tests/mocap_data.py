@@ -14,7 +14,9 @@ from smplifyx.data.mocap import ARCHIVE
 from smplifyx.data.retarget import Poses
 
 MOCAP = Path(__file__).resolve().parents[1] / "../shared/data/mocap"
-needs_mocap = pytest.mark.skipif(not (MOCAP / ARCHIVE).exists(), reason="the CMU mocap is not in ../shared/data/mocap")
+needs_mocap = pytest.mark.skipif(
+    not (MOCAP / ARCHIVE).exists(), reason="the CMU mocap is not in ../shared/data/mocap"
+)
 
 
 @lru_cache(maxsize=1)

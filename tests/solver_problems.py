@@ -14,7 +14,9 @@ from smplifyx.solvers import ResidualObjective
 
 @dataclass(frozen=True)
 class Case:
-    """Starts [batch, dim], the known minimum [batch or 1, dim], and how near to it a float64 solver must come."""
+    """Starts [batch, dim], the known minimum [batch or 1, dim], and how near to it a float64 solver
+    must come.
+    """
 
     residual: Callable[[Tensor, Tensor], Tensor]
     data: Tensor
@@ -30,10 +32,14 @@ def _numbers(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def _plain(residual: Callable[[Tensor], Tensor], start: list, minimum: list, near: float = 1e-4) -> Case:
+def _plain(
+    residual: Callable[[Tensor], Tensor], start: list, minimum: list, near: float = 1e-4
+) -> Case:
     x = torch.tensor(start, dtype=torch.float64)
     known = torch.tensor([minimum], dtype=torch.float64)
-    return Case(lambda x, _: residual(x), torch.zeros(len(x), 1, dtype=torch.float64), x, known, near)
+    return Case(
+        lambda x, _: residual(x), torch.zeros(len(x), 1, dtype=torch.float64), x, known, near
+    )
 
 
 def rosenbrock(x: Tensor) -> Tensor:
@@ -52,7 +58,10 @@ def beale(x: Tensor) -> Tensor:
 
 def _quadratic(condition: float) -> Case:
     dim = 7
-    mixing = torch.linalg.qr(_numbers(dim, dim))[0] * torch.logspace(0, -0.5 * _log10(condition), dim).double()
+    mixing = (
+        torch.linalg.qr(_numbers(dim, dim))[0]
+        * torch.logspace(0, -0.5 * _log10(condition), dim).double()
+    )
     target = _numbers(5, dim, seed=1)
 
     def residual(x: Tensor, target: Tensor) -> Tensor:
@@ -66,7 +75,9 @@ def _log10(value: float) -> float:
 
 
 def _robust_line() -> Case:
-    """A line through points of which a fifth are outliers, under GMoF; without noise the true line is the minimum."""
+    """A line through points of which a fifth are outliers, under GMoF; without noise the true line
+    is the minimum.
+    """
     t = torch.linspace(-1, 1, 20, dtype=torch.float64)
     truth = _numbers(6, 2, seed=2)
     heights = truth[:, :1] + truth[:, 1:] * t
@@ -96,8 +107,12 @@ def _camera_pose() -> Case:
 CASES = {
     "quadratic 1e1": _quadratic(1e1),
     "quadratic 1e5": _quadratic(1e5),
-    "rosenbrock": _plain(rosenbrock, [[-1.2, 1.0], [2.0, 3.0], [0.0, 0.0], [1.0, 0.9]], [1.0, 1.0], near=1e-3),
-    "powell singular": _plain(powell, [[3.0, -1.0, 0.0, 1.0], [1.0, 1.0, 1.0, 1.0]], [0.0, 0.0, 0.0, 0.0], near=0.02),
+    "rosenbrock": _plain(
+        rosenbrock, [[-1.2, 1.0], [2.0, 3.0], [0.0, 0.0], [1.0, 0.9]], [1.0, 1.0], near=1e-3
+    ),
+    "powell singular": _plain(
+        powell, [[3.0, -1.0, 0.0, 1.0], [1.0, 1.0, 1.0, 1.0]], [0.0, 0.0, 0.0, 0.0], near=0.02
+    ),
     "beale": _plain(beale, [[1.0, 1.0], [0.0, 0.0], [2.0, 0.5]], [3.0, 0.5], near=1e-3),
     "robust line": _robust_line(),
     "camera pose": _camera_pose(),

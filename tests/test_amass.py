@@ -23,16 +23,23 @@ def test_layouts_agree(tmp_path: Path, layout: str) -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_up_becomes_y(tmp_path: Path, layout: str) -> None:
-    """A person who stands in a world with z up is SMPL-X body turned a quarter about x; a turn about z is about y."""
+    """A person who stands in a world with z up is SMPL-X body turned a quarter about x; a turn
+    about z is about y.
+    """
     angles = np.zeros((3, 22, 3))
     angles[:, 0, 0] = np.pi / 2
-    assert read_amass(write_amass(tmp_path / "m.npz", angles, 30, layout)).global_orient == pytest.approx(0, abs=1e-9)
-    angles[:, 0] = (Rotation.from_euler("z", 0.7) * Rotation.from_euler("x", np.pi / 2)).as_rotvec()  # a turn about up
+    assert read_amass(
+        write_amass(tmp_path / "m.npz", angles, 30, layout)
+    ).global_orient == pytest.approx(0, abs=1e-9)
+    # a turn about up
+    angles[:, 0] = (Rotation.from_euler("z", 0.7) * Rotation.from_euler("x", np.pi / 2)).as_rotvec()
     poses = read_amass(write_amass(tmp_path / "m.npz", angles, 30, layout))
     assert poses.global_orient == pytest.approx(np.tile([0, 0.7, 0], (3, 1)), abs=1e-9)
 
 
-@pytest.mark.parametrize(("rate", "frames", "expected"), [(120, 121, 31), (60, 120, 60), (25, 26, 31), (100, 2, 1)])
+@pytest.mark.parametrize(
+    ("rate", "frames", "expected"), [(120, 121, 31), (60, 120, 60), (25, 26, 31), (100, 2, 1)]
+)
 def test_resampled_to_thirty(tmp_path: Path, rate: float, frames: int, expected: int) -> None:
     angles = np.zeros((frames, 22, 3))
     angles[:, 4, 0] = np.arange(frames) / rate  # a knee that bends by one radian a second

@@ -1,4 +1,6 @@
-"""Spheres: inside the body, near its surface, following shape and pose; apart at rest and in natural poses."""
+"""Spheres: inside the body, near its surface, following shape and pose; apart at rest and in
+natural poses.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,13 @@ from smplifyx.body.params import BodyParams
 from smplifyx.collision.parts import parts_of
 from smplifyx.collision.proxies.sphere_pairs import PairReason, pair_reasons
 from smplifyx.collision.proxies.spheres import place, rest_spheres, spheres_of
-from smplifyx.collision.proxies.surface import neighbours, outside, sampled, sampled_points, search_tree
+from smplifyx.collision.proxies.surface import (
+    neighbours,
+    outside,
+    sampled,
+    sampled_points,
+    search_tree,
+)
 from smplifyx.data.mocap import by_subject, plausible
 from smplifyx.pose_priors.hands import recorded_hands
 
@@ -63,7 +71,9 @@ def outside_of(body: BodyModel) -> np.ndarray:
 
 
 def surface_gaps(body: BodyModel, params: BodyParams) -> tuple[np.ndarray, np.ndarray]:
-    """From each outside vertex to the union of the spheres; how far each sphere stands out of the surface; metres."""
+    """From each outside vertex to the union of the spheres; how far each sphere stands out of the
+    surface; metres.
+    """
     vertices, kept = skinning.vertices(body, params)[0], outside_of(body)
     centers, radii = (value[0] for value in place(spheres_of(body), body, params))
     tree = search_tree(sampled_points(vertices.numpy(), body.faces.numpy(), 3e-3, kept))
@@ -87,9 +97,14 @@ def winding(points: torch.Tensor, vertices: torch.Tensor, faces: torch.Tensor) -
 
 # ---- inside and near
 
-AGES = {  # betas -> how far spheres stand out at most, mm; a child's spheres are made half way between adult and child
+# betas -> how far spheres stand out at most, mm; a child's spheres are made half way between adult
+# and child
+AGES = {
     Age.ADULT: [(torch.zeros(1, 10, dtype=DOUBLE), 1.3)],
-    Age.CHILD: [(torch.eye(11, dtype=DOUBLE)[10:] * age, most) for age, most in ((0.0, 10), (0.5, 7), (1.0, 20))],
+    Age.CHILD: [
+        (torch.eye(11, dtype=DOUBLE)[10:] * age, most)
+        for age, most in ((0.0, 10), (0.5, 7), (1.0, 20))
+    ],
 }
 
 
@@ -110,12 +125,16 @@ def test_centres_are_inside() -> None:
     faces = body.faces[torch.as_tensor(kept)[body.faces].all(1)]
     centers = place(spheres_of(body), body, params_of(body))[0][0]
     number = torch.cat([winding(some, body.v_template, faces) for some in centers.split(4)])
-    in_head = torch.tensor([joint_names(body.kind)[j] in ("head", "jaw") for j in spheres_of(body).joint.tolist()])
+    in_head = torch.tensor(
+        [joint_names(body.kind)[j] in ("head", "jaw") for j in spheres_of(body).joint.tolist()]
+    )
     assert ((number[~in_head] - 1).abs() < 0.1).all()
-    assert (number[in_head] > 0.6).all()  # its mesh is open here: mouth and sockets of the eyes are taken away
+    # its mesh is open here: mouth and sockets of the eyes are taken away
+    assert (number[in_head] > 0.6).all()
 
 
-# parts at or below a joint -> mean and 95th percentile of the distance from the surface to the spheres in mm
+# parts at or below a joint -> mean and 95th percentile of the distance from the surface to the
+# spheres in mm
 COVERAGE = {
     "left_wrist": (1.2, 3.2), "right_wrist": (1.2, 3.2), "left_shoulder": (1.9, 4.8), "right_knee": (2.4, 6.5),
     "left_hip": (2.4, 6.0), "spine1": (None, None), "head": (10.0, 20.0), "left_ankle": (6.0, 15.0),
@@ -127,7 +146,9 @@ def test_the_union_is_near_the_surface(joint: str) -> None:
     body = embedded_body()
     near, _ = rest_gaps(body)
     part = parts_of(body).of_vertex.numpy()[outside_of(body)]
-    mine = np.isin(part, below(body, joint)) & ~np.isin(part, [j for n in coarser(joint) for j in below(body, n)])
+    mine = np.isin(part, below(body, joint)) & ~np.isin(
+        part, [j for n in coarser(joint) for j in below(body, n)]
+    )
     mean, most = COVERAGE[joint]
     assert near[mine].mean() < mean * MM and np.percentile(near[mine], 95) < most * MM
 
@@ -141,7 +162,11 @@ def below(body: BodyModel, joint: str) -> list[int]:
 
 
 def coarser(joint: str) -> list[str]:
-    return {"left_hip": ["left_ankle"], "right_knee": ["right_ankle"], "left_shoulder": ["left_wrist"]}.get(joint, [])
+    return {
+        "left_hip": ["left_ankle"],
+        "right_knee": ["right_ankle"],
+        "left_shoulder": ["left_wrist"],
+    }.get(joint, [])
 
 
 def test_trunk_and_limbs_as_a_whole() -> None:
@@ -156,7 +181,10 @@ def test_trunk_and_limbs_as_a_whole() -> None:
 def test_points_alone_are_those_of_the_surface() -> None:
     body = embedded_body()
     mesh = body.v_template.numpy(), body.faces.numpy()
-    whole, points = sampled(*mesh, 6e-3, outside_of(body)).points, sampled_points(*mesh, 6e-3, outside_of(body))
+    whole, points = (
+        sampled(*mesh, 6e-3, outside_of(body)).points,
+        sampled_points(*mesh, 6e-3, outside_of(body)),
+    )
     assert len(points) < len(whole)
     assert np.array_equal(np.unique(whole, axis=0), np.unique(points, axis=0))
 
@@ -164,11 +192,16 @@ def test_points_alone_are_those_of_the_surface() -> None:
 @pytest.mark.parametrize("spheres", [0, 3000])
 def test_neighbours_are_all_points_within(spheres: int) -> None:
     rng = np.random.default_rng(0)
-    points, centers, radii = rng.random((400, 3)), rng.random((spheres, 3)), rng.uniform(0, 0.2, spheres)
+    points, centers, radii = (
+        rng.random((400, 3)),
+        rng.random((spheres, 3)),
+        rng.uniform(0, 0.2, spheres),
+    )
     apart = np.linalg.norm(centers[:, None] - points, axis=-1)
     expected = (apart <= radii[:, None]).nonzero()
     assert all(
-        np.array_equal(*pair) for pair in zip(neighbours(search_tree(points), centers, radii), expected, strict=True)
+        np.array_equal(*pair)
+        for pair in zip(neighbours(search_tree(points), centers, radii), expected, strict=True)
     )
 
 
@@ -183,7 +216,10 @@ def test_eyes_and_mouth_are_found_by_measurement() -> None:
     eye = part == names.index("left_eye_smplhf")
     front = body.v_template.numpy()[eye][:, 2].argmax()
     assert kept[eye][front] and not kept[eye].all()
-    assert not {names[joint] for joint in spheres_of(body).joint.tolist()} & {"left_eye_smplhf", "right_eye_smplhf"}
+    assert not {names[joint] for joint in spheres_of(body).joint.tolist()} & {
+        "left_eye_smplhf",
+        "right_eye_smplhf",
+    }
 
 
 def test_building_is_deterministic() -> None:
@@ -195,7 +231,10 @@ def test_building_is_deterministic() -> None:
 def test_dtype_and_cache() -> None:
     body = embedded_body(torch.float32)
     spheres = spheres_of(body)
-    assert spheres.center.dtype == spheres.radius_dirs.dtype == torch.float32 and spheres_of(body) is spheres
+    assert (
+        spheres.center.dtype == spheres.radius_dirs.dtype == torch.float32
+        and spheres_of(body) is spheres
+    )
 
 
 @pytest.mark.parametrize("kind", [BodyKind.SMPLX, BodyKind.SMPL])
@@ -211,10 +250,14 @@ def test_any_file_that_loads_has_balls(kind: BodyKind, tmp_path: Path) -> None:
 
 
 def shapes(body: BodyModel, count: int, seed: int, corners: bool = False) -> BodyParams:
-    """Random shapes within 2 standard deviations, or corners of that box; a child's last beta within 0..1."""
+    """Random shapes within 2 standard deviations, or corners of that box; a child's last beta
+    within 0..1.
+    """
     generator = torch.Generator().manual_seed(seed)
     sizes = (body.shapedirs.shape[-1], body.expressiondirs.shape[-1])
-    betas, expression = (4 * torch.rand(count, size, generator=generator, dtype=DOUBLE) - 2 for size in sizes)
+    betas, expression = (
+        4 * torch.rand(count, size, generator=generator, dtype=DOUBLE) - 2 for size in sizes
+    )
     if corners:
         betas, expression = 2 * betas.sign(), 2 * expression.sign()
     if body.age is Age.CHILD:
@@ -237,7 +280,9 @@ def test_balls_follow_the_shape() -> None:
 
 
 def test_linear_places_are_rigid_with_the_bones() -> None:
-    """Spheres and vertices of one bone only keep their distances in any pose; global pose and transl move all alike."""
+    """Spheres and vertices of one bone only keep their distances in any pose; global pose and
+    transl move all alike.
+    """
     body, generator = body_named("smplh"), torch.Generator().manual_seed(1)
     pose = 0.4 * torch.randn(3, 21, 3, generator=generator, dtype=DOUBLE)
     turn, step = (torch.randn(3, 3, generator=generator, dtype=DOUBLE) for _ in range(2))
@@ -293,7 +338,9 @@ def test_left_and_right_are_alike() -> None:
 
 
 def pair_shares(body: BodyModel) -> torch.Tensor:
-    """Of each two parts' pairs of spheres, the share that is held apart; NaN where a part has no spheres."""
+    """Of each two parts' pairs of spheres, the share that is held apart; NaN where a part has no
+    spheres.
+    """
     spheres = spheres_of(body)
     member = torch.nn.functional.one_hot(spheres.joint, len(body.parents)).to(DOUBLE)
     return (member.T @ spheres.apart.to(DOUBLE) @ member) / (member.sum(0)[:, None] * member.sum(0))
@@ -349,7 +396,9 @@ def test_natural_poses_push_nothing(name: str) -> None:
             pose[0, JOINT_INDEX[joint] - 1] = turn
         else:
             pose[0, JOINT_INDEX[f"left_{joint}"] - 1] = turn
-            pose[0, JOINT_INDEX[f"right_{joint}"] - 1] = turn * torch.tensor([1.0, -1.0, -1.0], dtype=DOUBLE)
+            pose[0, JOINT_INDEX[f"right_{joint}"] - 1] = turn * torch.tensor(
+                [1.0, -1.0, -1.0], dtype=DOUBLE
+            )
     left, right = (space.mean.reshape(1, 15, 3) for space in recorded_hands(body.v_template))
     params = params_of(body, body_pose=pose, left_hand_pose=left, right_hand_pose=right)
     assert overlaps(body, params).max() < 3 * MM
@@ -374,13 +423,20 @@ def test_crossed_parts_do_overlap() -> None:
 def test_walking_pushes_no_neighbours() -> None:
     """Mocap: pairs of parts at most three joints from each other, hands relaxed."""
     body = embedded_body()
-    poses = next(iter(by_subject([clip for clip in clips() if clip.subject == "02"], rest_joints()).values()))
+    poses = next(
+        iter(by_subject([clip for clip in clips() if clip.subject == "02"], rest_joints()).values())
+    )
     some = torch.as_tensor(poses.body_pose[plausible(poses)][::40][:60])
-    left, right = (space.mean.reshape(1, 15, 3).expand(len(some), -1, -1) for space in recorded_hands(body.v_template))
+    left, right = (
+        space.mean.reshape(1, 15, 3).expand(len(some), -1, -1)
+        for space in recorded_hands(body.v_template)
+    )
     params = params_of(body, len(some), body_pose=some, left_hand_pose=left, right_hand_pose=right)
     joint, steps = spheres_of(body).joint, skeleton_steps(body)
     near = steps[joint[:, None], joint] <= 3
-    worst = torch.cat([overlaps(body, some).where(near, 0.0).amax((1, 2)) for some in (params[:30], params[30:])])
+    worst = torch.cat(
+        [overlaps(body, some).where(near, 0.0).amax((1, 2)) for some in (params[:30], params[30:])]
+    )
     assert worst.max() < 2 * MM
 
 

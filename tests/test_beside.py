@@ -1,4 +1,6 @@
-"""Work beside: everything is done once, what goes wrong costs only itself, and nobody is left hanging."""
+"""Work beside: everything is done once, what goes wrong costs only itself, and nobody is left
+hanging.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ class Hold:
 def collect(tasks: list[int], few: int) -> dict[int, list[object]]:
     """All answers by task."""
     answers: dict[int, list[object]] = {}
-    work = BackgroundTasks(Double(), lambda task, answer: answers.setdefault(task, []).append(answer), few)
+    work = BackgroundTasks(
+        Double(), lambda task, answer: answers.setdefault(task, []).append(answer), few
+    )
     for task in tasks:
         work.put(task)
     work.finish()
@@ -62,7 +66,9 @@ def test_each_task_is_done_once_and_errors_cost_only_themselves(few: int) -> Non
     assert all(isinstance(answers[bad][0], ValueError) for bad in (-1, -2))
     assert all(answers[good][0][0] == 2 * good for good in tasks if good > 0)
     places = {answers[good][0][1] for good in tasks if good > 0}
-    assert (os.getpid() in places) == (few > 0) and bool(places - {os.getpid()}) == (few < len(tasks))
+    assert (os.getpid() in places) == (few > 0) and bool(places - {os.getpid()}) == (
+        few < len(tasks)
+    )
 
 
 def test_a_process_that_dies_costs_only_the_task_that_killed_it() -> None:
@@ -74,7 +80,9 @@ def test_a_process_that_dies_costs_only_the_task_that_killed_it() -> None:
 def test_nobody_runs_far_ahead(tmp_path: Path) -> None:
     work = BackgroundTasks(Hold(tmp_path / "gate"), lambda task, answer: None, HERE)
     put = []
-    feeder = threading.Thread(target=lambda: [(work.put(i), put.append(i)) for i in range(3 * WAITING)])
+    feeder = threading.Thread(
+        target=lambda: [(work.put(i), put.append(i)) for i in range(3 * WAITING)]
+    )
     feeder.start()
     deadline = time.monotonic() + 20
     while len(put) < WAITING and time.monotonic() < deadline:

@@ -27,7 +27,8 @@ SHAPES = {
 # Ids under which SMPL-X readers look for nose, eyes, ears, feet and finger tips.
 READER_IDS = [9120, 9929, 9448, 616, 6, 5770, 5780, 8846, 8463, 8474, 8635,
               5361, 4933, 5058, 5169, 5286, 8079, 7669, 7794, 7905, 8022]  # fmt: skip
-TALLER_MM = {"neutral": (80, 130), "female": (65, 105), "male": (60, 105)}  # height per unit of the first beta
+# height per unit of the first beta
+TALLER_MM = {"neutral": (80, 130), "female": (65, 105), "male": (60, 105)}
 HEIGHT_M = {"neutral": (1.66, 1.74), "female": (1.59, 1.69), "male": (1.70, 1.82)}
 EXTRA = ("nose", "reye", "leye", "rear", "lear", "LBigToe", "LSmallToe", "LHeel", "RBigToe", "RSmallToe", "RHeel",
          "lthumb", "lindex", "lmiddle", "lring", "lpinky", "rthumb", "rindex", "rmiddle", "rring",
@@ -35,10 +36,12 @@ EXTRA = ("nose", "reye", "leye", "rear", "lear", "LBigToe", "LSmallToe", "LHeel"
 # joint, turn in radians about its axis, named point that must move, axis and sign of its movement
 TURNS = [
     (4, (0.5, 0, 0), "LHeel", 2, -1), (5, (0.5, 0, 0), "RHeel", 2, -1),  # knees bend backwards
-    (1, (-0.5, 0, 0), "LHeel", 2, 1), (2, (-0.5, 0, 0), "RHeel", 2, 1),  # hips lift the legs forward
+    # hips lift the legs forward
+    (1, (-0.5, 0, 0), "LHeel", 2, 1), (2, (-0.5, 0, 0), "RHeel", 2, 1),
     (18, (0, -0.5, 0), "lmiddle", 2, 1), (19, (0, 0.5, 0), "rmiddle", 2, 1),  # elbows bend forward
     (16, (0, 0, 0.5), "lmiddle", 1, 1), (17, (0, 0, -0.5), "rmiddle", 1, 1),  # arms rise
-    (25, (0, 0, -0.5), "lindex", 1, -1), (40, (0, 0, 0.5), "rindex", 1, -1),  # fingers close downwards
+    # fingers close downwards
+    (25, (0, 0, -0.5), "lindex", 1, -1), (40, (0, 0, 0.5), "rindex", 1, -1),
     (15, (0.3, 0, 0), "nose", 1, -1), (12, (0, 0.3, 0), "nose", 0, 1),  # nod, look to the left
 ]  # fmt: skip
 
@@ -53,7 +56,9 @@ def rotation(vector: tuple[float, float, float]) -> np.ndarray:
     return trimesh.transformations.rotation_matrix(np.linalg.norm(vector), vector)[:3, :3]
 
 
-def posed(arrays: dict[str, np.ndarray], joint: int, vector: tuple[float, float, float]) -> np.ndarray:
+def posed(
+    arrays: dict[str, np.ndarray], joint: int, vector: tuple[float, float, float]
+) -> np.ndarray:
     """Linear blend skinning with one turned joint, written out from the definition."""
     local = np.tile(np.eye(3), (55, 1, 1))
     local[joint] = rotation(vector)
@@ -74,10 +79,18 @@ def arrays(request: pytest.FixtureRequest) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize(("key", "shape"), SHAPES.items())
-def test_keys_shapes_and_finite_numbers(arrays: dict[str, np.ndarray], key: str, shape: tuple[int, ...]) -> None:
+def test_keys_shapes_and_finite_numbers(
+    arrays: dict[str, np.ndarray], key: str, shape: tuple[int, ...]
+) -> None:
     assert arrays[key].shape == shape
     assert np.isfinite(arrays[key].astype(np.float64)).all()
-    whole = key in ("f", "kintree_table", "extra_points", "pupils", "vert_sym_idxs") or key.endswith("faces_idx")
+    whole = key in (
+        "f",
+        "kintree_table",
+        "extra_points",
+        "pupils",
+        "vert_sym_idxs",
+    ) or key.endswith("faces_idx")
     assert arrays[key].dtype.kind in ("iu" if whole else "f")
 
 
@@ -115,7 +128,10 @@ def test_left_mirrors_right(arrays: dict[str, np.ndarray], key: str) -> None:
     assert (mirror[mirror] == np.arange(V)).all()
     names = [str(name) for name in arrays["joint_names"]]
     swap = {"left": "right", "right": "left"}
-    twins = [names.index(swap[n.split("_")[0]] + n[n.find("_") :]) if "_" in n else i for i, n in enumerate(names)]
+    twins = [
+        names.index(swap[n.split("_")[0]] + n[n.find("_") :]) if "_" in n else i
+        for i, n in enumerate(names)
+    ]
     if key == "faces":
         faces = {frozenset(face) for face in arrays["f"].tolist()}
         assert {frozenset(mirror[list(face)].tolist()) for face in faces} == faces
@@ -168,13 +184,19 @@ def test_named_vertices_sit_where_readers_look(arrays: dict[str, np.ndarray]) ->
 
 @pytest.mark.parametrize("side", ["l", "r"])
 @pytest.mark.parametrize("finger", ["thumb", "index", "middle", "ring", "pinky"])
-def test_finger_tips_end_their_fingers(arrays: dict[str, np.ndarray], side: str, finger: str) -> None:
+def test_finger_tips_end_their_fingers(
+    arrays: dict[str, np.ndarray], side: str, finger: str
+) -> None:
     names = [str(name) for name in arrays["joint_names"]]
     last = names.index(f"{'left' if side == 'l' else 'right'}_{finger}3")
     joints = arrays["J_regressor"] @ arrays["v_template"]
     along = joints[last] - joints[last - 1]
-    segment = arrays["v_template"][arrays["weights"].argmax(1) == last] @ (along / np.linalg.norm(along))
-    tip = arrays["v_template"][READER_IDS[EXTRA.index(side + finger)]] @ (along / np.linalg.norm(along))
+    segment = arrays["v_template"][arrays["weights"].argmax(1) == last] @ (
+        along / np.linalg.norm(along)
+    )
+    tip = arrays["v_template"][READER_IDS[EXTRA.index(side + finger)]] @ (
+        along / np.linalg.norm(along)
+    )
     assert segment.max() - tip < 0.004
 
 
@@ -196,7 +218,8 @@ def test_landmarks_lie_on_triangles_of_the_face(arrays: dict[str, np.ndarray], p
     assert faces.min() >= 0 and faces.max() < len(arrays["f"])
     assert bary.min() >= 0 and np.abs(bary.sum(-1) - 1).max() < 1e-5
     owners = arrays["weights"][arrays["f"][faces]].argmax(-1)
-    assert np.isin(owners, [12, 15, 22]).mean() > 0.98  # head, jaw (and a little neck at the jaw line)
+    # head, jaw (and a little neck at the jaw line)
+    assert np.isin(owners, [12, 15, 22]).mean() > 0.98
 
 
 def landmarks(arrays: dict[str, np.ndarray], prefix: str) -> np.ndarray:
@@ -209,17 +232,23 @@ def test_landmarks_mirror(arrays: dict[str, np.ndarray]) -> None:
              24, 23, 37, 36, 35, 34, 33, 32, 31, 42, 41, 40, 39, 38, 47, 46, 45, 44, 43, 50, 49, 48]  # fmt: skip
     static = landmarks(arrays, "")
     assert np.abs(static[pairs] - static * FLIP).max() < 2e-5
-    assert (static[:5, 0] < 0).all() and (static[36 - 17 : 42 - 17, 0] < 0).all()  # the subject's right comes first
+    # the subject's right comes first
+    assert (static[:5, 0] < 0).all() and (static[36 - 17 : 42 - 17, 0] < 0).all()
     contour = landmarks(arrays, "dynamic_")
     mirrored = np.concatenate([contour[:1], contour[40:], contour[1:40]])[:, ::-1] * FLIP
     assert np.abs(mirrored - contour).max() < 2e-5
-    assert contour[0, 0, 0] < -0.05 and abs(contour[0, 8, 0]) < 0.01 and contour[0, 8, 1] == contour[0, :, 1].min()
+    assert (
+        contour[0, 0, 0] < -0.05
+        and abs(contour[0, 8, 0]) < 0.01
+        and contour[0, 8, 1] == contour[0, :, 1].min()
+    )
 
 
 def test_outline_follows_the_yaw(arrays: dict[str, np.ndarray]) -> None:
     contour = landmarks(arrays, "dynamic_")
     forward = contour[:, :5, 2].mean(1)  # the subject's right cheek
-    assert forward[20] > forward[0] + 0.015 > forward[59] + 0.01  # turned to its right, the far cheek is the silhouette
+    # turned to its right, the far cheek is the silhouette
+    assert forward[20] > forward[0] + 0.015 > forward[59] + 0.01
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -241,7 +270,9 @@ def test_signs_of_rotations(joint: int, vector: tuple, point: str, axis: int, si
 def test_jaw_opens_with_positive_x() -> None:
     arrays = body("neutral")
     lips = landmarks(arrays, "")[[62 - 17, 66 - 17]]
-    after = landmarks(arrays | {"v_template": posed(arrays, 22, (0.35, 0, 0))}, "")[[62 - 17, 66 - 17]]
+    after = landmarks(arrays | {"v_template": posed(arrays, 22, (0.35, 0, 0))}, "")[
+        [62 - 17, 66 - 17]
+    ]
     assert (after[0, 1] - after[1, 1]) - (lips[0, 1] - lips[1, 1]) > 0.02
 
 
@@ -258,7 +289,8 @@ def test_hand_components(arrays: dict[str, np.ndarray]) -> None:
     assert np.abs(left * sign - right).max() < 1e-6
     assert np.abs(arrays["hands_meanl"] * sign - arrays["hands_meanr"]).max() < 1e-6
     assert (np.diff(arrays["hands_coeffsl"].std(0)[:12]) < 0.02).all()  # strongest first
-    assert (arrays["hands_meanl"].reshape(15, 3)[:12, 2] < 0).all()  # the mean left hand is slightly closed
+    # the mean left hand is slightly closed
+    assert (arrays["hands_meanl"].reshape(15, 3)[:12, 2] < 0).all()
 
 
 def test_smplx_package_reads_the_file(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:

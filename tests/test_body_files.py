@@ -23,15 +23,25 @@ SMPLX, SMPLH, SMPL = BodyKind.SMPLX, BodyKind.SMPLH, BodyKind.SMPL
 def smplx_with_objects() -> dict[str, np.ndarray]:
     """SMPL-X as some files keep it: dictionaries as object arrays, the contour as a list of arrays."""
     arrays = body_arrays(SMPLX)
-    lists = {key: as_objects(arrays[key]) for key in ("dynamic_lmk_faces_idx", "dynamic_lmk_bary_coords")}
+    lists = {
+        key: as_objects(arrays[key]) for key in ("dynamic_lmk_faces_idx", "dynamic_lmk_bary_coords")
+    }
     return arrays | hand_arrays() | object_arrays() | lists
 
 
-# file name, arrays, kind, shape components, expression components, whether the hands' spread is known
+# file name, arrays, kind, shape components, expression components, whether the hands' spread is
+# known
 LAYOUTS = {
     "smplx 10+10": ("a.npz", lambda: body_arrays(SMPLX) | hand_arrays(), SMPLX, 10, 10, True),
     "smplx 300+100": ("a.npz", lambda: body_arrays(SMPLX, columns=400), SMPLX, 300, 100, False),
-    "smplx pickle": ("a.pkl", lambda: body_arrays(SMPLX) | hand_arrays(rows=12), SMPLX, 10, 10, True),
+    "smplx pickle": (
+        "a.pkl",
+        lambda: body_arrays(SMPLX) | hand_arrays(rows=12),
+        SMPLX,
+        10,
+        10,
+        True,
+    ),
     "smplx objects npz": ("a.npz", smplx_with_objects, SMPLX, 10, 10, True),
     "smplx objects pkl": ("a.pkl", smplx_with_objects, SMPLX, 10, 10, True),
     "smplh mano": ("a.pkl", lambda: body_arrays(SMPLH) | hand_arrays(), SMPLH, 10, 0, True),
@@ -53,7 +63,9 @@ def test_layouts_read(tmp_path: Path, layout: str) -> None:
     for key in ("v_template", "weights", "J_regressor"):
         np.testing.assert_allclose(getattr(body, key), arrays[key], atol=1e-12)
     np.testing.assert_array_equal(body.shapedirs, arrays["shapedirs"][..., :shapes])
-    np.testing.assert_array_equal(body.expressiondirs, arrays["shapedirs"][..., shapes : shapes + expressions])
+    np.testing.assert_array_equal(
+        body.expressiondirs, arrays["shapedirs"][..., shapes : shapes + expressions]
+    )
     assert body.left_hand is None if measured is None else body.left_hand.measured is measured
 
 
@@ -114,29 +126,61 @@ FAULTS = {
     "no weights": ("weights", None, "weights: found nothing"),
     "no posedirs": ("posedirs", None, "posedirs: found nothing, expected an array (240, 3, 486)"),
     "no bary": ("lmk_bary_coords", None, "lmk_bary_coords: found nothing"),
-    "flat template": ("v_template", np.zeros(720), "v_template: found shape (720,), expected (any, 3)"),
+    "flat template": (
+        "v_template",
+        np.zeros(720),
+        "v_template: found shape (720,), expected (any, 3)",
+    ),
     "millimetres": ("v_template", lambda a: a * 1000, "expected metres"),
     "not a number": ("v_template", lambda a: with_entry(a, np.nan), "1 values that are not finite"),
     "text": ("v_template", np.array(["a", "b"]), "v_template: found dtype <U1"),
     "mano": ("weights", np.full((240, 16), 1 / 16), "16 joints (a MANO hand)"),
     "odd joints": ("weights", np.full((240, 51), 1 / 51), "51 joints (no known body)"),
-    "short weights": ("weights", lambda a: a[:-1], "weights: found shape (239, 55), expected (240, 55)"),
+    "short weights": (
+        "weights",
+        lambda a: a[:-1],
+        "weights: found shape (239, 55), expected (240, 55)",
+    ),
     "weights off": ("weights", lambda a: a * 1.1, "weights: found rows that sum to 1.1"),
-    "posedirs of smpl": ("posedirs", np.zeros((240, 3, 207)), "posedirs: found shape (240, 3, 207)"),
-    "regressor turned": ("J_regressor", lambda a: a.T, "J_regressor: found shape (240, 55), expected (55, 240)"),
+    "posedirs of smpl": (
+        "posedirs",
+        np.zeros((240, 3, 207)),
+        "posedirs: found shape (240, 3, 207)",
+    ),
+    "regressor turned": (
+        "J_regressor",
+        lambda a: a.T,
+        "J_regressor: found shape (240, 55), expected (55, 240)",
+    ),
     "columns": ("shapedirs", np.zeros((240, 3, 35)), "shapedirs: found 35 columns, expected 20"),
-    "tree": ("kintree_table", lambda a: a[:, :24], "kintree_table: found shape (2, 24), expected (2, 55)"),
+    "tree": (
+        "kintree_table",
+        lambda a: a[:, :24],
+        "kintree_table: found shape (2, 24), expected (2, 55)",
+    ),
     "parent": ("kintree_table", with_parent, "parent 1 for joint 3 (spine1), expected 0"),
     "faces": ("f", lambda a: a + 9999, "expected 0..239"),
     "fractional faces": ("f", lambda a: a * 0.5, "f: found fractions"),
     "landmark": ("lmk_faces_idx", lambda a: a + 480, "lmk_faces_idx: found values 48"),
     "bary": ("lmk_bary_coords", lambda a: a * 2, "lmk_bary_coords: found rows that sum to 2"),
-    "contour": ("dynamic_lmk_faces_idx", lambda a: a[:40], "found shape (40, 17), expected (79, 17)"),
-    "components": ("hands_componentsl", lambda a: a[:, :44], "hands_componentsl: found shape (45, 44)"),
+    "contour": (
+        "dynamic_lmk_faces_idx",
+        lambda a: a[:40],
+        "found shape (40, 17), expected (79, 17)",
+    ),
+    "components": (
+        "hands_componentsl",
+        lambda a: a[:, :44],
+        "hands_componentsl: found shape (45, 44)",
+    ),
     "coefficients": ("hands_coeffsr", lambda a: a[:, :6], "hands_coeffsr: found shape (200, 6)"),
     "points": ("extra_points", np.arange(20), "extra_points: found shape (20,), expected (21,)"),
     "too few vertices": ("extra_points", None, "240 vertices, expected more than 9929"),
-    "ragged": ("dynamic_lmk_bary_coords", np.array([[1], [1, 2]], dtype=object), "dynamic_lmk_bary_coords"),
+    "ragged": (
+        "dynamic_lmk_bary_coords",
+        np.array([[1], [1, 2]], dtype=object),
+        "dynamic_lmk_bary_coords",
+    ),
 }
 
 
@@ -159,7 +203,10 @@ FOREIGN = {
     "empty": (lambda _: b"", "empty file"),
     "text": (lambda _: b"<html>404 not found</html>", "neither .npz nor a whole pickle"),
     "short npz": (lambda folder: whole_file("npz", folder)[:-2000], "damaged or cut short"),
-    "short pkl": (lambda folder: whole_file("pkl", folder)[:-2000], "neither .npz nor a whole pickle"),
+    "short pkl": (
+        lambda folder: whole_file("pkl", folder)[:-2000],
+        "neither .npz nor a whole pickle",
+    ),
     "flipped npz": (lambda folder: flip(whole_file("npz", folder)), "cannot be read"),
     "pickled list": (lambda _: pickle.dumps([1, 2]), "found a pickled list"),
     "other dict": (lambda _: pickle.dumps({"a": 1}), "found no v_template"),
@@ -178,7 +225,11 @@ def test_foreign_and_damaged_files(tmp_path: Path, case: str) -> None:
     path.write_bytes(make(tmp_path))
     with pytest.raises(BodyFileError) as caught:
         load_body(path)
-    assert expected in str(caught.value) and str(path) in str(caught.value) and "\n" not in str(caught.value)
+    assert (
+        expected in str(caught.value)
+        and str(path) in str(caught.value)
+        and "\n" not in str(caught.value)
+    )
 
 
 FOLDERS = {
@@ -207,7 +258,9 @@ def test_only_the_gender_asked_for_is_read(tmp_path: Path) -> None:
     write(tmp_path / "smplx" / "SMPLX_FEMALE.npz", body_arrays(SMPLX))
     (tmp_path / "smplx" / "SMPLX_MALE.npz").write_text("would raise if it were read")
     assert load_body(tmp_path, Gender.FEMALE).gender is Gender.FEMALE
-    with pytest.raises(BodyFileError, match="SMPLX_FEMALE.npz, SMPLX_MALE.npz, expected a neutral model"):
+    with pytest.raises(
+        BodyFileError, match="SMPLX_FEMALE.npz, SMPLX_MALE.npz, expected a neutral model"
+    ):
         load_body(tmp_path, Gender.NEUTRAL)
     with pytest.raises(BodyFileError, match="found nothing"):
         load_body(tmp_path / "nowhere")
@@ -215,11 +268,18 @@ def test_only_the_gender_asked_for_is_read(tmp_path: Path) -> None:
 
 def test_limits_and_dtype(tmp_path: Path) -> None:
     arrays = body_arrays(SMPLX, columns=400)
-    body = load_body(write(tmp_path / "a.npz", arrays), num_betas=16, num_expressions=5, dtype=torch.float64)
+    body = load_body(
+        write(tmp_path / "a.npz", arrays), num_betas=16, num_expressions=5, dtype=torch.float64
+    )
     np.testing.assert_array_equal(body.shapedirs, arrays["shapedirs"][..., :16])
     np.testing.assert_array_equal(body.expressiondirs, arrays["shapedirs"][..., 300:305])
     half = body.to(dtype=torch.float32)
-    assert half.v_template.dtype == half.left_hand.sds.dtype == half.points.coefficients.dtype == torch.float32
+    assert (
+        half.v_template.dtype
+        == half.left_hand.sds.dtype
+        == half.points.coefficients.dtype
+        == torch.float32
+    )
     assert half.faces.dtype == torch.int64
 
 
@@ -247,17 +307,23 @@ SOURCES = [
 
 @pytest.fixture(scope="module")
 def full_size(tmp_path_factory: pytest.TempPathFactory) -> dict[BodyKind, torch.Tensor]:
-    """Point sources of models with as many vertices as the published ones and no names of their own."""
+    """Point sources of models with as many vertices as the published ones and no names of their
+    own.
+    """
     sources = {}
     for kind in BodyKind:
         count = 9930 if kind is SMPLX else 6890
         arrays = body_arrays(kind, vertices=count)
-        sources[kind] = load_body(write(tmp_path_factory.mktemp("full") / "a.npz", arrays)).points.sources
+        sources[kind] = load_body(
+            write(tmp_path_factory.mktemp("full") / "a.npz", arrays)
+        ).points.sources
     return sources
 
 
 @pytest.mark.parametrize("kind, name, source", SOURCES)
-def test_default_sources(full_size: dict[BodyKind, torch.Tensor], kind: BodyKind, name: str, source: int) -> None:
+def test_default_sources(
+    full_size: dict[BodyKind, torch.Tensor], kind: BodyKind, name: str, source: int
+) -> None:
     assert full_size[kind][names.POINT_INDEX[name]].tolist() == [source] * 3
 
 

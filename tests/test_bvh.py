@@ -49,9 +49,11 @@ def _end(clip: Clip) -> np.ndarray:
         ("0 0 0  0 0 0  0 0 0", ZYX, (0, -3, 0)),
         ("1 2 3  0 0 0  0 0 0", ZYX, (1, -1, 3)),
         ("0 0 0  90 0 0  0 0 0", ZYX, (3, 0, 0)),  # z: down turns to +x
-        ("0 0 0  0 0 0  0 90 0", ZYX, (0, -2, -1)),  # the knee's second channel is x: down turns to -z
+        # the knee's second channel is x: down turns to -z
+        ("0 0 0  0 0 0  0 90 0", ZYX, (0, -2, -1)),
         ("0 0 0  90 90 0  0 0 0", ZYX, (3, 0, 0)),  # y acts first on a leg along y: nothing; then z
-        ("0 0 0  90 90 0  0 0 0", "Zrotation Xrotation Yrotation", (0, 0, -3)),  # x acts first, then z leaves it
+        # x acts first, then z leaves it
+        ("0 0 0  90 90 0  0 0 0", "Zrotation Xrotation Yrotation", (0, 0, -3)),
     ],
 )
 def test_channels_in_file_order(values: str, root: str, end: tuple[float, ...]) -> None:
@@ -89,7 +91,8 @@ def test_archive_equals_folder(tmp_path: Path) -> None:
         for name in ("02_01", "01_01"):
             data = _text(f"{name[:2]} 0 0 10 20 30 40 50 60").encode()
             (folder / f"{name}.bvh").write_bytes(data)
-            info = tarfile.TarInfo(f"../{name}.bvh")  # an archive may claim any path: nothing is ever extracted
+            # an archive may claim any path: nothing is ever extracted
+            info = tarfile.TarInfo(f"../{name}.bvh")
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
     packed, plain = list(iter_clips(tmp_path / "clips.tar.xz")), list(iter_clips(folder))

@@ -1,4 +1,6 @@
-"""The command line: exit codes, one-line errors, and the way from keypoints to pictures with the real fit."""
+"""The command line: exit codes, one-line errors, and the way from keypoints to pictures with the
+real fit.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,17 @@ def call(*arguments: object) -> int:
 def portrait(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example photo, fitted with everything."""
     out = tmp_path_factory.mktemp("portrait") / "out"
-    options = ("--overlay", "--report", "--mesh", "glb", "--quiet", "--fov", "40", "--preset", "fast")
+    options = (
+        "--overlay",
+        "--report",
+        "--mesh",
+        "glb",
+        "--quiet",
+        "--fov",
+        "40",
+        "--preset",
+        "fast",
+    )
     assert call("fit", EXAMPLE / "keypoints", "--images", EXAMPLE, "--out", out, *options) == 0
     return out
 
@@ -42,7 +54,9 @@ def test_fit_leaves_everything(portrait: Path) -> None:
     assert {"summary.csv", "config.yaml", "log.txt", "index.html", "results/astronaut/000.npz",
             "overlays/astronaut.jpg", "pictures/astronaut/turned.jpg", "meshes/astronaut/000.glb"} <= made  # fmt: skip
     row = next(row for row in table(portrait) if row["stem"] == "astronaut")
-    assert row["status"] == "ok" and float(row["body_percent"]) < 3 and float(row["face_percent"]) < 3
+    assert (
+        row["status"] == "ok" and float(row["body_percent"]) < 3 and float(row["face_percent"]) < 3
+    )
     assert float(row["penetration_mm"]) >= 0 and int(row["intersecting_triangles"]) >= 0
     assert "astronaut" in (portrait / "index.html").read_text(encoding="utf-8")
 
@@ -57,7 +71,10 @@ def test_the_mesh_is_in_the_gltf_frame(portrait: Path) -> None:
 
 
 def test_fit_again_keeps_and_render_draws_again(portrait: Path) -> None:
-    picture, result = portrait / "pictures/astronaut/overlay.jpg", portrait / "results/astronaut/000.npz"
+    picture, result = (
+        portrait / "pictures/astronaut/overlay.jpg",
+        portrait / "results/astronaut/000.npz",
+    )
     made, fitted = picture.stat().st_mtime_ns, result.stat().st_mtime_ns
     options = ("--overlay", "--report", "--quiet", "--fov", "40", "--preset", "fast")
     assert call("fit", EXAMPLE / "keypoints", "--images", EXAMPLE, "--out", portrait, *options) == 0
@@ -66,14 +83,25 @@ def test_fit_again_keeps_and_render_draws_again(portrait: Path) -> None:
     assert picture.stat().st_mtime_ns > made and result.stat().st_mtime_ns == fitted
 
 
-def test_a_job_file_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_job_file_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
-    job = {"keypoints": str(EXAMPLE / "keypoints"), "out": "some/out", "preset": "fast", "report": True}
+    job = {
+        "keypoints": str(EXAMPLE / "keypoints"),
+        "out": "some/out",
+        "preset": "fast",
+        "report": True,
+    }
     Path("job.yaml").write_text(yaml.safe_dump(job))
     assert call("run", "job.yaml") == 0
     printed = capsys.readouterr()
-    assert " ok" in printed.out and "some/out/index.html" in printed.out and "people/s" in printed.err
-    assert 'src="pictures/astronaut/overlay.jpg"' in Path("some/out/index.html").read_text(encoding="utf-8")
+    assert (
+        " ok" in printed.out and "some/out/index.html" in printed.out and "people/s" in printed.err
+    )
+    assert 'src="pictures/astronaut/overlay.jpg"' in Path("some/out/index.html").read_text(
+        encoding="utf-8"
+    )
 
 
 BAD = {  # what the message must name, by arguments; F is a folder of good files, T an empty one
@@ -91,20 +119,32 @@ BAD = {  # what the message must name, by arguments; F is a folder of good files
 
 
 @pytest.mark.parametrize("arguments", BAD, ids=" ".join)
-def test_bad_usage_is_2(tmp_path: Path, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_usage_is_2(
+    tmp_path: Path, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
     places = {"F": str(write_folder(tmp_path / "in", frames=1)), "T": str(tmp_path)}
-    filled = [places.get(a, a.replace("T/", f"{tmp_path}/", 1) if a.startswith("T/") else a) for a in arguments]
+    filled = [
+        places.get(a, a.replace("T/", f"{tmp_path}/", 1) if a.startswith("T/") else a)
+        for a in arguments
+    ]
     assert call(*filled) == 2
     printed = capsys.readouterr()
     assert BAD[arguments] in printed.err and "Traceback" not in printed.err and not printed.out
     assert not (tmp_path / "out").exists()
 
 
-WRONG_JOBS = ["keypoints: a\nout: b\nspeed: 3\n", "keypoints: a\n", ": : :\n\t", "keypoints: a\nout: b\nfov: 200\n"]
+WRONG_JOBS = [
+    "keypoints: a\nout: b\nspeed: 3\n",
+    "keypoints: a\n",
+    ": : :\n\t",
+    "keypoints: a\nout: b\nfov: 200\n",
+]
 
 
 @pytest.mark.parametrize("text", WRONG_JOBS)
-def test_a_wrong_job_file_is_one_line(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_job_file_is_one_line(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "job.yaml").write_text(text)
     assert call("run", tmp_path / "job.yaml") == 2
     error = capsys.readouterr().err
@@ -120,7 +160,9 @@ def test_nothing_done_is_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 def test_presets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("presets") == 0
-    assert {path.stem for path in assets.folder("cfg_files").glob("*.yaml")} <= set(capsys.readouterr().out.split())
+    assert {path.stem for path in assets.folder("cfg_files").glob("*.yaml")} <= set(
+        capsys.readouterr().out.split()
+    )
 
 
 def test_doctor_finds_the_built_in_bodies(capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,20 +174,41 @@ def test_doctor_finds_the_built_in_bodies(capsys: pytest.CaptureFixture[str]) ->
 def test_help_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("fit", "--help") == 0
     printed = capsys.readouterr().out
-    assert "--overlay" in printed and "--no-collision" in printed and "None}" not in printed and "tyro" not in printed
+    assert (
+        "--overlay" in printed
+        and "--no-collision" in printed
+        and "None}" not in printed
+        and "tyro" not in printed
+    )
 
 
 def test_ctrl_c_is_clean_and_the_job_goes_on(tmp_path: Path) -> None:
     for index in range(200):
         write_frame(tmp_path / "in", f"f{index:03d}", [person(index)])
-    command = [sys.executable, "-m", "smplifyx", "fit", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
-    running = subprocess.Popen([*command, "--batch-size", "1", "--quiet"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "smplifyx",
+        "fit",
+        str(tmp_path / "in"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    running = subprocess.Popen(
+        [*command, "--batch-size", "1", "--quiet"], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
     deadline = time.monotonic() + 120
-    while not list((tmp_path / "out").rglob("0*.npz")) and time.monotonic() < deadline and running.poll() is None:
+    while (
+        not list((tmp_path / "out").rglob("0*.npz"))
+        and time.monotonic() < deadline
+        and running.poll() is None
+    ):
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
     _, error = running.communicate(timeout=60)
-    assert running.returncode == 130 and "goes on where it was" in error and "Traceback" not in error
+    assert (
+        running.returncode == 130 and "goes on where it was" in error and "Traceback" not in error
+    )
     assert not list((tmp_path / "out").rglob("*.tmp"))
     run_quick(tmp_path / "in", tmp_path / "out")
     assert len(table(tmp_path / "out")) == 200

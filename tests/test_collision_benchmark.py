@@ -1,4 +1,6 @@
-"""The collision benchmark: its brute force on shapes known by heart, its poses, its tables, its pictures."""
+"""The collision benchmark: its brute force on shapes known by heart, its poses, its tables, its
+pictures.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def two_cubes(shift: tuple[float, float, float], apart: bool = True) -> Brute:
     of = torch.arange(2)
     held = torch.tensor([[False, apart], [apart, False]])
     return brute_force(
-        vertices, np.concatenate([SIDES, SIDES + 8]), Parts(of.repeat_interleave(8), of.repeat_interleave(12), held)
+        vertices,
+        np.concatenate([SIDES, SIDES + 8]),
+        Parts(of.repeat_interleave(8), of.repeat_interleave(12), held),
     )
 
 
@@ -71,7 +75,9 @@ def test_a_cube_winds_around_what_is_inside():
     corners = CUBE[SIDES] @ TURN.T
     assert np.array_equal(winding(points @ TURN.T, corners), inside.astype(float))
     expected = np.where(
-        inside, np.minimum(points, 1 - points).min(1), np.linalg.norm(points - points.clip(0, 1), axis=1)
+        inside,
+        np.minimum(points, 1 - points).min(1),
+        np.linalg.norm(points - points.clip(0, 1), axis=1),
     )
     np.testing.assert_allclose(distance(points @ TURN.T, corners), expected, atol=1e-12)
 
@@ -81,11 +87,16 @@ def test_lids_close_holes():
     lid = lids(CUBE, open_top)
     assert lid.shape == (4, 3, 3) and (lid[:, :, 2] == 1).all()
     corners = np.concatenate([CUBE[open_top], lid]) @ TURN.T
-    assert winding(np.array([[0.3, 0.4, 0.9], [0.3, 0.4, 1.1]]) @ TURN.T, corners).tolist() == [1, 0]
+    assert winding(np.array([[0.3, 0.4, 0.9], [0.3, 0.4, 1.1]]) @ TURN.T, corners).tolist() == [
+        1,
+        0,
+    ]
     assert lids(CUBE, SIDES).shape == (0, 3, 3)
 
 
-@pytest.mark.parametrize(("shift", "depth"), [((0.9, 0.85, 0.8), 0.1), ((0.95, 0.6, 0.7), 0.05), ((1.01, 0.2, 0.3), 0)])
+@pytest.mark.parametrize(
+    ("shift", "depth"), [((0.9, 0.85, 0.8), 0.1), ((0.95, 0.6, 0.7), 0.05), ((1.01, 0.2, 0.3), 0)]
+)
 def test_cubes_lie_as_deep_in_each_other_as_they_were_pushed(shift, depth):
     found = two_cubes(shift)
     assert found.touches == (depth > 0)
@@ -96,8 +107,12 @@ def test_cubes_lie_as_deep_in_each_other_as_they_were_pushed(shift, depth):
 def one_of_each() -> tuple[BodyParams, tuple]:
     recipes = tuple(recipe for kind in RECIPES.values() for recipe in kind)
     body = embedded_body(FLOAT)
-    people = BodyParams.zeros((len(recipes),), body.shapedirs.shape[-1], body.expressiondirs.shape[-1], body.v_template)
-    return people.replace(body_pose=torch.stack([body_pose(recipe.start) for recipe in recipes])), recipes
+    people = BodyParams.zeros(
+        (len(recipes),), body.shapedirs.shape[-1], body.expressiondirs.shape[-1], body.v_template
+    )
+    return people.replace(
+        body_pose=torch.stack([body_pose(recipe.start) for recipe in recipes])
+    ), recipes
 
 
 def test_every_recipe_brings_skin_to_skin():
@@ -126,13 +141,17 @@ def spot_gaps(people: BodyParams, recipes: tuple[FitRecipe, ...]) -> torch.Tenso
 def hands_on_hips() -> Sample:
     source = Source(embedded_body(FLOAT), random_poses(2), threads=1)
     with mock.patch.object(reaching, "STEPS", 100):
-        return Sample.cat([source.draw(Kind.HANDS_ON_HIPS, 2, 3, stop) for stop in (Stop.BEFORE, Stop.TOUCH)])
+        return Sample.cat(
+            [source.draw(Kind.HANDS_ON_HIPS, 2, 3, stop) for stop in (Stop.BEFORE, Stop.TOUCH)]
+        )
 
 
 def test_made_poses_stop_where_they_are_told():
     sample = hands_on_hips()
     assert sample.touches.tolist() == [False, False, True, True]
-    assert (sample.depth < 0.01).all() and (sample.triangles > 0).tolist() == sample.touches.tolist()
+    assert (sample.depth < 0.01).all() and (
+        sample.triangles > 0
+    ).tolist() == sample.touches.tolist()
     told = collision.said(embedded_body(FLOAT), sample.params)
     assert (told.triangles == sample.triangles).all() and told.overlap.max() < 10
     assert len(told.pair) == 4
@@ -147,16 +166,28 @@ def test_other_people_are_drawn_alike_each_time(kind):
 
 
 def told_and_sample() -> tuple[Sample, collision.Said]:
-    """Four people: touching at 0, 2 and 12 mm, and free; the spheres miss the first two, the check none."""
+    """Four people: touching at 0, 2 and 12 mm, and free; the spheres miss the first two, the check
+    none.
+    """
     body = embedded_body(FLOAT)
     pairs = np.array([[0, 1]])
-    brute = [Brute(pairs, np.array([depth])) for depth in (0.0, 0.002, 0.012)] + [Brute(pairs[:0], np.zeros(1))]
-    params = BodyParams.zeros((4,), body.shapedirs.shape[-1], body.expressiondirs.shape[-1], body.v_template)
+    brute = [Brute(pairs, np.array([depth])) for depth in (0.0, 0.002, 0.012)] + [
+        Brute(pairs[:0], np.zeros(1))
+    ]
+    params = BodyParams.zeros(
+        (4,), body.shapedirs.shape[-1], body.expressiondirs.shape[-1], body.v_template
+    )
     kinds = (Kind.MOCAP, Kind.MOCAP, Kind.FISTS, Kind.FISTS)
     cut = torch.zeros(4, 5, dtype=torch.bool)
     cut[:3, :2] = True
     cut[0, 2] = True
-    said = collision.Said(cut.sum(1), torch.tensor([0.0, 2, 12, 0]), cut, torch.tensor([0, 0, 10.0, 2]), ("a – b",) * 4)
+    said = collision.Said(
+        cut.sum(1),
+        torch.tensor([0.0, 2, 12, 0]),
+        cut,
+        torch.tensor([0, 0, 10.0, 2]),
+        ("a – b",) * 4,
+    )
     return Sample(params, kinds, tuple(brute)), said
 
 
@@ -200,7 +231,9 @@ def test_every_joint_belongs_to_a_limb():
 def test_photographed_people_keep_their_bodies():
     people = hands_on_hips().params
     seen = photograph(embedded_body(FLOAT), people, 5, GenerateOptions(noise_px=0.0, dropped=0.0))
-    assert torch.equal(seen.truth.body_pose, people.body_pose) and torch.equal(seen.truth.betas, people.betas)
+    assert torch.equal(seen.truth.body_pose, people.body_pose) and torch.equal(
+        seen.truth.betas, people.betas
+    )
     assert (seen.truth.transl[:, 2] > 1).all()
     shown = seen.keypoints.confidence > 0
     points = seen.camera.project(skinning.points(embedded_body(FLOAT), seen.truth))
@@ -215,7 +248,9 @@ def compared(depth: dict[Term, float]) -> Compared:
     people = photograph(embedded_body(FLOAT), hands_on_hips().params, 5)
     truth = collision_fits.outcome(people.truth, people, embedded_body(FLOAT))
     fits = {
-        term: dataclasses.replace(truth, depth=0 * truth.depth + mm, triangles=10 * mm + 0 * truth.depth)
+        term: dataclasses.replace(
+            truth, depth=0 * truth.depth + mm, triangles=10 * mm + 0 * truth.depth
+        )
         for term, mm in depth.items()
     }
     return Compared(people, truth, fits)
@@ -225,7 +260,9 @@ def test_hands_that_stay_on_hips_are_counted():
     same = compared({Term.OFF: 0.0, Term.ON: 0.0})
     found = collision_fits.kept(hands_on_hips(), same, embedded_body(FLOAT))
     assert set(found[Term.ON]) == {"hand – trunk"} and all(found[Term.ON]["hand – trunk"])
-    away = dataclasses.replace(same.truth, params=same.truth.params.replace(body_pose=0 * same.truth.params.body_pose))
+    away = dataclasses.replace(
+        same.truth, params=same.truth.params.replace(body_pose=0 * same.truth.params.body_pose)
+    )
     gone = dataclasses.replace(same, fits={Term.OFF: same.truth, Term.ON: away})
     found = collision_fits.kept(hands_on_hips(), gone, embedded_body(FLOAT))
     assert all(found[Term.OFF]["hand – trunk"]) and not any(found[Term.ON]["hand – trunk"])
@@ -243,10 +280,14 @@ def test_the_targets(after, kept, ratio, verdicts):
 
 def test_a_picture_shows_what_cuts(tmp_path):
     body = embedded_body(FLOAT)
-    free, _, touching, _ = collision_pictures._shown(body, collision_pictures._upright(body, hands_on_hips().params))
+    free, _, touching, _ = collision_pictures._shown(
+        body, collision_pictures._upright(body, hands_on_hips().params)
+    )
     picture = collision_pictures._pair(Kind.HANDS_ON_HIPS, touching, free, body)
     side = collision_pictures.SIDE
     assert picture.shape == (side + collision_pictures.STRIP, 2 * side, 3)
-    assert collision_pictures._red(picture[:, :side]) > 0 == collision_pictures._red(picture[:, side:])
+    assert (
+        collision_pictures._red(picture[:, :side]) > 0 == collision_pictures._red(picture[:, side:])
+    )
     collision_pictures._write(tmp_path / "pair.jpg", picture)
     assert 2_000 < (tmp_path / "pair.jpg").stat().st_size < 120_000

@@ -1,4 +1,6 @@
-"""Parts: who owns which vertex and face, and which pairs may pass through each other, for every layout."""
+"""Parts: who owns which vertex and face, and which pairs may pass through each other, for every
+layout.
+"""
 
 from __future__ import annotations
 
@@ -59,11 +61,17 @@ def test_every_layout_has_parts(layout: str, tmp_path: Path) -> None:
     body = body_of(layout, tmp_path)
     parts, joints = parts_of(body), len(body.parents)
     assert parts.of_vertex.equal(torch.as_tensor(body.weights.numpy().argmax(1)))
-    assert parts.held_apart.shape == (joints, joints) and parts.held_apart.equal(parts.held_apart.mT)
+    assert parts.held_apart.shape == (joints, joints) and parts.held_apart.equal(
+        parts.held_apart.mT
+    )
     assert not parts.held_apart.diagonal().any()
     corners = parts.of_vertex[body.faces]
     votes = (corners == parts.of_face[:, None]).sum(1)
-    all_differ = (corners[:, 0] != corners[:, 1]) & (corners[:, 1] != corners[:, 2]) & (corners[:, 0] != corners[:, 2])
+    all_differ = (
+        (corners[:, 0] != corners[:, 1])
+        & (corners[:, 1] != corners[:, 2])
+        & (corners[:, 0] != corners[:, 2])
+    )
     assert (votes >= torch.where(all_differ, 1, 2)).all()
     assert parts.of_face[all_differ].equal(corners[all_differ, 0])
 

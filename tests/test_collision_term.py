@@ -28,7 +28,15 @@ from smplifyx.terms.scene import Observation, Rows, Scene
 EACH_OTHER = torch.tensor([[0, 1], [1, 0]])
 PELVIS, ELBOW, PALM = 8, 6, 34  # among the canonical points
 THEMSELVES = torch.tensor([[0, 0], [1, 1]])
-MOVING = (Block.GLOBAL_ORIENT, Block.BODY, Block.BETAS, Block.EXPRESSION, Block.LEFT_HAND, Block.RIGHT_HAND, Block.JAW)
+MOVING = (
+    Block.GLOBAL_ORIENT,
+    Block.BODY,
+    Block.BETAS,
+    Block.EXPRESSION,
+    Block.LEFT_HAND,
+    Block.RIGHT_HAND,
+    Block.JAW,
+)
 
 
 def scene_of(spheres: torch.Tensor, candidates: torch.Tensor) -> Scene:
@@ -37,7 +45,9 @@ def scene_of(spheres: torch.Tensor, candidates: torch.Tensor) -> Scene:
     camera = Camera(torch.eye(3).expand(len(spheres), 3, 3), torch.ones(len(spheres), 2))
     target = points[..., None].expand(-1, 1, 2)
     candidates = candidates.expand(len(spheres), *candidates.shape)
-    return Scene({"spheres": spheres}, Observation(camera, target, *[points] * 3, row, row, candidates))
+    return Scene(
+        {"spheres": spheres}, Observation(camera, target, *[points] * 3, row, row, candidates)
+    )
 
 
 def folded(count: int) -> tuple:
@@ -54,12 +64,21 @@ def folded(count: int) -> tuple:
 
 @pytest.mark.parametrize(
     ("gap", "clear", "depth"),
-    [(0.5, 0.0, 0.0), (0.3, 0.0, 0.0), (0.299, 0.0, 0.001), (0.25, 0.0, 0.05), (0.01, 0.0, 0.29), (0.3, 0.002, 0.002)],
+    [
+        (0.5, 0.0, 0.0),
+        (0.3, 0.0, 0.0),
+        (0.299, 0.0, 0.001),
+        (0.25, 0.0, 0.05),
+        (0.01, 0.0, 0.29),
+        (0.3, 0.002, 0.002),
+    ],
 )
 def test_two_balls_overlap_by_radii_minus_distance(gap: float, clear: float, depth: float) -> None:
     spheres = torch.tensor([[[0.0, 0, 0, 0.1], [0, gap, 0, 0.2]]], dtype=DOUBLE)
     rows = Collision(0.01, clear)(scene_of(spheres, EACH_OTHER)).residual
-    torch.testing.assert_close(rows, torch.full((1, 2), depth / 0.01, dtype=DOUBLE), atol=1e-9, rtol=0)
+    torch.testing.assert_close(
+        rows, torch.full((1, 2), depth / 0.01, dtype=DOUBLE), atol=1e-9, rtol=0
+    )
 
 
 def test_a_ball_without_partner_never_counts() -> None:
@@ -68,7 +87,9 @@ def test_a_ball_without_partner_never_counts() -> None:
 
 
 def some_balls(rows: int = 4, count: int = 30) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Random spheres, half of the pairs held apart, and how deep each lies in each that it is held apart from."""
+    """Random spheres, half of the pairs held apart, and how deep each lies in each that it is held
+    apart from.
+    """
     generator = torch.Generator().manual_seed(0)
     spheres = torch.rand(rows, count, 4, generator=generator, dtype=DOUBLE)
     spheres = spheres * torch.tensor([1.0, 1.0, 1.0, 0.2]) + torch.tensor([0.0, 0.0, 0.0, 0.01])
@@ -86,20 +107,26 @@ def test_partners_are_the_nearest_by_power_and_the_ball_itself_where_there_are_t
     found = candidate_pairs(spheres, apart, 12)
     own, others = found[..., 0], found[..., 1:]
     square = torch.cdist(spheres[..., :3], spheres[..., :3]).square()
-    power = (square - (spheres[..., 3:] + spheres[..., None, :, 3]).square()).masked_fill(~apart, torch.inf)
+    power = (square - (spheres[..., 3:] + spheres[..., None, :, 3]).square()).masked_fill(
+        ~apart, torch.inf
+    )
     expected = power.sort(-1).values[..., :12]
     nearest = expected[..., 0].sort(-1).values[..., :15]
     rows = torch.arange(4)[:, None]
     torch.testing.assert_close(power[rows, own].amin(-1), nearest)
     alone = others == own[..., None]
-    torch.testing.assert_close(power[rows, own].gather(2, others).masked_fill(alone, torch.inf), expected[rows, own])
+    torch.testing.assert_close(
+        power[rows, own].gather(2, others).masked_fill(alone, torch.inf), expected[rows, own]
+    )
     assert alone.any() and not alone.all()
 
 
 def test_the_deepest_come_first_and_the_others_are_left_out() -> None:
     spheres, apart, depth = some_balls()
     expected = depth.amax(-1).topk(7).values.clamp_min(0)
-    seen = scene_of(spheres, EACH_OTHER).observation.replace(candidates=candidate_pairs(spheres, apart, 30))
+    seen = scene_of(spheres, EACH_OTHER).observation.replace(
+        candidates=candidate_pairs(spheres, apart, 30)
+    )
     rows = Collision(1.0, 0.0, most=7)(Scene({"spheres": spheres}, seen)).residual
     torch.testing.assert_close(rows, expected)
     assert (expected > 0).any()
@@ -113,9 +140,13 @@ def test_concentric_balls_give_no_slope_and_no_nan() -> None:
 
 def test_balls_on_bones_are_where_skinning_puts_them() -> None:
     problem, x = folded(3)
-    expected, radii = place(spheres_of(embedded_body()), embedded_body(), problem.decoder.params(problem.unpack(x)))
+    expected, radii = place(
+        spheres_of(embedded_body()), embedded_body(), problem.decoder.params(problem.unpack(x))
+    )
     found = problem.view(x).scene["spheres"]
-    torch.testing.assert_close(found[..., :3] + problem.state.transl[:, None], expected, atol=1e-9, rtol=0)
+    torch.testing.assert_close(
+        found[..., :3] + problem.state.transl[:, None], expected, atol=1e-9, rtol=0
+    )
     torch.testing.assert_close(found[..., 3], radii, atol=1e-9, rtol=0)
 
 
@@ -135,9 +166,15 @@ def test_the_closed_form_gradient_is_that_of_the_energy(block: Block | None) -> 
     expected_energy, expected = problem.gradient(x)
     assert (energy > 0).all()
     torch.testing.assert_close(energy, expected_energy, rtol=1e-9, atol=0)
-    torch.testing.assert_close(gradient, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max()) + 1e-9)
-    bare = dataclasses.replace(problem, terms=tuple(dataclasses.replace(t, term=_bare(t)) for t in problem.terms))
-    torch.testing.assert_close(hessian, bare.normal(x)[2], rtol=1e-6, atol=1e-6 * float(hessian.abs().max()) + 1e-9)
+    torch.testing.assert_close(
+        gradient, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max()) + 1e-9
+    )
+    bare = dataclasses.replace(
+        problem, terms=tuple(dataclasses.replace(t, term=_bare(t)) for t in problem.terms)
+    )
+    torch.testing.assert_close(
+        hessian, bare.normal(x)[2], rtol=1e-6, atol=1e-6 * float(hessian.abs().max()) + 1e-9
+    )
 
 
 def _bare(weighted: WeightedTerm):
@@ -156,7 +193,9 @@ def test_balls_that_no_stage_holds_apart_cost_nothing() -> None:
 
 
 def reaching(palm: tuple[float, ...], elbow: tuple[float, ...]) -> BodyParams:
-    """Somebody whose left arm comes to these places, metres from the pelvis: x to the left, y up, z forward."""
+    """Somebody whose left arm comes to these places, metres from the pelvis: x to the left, y up, z
+    forward.
+    """
     problem = problem_of(only("collision"), free=(Block.BODY,), count=1)
     start = problem.state.map(torch.zeros_like).replace(
         orient=torch.eye(3, dtype=DOUBLE)[None], transl=problem.state.transl,
@@ -165,7 +204,9 @@ def reaching(palm: tuple[float, ...], elbow: tuple[float, ...]) -> BodyParams:
     places = torch.tensor([palm, elbow], dtype=DOUBLE)
 
     def there(scene: Scene) -> Rows:
-        return Rows((scene["points"][:, [PALM, ELBOW]] - scene["points"][:, [PELVIS]] - places).flatten(1))
+        return Rows(
+            (scene["points"][:, [PALM, ELBOW]] - scene["points"][:, [PELVIS]] - places).flatten(1)
+        )
 
     natural = Weights(reprojection=0.0, pose_prior=0.3, limits=1.0)
     terms = stage_terms(natural, embedded_body(), problem.decoder, preset())

@@ -1,4 +1,6 @@
-"""The benchmark of the whole command: times add up, memory is read, and a small run ends with its tables."""
+"""The benchmark of the whole command: times add up, memory is read, and a small run ends with its
+tables.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,10 @@ def test_parts_in_pieces_count_the_threads_that_do_them() -> None:
         with ThreadPoolExecutor(2) as pool:
             return list(pool.map(work, rows))
 
-    assert part.timed_pieces(side_by_side)(lambda n: sum(range(n)), [10**6, 3], "cpu") == [499999500000, 3]
+    assert part.timed_pieces(side_by_side)(lambda n: sum(range(n)), [10**6, 3], "cpu") == [
+        499999500000,
+        3,
+    ]
     assert part.calls == 2 and part.cpu > 0.001
 
 
@@ -80,13 +85,23 @@ def test_a_timed_function_and_a_timed_stream_are_what_they_were() -> None:
 def test_tables() -> None:
     samples = [Sample(1.0, 100.0, 0.0), Sample(5.0, 300.0, 50.0), Sample(10.0, 200.0, 400.0)]
     text = describe(FIGURES, samples, people=80)
-    assert "8.0 people/s, 10.0 without the start" in text and "12.0 s in its own process, 4.0 s in 2 others" in text
-    assert "50.0 % of all in the solver" in text and "| solver | 8.0 | 50.0 % | 5.0 | 50.0 % |" in text
-    assert "| after 20% of the run | 100 | 100 |" in text and "| after 50% of the run | 300 | 350 |" in text
+    assert (
+        "8.0 people/s, 10.0 without the start" in text
+        and "12.0 s in its own process, 4.0 s in 2 others" in text
+    )
+    assert (
+        "50.0 % of all in the solver" in text and "| solver | 8.0 | 50.0 % | 5.0 | 50.0 % |" in text
+    )
+    assert (
+        "| after 20% of the run | 100 | 100 |" in text
+        and "| after 50% of the run | 300 | 350 |" in text
+    )
     assert "| after 100% of the run | 300 | 600 |" in text and "nan" not in text
 
 
-@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is read from /proc")
+@pytest.mark.skipif(
+    not Path("/proc/self/smaps_rollup").exists(), reason="memory is read from /proc"
+)
 def test_memory_is_read() -> None:
     before = command._memory(os.getpid())
     held = np.ones(2**24)  # 128 MiB
@@ -101,12 +116,24 @@ def test_a_small_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frames = list(read_frames(tmp_path / "keypoints", tmp_path / "photos"))
     assert [len(frame.people) for frame in frames] == [1, 1, 1]
     assert [frame.image is not None for frame in frames] == [True, False, False]
-    arguments = ["fit", str(tmp_path / "keypoints"), "--images", str(tmp_path / "photos"), "--out", str(tmp_path / "o")]
-    figures, samples = run([*arguments, "--preset", "fast", "--overlay", "--quiet"], tmp_path / "figures.json")
+    arguments = [
+        "fit",
+        str(tmp_path / "keypoints"),
+        "--images",
+        str(tmp_path / "photos"),
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    figures, samples = run(
+        [*arguments, "--preset", "fast", "--overlay", "--quiet"], tmp_path / "figures.json"
+    )
     parts = figures["parts"]
     assert parts.keys() == set(PARTS) and parts["saving"]["calls"] == parts["drawing"]["calls"] == 3
     assert figures["processes"] == 0 and parts["collision check"]["calls"] > 0
-    assert 0 < parts["solver"]["wall"] < parts["fits"]["wall"] < figures["wall"] and figures["starting"] > 0
+    assert (
+        0 < parts["solver"]["wall"] < parts["fits"]["wall"] < figures["wall"]
+        and figures["starting"] > 0
+    )
     assert samples and math.isfinite(max(sample.own for sample in samples))
     assert "| solver |" in describe(figures, samples, 3)
     assert len(list((tmp_path / "o" / "overlays").iterdir())) == 3

@@ -21,12 +21,21 @@ BEFORE = without_collision(preset("fast"))
 LAST, SOLVER = BEFORE.stages[-1], SolverConfig(max_steps=99)
 CASES = {  # stages after the last, and the names of those that are left of them without collision
     "nothing": ((), []),
-    "for collision alone": ((weighing(LAST, 1.0).model_copy(update={"name": "a", "solver": SOLVER}),), []),
+    "for collision alone": (
+        (weighing(LAST, 1.0).model_copy(update={"name": "a", "solver": SOLVER}),),
+        [],
+    ),
     "two": (tuple(weighing(LAST, w).model_copy(update={"name": f"a{w}"}) for w in (1.0, 3.0)), []),
     "no heavier": ((LAST.model_copy(update={"name": "a", "solver": SOLVER}),), ["a"]),
     "other weight": ((weighing(LAST, 1.0, shape=9.0).model_copy(update={"name": "a"}),), ["a"]),
-    "other unknowns": ((weighing(LAST, 1.0).model_copy(update={"name": "a", "free": LAST.free[:1]}),), ["a"]),
-    "more go on": ((weighing(LAST, 1.0).model_copy(update={"name": "a", "keep": LAST.keep + 1}),), ["a"]),
+    "other unknowns": (
+        (weighing(LAST, 1.0).model_copy(update={"name": "a", "free": LAST.free[:1]}),),
+        ["a"],
+    ),
+    "more go on": (
+        (weighing(LAST, 1.0).model_copy(update={"name": "a", "keep": LAST.keep + 1}),),
+        ["a"],
+    ),
 }
 
 
@@ -35,7 +44,10 @@ def test_stages_for_collision_alone_go_with_it(case: str) -> None:
     added, left = CASES[case]
     freed = without_collision(BEFORE.model_copy(update={"stages": (*BEFORE.stages, *added)}))
     count = len(BEFORE.stages)
-    assert freed.stages[:count] == BEFORE.stages and [stage.name for stage in freed.stages[count:]] == left
+    assert (
+        freed.stages[:count] == BEFORE.stages
+        and [stage.name for stage in freed.stages[count:]] == left
+    )
     assert all(stage.weights.collision == 0 for stage in freed.stages)
 
 

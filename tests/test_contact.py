@@ -1,4 +1,6 @@
-"""How far fitted people pass through themselves: measured on their meshes, once a job, at nobody's expense."""
+"""How far fitted people pass through themselves: measured on their meshes, once a job, at nobody's
+expense.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ POSES = (*FREE_POSES.values(), INTO_BELLY)
 
 
 def posed_people(repeats: int = 1) -> FitResult:
-    """People in the poses of the table, the last with a hand in the belly, three metres before the camera."""
+    """People in the poses of the table, the last with a hand in the belly, three metres before the
+    camera.
+    """
     count = repeats * len(POSES)
     params = BodyParams.zeros((count,), 10, 10, embedded_body(FLOAT).v_template)
     for row in range(count):
@@ -46,9 +50,15 @@ def checked_fit(*inputs: object) -> list[FitResult]:
 
 def test_only_the_hand_in_the_belly_is_found() -> None:
     contact = contact_of(posed_people(), embedded_body(FLOAT))
-    assert (contact.triangles > 0).tolist() == (contact.depth > 0).tolist() == [False] * len(FREE_POSES) + [True]
+    assert (
+        (contact.triangles > 0).tolist()
+        == (contact.depth > 0).tolist()
+        == [False] * len(FREE_POSES) + [True]
+    )
     assert 0.02 < contact.depth[-1] < 0.09
-    assert contact.cut.sum(-1).tolist() == contact.triangles.tolist() and contact.inside.amax(-1).equal(contact.depth)
+    assert contact.cut.sum(-1).tolist() == contact.triangles.tolist() and contact.inside.amax(
+        -1
+    ).equal(contact.depth)
 
 
 def test_the_contact_has_the_axes_of_the_result() -> None:
@@ -78,7 +88,9 @@ def test_the_contact_is_that_of_the_mesh() -> None:
 def test_everybody_with_a_body_is_measured() -> None:
     everybody = posed_people()
     failed = everybody[0].replace(status=torch.tensor(int(FitStatus.FAILED)))
-    answers = with_penetration([everybody[len(POSES) - 1], failed, everybody[1]], (embedded_body(FLOAT),))
+    answers = with_penetration(
+        [everybody[len(POSES) - 1], failed, everybody[1]], (embedded_body(FLOAT),)
+    )
     assert [answer.penetration is None for answer in answers] == [False, True, False]
     assert 20 < answers[0].penetration.depth_mm < 90 and answers[2].penetration.depth_mm == 0
     assert answers[0].penetration.triangles > 0 == answers[2].penetration.triangles
@@ -91,11 +103,16 @@ def test_children_are_measured_with_their_own_body() -> None:
     answers = with_penetration([adults[-1], kids[-1], adults[0]], (embedded_body(FLOAT), child))
     assert [answer.provenance.age for answer in answers] == ["adult", "child", "adult"]
     expected = [contact_of(r, b) for r, b in ((adults, embedded_body(FLOAT)), (kids, child))]
-    assert [int(answer.penetration.triangles) for answer in answers] == [*(int(c.triangles[-1]) for c in expected), 0]
+    assert [int(answer.penetration.triangles) for answer in answers] == [
+        *(int(c.triangles[-1]) for c in expected),
+        0,
+    ]
 
 
 @pytest.mark.parametrize("fault", ["penetration_of", "solid_of"])
-def test_a_check_that_fails_costs_only_its_number(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+def test_a_check_that_fails_costs_only_its_number(
+    monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
     everybody = posed_people(2)
     everybody = everybody.replace(chosen=torch.arange(len(everybody.energy)))
     measure = getattr(fit_and_check, fault)
@@ -116,13 +133,19 @@ def test_a_check_that_fails_costs_only_its_number(monkeypatch: pytest.MonkeyPatc
 def test_a_job_tells_it_of_everybody_fitted_and_goes_on_to_the_same(tmp_path: Path) -> None:
     keypoints, counting = write_folder(tmp_path / "in", frames=2), Counting()
     for out, size in (("a", 2), ("b", 64)):
-        run_job(JobConfig(keypoints=keypoints, out=tmp_path / out, batch_size=size), counting, checked_fit)
+        run_job(
+            JobConfig(keypoints=keypoints, out=tmp_path / out, batch_size=size),
+            counting,
+            checked_fit,
+        )
     assert end_state(tmp_path / "a") == end_state(tmp_path / "b")
     for row in table(tmp_path / "a"):
         fitted = row["status"] in ("ok", "low_evidence", "poor")
         assert bool(row["penetration_mm"]) == bool(row["intersecting_triangles"]) == fitted
         if fitted:
-            saved = FitResult.load(Store(tmp_path / "a").result(row["stem"], int(row["person"]))).penetration
+            saved = FitResult.load(
+                Store(tmp_path / "a").result(row["stem"], int(row["person"]))
+            ).penetration
             assert row["penetration_mm"] == f"{float(saved.depth_mm):.6g}"
             assert int(row["intersecting_triangles"]) == int(saved.triangles)
     before = end_state(tmp_path / "a")

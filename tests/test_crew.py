@@ -1,4 +1,6 @@
-"""Fits in other processes: the same answers in the same order, deaths that cost nobody else, and no process left."""
+"""Fits in other processes: the same answers in the same order, deaths that cost nobody else, and no
+process left.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ from smplifyx.parallel.resources import auto_processes
 from smplifyx.parallel.worker_process import WorkerProcess, _packed
 
 ROOT = Path(__file__).parent.parent
-POISONED, DEADLY, SHY = 666.0, 13.0, 7.0  # x of the nose of people whose fit raises, kills, kills the first time
+# x of the nose of people whose fit raises, kills, kills the first time
+POISONED, DEADLY, SHY = 666.0, 13.0, 7.0
 FEW_STEPS = load_preset("fast").model_copy(
     update={
         "stages": tuple(
@@ -54,7 +57,12 @@ class Odd:
     folder: Path
 
     def __call__(
-        self, keypoints: Keypoints, camera: Camera, bodies: tuple[BodyModel, ...], config: FitConfig, height: Tensor
+        self,
+        keypoints: Keypoints,
+        camera: Camera,
+        bodies: tuple[BodyModel, ...],
+        config: FitConfig,
+        height: Tensor,
     ) -> Sequence[FitResult]:
         noses = set(keypoints.xy[:, 0, 0].tolist())
         before = self.folder / "died_before"
@@ -99,7 +107,9 @@ def seen(count: int) -> tuple[Keypoints, Camera]:
     """Some people that nobody looks like."""
     points = torch.rand(count, 137, 3, generator=torch.Generator().manual_seed(count))
     points = points * torch.tensor([400.0, 400.0, 0.5]) + torch.tensor([50.0, 50.0, 0.5])
-    return Keypoints.from_array(points), Camera.from_focal(800.0, torch.tensor([500.0, 500.0]).expand(count, 2))
+    return Keypoints.from_array(points), Camera.from_focal(
+        800.0, torch.tensor([500.0, 500.0]).expand(count, 2)
+    )
 
 
 def tasks(*noses: float) -> list[FitTask]:
@@ -107,7 +117,9 @@ def tasks(*noses: float) -> list[FitTask]:
     keypoints, camera = seen(len(noses))
     keypoints.xy[:, 0, 0] = torch.tensor(noses)
     return [
-        FitTask("photo", keypoints[i], camera[i], Gender.NEUTRAL, Origin(person=i, source=str(nose)))
+        FitTask(
+            "photo", keypoints[i], camera[i], Gender.NEUTRAL, Origin(person=i, source=str(nose))
+        )
         for i, nose in enumerate(noses)
     ]
 
@@ -115,7 +127,10 @@ def tasks(*noses: float) -> list[FitTask]:
 def same(one: FitResult, other: FitResult) -> bool:
     """Whether two results are the same to the last bit."""
     pairs = zip(_tensors(one), _tensors(other), strict=True)
-    return all(a.dtype == b.dtype and torch.equal(a.nan_to_num(nan=-1.0), b.nan_to_num(nan=-1.0)) for a, b in pairs)
+    return all(
+        a.dtype == b.dtype and torch.equal(a.nan_to_num(nan=-1.0), b.nan_to_num(nan=-1.0))
+        for a, b in pairs
+    )
 
 
 def _tensors(result: FitResult) -> list[Tensor]:
@@ -140,7 +155,9 @@ def neutral() -> BodyModel:
     return load_body(None)
 
 
-def test_errors_cost_only_their_person_and_the_order_stays(pool: ProcessPool, caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_cost_only_their_person_and_the_order_stays(
+    pool: ProcessPool, caplog: pytest.LogCaptureFixture
+) -> None:
     noses = [[100.0 + i, POISONED, 200.0 + i] for i in range(6)]
     with caplog.at_level(logging.INFO, "smplifyx"):
         promises = [pool.submit(tasks(*these)) for these in noses]
@@ -152,7 +169,10 @@ def test_errors_cost_only_their_person_and_the_order_stays(pool: ProcessPool, ca
     told = [record.getMessage() for record in caplog.records if record.name == "smplifyx.odd"]
     places = {line.rsplit(" ", 1)[1] for line in told}
     assert len(told) == 12 and len(places) == 2 and str(os.getpid()) not in places
-    assert any(record.levelno == logging.ERROR and "poisoned" in record.getMessage() for record in caplog.records)
+    assert any(
+        record.levelno == logging.ERROR and "poisoned" in record.getMessage()
+        for record in caplog.records
+    )
 
 
 def test_one_who_cannot_be_fitted_is_named(pool: ProcessPool) -> None:
@@ -164,18 +184,28 @@ def test_one_who_cannot_be_fitted_is_named(pool: ProcessPool) -> None:
         pool.fit(keypoints, camera[:2])
 
 
-def test_a_death_costs_only_the_one_who_kills_every_time(pool: ProcessPool, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_death_costs_only_the_one_who_kills_every_time(
+    pool: ProcessPool, caplog: pytest.LogCaptureFixture
+) -> None:
     before = processes()
     promises = [pool.submit(tasks(*noses)) for noses in ([101.0, DEADLY], [102.0], [SHY], [103.0])]
     (good, bad), *others = [promise.result() for promise in promises]
     assert isinstance(bad, Failure) and "died: killed by SIGKILL" in bad.reason
-    assert [float(r.keypoints.xy[0, 0]) for r in (good, *(r for (r,) in others))] == [101.0, 102.0, SHY, 103.0]
+    assert [float(r.keypoints.xy[0, 0]) for r in (good, *(r for (r,) in others))] == [
+        101.0,
+        102.0,
+        SHY,
+        103.0,
+    ]
     assert caplog.text.count("a process died") == 2 and caplog.text.count("the process died") == 1
     assert before - processes()
 
 
 def test_a_process_that_cannot_load_is_told() -> None:
-    with pytest.raises(ChildProcessError, match="exit code 3.*__main__"), ProcessPool(UNLOADABLE, 1) as broken:
+    with (
+        pytest.raises(ChildProcessError, match="exit code 3.*__main__"),
+        ProcessPool(UNLOADABLE, 1) as broken,
+    ):
         broken.submit(tasks(1.0)).result()
 
 
@@ -198,14 +228,25 @@ def test_little_work_begins_no_process_and_stopping_drops_the_rest() -> None:
 
 def test_tensors_travel_without_their_storage() -> None:
     large = torch.randn(1000, 50, dtype=torch.float64)
-    value = {"row": large[3], "column": large[:5, 7], "one": large[0, 0], "none": large[:0], "flags": large[0] > 0}
+    value = {
+        "row": large[3],
+        "column": large[:5, 7],
+        "one": large[0, 0],
+        "none": large[:0],
+        "flags": large[0] > 0,
+    }
     packed = _packed(value)
     assert len(packed) < 5000
     found = ForkingPickler.loads(packed)  # as `Connection.recv` does
-    assert all(found[key].dtype == part.dtype and torch.equal(found[key], part) for key, part in value.items())
+    assert all(
+        found[key].dtype == part.dtype and torch.equal(found[key], part)
+        for key, part in value.items()
+    )
 
 
-@pytest.mark.parametrize(("count", "number", "sizes"), [(1, 0, [1]), (64, 2, [32, 32]), (5, 2, [2, 3]), (2, 3, [1, 1])])
+@pytest.mark.parametrize(
+    ("count", "number", "sizes"), [(1, 0, [1]), (64, 2, [32, 32]), (5, 2, [2, 3]), (2, 3, [1, 1])]
+)
 def test_pieces(count: int, number: int, sizes: list[int]) -> None:
     pieces = even(count, number)
     assert [piece.stop - piece.start for piece in pieces] == sizes and pieces[-1].stop == count
@@ -213,10 +254,20 @@ def test_pieces(count: int, number: int, sizes: list[int]) -> None:
 
 @pytest.mark.parametrize(
     ("stems", "scene", "middle"),
-    [("aabb", False, 2), ("aaab", False, 2), ("aaab", True, 3), ("abbb", True, 1), ("aaa", True, 1), ("a", True, 0)],
+    [
+        ("aabb", False, 2),
+        ("aaab", False, 2),
+        ("aaab", True, 3),
+        ("abbb", True, 1),
+        ("aaa", True, 1),
+        ("a", True, 0),
+    ],
 )
 def test_images_are_halved_last(stems: str, scene: bool, middle: int) -> None:
-    people = [dataclasses.replace(task, stem=stem) for task, stem in zip(tasks(*range(len(stems))), stems, strict=True)]
+    people = [
+        dataclasses.replace(task, stem=stem)
+        for task, stem in zip(tasks(*range(len(stems))), stems, strict=True)
+    ]
     assert crew_module._halves(people, scene) == (people[:middle], people[middle:])
 
 
@@ -224,9 +275,13 @@ def test_processes_are_no_more_than_threads_are_allowed() -> None:
     assert 1 <= auto_processes() <= torch.get_num_threads()
 
 
-def test_a_job_in_processes_ends_as_one_in_this(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_in_processes_ends_as_one_in_this(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for index in range(4):
-        write_frame(tmp_path / "in", f"f{index}", [person(index), person(100 + index)][: 1 + index % 2])
+        write_frame(
+            tmp_path / "in", f"f{index}", [person(index), person(100 + index)][: 1 + index % 2]
+        )
 
     def job(out: str, processes: int) -> Counting:
         progress = Counting()
@@ -239,11 +294,17 @@ def test_a_job_in_processes_ends_as_one_in_this(tmp_path: Path, monkeypatch: pyt
     before, loaded, asked = processes(), threading.Event(), []
     begin, ask, fitted = WorkerProcess.begin, WorkerProcess.ask, FitRecipe.fitted
     monkeypatch.setattr(WorkerProcess, "begin", lambda worker: (begin(worker), loaded.set()))
-    monkeypatch.setattr(WorkerProcess, "ask", lambda worker, people: asked.append(len(people)) or ask(worker, people))
+    monkeypatch.setattr(
+        WorkerProcess,
+        "ask",
+        lambda worker, people: asked.append(len(people)) or ask(worker, people),
+    )
     assert job("alone", 1).people == 6 and not asked
     here = []
 
-    def waiting(recipe: FitRecipe, people: Sequence[FitTask], bodies: object) -> list[FitResult | Failure]:
+    def waiting(
+        recipe: FitRecipe, people: Sequence[FitTask], bodies: object
+    ) -> list[FitResult | Failure]:
         """The first batch in this process; the next when a process has loaded."""
         here.append(len(people))
         assert len(here) == 1 or loaded.wait(60)
@@ -252,7 +313,11 @@ def test_a_job_in_processes_ends_as_one_in_this(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(FitRecipe, "fitted", waiting)
     monkeypatch.setattr(crew_module, "LOADING", 0.0)
     progress = job("crew", 2)
-    assert (progress.files, progress.people) == (4, 6) and sum(here) + sum(asked) == 6 and sum(asked) >= 2
+    assert (
+        (progress.files, progress.people) == (4, 6)
+        and sum(here) + sum(asked) == 6
+        and sum(asked) >= 2
+    )
     assert end_state(tmp_path / "crew") == end_state(tmp_path / "alone")
     log = Store(tmp_path / "crew").log.read_text()
     assert log.count("people measured") == len(here) + len(asked) and "2 processes are begun" in log

@@ -1,4 +1,6 @@
-"""How jobs in several processes end from outside: by Ctrl-C, and in a script that forgets its guard."""
+"""How jobs in several processes end from outside: by Ctrl-C, and in a script that forgets its
+guard.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def test_a_script_that_begins_itself_again_is_stopped_in_time(tmp_path: Path) ->
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "script.py"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100
+    )
     assert done.returncode == 0 and done.stdout == "4\n" and "must do so below" in done.stderr
     assert len(list((tmp_path / "out").rglob("000.npz"))) == 4
     assert "fits go on without it" in (tmp_path / "out" / "log.txt").read_text()
@@ -64,11 +68,19 @@ def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
     command = [sys.executable, str(tmp_path / "job.py")]
     pipe = subprocess.PIPE
     running = subprocess.Popen(
-        command, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True, cwd=ROOT
+        command,
+        env=environment,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        start_new_session=True,
+        cwd=ROOT,
     )
     processes = [int(running.stdout.readline()) for _ in range(2)]
     os.killpg(running.pid, signal.SIGINT)  # as a terminal does
     _, error = running.communicate(timeout=60)
-    assert running.returncode == 130 and "goes on where it was" in error and "Traceback" not in error
+    assert (
+        running.returncode == 130 and "goes on where it was" in error and "Traceback" not in error
+    )
     assert not [pid for pid in processes if Path(f"/proc/{pid}").exists()]
     assert not list((tmp_path / "out").rglob("*.tmp"))

@@ -1,4 +1,6 @@
-"""From results to pictures, meshes and pages: whole, the same wherever they are drawn, and faults that stay alone."""
+"""From results to pictures, meshes and pages: whole, the same wherever they are drawn, and faults
+that stay alone.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,10 @@ def test_every_frame_is_reported_and_every_person_exported(tmp_path: Path) -> No
     text = report(store).read_text(encoding="utf-8")
     assert (drawing.made, drawing.failed) == (1, 0)
     assert len(seen) == count_frames(store) == 2 and "sub_b" in text and "no_people" in text
-    assert sorted(path.name for path in (tmp_path / "out" / "meshes" / "a").iterdir()) == ["000.obj", "001.obj"]
+    assert sorted(path.name for path in (tmp_path / "out" / "meshes" / "a").iterdir()) == [
+        "000.obj",
+        "001.obj",
+    ]
     assert (tmp_path / "out" / "overlays" / "a.jpg").is_file()
 
 
@@ -91,15 +96,22 @@ def test_beside_a_job_or_after_it_here_or_in_another_process_it_is_the_same(tmp_
     drawing = drawn_beside(keypoints, tmp_path / "a")
     store = run_quick(keypoints, tmp_path / "b").store
     after = draw_all(store, ALL, lambda: None)
-    assert made(tmp_path / "a") == made(tmp_path / "b") and (drawing.made, drawing.failed) == (after.made, 0) == (5, 0)
+    assert made(tmp_path / "a") == made(tmp_path / "b") and (drawing.made, drawing.failed) == (
+        after.made,
+        0,
+    ) == (5, 0)
     answers = []
     elsewhere = BackgroundTasks(
-        FramePictures(store, dataclasses.replace(ALL, again=True)), lambda *told: answers.append(told), few=0
+        FramePictures(store, dataclasses.replace(ALL, again=True)),
+        lambda *told: answers.append(told),
+        few=0,
     )
     for rows in reversed(list(frames(store))):
         elsewhere.put(tuple(rows))
     elsewhere.finish()
-    assert all(answer == () for _, answer in answers) and made(tmp_path / "a") == made(tmp_path / "b")
+    assert all(answer == () for _, answer in answers) and made(tmp_path / "a") == made(
+        tmp_path / "b"
+    )
 
 
 def test_a_killed_job_draws_what_lacks(tmp_path: Path) -> None:
@@ -110,7 +122,11 @@ def test_a_killed_job_draws_what_lacks(tmp_path: Path) -> None:
     killed = subprocess.run(command, cwd=ROOT, env=environment, check=False)
     before = made(tmp_path / "out")
     assert killed.returncode == -9 and 0 < len(before) < len(made(tmp_path / "whole"))
-    kept = next(tmp_path / "out" / name for name in before if name.startswith("overlays") and not name.endswith("tmp"))
+    kept = next(
+        tmp_path / "out" / name
+        for name in before
+        if name.startswith("overlays") and not name.endswith("tmp")
+    )
     drawn = kept.stat().st_mtime_ns
     drawn_beside(keypoints, tmp_path / "out")
     assert kept.stat().st_mtime_ns == drawn and made(tmp_path / "out") == made(tmp_path / "whole")
@@ -127,7 +143,11 @@ def test_only_the_report_marks_penetrations(tmp_path: Path) -> None:
     params = result.params.replace(body_pose=pose, betas=torch.zeros(10))
     drawn = {}
     for triangles in (None, 0, 40):
-        found = None if triangles is None else Penetration(torch.tensor(0.5 * triangles), torch.tensor(triangles))
+        found = (
+            None
+            if triangles is None
+            else Penetration(torch.tensor(0.5 * triangles), torch.tensor(triangles))
+        )
         result.replace(params=params, penetration=found).save(store.result("a", 0))
         draw_all(store, dataclasses.replace(ALL, again=True), lambda: None)
         drawn[triangles] = made(tmp_path / "out")
@@ -160,7 +180,9 @@ def test_a_photo_that_has_gone_is_drawn_without(tmp_path: Path) -> None:
     assert "drawn without its photo" in store.log.read_text(encoding="utf-8")
 
 
-def test_a_renderer_that_is_missing_is_told_before_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_renderer_that_is_missing_is_told_before_anything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("smplifyx.jobs.pictures.frame_pictures.problem", lambda: "no GL here")
     with pytest.raises(ValueError, match="no GL here"):
         Wanted(overlay=True, renderer=Renderer.PYRENDER).check()
@@ -203,7 +225,10 @@ def main(keypoints: str, out: str) -> None:
 
     drawing = Deadly(FramePictures(Store(Path(out)), ALL))
     run_job(
-        JobConfig(keypoints=Path(keypoints), out=Path(out), batch_size=2, quiet=True), Counting(), quick_fit, drawing
+        JobConfig(keypoints=Path(keypoints), out=Path(out), batch_size=2, quiet=True),
+        Counting(),
+        quick_fit,
+        drawing,
     )
 
 

@@ -1,4 +1,6 @@
-"""The MediaPipe recipe: its index tables and its rules, without MediaPipe; the keypoints that it made."""
+"""The MediaPipe recipe: its index tables and its rules, without MediaPipe; the keypoints that it
+made.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,15 @@ from smplifyx.keypoints import names
 ROOT = Path(__file__).parents[1]
 SIZE = (1000, 800)
 
-# Chains of MediaPipe's face mesh (its FACEMESH_* connections), walked the same way on both sides of the subject.
+# Chains of MediaPipe's face mesh (its FACEMESH_* connections), walked the same way on both sides of
+# the subject.
 RIGHT_CHAINS = (
     (127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148),  # oval, ear to chin
     (70, 63, 105, 66, 107), (46, 53, 52, 65, 55),  # brow, outer to inner: upper and lower row
-    (33, 246, 161, 160, 159, 158, 157, 173, 133), (7, 163, 144, 145, 153, 154, 155),  # upper lid, lower lid
-    (61, 185, 40, 39, 37), (146, 91, 181, 84), (78, 191, 80, 81, 82), (95, 88, 178, 87),  # lips: corner to middle
+    # upper lid, lower lid
+    (33, 246, 161, 160, 159, 158, 157, 173, 133), (7, 163, 144, 145, 153, 154, 155),
+    # lips: corner to middle
+    (61, 185, 40, 39, 37), (146, 91, 181, 84), (78, 191, 80, 81, 82), (95, 88, 178, 87),
     (64, 98, 97), (468,),  # nose base, iris
 )  # fmt: skip
 LEFT_CHAINS = (
@@ -43,7 +48,9 @@ FACE_MIRROR = (
 
 @pytest.fixture(scope="module")
 def recipe() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("detect_mediapipe", ROOT / "examples/recipes/detect_mediapipe.py")
+    spec = importlib.util.spec_from_file_location(
+        "detect_mediapipe", ROOT / "examples/recipes/detect_mediapipe.py"
+    )
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
@@ -52,14 +59,18 @@ def recipe() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def astronaut() -> np.ndarray:
-    person = json.loads((ROOT / "examples/data/keypoints/astronaut_keypoints.json").read_text())["people"][0]
+    person = json.loads((ROOT / "examples/data/keypoints/astronaut_keypoints.json").read_text())[
+        "people"
+    ][0]
     order = ("pose", "hand_left", "hand_right", "face")
     return np.concatenate([np.reshape(person[f"{part}_keypoints_2d"], (-1, 3)) for part in order])
 
 
 def _mesh_mirror() -> dict[int, int]:
     pairs = [
-        pair for right, left in zip(RIGHT_CHAINS, LEFT_CHAINS, strict=True) for pair in zip(right, left, strict=True)
+        pair
+        for right, left in zip(RIGHT_CHAINS, LEFT_CHAINS, strict=True)
+        for pair in zip(right, left, strict=True)
     ]
     return {a: b for a, b in pairs} | {b: a for a, b in pairs} | {i: i for i in MIDLINE}
 
@@ -73,7 +84,8 @@ def _whole_pose(visibility: float = 0.9) -> np.ndarray:
     return np.array([(10.0 * i + 5, 7.0 * i + 3, 0.0, visibility) for i in range(33)])
 
 
-# MediaPipe's own names of the 33 points, in OpenPose's words: heels 29/30, one point at the front of each foot 31/32.
+# MediaPipe's own names of the 33 points, in OpenPose's words: heels 29/30, one point at the front
+# of each foot 31/32.
 @pytest.mark.parametrize(
     ("name", "index"),
     [
@@ -90,7 +102,11 @@ def test_body_table_by_name(recipe: ModuleType, name: str, index: int) -> None:
 
 @pytest.mark.parametrize(
     ("table", "count", "low", "high"),
-    [("BODY25_FROM_POSE", 25, -1, 32), ("FACE68_FROM_MESH", 68, 0, 467), ("PUPILS_FROM_MESH", 2, 468, 477)],
+    [
+        ("BODY25_FROM_POSE", 25, -1, 32),
+        ("FACE68_FROM_MESH", 68, 0, 467),
+        ("PUPILS_FROM_MESH", 2, 468, 477),
+    ],
 )
 def test_table_ranges(recipe: ModuleType, table: str, count: int, low: int, high: int) -> None:
     values = np.array(getattr(recipe, table))
@@ -104,9 +120,13 @@ def test_face_mirror_is_an_involution_that_keeps_parts() -> None:
     mirror = np.array(FACE_MIRROR)
     assert (mirror[mirror] == np.arange(70)).all()
     swapped = [
-        name.replace("right", "?").replace("left", "right").replace("?", "left") for name in names.POINT_NAMES[67:]
+        name.replace("right", "?").replace("left", "right").replace("?", "left")
+        for name in names.POINT_NAMES[67:]
     ]
-    parts = [name.rsplit("_", 1)[0] if name.startswith("face") else name for name in names.POINT_NAMES[67:]]
+    parts = [
+        name.rsplit("_", 1)[0] if name.startswith("face") else name
+        for name in names.POINT_NAMES[67:]
+    ]
     mirrored = [name.rsplit("_", 1)[0] if name.startswith("face") else name for name in swapped]
     assert [parts[i] for i in mirror] == mirrored
 
@@ -122,7 +142,9 @@ def test_face_table_mirrors(recipe: ModuleType, point: int) -> None:
     [range(17), range(17, 22), range(22, 27), range(31, 36), (36, 37, 38, 39), (42, 43, 44, 45), range(48, 55),
      range(60, 65)],
 )  # fmt: skip
-def test_face_chains_run_from_the_subjects_right_to_left(astronaut: np.ndarray, chain: range) -> None:
+def test_face_chains_run_from_the_subjects_right_to_left(
+    astronaut: np.ndarray, chain: range
+) -> None:
     # she faces the camera: her right is the picture's left
     assert (np.diff(astronaut[names.FACE][list(chain), 0]) > -0.5).all()
 
@@ -143,7 +165,9 @@ def test_neck_and_mid_hip_are_means_with_the_smaller_confidence(recipe: ModuleTy
         ((500, 801, 0, 0.9), False), ((-1, 700, 0, 0.9), False), ((1000, 700, 0, 0.9), False),
     ],
 )  # fmt: skip
-def test_unseen_and_outside_points_are_zero(recipe: ModuleType, xyzv: tuple[float, ...], kept: bool) -> None:
+def test_unseen_and_outside_points_are_zero(
+    recipe: ModuleType, xyzv: tuple[float, ...], kept: bool
+) -> None:
     pose = _whole_pose()
     pose[26] = xyzv  # right knee
     knee = recipe.body25(pose, SIZE, recipe.Trust())[10]
@@ -151,18 +175,27 @@ def test_unseen_and_outside_points_are_zero(recipe: ModuleType, xyzv: tuple[floa
 
 
 @pytest.mark.parametrize(
-    ("gap", "wrist_confidence", "count"), [(0.0, 0.9, 21), (1.4, 0.9, 21), (1.6, 0.9, 0), (0.0, 0.0, 0)]
+    ("gap", "wrist_confidence", "count"),
+    [(0.0, 0.9, 21), (1.4, 0.9, 21), (1.6, 0.9, 0), (0.0, 0.0, 0)],
 )
-def test_a_hand_must_start_at_its_wrist(recipe: ModuleType, gap: float, wrist_confidence: float, count: int) -> None:
-    hand = np.column_stack([np.linspace(100, 300, 21), np.full(21, 50.0), np.zeros(21), np.zeros(21)])
+def test_a_hand_must_start_at_its_wrist(
+    recipe: ModuleType, gap: float, wrist_confidence: float, count: int
+) -> None:
+    hand = np.column_stack(
+        [np.linspace(100, 300, 21), np.full(21, 50.0), np.zeros(21), np.zeros(21)]
+    )
     palm = hand[17, 0] - hand[0, 0]
-    points = recipe.hand21(hand, np.array([100.0, 50.0 + gap * palm, wrist_confidence]), SIZE, recipe.Trust())
+    points = recipe.hand21(
+        hand, np.array([100.0, 50.0 + gap * palm, wrist_confidence]), SIZE, recipe.Trust()
+    )
     assert points.shape == (21, 3)
     assert (points[:, 2] > 0).sum() == count
 
 
 @pytest.mark.parametrize(("degrees", "dimmed"), [(0, None), (-20, None), (50, 69), (-50, 68)])
-def test_the_far_side_of_a_turned_face_is_believed_less(recipe: ModuleType, degrees: float, dimmed: int | None) -> None:
+def test_the_far_side_of_a_turned_face_is_believed_less(
+    recipe: ModuleType, degrees: float, dimmed: int | None
+) -> None:
     trust, turn = recipe.Trust(), np.radians(degrees)
     mesh = np.tile([500.0, 400.0, 0.0, 0.0], (478, 1))
     for right, left in ((468, 473), (234, 454)):

@@ -1,4 +1,6 @@
-"""The whole fit: known truth, independence of resolution, order and company, and people who cannot be fitted."""
+"""The whole fit: known truth, independence of resolution, order and company, and people who cannot
+be fitted.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,8 @@ def test_the_answer_does_not_depend_on_the_resolution(scale):
     keypoints = people().keypoints.replace(xy=people().keypoints.xy * scale)
     other = fit(keypoints, camera, embedded_body(FLOAT), preset())
     moved = (other.points3d - fitted().points3d).norm(dim=-1)  # metres
-    assert float(moved.nanmean()) < 2e-3 and float(moved.nan_to_num().max()) < 0.02  # rounding decides where it stops
+    # rounding decides where it stops
+    assert float(moved.nanmean()) < 2e-3 and float(moved.nan_to_num().max()) < 0.02
     torch.testing.assert_close(other.energy, fitted().energy, rtol=5e-3, atol=0.0)
 
 
@@ -75,7 +78,9 @@ def test_a_person_is_the_same_alone_and_in_any_company_and_order(rows):
     some = fit(people().keypoints[rows], people().camera[rows], embedded_body(FLOAT), preset())
     assert turned(fitted()[rows], some) < RADIANS
     torch.testing.assert_close(some.params.betas, fitted().params.betas[rows], atol=RADIANS, rtol=0)
-    torch.testing.assert_close(some.params.transl, fitted().params.transl[rows], atol=RADIANS, rtol=0)
+    torch.testing.assert_close(
+        some.params.transl, fitted().params.transl[rows], atol=RADIANS, rtol=0
+    )
 
 
 HOPELESS = {
@@ -97,7 +102,12 @@ def test_a_hopeless_person_neither_raises_nor_touches_the_others(name):
 def test_few_points_are_fitted_and_flagged():
     confidence = people().keypoints.confidence.clone()
     confidence[:, 7:] = 0
-    result = fit(people().keypoints.replace(confidence=confidence), people().camera, embedded_body(FLOAT), preset())
+    result = fit(
+        people().keypoints.replace(confidence=confidence),
+        people().camera,
+        embedded_body(FLOAT),
+        preset(),
+    )
     assert (result.status == int(FitStatus.LOW_EVIDENCE)).all()
     assert result.params.body_pose.isfinite().all()
 
@@ -114,13 +124,19 @@ def test_the_best_hypothesis_is_the_one_returned():
 
 def test_points_are_those_of_the_camera():
     result = fitted()
-    torch.testing.assert_close(result.camera.project(result.points3d), result.points2d, equal_nan=True)
+    torch.testing.assert_close(
+        result.camera.project(result.points3d), result.points2d, equal_nan=True
+    )
 
 
 def test_a_free_focal_length_is_found_again():
-    """Strong perspective and a wrong guess: the fit moves the focal length towards the truth, and saves it."""
+    """Strong perspective and a wrong guess: the fit moves the focal length towards the truth, and
+    saves it.
+    """
     body = embedded_body(FLOAT)
-    near = people(GenerateOptions(focal=(0.4, 0.5), fills=(0.8, 0.95), pitch=(20.0, 40.0), noise_px=0.5))
+    near = people(
+        GenerateOptions(focal=(0.4, 0.5), fills=(0.8, 0.95), pitch=(20.0, 40.0), noise_px=0.5)
+    )
     wrong = near.camera.zoomed(torch.full((8,), 1.4))
     found = fit(near.keypoints, wrong, body, with_free_focal(preset()))
     before = (wrong.focal / near.camera.focal).log().abs().mean()
@@ -134,12 +150,20 @@ def test_cameras_and_people_come_in_the_same_number():
 
 
 def reduced_body(kind: BodyKind, path):
-    """The embedded body as a SMPL or SMPL-H file: fewer joints, each removed one's weight on its parent."""
+    """The embedded body as a SMPL or SMPL-H file: fewer joints, each removed one's weight on its
+    parent.
+    """
     with np.load(assets.folder("priors") / "bodies" / "neutral.npz") as file:
-        full = {key: file[key] for key in ("v_template", "f", "weights", "J_regressor", "extra_points", "shapedirs")}
+        full = {
+            key: file[key]
+            for key in ("v_template", "f", "weights", "J_regressor", "extra_points", "shapedirs")
+        }
     kept = joint_names(kind)
     source = [
-        JOINT_NAMES.index(n) if n in JOINT_NAMES else JOINT_NAMES.index(n.split("_")[0] + "_middle1") for n in kept
+        JOINT_NAMES.index(n)
+        if n in JOINT_NAMES
+        else JOINT_NAMES.index(n.split("_")[0] + "_middle1")
+        for n in kept
     ]
     ups, weights = parents(BodyKind.SMPLX), full["weights"].copy()
     for joint in reversed(range(len(JOINT_NAMES))):
@@ -155,7 +179,12 @@ def reduced_body(kind: BodyKind, path):
     return load_body(write(path, arrays))
 
 
-OTHER_BODIES = [("smpl", BodyKind.SMPL), ("smplh", BodyKind.SMPLH), ("smplx", BodyKind.SMPL), ("fast", BodyKind.SMPLH)]
+OTHER_BODIES = [
+    ("smpl", BodyKind.SMPL),
+    ("smplh", BodyKind.SMPLH),
+    ("smplx", BodyKind.SMPL),
+    ("fast", BodyKind.SMPLH),
+]
 
 
 @pytest.mark.parametrize("name, kind", OTHER_BODIES)
@@ -175,4 +204,9 @@ def test_the_2019_preset_runs_and_states_its_focal_length():
     quick = FitConfig.model_validate(config.model_dump() | {"stages": short})
     result = fit(people().keypoints[:2], people().camera[:2], embedded_body(FLOAT), quick)
     assert result.camera.focal.unique().tolist() == [5000.0]
-    assert result.energy.isfinite().all() and set(result.energies) >= {"bending", "jaw", "left_hand_size", "pose_prior"}
+    assert result.energy.isfinite().all() and set(result.energies) >= {
+        "bending",
+        "jaw",
+        "left_hand_size",
+        "pose_prior",
+    }

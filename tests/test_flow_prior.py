@@ -1,4 +1,6 @@
-"""The normalizing flow: one to one, its determinant, derivative and file, and the library it was trained with."""
+"""The normalizing flow: one to one, its determinant, derivative and file, and the library it was
+trained with.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ DOUBLE = torch.float64
 SHIPPED = assets.folder("priors") / "pose" / "flow.npz"
 
 
-def _arrays(seed: int = 0, layers: int = 3, hidden: int = 9, pieces: int = 5) -> dict[str, np.ndarray]:
+def _arrays(
+    seed: int = 0, layers: int = 3, hidden: int = 9, pieces: int = 5
+) -> dict[str, np.ndarray]:
     """A flow that bends far more than one that was trained."""
     generator = np.random.default_rng(seed)
     normal = generator.normal
@@ -30,7 +34,9 @@ def _arrays(seed: int = 0, layers: int = 3, hidden: int = 9, pieces: int = 5) ->
         inside = 8 * np.cumsum(steps / steps.sum(1, keepdims=True), 1)[:, :-1] - 4
         return np.concatenate([np.full((63, 1), -4.0), inside, np.full((63, 1), 4.0)], 1)
 
-    slopes = np.concatenate([np.ones((63, 1)), generator.uniform(0.3, 3, (63, pieces - 1)), np.ones((63, 1))], 1)
+    slopes = np.concatenate(
+        [np.ones((63, 1)), generator.uniform(0.3, 3, (63, pieces - 1)), np.ones((63, 1))], 1
+    )
     return {
         "flow_center": normal(0, 0.2, 63), "flow_spread": generator.uniform(0.1, 0.4, 63), "flow_knots": rising(),
         "flow_heights": rising(), "flow_slopes": slopes, "flow_whitening": np.eye(63) + normal(0, 0.05, (63, 63)),
@@ -40,7 +46,9 @@ def _arrays(seed: int = 0, layers: int = 3, hidden: int = 9, pieces: int = 5) ->
 
 
 def _written(folder: Path, arrays: dict[str, np.ndarray]) -> Path:
-    np.savez(folder / "some.npz", **{key: value.astype(np.float32) for key, value in arrays.items()})
+    np.savez(
+        folder / "some.npz", **{key: value.astype(np.float32) for key, value in arrays.items()}
+    )
     return folder / "some.npz"
 
 
@@ -56,16 +64,23 @@ def _latent(*batch: int, seed: int = 1) -> torch.Tensor:
     return torch.randn(*batch, 63, generator=torch.Generator().manual_seed(seed), dtype=DOUBLE)
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (DOUBLE, 1e-10)], ids=["float", "double"])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float32, 1e-5), (DOUBLE, 1e-10)], ids=["float", "double"]
+)
 def test_is_one_to_one(prior: FlowPrior, dtype: torch.dtype, tolerance: float) -> None:
     prior, latent = prior.to(dtype=dtype), _latent(40).to(dtype)
     rotation = prior.decode(latent)
-    torch.testing.assert_close(prior.decode(prior.encode(rotation)), rotation, rtol=0, atol=tolerance)
+    torch.testing.assert_close(
+        prior.decode(prior.encode(rotation)), rotation, rtol=0, atol=tolerance
+    )
     angles = prior.rotvec(latent)
-    inside = (angles.norm(dim=-1) < 3).all(-1)  # beyond half a turn another axis-angle means the same rotation
+    # beyond half a turn another axis-angle means the same rotation
+    inside = (angles.norm(dim=-1) < 3).all(-1)
     assert inside.sum() > 5
     back = prior.encode(rotation)[inside]
-    torch.testing.assert_close(back, latent[inside], rtol=0, atol=tolerance * (1 if dtype == DOUBLE else 10))
+    torch.testing.assert_close(
+        back, latent[inside], rtol=0, atol=tolerance * (1 if dtype == DOUBLE else 10)
+    )
 
 
 def test_latents_of_poses_lead_back_to_them(prior: FlowPrior) -> None:
@@ -77,8 +92,13 @@ def test_log_density_is_that_of_the_change_of_variables(prior: FlowPrior) -> Non
     prior, latent = prior.to(dtype=DOUBLE), _latent(6, seed=2)
     for row in latent:
         derivative = torch.autograd.functional.jacobian(lambda z: prior.rotvec(z).flatten(), row)
-        expected = torch.distributions.Normal(0, 1).log_prob(row).sum() - torch.linalg.slogdet(derivative)[1]
-        torch.testing.assert_close(prior.log_density(prior.rotvec(row)), expected, rtol=0, atol=1e-8)
+        expected = (
+            torch.distributions.Normal(0, 1).log_prob(row).sum()
+            - torch.linalg.slogdet(derivative)[1]
+        )
+        torch.testing.assert_close(
+            prior.log_density(prior.rotvec(row)), expected, rtol=0, atol=1e-8
+        )
 
 
 @pytest.mark.parametrize("batch", [(), (3,), (2, 3)])
@@ -107,7 +127,12 @@ def _rotvec_of(prior: FlowPrior, latent: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize(
     "answer",
-    [FlowPrior.decode, FlowPrior.velocity, lambda prior, z: prior.encode(prior.decode(z)), _rotvec_of],
+    [
+        FlowPrior.decode,
+        FlowPrior.velocity,
+        lambda prior, z: prior.encode(prior.decode(z)),
+        _rotvec_of,
+    ],
     ids=["decode", "velocity", "encode", "density"],
 )
 def test_a_row_does_not_depend_on_its_batch(
@@ -117,7 +142,9 @@ def test_a_row_does_not_depend_on_its_batch(
     together = answer(prior, latent)
     for count in (1, 3, 17):
         for start in (0, 7, 64 - count):
-            assert torch.equal(answer(prior, latent[start : start + count]), together[start : start + count])
+            assert torch.equal(
+                answer(prior, latent[start : start + count]), together[start : start + count]
+            )
 
 
 def test_samples_are_standard_normal(prior: FlowPrior) -> None:
@@ -129,7 +156,9 @@ def test_samples_are_standard_normal(prior: FlowPrior) -> None:
 
 def test_other_precision_and_back(prior: FlowPrior) -> None:
     latent = _latent(4)
-    torch.testing.assert_close(prior.to(dtype=DOUBLE).rotvec(latent).float(), prior.rotvec(latent.float()))
+    torch.testing.assert_close(
+        prior.to(dtype=DOUBLE).rotvec(latent).float(), prior.rotvec(latent.float())
+    )
     assert prior.to(dtype=DOUBLE).mean().dtype == DOUBLE
 
 
@@ -138,17 +167,28 @@ def test_other_precision_and_back(prior: FlowPrior) -> None:
     [
         ({"flow_center": None}, "key 'flow_center' is missing"),
         ({"flow_center": np.zeros(69)}, r"flow_center has shape \[69\], expected \[63\]"),
-        ({"flow_inner": np.zeros((3, 32, 8))}, r"flow_inner has shape \[3, 32, 8\], expected \[3, 32, 9\]"),
-        ({"flow_outer": np.zeros((2, 9, 2, 32))}, r"flow_outer has shape \[2, 9, 2, 32\], expected \[3, 9, 2, 32\]"),
+        (
+            {"flow_inner": np.zeros((3, 32, 8))},
+            r"flow_inner has shape \[3, 32, 8\], expected \[3, 32, 9\]",
+        ),
+        (
+            {"flow_outer": np.zeros((2, 9, 2, 32))},
+            r"flow_outer has shape \[2, 9, 2, 32\], expected \[3, 9, 2, 32\]",
+        ),
         ({"flow_slopes": np.ones((63, 4))}, r"flow_slopes has shape \[63, 4\], expected \[63, 6\]"),
         ({"flow_center": np.full(63, np.nan)}, "flow_center holds values that are not finite"),
         ({"flow_spread": np.zeros(63)}, "spread is not positive"),
         ({"flow_slopes": np.zeros((63, 6))}, "the splines do not rise everywhere"),
-        ({"flow_knots": np.tile(np.linspace(-3, 4, 6), (63, 1))}, "do not begin and end on the diagonal"),
+        (
+            {"flow_knots": np.tile(np.linspace(-3, 4, 6), (63, 1))},
+            "do not begin and end on the diagonal",
+        ),
         ({"flow_whitening": np.zeros((63, 63))}, "flow_whitening cannot be inverted"),
     ],
 )
-def test_bad_files_are_explained(tmp_path: Path, changed: dict[str, np.ndarray | None], message: str) -> None:
+def test_bad_files_are_explained(
+    tmp_path: Path, changed: dict[str, np.ndarray | None], message: str
+) -> None:
     arrays = {key: value for key, value in (_arrays() | changed).items() if value is not None}
     path = _written(tmp_path, arrays)
     with pytest.raises(ValueError, match=message) as caught:
@@ -163,7 +203,9 @@ def test_found_by_name_and_by_content(tmp_path: Path) -> None:
 
 def test_splines_are_straight_outside() -> None:
     arrays = _arrays()
-    splines = Splines(*(torch.from_numpy(arrays[f"flow_{key}"]) for key in ("knots", "heights", "slopes")))
+    splines = Splines(
+        *(torch.from_numpy(arrays[f"flow_{key}"]) for key in ("knots", "heights", "slopes"))
+    )
     for far in (-7.0, -4.0, 4.0, 7.0):
         x = torch.full((1, 63), far, dtype=DOUBLE)
         for value, slope in (splines(x), splines.inverse(x)):
@@ -172,7 +214,9 @@ def test_splines_are_straight_outside() -> None:
 
 def test_splines_are_smooth_where_pieces_meet() -> None:
     arrays = _arrays()
-    splines = Splines(*(torch.from_numpy(arrays[f"flow_{key}"]) for key in ("knots", "heights", "slopes")))
+    splines = Splines(
+        *(torch.from_numpy(arrays[f"flow_{key}"]) for key in ("knots", "heights", "slopes"))
+    )
     for point in range(6):
         for at in (splines.knots[None, :, point] - 1e-9, splines.knots[None, :, point] + 1e-9):
             value, slope = splines(at)
@@ -186,7 +230,8 @@ def test_shipped_flow_knows_its_mirror() -> None:
     pose = prior.rotvec(prior.sample(200, torch.Generator().manual_seed(1)).double())
     mirrored = torch.from_numpy(mirror(Poses(np.zeros((200, 3)), pose.numpy())).body_pose)
     difference = prior.log_density(pose) - prior.log_density(mirrored)
-    assert difference.abs().mean() < 1  # nats, of a spread of 6; learned from mirrored poses, not built in
+    # nats, of a spread of 6; learned from mirrored poses, not built in
+    assert difference.abs().mean() < 1
 
 
 @pytest.mark.parametrize("couplings", [1, 2, 3])
@@ -196,18 +241,26 @@ def test_agrees_with_the_library_that_trains_it(couplings: int) -> None:
 
     generator = torch.Generator().manual_seed(7)
     root = torch.randn(63, 63, generator=generator, dtype=DOUBLE)
-    moments = torch.randn(63, generator=generator, dtype=DOUBLE) / 10, root @ root.T / 200 + torch.eye(63) / 50
+    moments = (
+        torch.randn(63, generator=generator, dtype=DOUBLE) / 10,
+        root @ root.T / 200 + torch.eye(63) / 50,
+    )
     settings = FlowSettings(couplings=couplings, hidden=9, pieces=5)
     network = FlowNetwork(*moments, torch.full((63,), 0.15, dtype=DOUBLE), settings).double()
     angles = torch.from_numpy(random_poses(30).body_pose)
-    gaussian = torch.distributions.MultivariateNormal(network.center, moments[1]).log_prob(angles.flatten(1))
-    torch.testing.assert_close(network.log_density(angles.flatten(1)), gaussian, rtol=0, atol=1e-3)  # untrained
+    gaussian = torch.distributions.MultivariateNormal(network.center, moments[1]).log_prob(
+        angles.flatten(1)
+    )
+    # untrained
+    torch.testing.assert_close(network.log_density(angles.flatten(1)), gaussian, rtol=0, atol=1e-3)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(0.4 * torch.randn(parameter.shape, generator=generator))
     prior = FlowPrior.from_arrays(arrays_of(network))
     latent, _ = network(angles.flatten(1))
-    torch.testing.assert_close(prior.encode(rotations.exp(angles)), latent.detach(), rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        prior.encode(rotations.exp(angles)), latent.detach(), rtol=0, atol=1e-6
+    )
     density = network.log_density(angles.flatten(1)).detach()
     torch.testing.assert_close(prior.log_density(angles), density, rtol=0, atol=1e-6)
     assert (density - gaussian).std() > 1

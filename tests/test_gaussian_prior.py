@@ -23,18 +23,24 @@ POSE = assets.folder("priors") / "pose"
 def _random(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     root = torch.randn(63, 63, generator=generator, dtype=DOUBLE)
-    return torch.randn(63, generator=generator, dtype=DOUBLE), root @ root.T / 63 + 0.05 * torch.eye(63, dtype=DOUBLE)
+    return torch.randn(
+        63, generator=generator, dtype=DOUBLE
+    ), root @ root.T / 63 + 0.05 * torch.eye(63, dtype=DOUBLE)
 
 
 def _shipped() -> GaussianPrior:
     return GaussianPrior.load(POSE / "gaussian.npz").to(dtype=DOUBLE)
 
 
-@pytest.mark.parametrize("prior", [GaussianPrior.from_moments(*_random()), _shipped()], ids=["random", "shipped"])
+@pytest.mark.parametrize(
+    "prior", [GaussianPrior.from_moments(*_random()), _shipped()], ids=["random", "shipped"]
+)
 def test_square_sum_is_minus_two_log_density(prior: GaussianPrior) -> None:
     precision = prior.whitening.T @ prior.whitening
     reference = torch.distributions.MultivariateNormal(prior.mean(), precision_matrix=precision)
-    latent = prior.mean() + torch.randn(7, 63, generator=torch.Generator().manual_seed(1), dtype=DOUBLE)
+    latent = prior.mean() + torch.randn(
+        7, 63, generator=torch.Generator().manual_seed(1), dtype=DOUBLE
+    )
     constant = prior.residual(latent).square().sum(-1) + 2 * reference.log_prob(latent)
     torch.testing.assert_close(constant, constant[:1].expand(7))
 
@@ -58,12 +64,16 @@ def test_jacobian_and_shapes(batch: tuple[int, ...]) -> None:
     latent = 0.5 * latent
     assert prior.decode(latent).shape == (*batch, 21, 3, 3)
     torch.testing.assert_close(prior.encode(prior.decode(latent)), latent)
-    torch.testing.assert_close(prior.velocity(latent), rotations.left_jacobian(latent.unflatten(-1, (21, 3))))
+    torch.testing.assert_close(
+        prior.velocity(latent), rotations.left_jacobian(latent.unflatten(-1, (21, 3)))
+    )
 
 
 def test_samples_have_the_moments_of_the_prior() -> None:
     mean, covariance = _random()
-    drawn = GaussianPrior.from_moments(mean, covariance).sample(200_000, torch.Generator().manual_seed(8))
+    drawn = GaussianPrior.from_moments(mean, covariance).sample(
+        200_000, torch.Generator().manual_seed(8)
+    )
     torch.testing.assert_close(drawn.mean(0), mean, atol=0.03, rtol=0)
     torch.testing.assert_close(drawn.T.cov(), covariance, atol=0.03, rtol=0)
 
@@ -98,7 +108,9 @@ def _arrays(**changed: np.ndarray) -> dict[str, np.ndarray]:
         (_arrays(covariance=np.zeros((63, 63))), "not positive definite"),
     ],
 )
-def test_bad_files_are_explained(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
+def test_bad_files_are_explained(
+    tmp_path: Path, arrays: dict[str, np.ndarray], message: str
+) -> None:
     np.savez(tmp_path / "bad.npz", **arrays)
     with pytest.raises(ValueError, match=message):
         GaussianPrior.load(tmp_path / "bad.npz")

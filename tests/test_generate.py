@@ -77,7 +77,9 @@ def test_yaw_zero_faces_the_camera_upright(yaw: float, towards: float) -> None:
     truth = generate_people(_body(), still, 4, 0, options).truth
     joints = skinning.joints(_body(), truth)[:, :22]
     assert (towards * chest_normal(joints)[:, 2] > 0.9).all()
-    assert (joints[:, 15, 1] < joints[:, 0, 1]).all(), "the head is above the pelvis where y points down"
+    assert (joints[:, 15, 1] < joints[:, 0, 1]).all(), (
+        "the head is above the pelvis where y points down"
+    )
 
 
 def test_looking_down_shows_the_top_of_the_head_nearer() -> None:

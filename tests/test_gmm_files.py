@@ -1,4 +1,6 @@
-"""The mixtures that users bring: every layout reads, the hands are left out as they should be, faults are explained."""
+"""The mixtures that users bring: every layout reads, the hands are left out as they should be,
+faults are explained.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,10 @@ def test_leaving_the_hands_out_is_the_marginal() -> None:
 
 # what is wrong with a file -> how to write it, what the line must say
 FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "24 joints": (lambda p: write_gmm_dict(p, mixture_moments(2, 72)), "means has shape [2, 72], expected [any, 69]"),
+    "24 joints": (
+        lambda p: write_gmm_dict(p, mixture_moments(2, 72)),
+        "means has shape [2, 72], expected [any, 69]",
+    ),
     "diagonal": (
         lambda p: write_gmm_dict(p, mixture_moments(2) | {"covars": np.ones((2, 69))}),
         "covars has shape [2, 69]",
@@ -61,7 +66,10 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda p: write_gmm_dict(p, mixture_moments(2) | {"covars": np.zeros((2, 69, 69))}),
         "not positive definite",
     ),
-    "no mixture": (lambda p: p.write_bytes(pickle.dumps({"means": np.zeros((8, 69))})), "key 'covars' is missing"),
+    "no mixture": (
+        lambda p: p.write_bytes(pickle.dumps({"means": np.zeros((8, 69))})),
+        "key 'covars' is missing",
+    ),
     "list": (lambda p: p.write_bytes(pickle.dumps([1, 2])), "key 'means' is missing"),
 }
 
@@ -72,4 +80,8 @@ def test_faults_are_one_line_that_names_the_file(tmp_path: Path, fault: str) -> 
     write(tmp_path / "mine.pkl")
     with pytest.raises(ValueError) as error:
         load_prior(tmp_path / "mine.pkl")
-    assert message in str(error.value) and "mine.pkl" in str(error.value) and "\n" not in str(error.value)
+    assert (
+        message in str(error.value)
+        and "mine.pkl" in str(error.value)
+        and "\n" not in str(error.value)
+    )

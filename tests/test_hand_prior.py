@@ -1,4 +1,6 @@
-"""The hand prior: its file and cards, the mirrored right hand, limits, how a preset chooses it, and its recipe."""
+"""The hand prior: its file and cards, the mirrored right hand, limits, how a preset chooses it, and
+its recipe.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ LIKE = torch.zeros(1, dtype=DOUBLE)
 
 def _rest() -> np.ndarray:
     body = load_body(None)
-    points = skinning.points(body, BodyParams.zeros((), 0, 0, like=body.v_template))[names.LEFT_HAND]
+    points = skinning.points(body, BodyParams.zeros((), 0, 0, like=body.v_template))[
+        names.LEFT_HAND
+    ]
     return 1000 * (points - points[0]).double().numpy()
 
 
@@ -66,7 +70,9 @@ def test_right_hand_mirrors_the_left_exactly() -> None:
 def test_same_coefficients_give_mirrored_meshes() -> None:
     body = load_body(None).to(dtype=DOUBLE)
     left, right = recorded_hands(body.v_template)
-    coefficients = torch.randn(24, dtype=DOUBLE, generator=torch.Generator().manual_seed(0)) * left.sds
+    coefficients = (
+        torch.randn(24, dtype=DOUBLE, generator=torch.Generator().manual_seed(0)) * left.sds
+    )
     params = BodyParams.zeros((), 0, 0, like=body.v_template)
     params = params.replace(
         left_hand_pose=(left.mean + coefficients @ left.components).unflatten(0, (15, 3)),
@@ -74,16 +80,23 @@ def test_same_coefficients_give_mirrored_meshes() -> None:
     )
     points = skinning.points(body, params)
     flip = points.new_tensor([-1.0, 1.0, 1.0])
-    torch.testing.assert_close(points[names.LEFT_HAND] * flip, points[names.RIGHT_HAND], atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        points[names.LEFT_HAND] * flip, points[names.RIGHT_HAND], atol=1e-6, rtol=0
+    )
 
 
 def test_components_are_unit_and_ordered_by_how_far_they_move_the_fingers() -> None:
     left, _ = recorded_hands(LIKE)
-    torch.testing.assert_close(left.components.norm(dim=1), torch.ones(24, dtype=DOUBLE), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        left.components.norm(dim=1), torch.ones(24, dtype=DOUBLE), atol=1e-6, rtol=0
+    )
     rest = _rest()
     start = finger_positions(left.mean.numpy()[None], rest)
     steps = (left.sds[:, None] * left.components).numpy()
-    moved = [np.linalg.norm(finger_positions(left.mean.numpy() + step, rest) - start, axis=-1).mean() for step in steps]
+    moved = [
+        np.linalg.norm(finger_positions(left.mean.numpy() + step, rest) - start, axis=-1).mean()
+        for step in steps
+    ]
     assert moved[0] > 2 * moved[3] > 2 * moved[12]
     assert np.mean(moved[:6]) > 3 * np.mean(moved[12:])
 
@@ -127,7 +140,9 @@ def test_limits_of_the_right_hand_mirror_the_left() -> None:
         ("pinky2", 2, -150, False), ("index3", 1, 40, False),
     ],
 )  # fmt: skip
-def test_limits_know_which_way_fingers_bend(joint: str, axis: int, degrees: float, inside: bool) -> None:
+def test_limits_know_which_way_fingers_bend(
+    joint: str, axis: int, degrees: float, inside: bool
+) -> None:
     left, right = hand_limits(LIKE)
     pose = torch.zeros(15, 3, dtype=DOUBLE)
     pose[JOINT_INDEX[f"left_{joint}"] - JOINT_INDEX["left_index1"], axis] = np.radians(degrees)
@@ -138,7 +153,11 @@ def test_limits_know_which_way_fingers_bend(joint: str, axis: int, degrees: floa
 def test_mean_rest_and_relaxed_hands_are_within_limits() -> None:
     left, _ = hand_limits(LIKE)
     axis = flexion_axis(load_body(None).joint_template.double().numpy())
-    for pose in (recorded_hands(LIKE)[0].mean, torch.zeros(45, dtype=DOUBLE), torch.from_numpy(relaxed(axis))):
+    for pose in (
+        recorded_hands(LIKE)[0].mean,
+        torch.zeros(45, dtype=DOUBLE),
+        torch.from_numpy(relaxed(axis)),
+    ):
         assert left.inside(pose.unflatten(0, (15, 3)))
 
 
@@ -146,18 +165,26 @@ def test_presets_choose_the_hands() -> None:
     body = load_body(None)
     recorded, own = load_preset("smplx"), load_preset("smplify_x_2019")
     assert recorded.hand_prior is HandPrior.RECORDED and own.hand_prior is HandPrior.BODY
-    expected: dict[str, HandSpace] = {"smplx": recorded_hands(body.v_template)[1], "smplify_x_2019": body.right_hand}
+    expected: dict[str, HandSpace] = {
+        "smplx": recorded_hands(body.v_template)[1],
+        "smplify_x_2019": body.right_hand,
+    }
     for config in (recorded, own):
         hand = decoder_of(body, config).right_hand
         assert torch.equal(hand.mean, expected[config.name].mean)
-        assert torch.equal(hand.components, expected[config.name].components[: config.hand_components])
+        assert torch.equal(
+            hand.components, expected[config.name].components[: config.hand_components]
+        )
     bare = dataclasses.replace(body, left_hand=None, right_hand=None)
     assert len(decoder_of(bare, recorded).left_hand.sds) == 0
 
 
 def test_limits_are_a_term_of_the_last_stage_for_each_hand() -> None:
     body, config = load_body(None), load_preset("smplx")
-    terms = {t.name: t for t in stage_terms(config.stages[-1].weights, body, decoder_of(body, config), config)}
+    terms = {
+        t.name: t
+        for t in stage_terms(config.stages[-1].weights, body, decoder_of(body, config), config)
+    }
     left, right = hand_limits(body.v_template)
     for block, limits in ((Block.LEFT_HAND, left), (Block.RIGHT_HAND, right)):
         term = terms[f"{block.value}_limits"].term
@@ -187,7 +214,8 @@ def test_recordings_go_through_in_any_frame_and_size() -> None:
     recordings = Recordings(0.8 * joints, group, group, Source.HANDYJS, np.zeros(6))
     solved, _ = solve_hands(recordings, 0.8 * rest)
     again = finger_positions(solved.pose, rest)
-    assert np.linalg.norm(again - joints[:, 1:], axis=-1).mean() < 6.0  # their thumbs bend about axes of their own
+    # their thumbs bend about axes of their own
+    assert np.linalg.norm(again - joints[:, 1:], axis=-1).mean() < 6.0
     assert solved.off[:, 1:].mean() < 1.0
 
 
@@ -198,8 +226,13 @@ def test_forward_kinematics_agree_with_the_body() -> None:
     joints = skinning.joints(body, params)
     ours = finger_positions(pose, rest)
     for finger, name in enumerate(FINGERS):
-        theirs = joints[:, [JOINT_INDEX[f"left_{name}{i}"] for i in (1, 2, 3)]] - joints[:, [JOINT_INDEX["left_wrist"]]]
-        np.testing.assert_allclose(ours[:, 4 * finger : 4 * finger + 3], 1000 * theirs.numpy(), atol=0.1)
+        theirs = (
+            joints[:, [JOINT_INDEX[f"left_{name}{i}"] for i in (1, 2, 3)]]
+            - joints[:, [JOINT_INDEX["left_wrist"]]]
+        )
+        np.testing.assert_allclose(
+            ours[:, 4 * finger : 4 * finger + 3], 1000 * theirs.numpy(), atol=0.1
+        )
 
 
 def test_statistics_keep_moments_and_shares() -> None:
@@ -230,9 +263,16 @@ def test_recorded_hands_come_out_left_and_precise() -> None:
     recordings = read_handyjs(DATA, rest)
     assert len(recordings.points) == 110 and recordings.palm_error.max() < 2.5
     thumb_up = recordings.points[recordings.group.index("thumb")]
-    assert thumb_up[4, 2] > 80 and thumb_up[8, 0] < thumb_up[5, 0] + 20  # the thumb stands out, the index is curled
+    # the thumb stands out, the index is curled
+    assert thumb_up[4, 2] > 80 and thumb_up[8, 0] < thumb_up[5, 0] + 20
     solved, _ = solve_hands(recordings, rest)
     assert solved.off.mean() < 1.0
-    assert hand_limits(LIKE)[0].inside(torch.from_numpy(solved.pose).unflatten(-1, (15, 3))).double().mean() > 0.99
+    assert (
+        hand_limits(LIKE)[0]
+        .inside(torch.from_numpy(solved.pose).unflatten(-1, (15, 3)))
+        .double()
+        .mean()
+        > 0.99
+    )
     fist = Rotation.from_rotvec(solved.pose[recordings.group.index("asl s")].reshape(15, 3)[:12])
     assert (fist.as_rotvec()[:, 2] < -0.3).all()

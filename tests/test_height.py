@@ -70,7 +70,11 @@ def test_an_unknown_height_changes_nothing() -> None:
 @pytest.mark.parametrize("height", [1.45, 2.05])
 def test_even_an_unusual_height_is_believed(height: float) -> None:
     result = fit(
-        people().keypoints[:2], people().camera[:2], embedded_body(FLOAT), preset(), height=torch.full((2,), height)
+        people().keypoints[:2],
+        people().camera[:2],
+        embedded_body(FLOAT),
+        preset(),
+        height=torch.full((2,), height),
     )
     assert (result.shape.stature - height).abs().max() < 0.02
 
@@ -96,7 +100,11 @@ def seen(points: range | None) -> Keypoints:
 
 
 # which points are seen -> bounds on the share of the shape they determine
-DETERMINED = {"everything": (None, 0.05, 0.6), "body": (range(25), 0.02, 0.4), "nothing": (range(0), 0.0, 1e-3)}
+DETERMINED = {
+    "everything": (None, 0.05, 0.6),
+    "body": (range(25), 0.02, 0.4),
+    "nothing": (range(0), 0.0, 1e-3),
+}
 
 
 @pytest.mark.parametrize("name", DETERMINED)
@@ -106,12 +114,15 @@ def test_what_is_seen_tells_how_much_is_known(name: str) -> None:
     assert low <= float(result.shape.determined.median()) <= high
     if name == "nothing":
         prior = stature_of(embedded_body(FLOAT))(torch.zeros(1, 10))[1].norm()
-        torch.testing.assert_close(result.shape.stature_sd, prior.expand(COUNT), rtol=0.01, atol=0.0)
+        torch.testing.assert_close(
+            result.shape.stature_sd, prior.expand(COUNT), rtol=0.01, atol=0.0
+        )
 
 
 def test_less_seen_is_less_known() -> None:
     results = [
-        fit(seen(points), people().camera, embedded_body(FLOAT), preset("fast")) for points, *_ in DETERMINED.values()
+        fit(seen(points), people().camera, embedded_body(FLOAT), preset("fast"))
+        for points, *_ in DETERMINED.values()
     ]
     spread = torch.stack([result.shape.stature_sd.median() for result in results])
     assert (spread.diff() > 0).all()
@@ -119,7 +130,12 @@ def test_less_seen_is_less_known() -> None:
 
 def test_a_hopeless_person_has_no_evidence_and_harms_nobody() -> None:
     one = people().keypoints[:1].replace(xy=torch.full((1, 137, 2), torch.nan))
-    result = fit(Keypoints.cat([people().keypoints[:1], one]), people().camera[:2], embedded_body(FLOAT), preset())
+    result = fit(
+        Keypoints.cat([people().keypoints[:1], one]),
+        people().camera[:2],
+        embedded_body(FLOAT),
+        preset(),
+    )
     assert torch.equal(result.shape.stature_sd[0], fitted(False).shape.stature_sd[0])
     assert result.shape.stature_sd[1].isnan() or result.shape.stature_sd[1] > 0
 
@@ -133,9 +149,14 @@ def test_a_height_for_all_and_in_the_table(tmp_path: Path) -> None:
     run_job(job)
     rows = table(tmp_path / "out")
     assert [float(row["stature_m"]) for row in rows] == pytest.approx([1.83, 1.83], abs=0.01)
-    assert all(0 < float(row["stature_sd_m"]) < 0.011 and 0 < float(row["shape_determined"]) < 1 for row in rows)
+    assert all(
+        0 < float(row["stature_sd_m"]) < 0.011 and 0 < float(row["shape_determined"]) < 1
+        for row in rows
+    )
     saved = FitResult.load(tmp_path / "out" / "results" / "p0" / "000.npz")
-    assert float(saved.shape.known_height) == pytest.approx(1.83) and saved.provenance.age == "adult"
+    assert (
+        float(saved.shape.known_height) == pytest.approx(1.83) and saved.provenance.age == "adult"
+    )
 
 
 @pytest.mark.parametrize("height", [183, 0.1, -1])
@@ -146,5 +167,7 @@ def test_heights_are_metres(tmp_path: Path, height: float) -> None:
 
 def test_a_focal_length_that_is_wrong_does_not_move_a_known_height() -> None:
     camera = Camera.from_focal(people().camera.focal[:, 0] * 1.5, people().camera.image_size)
-    result = fit(people().keypoints, camera, embedded_body(FLOAT), preset("fast"), height=true_height())
+    result = fit(
+        people().keypoints, camera, embedded_body(FLOAT), preset("fast"), height=true_height()
+    )
     assert (result.shape.stature - true_height()).abs().max() < 0.01

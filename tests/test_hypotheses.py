@@ -20,10 +20,14 @@ COUNT = 4
 
 
 def mirrored_joints() -> tuple[State, torch.Tensor]:
-    """Random people, and the joints [people, 1 + flips, 55, 3] of their mirrored selves in the camera's frame."""
+    """Random people, and the joints [people, 1 + flips, 55, 3] of their mirrored selves in the
+    camera's frame.
+    """
     state = random_state(COUNT, seed=4)
     points = camera(COUNT).project(skinning.points(embedded_body(), decoder().params(state)))
-    people = prepare(noisy_keypoints(points, noise=1.0), camera(COUNT), embedded_body(), preset(), None)
+    people = prepare(
+        noisy_keypoints(points, noise=1.0), camera(COUNT), embedded_body(), preset(), None
+    )
     stage = next(stage for stage in preset().stages if stage.mirror)
     options = mirrored(StageProblems(people, ()).of(stage, state, 1), state)
     flat = options.map(lambda t: t.flatten(0, 1))
@@ -31,7 +35,9 @@ def mirrored_joints() -> tuple[State, torch.Tensor]:
     return state, joints.unflatten(0, (COUNT, 1 + len(FLIPS)))
 
 
-@pytest.mark.parametrize(("number", "flip"), list(enumerate(FLIPS, 1)), ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(
+    ("number", "flip"), list(enumerate(FLIPS, 1)), ids=lambda value: str(value)[:60]
+)
 def test_the_bones_of_a_limb_are_reflected_and_nothing_else_moves(number: int, flip: Flip) -> None:
     _, joints = mirrored_joints()
     before, after = joints[:, 0], joints[:, number]
@@ -43,9 +49,13 @@ def test_the_bones_of_a_limb_are_reflected_and_nothing_else_moves(number: int, f
             bone = bone - 2 * (bone * sight).sum(-1, keepdim=True) * sight
         torch.testing.assert_close(after[:, b] - after[:, a], bone, atol=1e-4, rtol=0)
     moved = (after - before).norm(dim=-1).amax(0) > 1e-9
-    below = {"shoulder": ("elbow", "wrist"), "hip": ("knee", "ankle", "foot")}[flip.limb[0].split("_")[1]]
+    below = {"shoulder": ("elbow", "wrist"), "hip": ("knee", "ankle", "foot")}[
+        flip.limb[0].split("_")[1]
+    ]
     side = flip.limb[0].split("_")[0]
-    body = {JOINT_INDEX[f"{side}_{joint}"] for joint in below} - ({hinge} if not flip.whole else set())
+    body = {JOINT_INDEX[f"{side}_{joint}"] for joint in below} - (
+        {hinge} if not flip.whole else set()
+    )
     assert set(moved[:22].nonzero()[:, 0].tolist()) == body
 
 
@@ -58,9 +68,13 @@ def test_a_fit_that_begins_with_a_flipped_arm_ends_as_low_as_one_that_does_not()
     without = tuple(stage.model_copy(update={"mirror": False}) for stage in with_mirror)
 
     def lowest(stages: tuple[StageConfig, ...], start: State) -> torch.Tensor:
-        people = prepare(keypoints, camera(8), body, config.model_copy(update={"stages": stages}), None)
+        people = prepare(
+            keypoints, camera(8), body, config.model_copy(update={"stages": stages}), None
+        )
         tried = torch.ones(8, 1, dtype=torch.bool)
-        return run_stages(people, start=(start.map(lambda t: t[:, None]), tried)).hypothesis_energies.amin(1)
+        return run_stages(
+            people, start=(start.map(lambda t: t[:, None]), tried)
+        ).hypothesis_energies.amin(1)
 
     people = prepare(keypoints, camera(8), body, config, None)
     turn = FLIPS.index(Flip(("left_shoulder", "left_elbow", "left_wrist"), whole=True))
@@ -77,7 +91,14 @@ def race(places: list[float], energies: list[float], valid: list[bool]) -> Hypot
     energy, rows = torch.tensor([energies]), torch.arange(len(places))[None]
     state = random_state(len(places), dtype=torch.float32)[None]
     return Hypotheses(
-        state, torch.zeros_like(rows), rows, torch.tensor([valid]), rows, energy, energy[..., None], joints
+        state,
+        torch.zeros_like(rows),
+        rows,
+        torch.tensor([valid]),
+        rows,
+        energy,
+        energy[..., None],
+        joints,
     )
 
 
@@ -85,7 +106,8 @@ def race(places: list[float], energies: list[float], valid: list[bool]) -> Hypot
     ("places", "valid", "kept"),
     [
         ([0.0, 0.01, 0.5], [True, True, True], [0, 2]),
-        ([0.0, 0.03, 0.06], [True, True, True], [0, 2]),  # the third is near the second only, which is out
+        # the third is near the second only, which is out
+        ([0.0, 0.03, 0.06], [True, True, True], [0, 2]),
         ([0.0, 0.0, 0.0], [True, True, True], [0]),
         ([0.0, 0.1, 0.2], [True, True, False], [0, 1]),
         ([0.0, 0.0, 0.3], [False, True, True], [1, 2]),
@@ -99,4 +121,7 @@ def test_of_bodies_nearer_than_the_radius_the_best_goes_on(places, valid, kept) 
 
 def test_the_default_tries_mirrored_limbs_on_body_and_hands() -> None:
     stage = next(stage for stage in preset().stages if stage.mirror)
-    assert set(stage.parts) == {Part.BODY, Part.HANDS} and random_state(1, dtype=DOUBLE).body.shape[-1] == 63
+    assert (
+        set(stage.parts) == {Part.BODY, Part.HANDS}
+        and random_state(1, dtype=DOUBLE).body.shape[-1] == 63
+    )

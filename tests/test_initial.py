@@ -26,7 +26,8 @@ from smplifyx.pose_priors import load_prior
 FLOAT = torch.float32
 UPPER = {"nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
          "right_eye", "left_eye", "right_ear", "left_ear"}  # fmt: skip
-# name -> (turn about y, turn about x, turn about the viewing axis; pose; points that are seen); degrees
+# name -> (turn about y, turn about x, turn about the viewing axis; pose; points that are seen);
+# degrees
 VIEWS = {
     "upright": ((0, 0, 0), "standing", None),
     "from behind": ((180, 0, 0), "standing", None),
@@ -53,13 +54,17 @@ def seen():
     for (yaw, pitch, roll), pose, _ in VIEWS.values():
         like = torch.zeros(1)
         turn = [
-            rotations.about(axis, math.radians(a), like) for axis, a in (("z", roll), ("x", 180 + pitch), ("y", yaw))
+            rotations.about(axis, math.radians(a), like)
+            for axis, a in (("z", roll), ("x", 180 + pitch), ("y", yaw))
         ]
         rotvec = prior.mean().unflatten(-1, (21, 3)).clone()
         for joint, bent in TEMPLATE_POSES[pose].items():
             rotvec[JOINT_INDEX[joint] - 1] = torch.tensor(bent) * 0.8
         neutral = BodyParams.zeros((), 10, 10, like)
-        place = {"global_orient": rotations.log(turn[0] @ turn[1] @ turn[2]), "transl": torch.tensor([0.2, 0.3, 4.0])}
+        place = {
+            "global_orient": rotations.log(turn[0] @ turn[1] @ turn[2]),
+            "transl": torch.tensor([0.2, 0.3, 4.0]),
+        }
         truths.append(neutral.replace(body_pose=rotvec, **place))
     truth = BodyParams.stack(truths)
     camera = Camera.from_focal(1200.0, torch.tensor([[1000.0, 1000.0]]).expand(len(truths), 2))
@@ -69,7 +74,9 @@ def seen():
 
 
 def _mask(points: set[str] | None) -> torch.Tensor:
-    return torch.tensor([float(points is None or name in points or "face" in name) for name in names.POINT_NAMES])
+    return torch.tensor(
+        [float(points is None or name in points or "face" in name) for name in names.POINT_NAMES]
+    )
 
 
 @lru_cache(maxsize=1)
@@ -95,7 +102,9 @@ def test_some_hypothesis_starts_near_the_truth(view):
     rest = skinning.points(body, BodyParams.zeros((), 10, 10, keypoints.xy))
     scale = person_scale(keypoints, seen_confidence(keypoints, config.reprojection), rest)
     state, valid = first_guess(FitBatch(keypoints, camera, scale, body, decoder, config))
-    angle = rotations.angle_between(state.orient[0], rotations.exp(truth.global_orient).expand_as(state.orient[0]))
+    angle = rotations.angle_between(
+        state.orient[0], rotations.exp(truth.global_orient).expand_as(state.orient[0])
+    )
     assert bool(valid.all()) and float(angle.min()) < math.radians(65)
     assert (state.transl[0, :, 2] / truth.transl[0, 2]).log().abs().min() < 0.35
 

@@ -13,7 +13,13 @@ from PIL import Image
 
 from smplifyx.camera import Camera
 from smplifyx.readers.frames import Frame, SizeSource
-from smplifyx.readers.intrinsics import CameraOptions, CameraSource, IntrinsicsError, camera_for, options_for
+from smplifyx.readers.intrinsics import (
+    CameraOptions,
+    CameraSource,
+    IntrinsicsError,
+    camera_for,
+    options_for,
+)
 
 DIAGONAL = math.hypot(400, 300)
 K = [[500.0, 0, 210], [0, 510, 140], [0, 0, 1]]
@@ -25,7 +31,13 @@ def frame(folder: Path, exif_focal: float | None = None) -> Frame:
         image, exif = folder / "a.jpg", Image.Exif()
         exif.get_ifd(0x8769)[0xA405] = exif_focal
         Image.new("RGB", (400, 300)).save(image, exif=exif)
-    return Frame("a", folder / "a_keypoints.json", image=image, image_size=(400, 300), size_source=SizeSource.IMAGE)
+    return Frame(
+        "a",
+        folder / "a_keypoints.json",
+        image=image,
+        image_size=(400, 300),
+        size_source=SizeSource.IMAGE,
+    )
 
 
 def write(path: Path, content: object) -> None:
@@ -35,7 +47,12 @@ def write(path: Path, content: object) -> None:
 def told(frame: Frame, options: CameraOptions | None = None) -> tuple[float, CameraSource]:
     """(fx, where it comes from); every answer also has a line that says so."""
     camera, source, note = camera_for(frame, options or CameraOptions())
-    assert note and "\n" not in note and camera.K.shape == (3, 3) and camera.image_size.tolist() == [400, 300]
+    assert (
+        note
+        and "\n" not in note
+        and camera.K.shape == (3, 3)
+        and camera.image_size.tolist() == [400, 300]
+    )
     return float(camera.K[0, 0]), source
 
 
@@ -56,7 +73,10 @@ def test_fillers_in_exif_are_no_focal_length(tmp_path, value):
 
 
 def test_a_field_of_view_is_horizontal(tmp_path):
-    assert told(frame(tmp_path), CameraOptions(fov_degrees=90.0)) == (pytest.approx(200.0), CameraSource.FOV)
+    assert told(frame(tmp_path), CameraOptions(fov_degrees=90.0)) == (
+        pytest.approx(200.0),
+        CameraSource.FOV,
+    )
 
 
 def test_an_equivalent_on_film_as_given(tmp_path):
@@ -69,9 +89,15 @@ SIDECARS = {  # what lies beside the keypoints
     "K in one row": ("a.camera.json", {"K": [v for row in K for v in row]}),
     "numbers": ("a.camera.json", {"fx": 500, "fy": 510, "cx": 210, "cy": 140}),
     "the size it was measured at": ("a.camera.json", {"K": K, "width": 400, "height": 300}),
-    "half the size": ("a.camera.json", {"fx": 250, "fy": 255, "cx": 105, "cy": 70, "image_size": [200, 150]}),
+    "half the size": (
+        "a.camera.json",
+        {"fx": 250, "fy": 255, "cx": 105, "cy": 70, "image_size": [200, 150]},
+    ),
     "a table": ("cameras.csv", "stem,fx,fy,cx,cy\nb,100,100,1,1\na,500,510,210,140\n"),
-    "a table by image name, with a mark": ("cameras.csv", "\ufeffstem, fx, fy, cx, cy\na.JPG, 500, 510, 210, 140\n"),
+    "a table by image name, with a mark": (
+        "cameras.csv",
+        "\ufeffstem, fx, fy, cx, cy\na.JPG, 500, 510, 210, 140\n",
+    ),
     "a file of stems": ("cameras.json", {"a": {"K": K}, "b": {"fx": 900}}),
     "a file for all": ("cameras.json", {"K": K}),
 }
@@ -95,7 +121,11 @@ def test_a_file_of_cameras_given_by_name(tmp_path, content):
 def test_fx_alone_means_square_pixels_and_the_centre(tmp_path):
     write(tmp_path / "a.camera.json", {"fx": 700})
     camera, source, _ = camera_for(frame(tmp_path), CameraOptions())
-    assert source is CameraSource.SIDECAR and camera.K.tolist() == [[700, 0, 200], [0, 700, 150], [0, 0, 1]]
+    assert source is CameraSource.SIDECAR and camera.K.tolist() == [
+        [700, 0, 200],
+        [0, 700, 150],
+        [0, 0, 1],
+    ]
 
 
 def test_a_sidecar_of_size_alone_says_nothing_of_the_focal_length(tmp_path):
@@ -220,9 +250,13 @@ def test_without_an_image_size_there_is_no_camera(tmp_path):
 
 
 def test_projection_and_its_slope_agree():
-    camera = Camera(torch.tensor(K, dtype=torch.float64), torch.tensor([400.0, 300.0], dtype=torch.float64))
+    camera = Camera(
+        torch.tensor(K, dtype=torch.float64), torch.tensor([400.0, 300.0], dtype=torch.float64)
+    )
     points = torch.tensor([[0.3, -0.2, 2.0], [-1.0, 0.5, 5.0]], dtype=torch.float64)
-    expected = torch.autograd.functional.jacobian(lambda p: camera.project(p).sum(0), points).permute(1, 0, 2)
+    expected = torch.autograd.functional.jacobian(
+        lambda p: camera.project(p).sum(0), points
+    ).permute(1, 0, 2)
     torch.testing.assert_close(camera.projection_jacobian(points), expected)
 
 

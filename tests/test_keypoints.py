@@ -12,7 +12,13 @@ from smplifyx.keypoints import Keypoints, names
 from smplifyx.keypoints.layouts import LAYOUTS, LayoutName, to_canonical, trust
 from smplifyx.readers import read_frames
 from smplifyx.readers.frames import Person
-from smplifyx.readers.selection import Selection, box_diagonal, confident_body_points, seen_points, select
+from smplifyx.readers.selection import (
+    Selection,
+    box_diagonal,
+    confident_body_points,
+    seen_points,
+    select,
+)
 
 
 def flat(count: int, confidence: float = 0.9, start: float = 100.0) -> list[float]:
@@ -96,7 +102,14 @@ def test_what_is_left_out_of_a_person_is_said(tmp_path):
 
 
 def test_keys_of_version_1_0_confidences_above_1_and_genders(tmp_path):
-    people = [{"pose_keypoints": flat(18, 1.7), "hand_left_keypoints": flat(21), "gender_pd": "F", "gender_gt": None}]
+    people = [
+        {
+            "pose_keypoints": flat(18, 1.7),
+            "hand_left_keypoints": flat(21),
+            "gender_pd": "F",
+            "gender_gt": None,
+        }
+    ]
     people += [{"pose_keypoints": flat(25), "gender_pd": "male", "gender_gt": "female"}]
     people += [{"pose_keypoints": flat(25), "gender_gt": "robot"}]
     write(tmp_path, "a.json", {"version": 1.0, "people": people})
@@ -139,11 +152,15 @@ ORDERS = {
 def test_layouts_put_every_point_where_its_name_says(layout):
     order, table = ORDERS[layout], LAYOUTS[layout]
     assert len(order) == table.points
-    points = np.stack([np.arange(len(order)), 1000.0 + np.arange(len(order)), np.full(len(order), 0.9)], -1)
+    points = np.stack(
+        [np.arange(len(order)), 1000.0 + np.arange(len(order)), np.full(len(order), 0.9)], -1
+    )
     canonical = to_canonical(np.stack([points, points]), layout)[1]
     for index, name in enumerate(order):
         if name in names.POINT_INDEX:
-            assert canonical[names.POINT_INDEX[name]].tolist() == pytest.approx(points[index].tolist()), name
+            assert canonical[names.POINT_INDEX[name]].tolist() == pytest.approx(
+                points[index].tolist()
+            ), name
     made = {names.POINT_NAMES[i] for i in np.flatnonzero(canonical[:, 2])}
     assert made == set(order) - {"-", "head"} | {"neck", "mid_hip"} == set(table.present)
 
@@ -152,7 +169,10 @@ def test_layouts_put_every_point_where_its_name_says(layout):
 @pytest.mark.parametrize("other, expected", [(0.3, 0.3), (0.0, 0.0)])
 def test_a_missing_middle_is_the_mean_and_as_sure_as_the_less_sure_side(made, of, other, expected):
     points = np.zeros((17, 3))
-    points[_COCO.index(f"left_{of}")], points[_COCO.index(f"right_{of}")] = (10, 20, 0.9), (30, 60, other)
+    points[_COCO.index(f"left_{of}")], points[_COCO.index(f"right_{of}")] = (
+        (10, 20, 0.9),
+        (30, 60, other),
+    )
     found = to_canonical(points, LayoutName.COCO_17)[names.POINT_INDEX[made]]
     assert found.tolist() == pytest.approx([20, 40, expected] if expected else [0, 0, 0])
 
@@ -160,8 +180,12 @@ def test_a_missing_middle_is_the_mean_and_as_sure_as_the_less_sure_side(made, of
 @pytest.mark.parametrize("layout", list(LayoutName))
 def test_trust_is_the_product_of_named_rules(layout):
     factors, rules = trust(layout), LAYOUTS[layout].rules
-    assert ((factors > 0) & (factors <= 1)).all() and all(rule.name and rule.reason for rule in rules)
-    assert {names.POINT_NAMES[i] for i in np.flatnonzero(factors < 1)} == {p for rule in rules for p in rule.points}
+    assert ((factors > 0) & (factors <= 1)).all() and all(
+        rule.name and rule.reason for rule in rules
+    )
+    assert {names.POINT_NAMES[i] for i in np.flatnonzero(factors < 1)} == {
+        p for rule in rules for p in rule.points
+    }
     assert {"neck", "mid_hip"} <= {p for rule in rules for p in rule.points}
 
 
@@ -173,23 +197,37 @@ def test_points_of_another_layout_are_refused():
 def test_wholebody_annotations(tmp_path):
     person = {"image_id": 1, "keypoints": flat(17, 2), "foot_kpts": flat(6, 2, 300), "face_kpts": flat(68, 1, 400),
               "lefthand_kpts": flat(21, 0), "righthand_kpts": flat(20, 1) + [9, 9, 2]}  # fmt: skip
-    images = [{"id": 1, "file_name": "x.jpg", "width": 640, "height": 480}, {"id": 2, "file_name": "empty.jpg"}]
-    write(tmp_path, "a.json", {"images": images, "annotations": [person, {"image_id": 1, "keypoints": [1, 2]}]})
+    images = [
+        {"id": 1, "file_name": "x.jpg", "width": 640, "height": 480},
+        {"id": 2, "file_name": "empty.jpg"},
+    ]
+    write(
+        tmp_path,
+        "a.json",
+        {"images": images, "annotations": [person, {"image_id": 1, "keypoints": [1, 2]}]},
+    )
     first, empty = read_frames(tmp_path)
     assert first.image_size == (640, 480) and empty.people == ()
     seen = first.people[0].keypoints[:, 2]
     assert [int((seen[part] > 0).sum()) for part in names.PARTS.values()] == [25, 0, 21, 68]
     firsts = [names.POINT_INDEX["left_big_toe"], names.FACE.start, names.RIGHT_HAND.start]
     assert first.people[0].keypoints[firsts, 0].tolist() == [300, 400, 100]
-    # real files give every annotated face 1.0; a hand with a 2 holds flags, where hidden counts half
-    assert seen[names.FACE][0] == 1.0 and seen[0] == 1.0 and set(seen[names.RIGHT_HAND]) == {0.5, 1.0}
+    # real files give every annotated face 1.0; a hand with a 2 holds flags, where hidden counts
+    # half
+    assert (
+        seen[names.FACE][0] == 1.0 and seen[0] == 1.0 and set(seen[names.RIGHT_HAND]) == {0.5, 1.0}
+    )
     assert first.people[1].problem is not None
 
 
 ENTRIES = {  # one entry of a COCO file -> layout (None: unusable), seen points of body, hands, face
     "COCO-17": ({"keypoints": flat(17, 2)}, LayoutName.COCO_17, (19, 0, 0, 0)),
     "Halpe-26": ({"keypoints": flat(26, 2)}, LayoutName.HALPE_26, (25, 0, 0, 0)),
-    "WholeBody in one list": ({"keypoints": flat(133), "score": 1}, LayoutName.COCO_WHOLEBODY_133, (25, 21, 21, 68)),
+    "WholeBody in one list": (
+        {"keypoints": flat(133), "score": 1},
+        LayoutName.COCO_WHOLEBODY_133,
+        (25, 21, 21, 68),
+    ),
     "Halpe-136": ({"keypoints": flat(136), "score": 2.9}, LayoutName.HALPE_136, (25, 21, 21, 68)),
     "hand not annotated": (
         {"keypoints": flat(17, 2), "lefthand_kpts": flat(21), "lefthand_valid": False},
@@ -211,14 +249,23 @@ ENTRIES = {  # one entry of a COCO file -> layout (None: unusable), seen points 
 @pytest.mark.parametrize("name", ENTRIES)
 def test_entries_of_annotation_files(tmp_path, name):
     entry, layout, expected = ENTRIES[name]
-    write(tmp_path, "a.json", {"images": [{"id": 1, "file_name": "x.jpg"}], "annotations": [{"image_id": 1} | entry]})
+    write(
+        tmp_path,
+        "a.json",
+        {"images": [{"id": 1, "file_name": "x.jpg"}], "annotations": [{"image_id": 1} | entry]},
+    )
     (frame,) = read_frames(tmp_path)
     (found,) = frame.people
-    assert tuple(int((found.keypoints[part, 2] > 0).sum()) for part in names.PARTS.values()) == expected
+    assert (
+        tuple(int((found.keypoints[part, 2] > 0).sum()) for part in names.PARTS.values())
+        == expected
+    )
     assert found.layout is layout and (found.problem is not None) == (layout is None)
 
 
-MARKS = {  # marks of an entry -> confidence of the nose: annotations hold visibility flags, results hold scores
+# marks of an entry -> confidence of the nose: annotations hold visibility flags, results hold
+# scores
+MARKS = {
     "body flags, all hidden": ({"keypoints": flat(17, 1)}, 0.5),
     "results with scores of exactly 1": ({"keypoints": flat(17, 1), "score": 3}, 1.0),
     "one list without a 2": ({"keypoints": flat(136, 1)}, 1.0),
@@ -235,10 +282,17 @@ def test_visibility_flags_become_confidences(tmp_path, name):
 
 
 def test_results_are_grouped_by_image_in_order_of_appearance(tmp_path):
-    entries = [{"image_id": image, "keypoints": flat(17), "score": 1} for image in ("b.jpg", 7, "b.jpg", None)]
+    entries = [
+        {"image_id": image, "keypoints": flat(17), "score": 1}
+        for image in ("b.jpg", 7, "b.jpg", None)
+    ]
     write(tmp_path, "results.json", entries)
     frames = list(read_frames(tmp_path))
-    assert [(f.stem, len(f.people)) for f in frames] == [("b", 2), ("000000000007", 1), ("unknown_image", 1)]
+    assert [(f.stem, len(f.people)) for f in frames] == [
+        ("b", 2),
+        ("000000000007", 1),
+        ("unknown_image", 1),
+    ]
     assert frames[2].people[0].problem and [p.index for p in frames[0].people] == [0, 1]
 
 
@@ -262,7 +316,13 @@ RULES = {
 @pytest.mark.parametrize("name", RULES)
 def test_people_are_chosen_and_the_others_get_a_reason(name):
     rules, left_out = RULES[name]
-    people = [person(0, 20, 100), person(1, 20, 50), person(2, 8, 300), person(3, 3, 500), person(4, 20, 500, 0.05)]
+    people = [
+        person(0, 20, 100),
+        person(1, 20, 50),
+        person(2, 8, 300),
+        person(3, 3, 500),
+        person(4, 20, 500, 0.05),
+    ]
     kept, reasons = select(people, rules)
     assert set(reasons) == left_out and all(reasons.values())
     assert [p.index for p in kept] == [i for i in range(5) if i not in left_out]
@@ -280,7 +340,9 @@ def test_rules_that_mean_nothing_are_refused(field):
 
 
 def test_evidence_of_a_batch_is_that_of_each():
-    batch = np.stack([person(i, 5 * i, 10.0 * i, 0.2 * i).keypoints for i in range(6)]).reshape(2, 3, names.COUNT, 3)
+    batch = np.stack([person(i, 5 * i, 10.0 * i, 0.2 * i).keypoints for i in range(6)]).reshape(
+        2, 3, names.COUNT, 3
+    )
     for measure in (seen_points, confident_body_points, box_diagonal):
         singles = [float(measure(k)) for k in batch.reshape(-1, names.COUNT, 3)]
         assert measure(batch).reshape(-1).tolist() == singles

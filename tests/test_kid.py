@@ -48,7 +48,9 @@ def child_body(dtype: torch.dtype = FLOAT) -> BodyModel:
 def people(age: Age, count: int = 12) -> GeneratedPeople:
     """Adults, or children with coefficients from .45 to 1, in calm poses."""
     body = child_body() if age is Age.CHILD else embedded_body(FLOAT)
-    made = generate_people(body, random_poses(40, seed=2), count, 7, GenerateOptions(kid=(0.45, 1.0)))
+    made = generate_people(
+        body, random_poses(40, seed=2), count, 7, GenerateOptions(kid=(0.45, 1.0))
+    )
     return made
 
 
@@ -67,12 +69,15 @@ def test_the_template_is_centred_symmetric_and_carded() -> None:
     assert all(card[key] for key in ("what", "licence", "source", "command"))
 
 
-# Coefficient, stature in metres, stature in heads: adults, 12 years, 8 years and 18 months (medians of WHO and CDC).
+# Coefficient, stature in metres, stature in heads: adults, 12 years, 8 years and 18 months (medians
+# of WHO and CDC).
 GROWTH = [(0, 1.69, 7.7), (0.25, 1.47, 7.0), (0.5, 1.25, 6.2), (1, 0.81, 4.4)]
 
 
 @pytest.mark.parametrize(("kid", "stature", "heads"), GROWTH)
-def test_statures_and_heads_are_those_of_growing_children(kid: float, stature: float, heads: float) -> None:
+def test_statures_and_heads_are_those_of_growing_children(
+    kid: float, stature: float, heads: float
+) -> None:
     body = child_body()
     vertices = body.v_template + kid * body.shapedirs[..., -1]
     height = np.ptp(vertices[:, 1].numpy())
@@ -108,7 +113,9 @@ def _normals(vertices: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:
 def test_an_adult_is_as_before_and_a_child_has_one_more_beta() -> None:
     adult, child = embedded_body(FLOAT), child_body()
     assert adult.age is Age.ADULT and child.age is Age.CHILD
-    assert torch.equal(child.shapedirs[..., :10], adult.shapedirs) and child.shapedirs.shape[-1] == 11
+    assert (
+        torch.equal(child.shapedirs[..., :10], adult.shapedirs) and child.shapedirs.shape[-1] == 11
+    )
     params = BodyParams.zeros((2,), 10, 10, like=adult.v_template)
     with_kid = params.replace(betas=torch.nn.functional.pad(params.betas, (0, 1)))
     assert torch.equal(skinning.vertices(adult, params), skinning.vertices(child, with_kid))
@@ -117,7 +124,11 @@ def test_an_adult_is_as_before_and_a_child_has_one_more_beta() -> None:
 def smplx_files(folder: Path, columns: int = 20) -> tuple[Path, Path]:
     """A generated SMPL-X file and a kid template beside it."""
     arrays = body_arrays(BodyKind.SMPLX, vertices=9930, columns=columns) | hand_arrays()
-    kid = arrays["v_template"] * 0.5 + np.random.default_rng(5).normal(0, 0.01, arrays["v_template"].shape) + 0.2
+    kid = (
+        arrays["v_template"] * 0.5
+        + np.random.default_rng(5).normal(0, 0.01, arrays["v_template"].shape)
+        + 0.2
+    )
     np.save(folder / "smplx_kid_template.npy", kid)
     return write(folder / "smplx" / "SMPLX_NEUTRAL.npz", arrays), folder / "smplx_kid_template.npy"
 
@@ -126,12 +137,16 @@ def smplx_files(folder: Path, columns: int = 20) -> tuple[Path, Path]:
 def test_the_smplx_package_agrees(tmp_path: Path, given: bool) -> None:
     smplx = pytest.importorskip("smplx")
     path, kid = smplx_files(tmp_path)
-    body = load_body(tmp_path, dtype=torch.float64, age=Age.CHILD, kid_template=kid if given else None)
+    body = load_body(
+        tmp_path, dtype=torch.float64, age=Age.CHILD, kid_template=kid if given else None
+    )
     generator = torch.Generator().manual_seed(0)
     params = BodyParams.zeros((4,), 11, 10, like=body.v_template)
     params = params.map(lambda t: 0.4 * torch.randn(t.shape, generator=generator, dtype=t.dtype))
     settings = {"use_pca": False, "flat_hand_mean": True, "dtype": torch.float64, "batch_size": 4}
-    oracle = smplx.create(str(tmp_path), "smplx", ext="npz", age="kid", kid_template_path=str(kid), **settings)
+    oracle = smplx.create(
+        str(tmp_path), "smplx", ext="npz", age="kid", kid_template_path=str(kid), **settings
+    )
     with torch.no_grad():
         output = oracle(**{name: value.flatten(1) for name, value in vars(params).items()})
     assert (skinning.vertices(body, params) - output.vertices).abs().max() <= PARITY
@@ -209,27 +224,36 @@ def test_a_childs_body_finds_the_child() -> None:
     assert float(off.median()) < 0.08 and float(off.quantile(0.9)) < 0.2
     childs = person_errors(child_body(), result.params, truth).mpjpe
     adults = (fitted(Age.CHILD, Age.ADULT).points3d - result.points3d).norm(dim=-1).nanmean() * 1000
-    assert float(childs.median()) < 0.5 * float(adults)  # an adult's body is far too large and far away
+    # an adult's body is far too large and far away
+    assert float(childs.median()) < 0.5 * float(adults)
 
 
 def test_children_are_told_from_adults() -> None:
     assert [r.provenance.age for r in found(Age.ADULT)] == ["adult"] * 12
     assert [r.provenance.age for r in found(Age.CHILD)].count("child") >= 9
-    assert all(float(r.params.betas[10]) >= YOUNG for r in found(Age.CHILD) if r.provenance.age == "child")
+    assert all(
+        float(r.params.betas[10]) >= YOUNG for r in found(Age.CHILD) if r.provenance.age == "child"
+    )
 
 
 def test_an_adult_gets_what_the_adults_body_alone_gives() -> None:
     for row, one in enumerate(found(Age.ADULT)):
         alone = fitted(Age.ADULT, Age.ADULT)[row]
-        assert torch.equal(one.params.betas, alone.params.betas) and torch.equal(one.points3d, alone.points3d)
+        assert torch.equal(one.params.betas, alone.params.betas) and torch.equal(
+            one.points3d, alone.points3d
+        )
 
 
 def test_one_body_decides_the_age() -> None:
     some = people(Age.ADULT)
     results = fit_best_age(some.keypoints[:2], some.camera[:2], (child_body(),), preset("fast"))
-    assert [r.provenance.age for r in results] == ["child"] * 2 and results[0].params.betas.shape == (11,)
+    assert [r.provenance.age for r in results] == ["child"] * 2 and results[
+        0
+    ].params.betas.shape == (11,)
     with pytest.raises(ValueError, match="adult"):
-        fit_best_age(some.keypoints[:2], some.camera[:2], (child_body(), child_body()), preset("fast"))
+        fit_best_age(
+            some.keypoints[:2], some.camera[:2], (child_body(), child_body()), preset("fast")
+        )
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="the shared photos are not in ../shared/data")
@@ -237,10 +261,14 @@ def test_the_baby_in_the_photos_is_a_child(tmp_path: Path) -> None:
     name = "COCO_val2014_000000000428_keypoints.json"
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / name).write_bytes((PHOTOS / "keypoints" / name).read_bytes())
-    job = JobConfig(keypoints=tmp_path / "in", images=PHOTOS / "images", out=tmp_path / "out", quiet=True)
+    job = JobConfig(
+        keypoints=tmp_path / "in", images=PHOTOS / "images", out=tmp_path / "out", quiet=True
+    )
     run_job(job)
     (row,) = table(tmp_path / "out")
-    assert row["age"] == "child" and float(row["stature_m"]) < 1.1 and float(row["body_percent"]) < 3.5
+    assert (
+        row["age"] == "child" and float(row["stature_m"]) < 1.1 and float(row["body_percent"]) < 3.5
+    )
 
 
 # ---- files and jobs
@@ -261,31 +289,45 @@ def keypoint_files(folder: Path, who: Age, count: int) -> Path:
         points = people(who).keypoints[row].to_array().numpy()
         names = {"pose_keypoints_2d": slice(0, 25), "hand_left_keypoints_2d": slice(25, 46),
                  "hand_right_keypoints_2d": slice(46, 67), "face_keypoints_2d": slice(67, 137)}  # fmt: skip
-        write_frame(folder, f"p{row}", [{name: points[part].ravel().tolist() for name, part in names.items()}])
+        write_frame(
+            folder,
+            f"p{row}",
+            [{name: points[part].ravel().tolist() for name, part in names.items()}],
+        )
     return folder
 
 
 def test_a_job_of_all_ages(tmp_path: Path) -> None:
-    """Sidecars win over the job; auto over both ages; a second run keeps what is there; results are drawn."""
+    """Sidecars win over the job; auto over both ages; a second run keeps what is there; results are
+    drawn.
+    """
     folder = keypoint_files(tmp_path / "in", Age.CHILD, 3)
     (folder / "p1.people.json").write_text(json.dumps([{"age": "adult"}]))
     (folder / "p2.people.json").write_text(json.dumps({"0": {"age": "child", "height": 1.0}}))
     job = JobConfig(keypoints=folder, out=tmp_path / "out", quiet=True, preset="fast")
     run_job(job)
     rows = table(tmp_path / "out")
-    assert [row["age"] for row in rows][1:] == ["adult", "child"] and rows[0]["age"] in ("adult", "child")
+    assert [row["age"] for row in rows][1:] == ["adult", "child"] and rows[0]["age"] in (
+        "adult",
+        "child",
+    )
     assert float(rows[2]["stature_m"]) == pytest.approx(1.0, abs=0.03)
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.npz")}
     (folder / "p1.people.json").write_text(json.dumps([{"age": "child"}]))
     run_job(job)
     again = {path.parent.name for path, time in times.items() if path.stat().st_mtime_ns != time}
-    assert again == {"p1"} and [row["age"] for row in table(tmp_path / "out")][1:] == ["child", "child"]
+    assert again == {"p1"} and [row["age"] for row in table(tmp_path / "out")][1:] == [
+        "child",
+        "child",
+    ]
 
 
 def test_a_job_of_children_needs_a_template(tmp_path: Path) -> None:
     write_frame(tmp_path / "in", "a", [person(1)])
     model = write(tmp_path / "a.npz", body_arrays(BodyKind.SMPLX))
-    job = JobConfig(keypoints=tmp_path / "in", out=tmp_path / "out", model=model, quiet=True, age=JobAge.CHILD)
+    job = JobConfig(
+        keypoints=tmp_path / "in", out=tmp_path / "out", model=model, quiet=True, age=JobAge.CHILD
+    )
     with pytest.raises(BodyFileError, match="kid template"):
         run_job(job)
     run_job(job.model_copy(update={"age": JobAge.AUTO}))
@@ -296,4 +338,6 @@ def test_nobody_and_the_hopeless_have_an_age_too() -> None:
     some = people(Age.ADULT)
     unseen = Keypoints(some.keypoints.xy[:2], torch.zeros(2, 137), some.keypoints.trust[:2])
     bodies = (embedded_body(FLOAT), child_body())
-    assert [r.provenance.age for r in fit_best_age(unseen, some.camera[:2], bodies, preset("fast"))] == ["adult"] * 2
+    assert [
+        r.provenance.age for r in fit_best_age(unseen, some.camera[:2], bodies, preset("fast"))
+    ] == ["adult"] * 2

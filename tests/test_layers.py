@@ -63,7 +63,9 @@ def imports(module: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             base = ".".join(here[: len(here) - node.level]) if node.level else ""
             stem = ".".join(filter(None, (base, node.module)))
-            names = [f"{stem}.{alias.name}" for alias in node.names] if stem == "smplifyx" else [stem]
+            names = (
+                [f"{stem}.{alias.name}" for alias in node.names] if stem == "smplifyx" else [stem]
+            )
         else:
             continue
         found |= {name.split(".")[1] for name in names if name.startswith("smplifyx.")}
@@ -90,7 +92,9 @@ def test_presets_load(name: str) -> None:
     assert load_preset(name).name == name
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem
+)
 def test_jobs_load(path: Path) -> None:
     job = load_job(path)
     assert job.preset in preset_names()
@@ -105,7 +109,9 @@ def test_presets_and_jobs_share_no_field() -> None:
     assert not set(FitConfig.model_fields) & set(JobConfig.model_fields)
 
 
-@pytest.mark.parametrize("path", sorted(assets.folder("priors").rglob("*.npz")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted(assets.folder("priors").rglob("*.npz")), ids=lambda path: path.stem
+)
 def test_every_prior_has_a_true_card(path: Path) -> None:
     card = yaml.safe_load(path.with_suffix(".card.yaml").read_text(encoding="utf-8"))
     assert card["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,4 +1,6 @@
-"""Marks of where a body passes through itself: on the skin, through what hides it, and nowhere else."""
+"""Marks of where a body passes through itself: on the skin, through what hides it, and nowhere
+else.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,11 @@ SIZE = (150, 130)
 def body(inner: float = 0.2) -> tuple[np.ndarray, np.ndarray, int]:
     """Vertices and faces of a sphere with another in it, and how many vertices the outer one has."""
     (outside, faces), (within, more) = sphere((0.0, 0.0, 3.0), 0.5), sphere((0.0, 0.0, 3.0), inner)
-    return np.concatenate([outside, within]), np.concatenate([faces, more + len(outside)]), len(outside)
+    return (
+        np.concatenate([outside, within]),
+        np.concatenate([faces, more + len(outside)]),
+        len(outside),
+    )
 
 
 def marks(cut: slice = slice(0), inside: float = 0.0) -> Marks:
@@ -31,7 +37,9 @@ def marks(cut: slice = slice(0), inside: float = 0.0) -> Marks:
 def turned(mark: Marks | None, renderer: Renderer = Renderer.SOFTWARE) -> np.ndarray:
     """The picture of that body."""
     vertices, faces, _ = body()
-    return side_view([Figure(person_colour(0), vertices, marks=mark)], faces, SIZE, renderer).astype(float)
+    return side_view(
+        [Figure(person_colour(0), vertices, marks=mark)], faces, SIZE, renderer
+    ).astype(float)
 
 
 def mean_of_changes(picture: np.ndarray) -> np.ndarray:
@@ -68,7 +76,10 @@ def test_what_is_inside_is_seen_through_the_skin(renderer: Renderer) -> None:
 
 
 def test_deeper_is_darker_until_it_is_full() -> None:
-    shades = [turned(marks(inside=depth))[..., 1].sum() for depth in (0.002, 0.01, 0.02, FULL_AT, 2 * FULL_AT)]
+    shades = [
+        turned(marks(inside=depth))[..., 1].sum()
+        for depth in (0.002, 0.01, 0.02, FULL_AT, 2 * FULL_AT)
+    ]
     assert shades[0] > shades[1] > shades[2] > shades[3] == shades[4]
     shallow, deep = (mean_of_changes(turned(marks(inside=depth))) for depth in (0.001, FULL_AT))
     assert shallow[0] > shallow[2] > shallow[1] and deep[2] > deep[0] > deep[1]
@@ -99,4 +110,6 @@ def test_marked_meshes_keep_the_shape() -> None:
 
 def test_the_colours_differ_from_everybodys() -> None:
     for colour in (CUT, SHALLOW, DEEP):
-        assert min(np.abs(np.array(colour) - person_colour(index)).max() for index in range(8)) > 0.15
+        assert (
+            min(np.abs(np.array(colour) - person_colour(index)).max() for index in range(8)) > 0.15
+        )

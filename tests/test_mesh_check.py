@@ -1,4 +1,6 @@
-"""The mesh check against all pairs of faces, against angles about every vertex, and on bodies pushed in so far."""
+"""The mesh check against all pairs of faces, against angles about every vertex, and on bodies
+pushed in so far.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ def posed(body: BodyModel, *poses: dict[str, tuple[float, float, float]]) -> tor
     params = BodyParams.zeros((len(poses),), 10, 10, body.v_template)
     for row, pose in enumerate(poses):
         for joint, angles in pose.items():
-            params.body_pose[row, JOINT_INDEX[joint] - 1] = torch.tensor(angles, dtype=params.body_pose.dtype)
+            params.body_pose[row, JOINT_INDEX[joint] - 1] = torch.tensor(
+                angles, dtype=params.body_pose.dtype
+            )
     return skinning.vertices(body, params)
 
 
@@ -60,25 +64,35 @@ def prior_samples(body: BodyModel, count: int, seed: int = 0) -> torch.Tensor:
     prior = load_prior("gaussian")
     latent = prior.sample(count, torch.Generator().manual_seed(seed))
     pose = log(prior.decode(latent)).to(body.v_template)
-    return skinning.vertices(body, BodyParams.zeros((count,), 10, 10, body.v_template).replace(body_pose=pose))
+    return skinning.vertices(
+        body, BodyParams.zeros((count,), 10, 10, body.v_template).replace(body_pose=pose)
+    )
 
 
 def mocap_frames(body: BodyModel, count: int) -> torch.Tensor:
     poses = concatenate([retarget(clip, rest_joints()) for clip in clips()])
     poses = poses[np.linspace(0, len(poses.body_pose) - 1, count).astype(int)]
     pose = torch.as_tensor(poses.body_pose).to(body.v_template)
-    return skinning.vertices(body, BodyParams.zeros((count,), 10, 10, body.v_template).replace(body_pose=pose))
+    return skinning.vertices(
+        body, BodyParams.zeros((count,), 10, 10, body.v_template).replace(body_pose=pose)
+    )
 
 
 def swept(first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """All pairs of triangles [n, 3, 3], [m, 3, 3] whose intervals along each axis overlap, slice by slice in height."""
+    """All pairs of triangles [n, 3, 3], [m, 3, 3] whose intervals along each axis overlap, slice by
+    slice in height.
+    """
     found, low, high = [], second.amin(1), second.amax(1)
     for some in first.amin(1)[:, 1].argsort().split(128):
         ours_low, ours_high = first[some].amin(1), first[some].amax(1)
-        near = ((low[:, 1] <= ours_high[:, 1].max()) & (high[:, 1] >= ours_low[:, 1].min())).nonzero()[:, 0]
+        near = (
+            (low[:, 1] <= ours_high[:, 1].max()) & (high[:, 1] >= ours_low[:, 1].min())
+        ).nonzero()[:, 0]
         both = torch.ones(len(some), len(near), dtype=torch.bool)
         for axis in range(3):
-            both &= (ours_low[:, None, axis] <= high[near, axis]) & (ours_high[:, None, axis] >= low[near, axis])
+            both &= (ours_low[:, None, axis] <= high[near, axis]) & (
+                ours_high[:, None, axis] >= low[near, axis]
+            )
         one, two = both.nonzero().unbind(1)
         found.append(torch.stack([some[one], near[two]]))
     return tuple(torch.cat(found, 1))
@@ -102,14 +116,19 @@ def brute_cut(vertices: torch.Tensor, body: BodyModel) -> torch.Tensor:
 
 
 def angle_sum(point: np.ndarray, triangles: np.ndarray) -> float:
-    """Whole turns about a point, by Girard's theorem: a solid angle is the excess of its spherical triangle."""
+    """Whole turns about a point, by Girard's theorem: a solid angle is the excess of its spherical
+    triangle.
+    """
     ray = triangles - point
     ray /= np.linalg.norm(ray, axis=-1, keepdims=True)
     normal = np.cross(ray, np.roll(ray, -1, 1))
     normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-300)
     between = (normal * np.roll(normal, 1, 1)).sum(-1)
     excess = (math.pi - np.arccos(np.clip(between, -1, 1))).sum(1) - math.pi
-    return float((excess * np.sign((ray[:, 0] * np.cross(ray[:, 1], ray[:, 2])).sum(-1))).sum() / (4 * math.pi))
+    return float(
+        (excess * np.sign((ray[:, 0] * np.cross(ray[:, 1], ray[:, 2])).sum(-1))).sum()
+        / (4 * math.pi)
+    )
 
 
 def as_smpl(body: BodyModel) -> BodyModel:
@@ -119,15 +138,24 @@ def as_smpl(body: BodyModel) -> BodyModel:
     for row, name in enumerate(old):
         if any(finger in name for finger in ("thumb", "index", "middle", "ring", "pinky")):
             place[row] = new.index(name.split("_")[0] + "_hand")
-    weights = torch.zeros(len(body.weights), len(new)).index_add(1, torch.tensor(place), body.weights)
-    fields = {"J_regressor": body.J_regressor[: len(new)], "posedirs": body.posedirs[..., : 9 * (len(new) - 1)]}
-    return dataclasses.replace(body, kind=BodyKind.SMPL, weights=weights, parents=parents(BodyKind.SMPL), **fields)
+    weights = torch.zeros(len(body.weights), len(new)).index_add(
+        1, torch.tensor(place), body.weights
+    )
+    fields = {
+        "J_regressor": body.J_regressor[: len(new)],
+        "posedirs": body.posedirs[..., : 9 * (len(new) - 1)],
+    }
+    return dataclasses.replace(
+        body, kind=BodyKind.SMPL, weights=weights, parents=parents(BodyKind.SMPL), **fields
+    )
 
 
 def with_holes(body: BodyModel) -> BodyModel:
     """The body with the eyeballs and some of the face and of a thigh left out."""
     centre, of_face = body.v_template[body.faces].mean(1), parts_of(body).of_face
-    gone = (of_face == JOINT_INDEX["left_eye_smplhf"]) | (of_face == JOINT_INDEX["right_eye_smplhf"])
+    gone = (of_face == JOINT_INDEX["left_eye_smplhf"]) | (
+        of_face == JOINT_INDEX["right_eye_smplhf"]
+    )
     for joint in ("jaw", "left_knee"):
         gone |= (centre - body.joint_template[JOINT_INDEX[joint]]).norm(dim=1) < 0.09
     return dataclasses.replace(body, faces=body.faces[~gone])
@@ -153,7 +181,9 @@ def contact(body: BodyModel, samples: torch.Tensor) -> Contact:
     return self_contact(samples, body)
 
 
-def test_no_cut_is_missed_on_samples(body: BodyModel, samples: torch.Tensor, contact: Contact) -> None:
+def test_no_cut_is_missed_on_samples(
+    body: BodyModel, samples: torch.Tensor, contact: Contact
+) -> None:
     assert (contact.triangles > 0).sum() >= 4
     for vertices, cut in zip(samples[:8], contact.cut, strict=False):
         assert torch.equal(cut, brute_cut(vertices, body))
@@ -163,7 +193,10 @@ def test_no_cut_is_missed_on_samples(body: BodyModel, samples: torch.Tensor, con
 def test_no_cut_is_missed_on_mocap(body: BodyModel) -> None:
     frames = mocap_frames(body, 60)
     contact = self_contact(frames, body)
-    for row in contact.triangles.topk(4).indices.tolist() + contact.triangles.topk(4, largest=False).indices.tolist():
+    for row in (
+        contact.triangles.topk(4).indices.tolist()
+        + contact.triangles.topk(4, largest=False).indices.tolist()
+    ):
         assert torch.equal(contact.cut[row], brute_cut(frames[row], body))
 
 
@@ -190,21 +223,31 @@ def test_no_cut_is_missed_on_other_bodies(
     assert (found.depth[contact.depth > 0.02] > 0.01).all() and found.inside.isfinite().all()
 
 
-def test_inside_and_depth_against_every_triangle(body: BodyModel, samples: torch.Tensor, contact: Contact) -> None:
+def test_inside_and_depth_against_every_triangle(
+    body: BodyModel, samples: torch.Tensor, contact: Contact
+) -> None:
     """Vertices that are inside, and as many at random."""
     rng, solid = np.random.default_rng(0), solid_of(body)
     for row in contact.depth.topk(3).indices.tolist():
         points = points_of(solid, samples[row])
         deep = contact.inside[row].nonzero()[:, 0].numpy()
-        for vertex in np.concatenate([rng.permutation(deep)[:12], rng.choice(len(solid.of_vertex), 12)]):
-            expected = brute_depth(points[vertex], points, solid.held_apart[solid.of_vertex[vertex]], body)
+        for vertex in np.concatenate(
+            [rng.permutation(deep)[:12], rng.choice(len(solid.of_vertex), 12)]
+        ):
+            expected = brute_depth(
+                points[vertex], points, solid.held_apart[solid.of_vertex[vertex]], body
+            )
             assert contact.inside[row, vertex].item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_depth_between_people_against_every_triangle(body: BodyModel) -> None:
-    """The second, thin and lying on the side, has its arms along the first one's trunk: through part after part."""
+    """The second, thin and lying on the side, has its arms along the first one's trunk: through
+    part after part.
+    """
     rng, solid, first = np.random.default_rng(0), solid_of(body), body.v_template[None]
-    second = (first * torch.tensor([1.0, 0.1, 0.1]))[..., [1, 0, 2]] + torch.tensor([0.03, 0.2, -0.02])
+    second = (first * torch.tensor([1.0, 0.1, 0.1]))[..., [1, 0, 2]] + torch.tensor(
+        [0.03, 0.2, -0.02]
+    )
     contacts = contact_between(first, second, (body, body))
     held = torch.arange(2 * solid.parts) < solid.parts
     for contact, ours, theirs in zip(contacts, (first, second), (second, first), strict=True):
@@ -224,7 +267,9 @@ def surface_of(body: BodyModel) -> Surface:
     return capped(body.faces.numpy(), parts.of_face.numpy(), parts.of_vertex.numpy(), body.parents)
 
 
-def brute_depth(place: np.ndarray, points: np.ndarray, held: torch.Tensor, body: BodyModel) -> float:
+def brute_depth(
+    place: np.ndarray, points: np.ndarray, held: torch.Tensor, body: BodyModel
+) -> float:
     """With all triangles of all parts held apart: no boxes, no regions."""
     solid, surface = solid_of(body), surface_of(body)
     turns = {part: angle_sum(place, points[closed_part(surface, part, body.parents)])
@@ -232,7 +277,9 @@ def brute_depth(place: np.ndarray, points: np.ndarray, held: torch.Tensor, body:
     depth = [0.0]
     for part in [part for part, turn in turns.items() if turn > 0.5 and sum(turns.values()) > 0.5]:
         triangles = points[surface.triangles[(held & solid.meets[part]).numpy()[surface.group]]]
-        closest = trimesh.triangles.closest_point(triangles, np.repeat(place[None], len(triangles), 0))
+        closest = trimesh.triangles.closest_point(
+            triangles, np.repeat(place[None], len(triangles), 0)
+        )
         depth.append(float(np.linalg.norm(closest - place, axis=1).min()))
     return max(depth)
 
@@ -249,7 +296,9 @@ def test_the_least_of_lists() -> None:
     found = Ragged.of(number, span[::-1], torch.device("cpu")).least(values).flip(1)
     assert (span[:, 0] == span[:, 1]).any()
     for row, (start, end) in enumerate(span):
-        expected = values[:, number[start:end]].amin(1) if end > start else torch.full((6, 3), torch.inf)
+        expected = (
+            values[:, number[start:end]].amin(1) if end > start else torch.full((6, 3), torch.inf)
+        )
         assert torch.equal(found[:, row], expected)
 
 
@@ -262,9 +311,16 @@ def test_natural_poses_touch_nothing(pose: str, body: BodyModel) -> None:
 def test_a_hand_in_the_belly_is_as_deep_as_it_is(body: BodyModel) -> None:
     vertices = posed(body, INTO_BELLY)
     contact, of_face = self_contact(vertices, body), parts_of(body).of_face
-    trunk = [JOINT_INDEX[name] for name in ("pelvis", "left_hip", "right_hip", "spine1", "spine2", "spine3")]
-    skin = trimesh.Trimesh(vertices[0].numpy(), body.faces[torch.isin(of_face, torch.tensor(trunk))].numpy())
-    _, expected, _ = trimesh.proximity.closest_point_naive(skin, vertices[0, [LEFT_MIDDLE_TIP]].numpy())
+    trunk = [
+        JOINT_INDEX[name]
+        for name in ("pelvis", "left_hip", "right_hip", "spine1", "spine2", "spine3")
+    ]
+    skin = trimesh.Trimesh(
+        vertices[0].numpy(), body.faces[torch.isin(of_face, torch.tensor(trunk))].numpy()
+    )
+    _, expected, _ = trimesh.proximity.closest_point_naive(
+        skin, vertices[0, [LEFT_MIDDLE_TIP]].numpy()
+    )
     assert expected[0] == pytest.approx(0.039, abs=1e-3)
     assert contact.inside[0, LEFT_MIDDLE_TIP].item() == pytest.approx(expected[0], abs=1e-5)
     assert 0.039 < contact.depth.item() < 0.055  # the index finger is somewhat deeper
@@ -282,14 +338,18 @@ def test_a_finger_pushed_into_another_person(push: float, body: BodyModel) -> No
     turned = turned - turned[0, LEFT_MIDDLE_TIP] + rest[0, NAVEL] - torch.tensor([0.0, 0.0, push])
     finger, other = contact_between(turned, rest, (body, body))
     skin = trimesh.Trimesh(rest[0].numpy(), body.faces.numpy())
-    _, expected, _ = trimesh.proximity.closest_point_naive(skin, turned[0, [LEFT_MIDDLE_TIP]].numpy())
+    _, expected, _ = trimesh.proximity.closest_point_naive(
+        skin, turned[0, [LEFT_MIDDLE_TIP]].numpy()
+    )
     assert finger.inside[0, LEFT_MIDDLE_TIP].item() == pytest.approx(expected[0], abs=1e-6)
     assert finger.depth.item() == pytest.approx(push, rel=0.05)
     assert finger.triangles > 0 and other.triangles > 0 and other.depth.item() < 0.02
 
 
 def test_people_apart_do_not_touch(body: BodyModel, samples: torch.Tensor) -> None:
-    for contact in contact_between(samples[:3], samples[3:6] + torch.tensor([2.5, 0, 0]), (body, body)):
+    for contact in contact_between(
+        samples[:3], samples[3:6] + torch.tensor([2.5, 0, 0]), (body, body)
+    ):
         assert contact.triangles.sum() == 0 and contact.depth.sum() == 0
 
 
@@ -302,13 +362,18 @@ def test_a_person_swallowed_whole_is_inside(body: BodyModel) -> None:
     assert (inner.inside > 0.02).all() and outer.depth.item() == 0
 
 
-def test_rows_do_not_depend_on_their_batch(body: BodyModel, samples: torch.Tensor, contact: Contact) -> None:
+def test_rows_do_not_depend_on_their_batch(
+    body: BodyModel, samples: torch.Tensor, contact: Contact
+) -> None:
     for row in range(0, len(samples), 3):
         assert_same(self_contact(samples[row : row + 1], body), contact[row : row + 1])
-    assert_same(self_contact(samples.repeat(6, 1, 1), body)[60:], contact)  # more than are looked at together
+    # more than are looked at together
+    assert_same(self_contact(samples.repeat(6, 1, 1), body)[60:], contact)
 
 
-def test_what_is_not_finite_touches_nothing(body: BodyModel, samples: torch.Tensor, contact: Contact) -> None:
+def test_what_is_not_finite_touches_nothing(
+    body: BodyModel, samples: torch.Tensor, contact: Contact
+) -> None:
     broken = samples.clone()
     broken[1], broken[2, 5] = torch.nan, torch.inf
     found = self_contact(broken, body)
@@ -321,8 +386,12 @@ def test_no_body_has_no_contact(body: BodyModel) -> None:
     assert contact.cut.shape == (0, len(body.faces)) and contact.depth.shape == (0,)
 
 
-def test_contact_goes_with_the_body(body: BodyModel, samples: torch.Tensor, contact: Contact) -> None:
-    turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64))[0]
+def test_contact_goes_with_the_body(
+    body: BodyModel, samples: torch.Tensor, contact: Contact
+) -> None:
+    turn = torch.linalg.qr(
+        torch.randn(3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    )[0]
     turn = turn * turn.det()
     moved = self_contact(samples.double() @ turn.T + torch.tensor([0.3, -0.2, 4.0]), body)
     assert torch.allclose(moved.depth.float(), contact.depth, atol=1e-6)
@@ -336,7 +405,10 @@ def test_parts_are_closed_and_add_up(kind: BodyKind, tmp_path: Path) -> None:
     surface, point = surface_of(body), np.array([0.1, 0.2, 0.3])
     rest = body.v_template.double().numpy()
     points = np.concatenate([rest, *(rest[loop].mean(0)[None] for loop in surface.loops)])
-    turns = [angle_sum(point, points[closed_part(surface, part, body.parents)]) for part in range(len(body.parents))]
+    turns = [
+        angle_sum(point, points[closed_part(surface, part, body.parents)])
+        for part in range(len(body.parents))
+    ]
     assert np.allclose(turns, np.round(turns), atol=1e-6)
     whole = surface.triangles[surface.group < len(body.parents)]
     assert sum(turns) == pytest.approx(angle_sum(point, points[whole]), abs=1e-6)

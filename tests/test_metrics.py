@@ -14,10 +14,14 @@ DOUBLE = torch.float64
 
 
 def _points(*batch: int, count: int = 30, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*batch, count, 3, generator=torch.Generator().manual_seed(seed), dtype=DOUBLE)
+    return torch.randn(
+        *batch, count, 3, generator=torch.Generator().manual_seed(seed), dtype=DOUBLE
+    )
 
 
-def _moved(points: torch.Tensor, rotvec: tuple[float, ...], scale: float, shift: tuple[float, ...]) -> torch.Tensor:
+def _moved(
+    points: torch.Tensor, rotvec: tuple[float, ...], scale: float, shift: tuple[float, ...]
+) -> torch.Tensor:
     rotation = rotations.exp(torch.tensor(rotvec, dtype=DOUBLE))
     return scale * points @ rotation.T + torch.tensor(shift, dtype=DOUBLE)
 
@@ -25,9 +29,15 @@ def _moved(points: torch.Tensor, rotvec: tuple[float, ...], scale: float, shift:
 @pytest.mark.parametrize("batch", [(), (4,), (2, 3)])
 @pytest.mark.parametrize(
     ("rotvec", "scale", "shift"),
-    [((0, 0, 0), 1.0, (1, 2, 3)), ((0.3, -2.0, 1.0), 1.0, (0, 0, 0)), ((3.1, 0, 0), 0.2, (9, 0, -5))],
+    [
+        ((0, 0, 0), 1.0, (1, 2, 3)),
+        ((0.3, -2.0, 1.0), 1.0, (0, 0, 0)),
+        ((3.1, 0, 0), 0.2, (9, 0, -5)),
+    ],
 )
-def test_similarity_is_undone(batch: tuple[int, ...], rotvec: tuple, scale: float, shift: tuple) -> None:
+def test_similarity_is_undone(
+    batch: tuple[int, ...], rotvec: tuple, scale: float, shift: tuple
+) -> None:
     points = _points(*batch)
     moved = _moved(points, rotvec, scale, shift)
     assert metrics.pa_mpjpe(moved, points).shape == batch
@@ -45,7 +55,9 @@ def test_alignment_is_the_best_one() -> None:
     generator = torch.Generator().manual_seed(2)
     for _ in range(50):
         rotvec = 0.05 * torch.randn(3, generator=generator, dtype=DOUBLE)
-        other = _moved(metrics.similarity_align(source, target), tuple(rotvec.tolist()), 1.01, (0.01, 0, 0))
+        other = _moved(
+            metrics.similarity_align(source, target), tuple(rotvec.tolist()), 1.01, (0.01, 0, 0)
+        )
         assert (other - target).square().sum() > best
 
 
@@ -71,7 +83,8 @@ def test_facing(yaw: float, degrees: float) -> None:
     rest = body.joint_template[:22]
     assert metrics.chest_normal(rest)[2] > 0.9
     turned = rest @ rotations.exp(torch.tensor([0, yaw, 0], dtype=DOUBLE)).T
-    assert float(metrics.facing_error(turned, rest)) == pytest.approx(degrees, abs=5)  # the chest leans by 2
+    # the chest leans by 2
+    assert float(metrics.facing_error(turned, rest)) == pytest.approx(degrees, abs=5)
 
 
 def test_person_errors_by_part() -> None:
@@ -83,7 +96,12 @@ def test_person_errors_by_part() -> None:
     same, hand, face = (metrics.person_errors(body, p, truth) for p in (moved, curled, open_mouth))
     for name in ("pa_mpjpe", "pa_v2v", "hands", "face"):
         assert getattr(same, name).max() < 1e-4, name
-    assert hand.hands.min() > 2 and hand.face.max() < 1e-4 and hand.pa_mpjpe.max() < 1e-4 and hand.pa_v2v.min() > 0.01
+    assert (
+        hand.hands.min() > 2
+        and hand.face.max() < 1e-4
+        and hand.pa_mpjpe.max() < 1e-4
+        and hand.pa_v2v.min() > 0.01
+    )
     assert face.face.min() > 1 and face.hands.max() < 1e-4
 
 

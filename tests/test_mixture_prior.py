@@ -65,15 +65,23 @@ def test_one_component_is_a_gaussian() -> None:
 def test_jacobian_and_shapes(batch: tuple[int, ...]) -> None:
     prior, latent = mixture(), noise(*batch, 63, dtype=DOUBLE)
     assert isinstance(prior, PosePrior) and prior.latent_dim == 63
-    assert prior.residual(latent).shape == (*batch, 64) and prior.jacobian(latent).shape == (*batch, 64, 63)
+    assert prior.residual(latent).shape == (*batch, 64) and prior.jacobian(latent).shape == (
+        *batch,
+        64,
+        63,
+    )
     assert prior.velocity(latent).shape == (*batch, 21, 3, 3)
-    for one, jacobian in zip(latent.reshape(-1, 63), prior.jacobian(latent).reshape(-1, 64, 63), strict=True):
+    for one, jacobian in zip(
+        latent.reshape(-1, 63), prior.jacobian(latent).reshape(-1, 64, 63), strict=True
+    ):
         expected = torch.autograd.functional.jacobian(prior.residual, one, vectorize=True)
         torch.testing.assert_close(jacobian, expected)
     torch.testing.assert_close(prior.encode(prior.decode(latent / 2)), latent / 2)
 
 
-@pytest.mark.parametrize("prior", [mixture(), FreePrior(torch.zeros(63, dtype=DOUBLE))], ids=["mixture", "none"])
+@pytest.mark.parametrize(
+    "prior", [mixture(), FreePrior(torch.zeros(63, dtype=DOUBLE))], ids=["mixture", "none"]
+)
 def test_velocity_is_the_derivative(prior: PosePrior) -> None:
     latent = noise(63, dtype=DOUBLE)
     dense = torch.block_diag(*prior.velocity(latent))
@@ -87,14 +95,18 @@ def test_a_row_does_not_depend_on_its_batch(answer: str) -> None:
     together = ask(latent)
     for count in (1, 3, 64):
         for start in range(0, 67 - count + 1, 11):
-            assert torch.equal(ask(latent[start : start + count]), together[start : start + count]), (count, start)
+            assert torch.equal(
+                ask(latent[start : start + count]), together[start : start + count]
+            ), (count, start)
 
 
 def test_mean_and_samples_have_the_mixture_s_moments() -> None:
     means, covariances, weights = moments(3)
     prior = mixture(3)
     mean = (weights[:, None] * means).sum(0)
-    spread = torch.einsum("k,kij->ij", weights, covariances + (means - mean)[..., None] * (means - mean)[:, None])
+    spread = torch.einsum(
+        "k,kij->ij", weights, covariances + (means - mean)[..., None] * (means - mean)[:, None]
+    )
     samples = prior.sample(20000, torch.Generator().manual_seed(0))
     torch.testing.assert_close(prior.mean(), mean)
     torch.testing.assert_close(samples.mean(0), mean, rtol=0, atol=0.05)
@@ -103,7 +115,11 @@ def test_mean_and_samples_have_the_mixture_s_moments() -> None:
 
 def file_arrays(**changed: np.ndarray | None) -> dict[str, np.ndarray]:
     arrays = mixture_moments(2, 63)
-    arrays = {"means": arrays["means"], "covariances": arrays["covars"], "weights": arrays["weights"]}
+    arrays = {
+        "means": arrays["means"],
+        "covariances": arrays["covars"],
+        "weights": arrays["weights"],
+    }
     arrays |= {"floor": np.full(63, 0.1), **changed}
     return {key: value for key, value in arrays.items() if value is not None}
 
@@ -126,10 +142,15 @@ def test_file_reads_and_the_floor_widens(tmp_path: Path) -> None:
         ({"weights": np.ones(3)}, "2 means, 2 covariances and 3 weights"),
         ({"weights": np.array([1.0, 0.0])}, "weights are not positive"),
         ({"means": np.full((2, 63), np.nan)}, "means holds values that are not finite"),
-        ({"covariances": -np.ones((2, 63, 63))}, "covariance 0 of the mixture is not positive definite"),
+        (
+            {"covariances": -np.ones((2, 63, 63))},
+            "covariance 0 of the mixture is not positive definite",
+        ),
     ],
 )
-def test_bad_files_are_explained(tmp_path: Path, changed: dict[str, np.ndarray | None], message: str) -> None:
+def test_bad_files_are_explained(
+    tmp_path: Path, changed: dict[str, np.ndarray | None], message: str
+) -> None:
     np.savez(tmp_path / "bad.npz", **file_arrays(**changed))
     with pytest.raises(ValueError, match=message) as error:
         MixturePrior.load(tmp_path / "bad.npz")
@@ -141,15 +162,23 @@ def test_no_preference(batch: tuple[int, ...]) -> None:
     prior = FreePrior(noise(63, dtype=DOUBLE))
     latent = noise(*batch, 63, dtype=DOUBLE)
     assert isinstance(prior, PosePrior) and torch.equal(prior.mean(), prior.start)
-    assert prior.residual(latent).shape == (*batch, 0) and prior.jacobian(latent).shape == (*batch, 0, 63)
+    assert prior.residual(latent).shape == (*batch, 0) and prior.jacobian(latent).shape == (
+        *batch,
+        0,
+        63,
+    )
     torch.testing.assert_close(prior.encode(prior.decode(latent / 2)), latent / 2)
 
 
 def test_samples_without_preference_turn_every_way() -> None:
     prior = FreePrior(torch.zeros(63, dtype=DOUBLE))
-    rotvec = prior.sample(2000, torch.Generator().manual_seed(0)).unflatten(-1, (21, 3)).flatten(0, 1)
+    rotvec = (
+        prior.sample(2000, torch.Generator().manual_seed(0)).unflatten(-1, (21, 3)).flatten(0, 1)
+    )
     angle = rotvec.norm(dim=-1)
     assert angle.max() <= torch.pi + 1e-6
     # uniform over rotations: the angle's density is (1 - cos) / pi, its mean pi / 2 + 2 / pi
-    torch.testing.assert_close(angle.mean(), torch.tensor(np.pi / 2 + 2 / np.pi, dtype=DOUBLE), rtol=0, atol=0.01)
+    torch.testing.assert_close(
+        angle.mean(), torch.tensor(np.pi / 2 + 2 / np.pi, dtype=DOUBLE), rtol=0, atol=0.01
+    )
     assert rotations.exp(rotvec).mean(0).abs().max() < 0.01

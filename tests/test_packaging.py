@@ -20,8 +20,17 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     pytest.importorskip("setuptools", minversion="77")
     folder = tmp_path_factory.mktemp("wheel")
     build = ["egg_info", f"--egg-base={folder}", "build", f"--build-base={folder / 'build'}"]
-    command = [sys.executable, "setup.py", "--quiet", *build, "bdist_wheel", f"--dist-dir={folder / 'dist'}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    command = [
+        sys.executable,
+        "setup.py",
+        "--quiet",
+        *build,
+        "bdist_wheel",
+        f"--dist-dir={folder / 'dist'}",
+    ]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     (wheel,) = (folder / "dist").glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -35,7 +44,11 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def test_the_data_is_inside(names: list[str], folder: str, pattern: str) -> None:
     source = assets.folder(folder)
     files = [path for path in source.rglob(pattern) if "recipes" not in path.parts]
-    missing = [path.name for path in files if f"smplifyx/{folder}/{path.relative_to(source).as_posix()}" not in names]
+    missing = [
+        path.name
+        for path in files
+        if f"smplifyx/{folder}/{path.relative_to(source).as_posix()}" not in names
+    ]
     assert files and not missing
 
 

@@ -33,7 +33,9 @@ def test_a_sidecar_that_cannot_be_read_costs_its_frame(tmp_path: Path, name: str
 
 def test_a_sidecar_tells_age_height_and_gender(tmp_path: Path) -> None:
     write_frame(tmp_path, "a", [person(1), person(2), person(3)])
-    (tmp_path / "a.people.json").write_text('[null, {"age": "child", "height": 1.1, "gender": "F"}, {"age": null}]')
+    (tmp_path / "a.people.json").write_text(
+        '[null, {"age": "child", "height": 1.1, "gender": "F"}, {"age": null}]'
+    )
     (frame,) = read_frames(tmp_path)
     told = [(p.age, p.height, p.gender) for p in frame.people]
     assert told == [(None, None, None), ("child", 1.1, "female"), (None, None, None)]

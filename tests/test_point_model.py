@@ -53,7 +53,9 @@ def test_jacobians_agree_with_autograd(name):
     def place(rotvec, shape):
         return point_model.pose(model, rotations.exp(rotvec), shape, params.transl, contour).points
 
-    expected_turn, expected_shape = torch.autograd.functional.jacobian(lambda *x: place(*x).sum(0), (rotvec, shape))
+    expected_turn, expected_shape = torch.autograd.functional.jacobian(
+        lambda *x: place(*x).sum(0), (rotvec, shape)
+    )
     moved = Motion.of(model, posed, rotations.left_jacobian(rotvec), 20)
     axes = torch.eye(3).to(shape).expand(*posed.points.shape, 3)
     pulls = Pulls.of(model, posed, axes)
@@ -62,7 +64,10 @@ def test_jacobians_agree_with_autograd(name):
         torch.zeros(*posed.points.shape, 20).to(shape),
     )
     for group in model.groups:
-        asked, at = Asked.of(model, group, range(len(model.joints)), range(20)), slice(group.start, group.stop)
+        asked, at = (
+            Asked.of(model, group, range(len(model.joints)), range(20)),
+            slice(group.start, group.stop),
+        )
         rows = asked.turn_rows(posed, moved, pulls)
         turn[:, at, :, list(asked.bones)] = rows[..., :-3].unflatten(-1, (-1, 3))
         slope[:, at][..., list(asked.shapes)] = asked.shape_rows(posed, moved, pulls)

@@ -1,4 +1,6 @@
-"""The priors that users bring: every published layout reads as its makers meant it, nothing in a file ever runs."""
+"""The priors that users bring: every published layout reads as its makers meant it, nothing in a
+file ever runs.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,12 @@ VPOSERS: dict[str, tuple[type[nn.Module], Callable[[Path, nn.Module], Path], str
     "v1 file": (VPoser1, write_v1, "TR00_E096.pt", "TR00_E096.pt"),
     "v1 zipped": (VPoser1, lambda p, n: write_v1(p, n, zipped=True), "a.pt", "a.pt"),
     "v1 parallel": (VPoser1, lambda p, n: write_v1(p, data_parallel(n)), "a.pt", "a.pt"),
-    "v2 folder": (VPoser2, write_v2, "V02_05/snapshots/V02_05_epoch=13_val_loss=0.03.ckpt", "V02_05"),
+    "v2 folder": (
+        VPoser2,
+        write_v2,
+        "V02_05/snapshots/V02_05_epoch=13_val_loss=0.03.ckpt",
+        "V02_05",
+    ),
     "v2 snapshots": (VPoser2, write_v2, "V02_05/snapshots/epoch=13.ckpt", "V02_05/snapshots"),
     "v2 file": (VPoser2, write_v2, "a.ckpt", "a.ckpt"),
     "v2 plain": (VPoser2, lambda p, n: write_v1(p, n, zipped=True), "a.ckpt", "a.ckpt"),
@@ -60,7 +67,11 @@ def test_vposer_decodes_and_encodes_as_its_network(tmp_path: Path, layout: str) 
     network = random_vposer(kind)
     write(tmp_path / place, network)
     prior = load_prior(str(tmp_path / named))
-    assert isinstance(prior, VaePrior) and prior.latent_dim == 32 and prior.mean().dtype == torch.float32
+    assert (
+        isinstance(prior, VaePrior)
+        and prior.latent_dim == 32
+        and prior.mean().dtype == torch.float32
+    )
     prior, network = prior.to(dtype=DOUBLE), network.double()
     generator = torch.Generator().manual_seed(1)
     latent = torch.randn(6, 32, generator=generator, dtype=DOUBLE)
@@ -82,7 +93,9 @@ def test_sizes_come_from_the_weights(tmp_path: Path, kind: type[nn.Module]) -> N
 
 def test_human_body_prior_agrees(tmp_path: Path) -> None:
     """Its own class with the weights of the file; no code of a folder runs."""
-    module = pytest.importorskip("human_body_prior.train.vposer_smpl", reason="the extra human-body-prior is absent")
+    module = pytest.importorskip(
+        "human_body_prior.train.vposer_smpl", reason="the extra human-body-prior is absent"
+    )
     path = write_v1(tmp_path / "a.pt", random_vposer(VPoser1, width=512))
     theirs = module.VPoser(num_neurons=512, latentD=32, data_shape=[1, 21, 3])
     theirs.load_state_dict(torch.load(path, weights_only=True))
@@ -90,7 +103,10 @@ def test_human_body_prior_agrees(tmp_path: Path) -> None:
     ours, latent = load_prior(path), torch.randn(5, 32, generator=torch.Generator().manual_seed(0))
     rotvec = 0.4 * torch.randn(5, 21, 3, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        decoded, encoded = theirs.decode(latent).reshape(5, 21, 3, 3), theirs.encode(rotvec[:, None]).mean
+        decoded, encoded = (
+            theirs.decode(latent).reshape(5, 21, 3, 3),
+            theirs.encode(rotvec[:, None]).mean,
+        )
     torch.testing.assert_close(ours.decode(latent), decoded, rtol=0, atol=1e-5)
     torch.testing.assert_close(ours.encode(rotations.exp(rotvec)), encoded, rtol=1e-3, atol=1e-4)
 
@@ -99,7 +115,10 @@ def test_human_body_prior_agrees(tmp_path: Path) -> None:
     ("names", "chosen"),
     [
         (["TR00_E009.pt", "TR00_E096.pt", "TR00_E010.pt"], "TR00_E096.pt"),
-        (["a_epoch=9_val_loss=0.01.ckpt", "a_epoch=13_val_loss=0.03.ckpt"], "a_epoch=13_val_loss=0.03.ckpt"),
+        (
+            ["a_epoch=9_val_loss=0.01.ckpt", "a_epoch=13_val_loss=0.03.ckpt"],
+            "a_epoch=13_val_loss=0.03.ckpt",
+        ),
         (["last.ckpt", "epoch=2.ckpt"], "epoch=2.ckpt"),
         (["notes.txt", "b.pt"], "b.pt"),
     ],
@@ -127,7 +146,10 @@ def save(path: Path, content: object) -> Path:
 
 
 def save_without(path: Path, kind: type[nn.Module], key: str) -> Path:
-    return save(path, {name: value for name, value in random_vposer(kind).state_dict().items() if name != key})
+    return save(
+        path,
+        {name: value for name, value in random_vposer(kind).state_dict().items() if name != key},
+    )
 
 
 def save_v1_with(path: Path, key: str, value: torch.Tensor) -> Path:
@@ -169,7 +191,10 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda p: save_without(p, VPoser2, "encoder_net.4.running_var"),
         "key 'encoder_net.4.running_var' is missing",
     ),
-    "other network": (lambda p: save(p, nn.Linear(3, 4).state_dict()), "none of VPoser's layers is in it"),
+    "other network": (
+        lambda p: save(p, nn.Linear(3, 4).state_dict()),
+        "none of VPoser's layers is in it",
+    ),
     "no names": (lambda p: save(p, [torch.zeros(3)]), "holds no tensors by name"),
     "no tensors": (lambda p: save(p, {"state_dict": {"a": 1}}), "holds no tensors by name"),
     "quaternions": (lambda p: save(p, quaternions()), "do not lead from 32 to 126"),
@@ -194,7 +219,10 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "compressed": (compressed, "not a whole checkpoint: a compressed archive"),
     "empty": (lambda p: written(p, b""), "not a whole pickle"),
     "text": (lambda p: written(p, b"<html>not found</html>"), "not a whole pickle"),
-    "other npz": (lambda p: np.savez(p.open("wb"), a=np.zeros(3)), "found keys a, expected those of"),
+    "other npz": (
+        lambda p: np.savez(p.open("wb"), a=np.zeros(3)),
+        "found keys a, expected those of",
+    ),
 }
 
 
@@ -204,7 +232,11 @@ def test_faults_are_one_line_that_names_the_file(tmp_path: Path, fault: str) -> 
     write(tmp_path / "mine.pt")
     with pytest.raises(ValueError) as error:
         load_prior(tmp_path / "mine.pt")
-    assert message in str(error.value) and "mine.pt" in str(error.value) and "\n" not in str(error.value)
+    assert (
+        message in str(error.value)
+        and "mine.pt" in str(error.value)
+        and "\n" not in str(error.value)
+    )
 
 
 def evil_files(tmp_path: Path, evil: Evil) -> dict[str, Path]:
@@ -255,10 +287,16 @@ def test_tensors_of_every_kind_and_layout(tmp_path: Path, zipped: bool) -> None:
 
 def test_our_own_files_are_told_apart(tmp_path: Path) -> None:
     moments = mixture_moments(3, 63)
-    arrays = {"means": moments["means"], "covariances": moments["covars"], "weights": moments["weights"]}
+    arrays = {
+        "means": moments["means"],
+        "covariances": moments["covars"],
+        "weights": moments["weights"],
+    }
     np.savez(tmp_path / "a.npz", floor=np.zeros(63), **arrays)
     assert isinstance(load_prior(tmp_path / "a.npz"), MixturePrior)
-    assert isinstance(load_prior(str(assets.folder("priors") / "pose" / "gaussian.npz")), GaussianPrior)
+    assert isinstance(
+        load_prior(str(assets.folder("priors") / "pose" / "gaussian.npz")), GaussianPrior
+    )
 
 
 @pytest.mark.parametrize(("name", "kind"), [("gaussian", GaussianPrior), ("none", FreePrior)])

@@ -22,7 +22,9 @@ COUNT = 8
 LIFT = ["PA-MPJPE", "PA p90", "> 150 mm", "MPJPE", "PA seen", "PA hidden", "MPJPE seen", "MPJPE hidden",
         "PA hidden arm", "PA hidden leg", "people/s"]  # fmt: skip
 ARM = {"{}_elbow", "{}_wrist", "{}_hand_wrist"} | {
-    f"{{}}_{finger}_{i}" for finger in ("thumb", "index", "middle", "ring", "pinky") for i in (1, 2, 3, 4)
+    f"{{}}_{finger}_{i}"
+    for finger in ("thumb", "index", "middle", "ring", "pinky")
+    for i in (1, 2, 3, 4)
 }
 LEG = {"{}_knee", "{}_ankle", "{}_big_toe", "{}_small_toe", "{}_heel"}
 
@@ -30,7 +32,9 @@ LEG = {"{}_knee", "{}_ankle", "{}_big_toe", "{}_small_toe", "{}_heel"}
 @lru_cache(maxsize=1)
 def people() -> GeneratedPeople:
     """Eight people of whom every point is seen."""
-    return generate_people(load_body(None), random_poses(20), COUNT, options=GenerateOptions(dropped=0.0))
+    return generate_people(
+        load_body(None), random_poses(20), COUNT, options=GenerateOptions(dropped=0.0)
+    )
 
 
 @pytest.mark.parametrize("limb", Limb)
@@ -50,7 +54,9 @@ def test_the_limbs_are_all_drawn_alike_and_the_same_each_time():
 def test_one_limb_of_each_person_is_hidden_and_nothing_else():
     shown = scene(people(), View.LIMB)
     for person, limb in enumerate(limbs_of(COUNT)):
-        unseen = (shown.keypoints.confidence[person] == 0) & (people().keypoints.confidence[person] > 0)
+        unseen = (shown.keypoints.confidence[person] == 0) & (
+            people().keypoints.confidence[person] > 0
+        )
         assert set(unseen.nonzero()[:, 0].tolist()) <= set(limb.points)
         assert not shown.keypoints.confidence[person, limb.points].any()
         assert shown.hidden[person].nonzero()[:, 0].tolist() == sorted(limb.joints)
@@ -78,7 +84,12 @@ def test_errors_are_told_apart_by_what_is_hidden():
     aligned, rooted = torch.ones(2, 22), torch.full((2, 22), 2.0)
     aligned[0, arm], aligned[1, leg], rooted[hidden] = 11.0, 21.0, 32.0
     row = errors(aligned, rooted, hidden)
-    assert [row[f"{name} {part}"] for name in ("PA", "MPJPE") for part in ("seen", "hidden")] == [1, 16, 2, 32]
+    assert [row[f"{name} {part}"] for name in ("PA", "MPJPE") for part in ("seen", "hidden")] == [
+        1,
+        16,
+        2,
+        32,
+    ]
     assert (row["PA hidden arm"], row["PA hidden leg"]) == (11, 21)
     assert row["PA-MPJPE"] == pytest.approx((22 + 2 * 10 + 22 + 3 * 20) / 44)
 
@@ -96,7 +107,9 @@ def test_the_columns_of_the_lift(view):
     row = lift("gaussian", view, people())
     assert list(row) == LIFT
     hidden = {name for name in LIFT if "hidden" in name or "seen" in name}
-    assert {name for name, value in row.items() if math.isnan(value)} == (hidden if view is View.ALL else set())
+    assert {name for name, value in row.items() if math.isnan(value)} == (
+        hidden if view is View.ALL else set()
+    )
     assert 1 < row["PA-MPJPE"] < row["MPJPE"] < 300
 
 
@@ -140,4 +153,6 @@ def test_gates(full, p90, hidden, photos, passed):
 
 
 def test_a_person_without_hidden_points_stays_as_it_was():
-    assert torch.equal(without(people().keypoints, [[]] * COUNT).confidence, people().keypoints.confidence)
+    assert torch.equal(
+        without(people().keypoints, [[]] * COUNT).confidence, people().keypoints.confidence
+    )

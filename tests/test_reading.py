@@ -22,7 +22,9 @@ from smplifyx.readers.images import read_image, upright_size
 from smplifyx.readers.selection import Selection, confident_body_points, select
 
 SHARED = Path(__file__).resolve().parents[1] / "../shared/data"
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared photos are not in ../shared/data")
+needs_shared = pytest.mark.skipif(
+    not SHARED.is_dir(), reason="the shared photos are not in ../shared/data"
+)
 BODY = [value for i in range(25) for value in (100.0 + i, 200.0 + 2 * i, 0.9)]
 GOOD = {"version": 1.3, "people": [{"pose_keypoints_2d": BODY}]}
 
@@ -56,7 +58,11 @@ def test_a_bad_file_costs_only_itself(tmp_path, name):
     write(tmp_path, "c.json")
     frames = list(read_frames(tmp_path))
     assert [f.stem for f in frames] == ["a", "b", "c"]
-    assert word in frames[1].problem and "b_keypoints.json" in frames[1].problem and "\n" not in frames[1].problem
+    assert (
+        word in frames[1].problem
+        and "b_keypoints.json" in frames[1].problem
+        and "\n" not in frames[1].problem
+    )
     assert len(frames[0].people) == len(frames[2].people) == 1
 
 
@@ -74,7 +80,12 @@ def test_byte_order_marks_do_not_matter(tmp_path, encoding):
 def test_a_file_without_people_is_a_frame_without_people(tmp_path, people):
     write(tmp_path, "a_keypoints.json", {"version": 1.2, "people": people})
     (frame,) = read_frames(tmp_path)
-    assert frame.people == () and frame.problem is None and frame.image_size is None and frame.size_source is None
+    assert (
+        frame.people == ()
+        and frame.problem is None
+        and frame.image_size is None
+        and frame.size_source is None
+    )
 
 
 MISSING = {
@@ -101,9 +112,18 @@ def test_of_two_files_with_one_stem_the_second_is_a_problem(tmp_path):
 
 
 def test_files_about_cameras_and_hidden_ones_are_not_keypoints(tmp_path):
-    for name in ("a_keypoints.json", "a.camera.json", "cameras.json", "._a.json", "B.JSON", "notes.txt"):
+    for name in (
+        "a_keypoints.json",
+        "a.camera.json",
+        "cameras.json",
+        "._a.json",
+        "B.JSON",
+        "notes.txt",
+    ):
         write(tmp_path, name)
-    assert sorted(f.stem for f in read_frames(tmp_path)) == ["B", "a"] and count_files(tmp_path) == 2
+    assert (
+        sorted(f.stem for f in read_frames(tmp_path)) == ["B", "a"] and count_files(tmp_path) == 2
+    )
 
 
 def test_subfolders_are_read_on_request_and_keep_their_relative_stem(tmp_path):
@@ -137,14 +157,19 @@ def test_images_are_found_by_stem_in_any_case(tmp_path, suffix, beside):
     folder.mkdir(exist_ok=True)
     Image.new("RGB", (64, 48)).save(folder / f"Photo{suffix}")
     (frame,) = read_frames(tmp_path / "keys", None if beside else folder)
-    assert frame.image.suffix == suffix and frame.image_size == (64, 48) and frame.size_source is SizeSource.IMAGE
+    assert (
+        frame.image.suffix == suffix
+        and frame.image_size == (64, 48)
+        and frame.size_source is SizeSource.IMAGE
+    )
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_turned_photo_has_the_size_and_pixels_of_the_upright_one(tmp_path, suffix, orientation):
     upright = np.zeros((40, 64, 3), np.uint8)
-    upright[:16, :16], upright[:16, -16:] = 255, 128  # bright at the top left, grey at the top right
+    # bright at the top left, grey at the top right
+    upright[:16, :16], upright[:16, -16:] = 255, 128
     undo = {1: lambda p: p, 2: lambda p: p[:, ::-1], 3: lambda p: p[::-1, ::-1], 4: lambda p: p[::-1],
             5: lambda p: p.swapaxes(0, 1), 6: lambda p: np.rot90(p), 7: lambda p: p[::-1, ::-1].swapaxes(0, 1),
             8: lambda p: np.rot90(p, -1)}  # fmt: skip
@@ -168,7 +193,11 @@ def test_any_kind_of_picture_is_read_as_rgb(tmp_path, mode):
     path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
     image.save(path)
     pixels = read_image(path)
-    assert pixels.shape == (6, 8, 3) and pixels.dtype == np.uint8 and np.abs(pixels.astype(int) - 200).max() <= 3
+    assert (
+        pixels.shape == (6, 8, 3)
+        and pixels.dtype == np.uint8
+        and np.abs(pixels.astype(int) - 200).max() <= 3
+    )
 
 
 @pytest.mark.parametrize("content", [b"not an image", b""])
@@ -186,7 +215,12 @@ SIZES = {
     "in the document": ({"image_size": [640, 480]}, None, (640, 480), SizeSource.SIDECAR),
     "width and height": ({"width": 640, "height": 480}, None, (640, 480), SizeSource.SIDECAR),
     "beside it": ({}, {"width": 320, "height": 300}, (320, 300), SizeSource.SIDECAR),
-    "beside it first": ({"image_size": [640, 480]}, {"image_size": [320, 300]}, (320, 300), SizeSource.SIDECAR),
+    "beside it first": (
+        {"image_size": [640, 480]},
+        {"image_size": [320, 300]},
+        (320, 300),
+        SizeSource.SIDECAR,
+    ),
     "bounded by the points": ({}, None, (125, 249), SizeSource.KEYPOINTS),
     "nonsense": ({"width": -3, "height": "x"}, None, (125, 249), SizeSource.KEYPOINTS),
     "a broken sidecar": ({}, [1, 2], (125, 249), SizeSource.KEYPOINTS),
@@ -230,7 +264,11 @@ def test_reading_runs_ahead_by_no_more_than_its_depth_and_stops_with_its_consume
     time.sleep(0.05)  # let it run ahead as far as it will
     assert 3 < len(made) <= 3 + 4 + 1
     stream.close()
-    assert len(made) <= 3 + 4 + 1 and closed.is_set() and not any(t.name == "prefetch" for t in threading.enumerate())
+    assert (
+        len(made) <= 3 + 4 + 1
+        and closed.is_set()
+        and not any(t.name == "prefetch" for t in threading.enumerate())
+    )
 
 
 def test_an_error_while_reading_ahead_reaches_the_consumer_in_its_place():
@@ -251,7 +289,9 @@ def test_reading_ahead_changes_nothing(count):
 
 
 def _most_alive(folder: Path, depth: int) -> int:
-    """The largest number of frames of a folder that live at once while they are read and dropped one by one."""
+    """The largest number of frames of a folder that live at once while they are read and dropped
+    one by one.
+    """
     alive, most = weakref.WeakSet(), 0
 
     def watched():
@@ -276,11 +316,15 @@ def test_many_files_keep_no_more_frames_alive_than_few(tmp_path, files):
 
 @needs_shared
 def test_the_real_photos():
-    frames = list(read_frames(SHARED / "photos_openpose/keypoints", SHARED / "photos_openpose/images"))
+    frames = list(
+        read_frames(SHARED / "photos_openpose/keypoints", SHARED / "photos_openpose/images")
+    )
     people = [p for f in frames for p in f.people]
     confident = confident_body_points(np.stack([p.keypoints for p in people]))
     assert (len(frames), len(people), int((confident >= 8).sum())) == (20, 59, 49)
-    assert all(f.size_source is SizeSource.IMAGE and f.problem is None and not f.notes for f in frames)
+    assert all(
+        f.size_source is SizeSource.IMAGE and f.problem is None and not f.notes for f in frames
+    )
     assert sum(len(select(f.people, Selection())[0]) for f in frames) == 58  # one has two points
 
 

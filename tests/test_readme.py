@@ -14,7 +14,9 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_python_of_the_first_screen_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_python_of_the_first_screen_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = ROOT / "examples" / "data"
     (tmp_path / "keypoints").mkdir()
     shutil.copy(data / "keypoints" / "astronaut_keypoints.json", tmp_path / "keypoints")
@@ -30,7 +32,9 @@ def test_the_python_of_the_first_screen_runs(tmp_path: Path, monkeypatch: pytest
 def test_the_make_targets_exist() -> None:
     targets = re.findall(r"^make (\w+)", README, re.M)
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert targets == ["demo", "test"] and all(re.search(rf"^{target}:", makefile, re.M) for target in targets)
+    assert targets == ["demo", "test"] and all(
+        re.search(rf"^{target}:", makefile, re.M) for target in targets
+    )
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+)\)", README))))

@@ -1,4 +1,6 @@
-"""The report's pages: all photos once, links that lead somewhere, totals of everybody, nothing left of a longer one."""
+"""The report's pages: all photos once, links that lead somewhere, totals of everybody, nothing left
+of a longer one.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ def entries(out: Path, count: int) -> list[PhotoEntry]:
     """Photos of one person each."""
     photo = write_image(out / "pictures" / "a b.jpg", np.zeros((8, 8, 3), np.uint8))
     kinds = (("ok", Tone.GOOD), ("poor", Tone.WARN))
-    return [PhotoEntry(f"p{i:03d}", (PersonEntry(0, *kinds[i % 4 == 3], body_percent=i),), photo) for i in range(count)]
+    return [
+        PhotoEntry(f"p{i:03d}", (PersonEntry(0, *kinds[i % 4 == 3], body_percent=i),), photo)
+        for i in range(count)
+    ]
 
 
 def pages(out: Path) -> list[Path]:
@@ -28,7 +33,9 @@ def pages(out: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("count", [0, 1, SIZE, SIZE + 1, 2 * SIZE, 4 * SIZE - 1])
-def test_every_photo_is_on_one_page_and_every_link_leads_somewhere(tmp_path: Path, count: int) -> None:
+def test_every_photo_is_on_one_page_and_every_link_leads_somewhere(
+    tmp_path: Path, count: int
+) -> None:
     first = write_report(tmp_path, iter(entries(tmp_path, count)), Summary("t"), SIZE)
     found = []
     for number, page in enumerate(pages(tmp_path), 1):
@@ -36,13 +43,20 @@ def test_every_photo_is_on_one_page_and_every_link_leads_somewhere(tmp_path: Pat
         found.append(re.findall(r"<h2>(p\d+)</h2>", text))
         addresses = re.findall(r'(?:href|src)="([^"]+)"', text)
         assert all((page.parent / unquote(address)).is_file() for address in addresses)
-        assert ('rel="prev"' in text, 'rel="next"' in text) == (number > 1, number < -(-count // SIZE))
-    assert first == tmp_path / "index.html" and sum(found, []) == [f"p{i:03d}" for i in range(count)]
+        assert ('rel="prev"' in text, 'rel="next"' in text) == (
+            number > 1,
+            number < -(-count // SIZE),
+        )
+    assert first == tmp_path / "index.html" and sum(found, []) == [
+        f"p{i:03d}" for i in range(count)
+    ]
     assert all(len(photos) <= SIZE for photos in found) and len(found) == max(1, -(-count // SIZE))
 
 
 def test_the_first_page_has_the_totals_of_all(tmp_path: Path) -> None:
-    text = write_report(tmp_path, entries(tmp_path, 9), Summary("t"), SIZE).read_text(encoding="utf-8")
+    text = write_report(tmp_path, entries(tmp_path, 9), Summary("t"), SIZE).read_text(
+        encoding="utf-8"
+    )
     tiles = dict(re.findall(r"<dt>(.+?)</dt><dd>(.+?)</dd>", text))
     assert tiles == {"photos": "9", "people": "9", "good": "78 %", "median body error": "4.00 %"}
     assert "all 3 pages" in text and "from p006" in text and ">2</td>" in text
@@ -70,7 +84,9 @@ def test_the_line_of_a_person_tells_the_penetration(
     tmp_path: Path, depth: float | None, triangles: int | None, shown: list[str]
 ) -> None:
     person = PersonEntry(0, "ok", Tone.GOOD, penetration_mm=depth, intersecting_triangles=triangles)
-    text = write_report(tmp_path, [PhotoEntry("p", (person,))], Summary("t")).read_text(encoding="utf-8")
+    text = write_report(tmp_path, [PhotoEntry("p", (person,))], Summary("t")).read_text(
+        encoding="utf-8"
+    )
     cell = re.search(r'data-label="penetration"[^>]*>(.*?)</td>', text)[1]
     assert re.findall(r">([^<>]+)</span>", cell) == shown
     assert "triangles that cut another part" in text and "violet: 30" in text

@@ -1,4 +1,6 @@
-"""The data term: its gradient is exact however it is linearised, and each curvature is what it says."""
+"""The data term: its gradient is exact however it is linearised, and each curvature is what it
+says.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +18,30 @@ def scene(errors: tuple[float, ...] = (0.0, 3.0, 10.0, 30.0, 90.0)) -> Scene:
     """Points seen so many pixels away from where they are, in random directions; rho is 20."""
     generator = torch.Generator().manual_seed(0)
     count = len(errors)
-    points = torch.randn(2, count, 3, generator=generator, dtype=DOUBLE) * 0.3 + torch.tensor([0.0, 0.0, 4.0])
-    away = torch.nn.functional.normalize(torch.randn(2, count, 2, generator=generator, dtype=DOUBLE), dim=-1)
-    focal, unit = torch.tensor([[0.1], [-0.2]], dtype=DOUBLE), torch.full((2, count), 2.0, dtype=DOUBLE)
+    points = torch.randn(2, count, 3, generator=generator, dtype=DOUBLE) * 0.3 + torch.tensor(
+        [0.0, 0.0, 4.0]
+    )
+    away = torch.nn.functional.normalize(
+        torch.randn(2, count, 2, generator=generator, dtype=DOUBLE), dim=-1
+    )
+    focal, unit = (
+        torch.tensor([[0.1], [-0.2]], dtype=DOUBLE),
+        torch.full((2, count), 2.0, dtype=DOUBLE),
+    )
     center = camera(2).center[:, None]
     seen = (camera(2).project(points) - center) * focal.exp()[:, None] + center
     target = seen + torch.tensor(errors, dtype=DOUBLE)[:, None] * away
     gain = 0.5 + torch.rand(2, count, generator=generator, dtype=DOUBLE)
     nobody = torch.zeros(2, 0, 0, dtype=torch.int64)
-    observation = Observation(camera(2), target, gain, unit, 10 * torch.ones_like(unit), unit[:, 0], unit[:, 0], nobody)
+    observation = Observation(
+        camera(2), target, gain, unit, 10 * torch.ones_like(unit), unit[:, 0], unit[:, 0], nobody
+    )
     return Scene({"points": points, "focal": focal}, observation)
 
 
-def energy_of(term: Reprojection, at: Scene, points: torch.Tensor, focal: torch.Tensor) -> torch.Tensor:
+def energy_of(
+    term: Reprojection, at: Scene, points: torch.Tensor, focal: torch.Tensor
+) -> torch.Tensor:
     return term(Scene({"points": points, "focal": focal}, at.observation)).residual.square().sum()
 
 
@@ -46,25 +59,36 @@ def test_the_gradient_is_exact(term):
 
 
 def curvature(term: Reprojection, at: Scene) -> torch.Tensor:
-    """[b, p, 2, 2]: of each point's energy as it moves in the image plane, where the projection is linear."""
+    """[b, p, 2, 2]: of each point's energy as it moves in the image plane, where the projection is
+    linear.
+    """
     slope = term(at).slopes().wrt["points"][..., :2]
     return 2 * slope.mT @ slope
 
 
 def true_curvature(term: Reprojection, at: Scene) -> torch.Tensor:
-    whole = torch.autograd.functional.hessian(lambda points: energy_of(term, at, points, at["focal"]), at["points"])
-    return torch.stack([torch.stack([whole[b, p, :2, b, p, :2] for p in range(whole.shape[1])]) for b in range(2)])
+    whole = torch.autograd.functional.hessian(
+        lambda points: energy_of(term, at, points, at["focal"]), at["points"]
+    )
+    return torch.stack(
+        [torch.stack([whole[b, p, :2, b, p, :2] for p in range(whole.shape[1])]) for b in range(2)]
+    )
 
 
 @pytest.mark.parametrize("apart", [False, True])
 def test_the_corrected_curvature_is_the_true_one_where_that_is_positive(apart):
-    term, at = Reprojection(apart, Curvature.CORRECTED), scene((0.0, 1.0, 4.0, 11.0))  # rho / sqrt(3) is 11.5
+    # rho / sqrt(3) is 11.5
+    term, at = Reprojection(apart, Curvature.CORRECTED), scene((0.0, 1.0, 4.0, 11.0))
     expected = true_curvature(term, at)
-    torch.testing.assert_close(curvature(term, at), expected, rtol=1e-6, atol=1e-6 * float(expected.max()))
+    torch.testing.assert_close(
+        curvature(term, at), expected, rtol=1e-6, atol=1e-6 * float(expected.max())
+    )
 
 
 def test_the_corrected_curvature_of_an_outlier_stays_positive():
-    found = torch.linalg.eigvalsh(curvature(Reprojection(curvature=Curvature.CORRECTED), scene((90.0,))))
+    found = torch.linalg.eigvalsh(
+        curvature(Reprojection(curvature=Curvature.CORRECTED), scene((90.0,)))
+    )
     torch.testing.assert_close(found[..., 0], LEAST_SHRINK**2 * found[..., 1])
 
 

@@ -121,7 +121,10 @@ def broken_files(folder: Path) -> dict[str, Path]:
     (folder / "flipped.npz").write_bytes(good[:900] + bytes(200) + good[1100:])
     np.savez(folder / "foreign.npz", poses=np.zeros(3))
     np.savez(folder / "shape.npz", **arrays | {"body_pose": np.zeros((23, 3))})
-    np.savez(folder / "penetration.npz", **arrays | {"penetration_mm": np.zeros(2), "intersecting_triangles": 0})
+    np.savez(
+        folder / "penetration.npz",
+        **arrays | {"penetration_mm": np.zeros(2), "intersecting_triangles": 0},
+    )
     np.savez(folder / "status.npz", **arrays | {"status": np.array("splendid")})
     np.savez(folder / "pickle.npz", **arrays | {"preset": np.array({"a": 1}, dtype=object)})
     with zipfile.ZipFile(folder / "zip.npz", "w") as archive:
@@ -131,7 +134,19 @@ def broken_files(folder: Path) -> dict[str, Path]:
 
 @pytest.mark.parametrize(
     "name",
-    ["empty", "text", "half", "flipped", "foreign", "shape", "penetration", "status", "pickle", "zip", "missing"],
+    [
+        "empty",
+        "text",
+        "half",
+        "flipped",
+        "foreign",
+        "shape",
+        "penetration",
+        "status",
+        "pickle",
+        "zip",
+        "missing",
+    ],
 )
 def test_a_broken_file_is_one_clear_line(tmp_path: Path, name: str) -> None:
     path = broken_files(tmp_path)[name]
@@ -157,7 +172,9 @@ def test_batches_index_and_join() -> None:
     joined = FitResult.cat([batch[:1], batch[1:]])
     for other in (again, joined):
         assert torch.equal(other.params.betas, batch.params.betas)
-        assert torch.equal(other.energies["shape"].nan_to_num(), batch.energies["shape"].nan_to_num())
+        assert torch.equal(
+            other.energies["shape"].nan_to_num(), batch.energies["shape"].nan_to_num()
+        )
         assert other.provenance == batch.provenance
 
 

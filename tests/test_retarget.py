@@ -9,12 +9,22 @@ import pytest
 from mocap_data import MOCAP, clips, needs_mocap, random_poses, rest_joints
 
 from smplifyx.data.mocap import HELD_OUT, heldout_poses, plausible, thin
-from smplifyx.data.retarget import BODY_JOINTS, LimbRest, Poses, concatenate, mirror, pose_joints, retarget
+from smplifyx.data.retarget import (
+    BODY_JOINTS,
+    LimbRest,
+    Poses,
+    concatenate,
+    mirror,
+    pose_joints,
+    retarget,
+)
 from smplifyx.data.retarget_check import COUNTERPARTS, figure_skeleton, joint_errors
 
-# Centimetres, mean over frames, on the figure's own bones. The head differs because neck and head share its rotation.
+# Centimetres, mean over frames, on the figure's own bones. The head differs because neck and head
+# share its rotation.
 LIMITS_FIGURE = dict.fromkeys(COUNTERPARTS, 0.1) | {"head": 3.0}
-# The joint axes say that limbs are straighter than the figure draws them; 17 degrees of a forearm are 9 cm at its end.
+# The joint axes say that limbs are straighter than the figure draws them; 17 degrees of a forearm
+# are 9 cm at its end.
 LIMITS_HINGE = dict.fromkeys(COUNTERPARTS, 3.0) | {
     f"{side}_{joint}": limit
     for side in ("left", "right")
@@ -23,7 +33,9 @@ LIMITS_HINGE = dict.fromkeys(COUNTERPARTS, 3.0) | {
 
 
 @needs_mocap
-@pytest.mark.parametrize(("limbs", "limits"), [(LimbRest.FIGURE, LIMITS_FIGURE), (LimbRest.HINGE, LIMITS_HINGE)])
+@pytest.mark.parametrize(
+    ("limbs", "limits"), [(LimbRest.FIGURE, LIMITS_FIGURE), (LimbRest.HINGE, LIMITS_HINGE)]
+)
 def test_joints_lie_where_the_figure_has_them(limbs: LimbRest, limits: dict[str, float]) -> None:
     skeleton = figure_skeleton(clips()[0], rest_joints())
     errors = [joint_errors(clip, skeleton, rest_joints(), limbs) for clip in clips()]
@@ -38,7 +50,9 @@ def test_elbows_are_hinges_and_nothing_wraps() -> None:
     assert len(sound.body_pose) > 0.6 * len(poses.body_pose)
     for side, sign in (("left", -1), ("right", 1)):
         elbow = sound.body_pose[:, BODY_JOINTS.index(f"{side}_elbow") - 1]
-        assert np.abs(elbow[:, [0, 2]]).max() < 0.01, "the embedded body's elbow turns about y alone"
+        assert np.abs(elbow[:, [0, 2]]).max() < 0.01, (
+            "the embedded body's elbow turns about y alone"
+        )
         assert (sign * elbow[:, 1]).min() > -0.16
         assert (sign * elbow[:, 1]).max() > 1.5
         assert sound.body_pose[:, BODY_JOINTS.index(f"{side}_knee") - 1, 0].min() > -0.21
@@ -52,7 +66,8 @@ def test_zero_angles_are_the_rest_pose() -> None:
     loud = ("hip", "shoulder", "knee", "wrist", "ankle")
     quiet = [j for j, name in enumerate(BODY_JOINTS[1:]) if not name.endswith(loud)]
     assert np.abs(poses.body_pose[0, quiet]).max() < 1e-3
-    assert np.abs(poses.body_pose).max() < 0.6  # the wrist carries the 30 degrees between elbow axis and palm
+    # the wrist carries the 30 degrees between elbow axis and palm
+    assert np.abs(poses.body_pose).max() < 0.6
 
 
 @needs_mocap
@@ -66,11 +81,15 @@ def test_held_out_subjects_are_sound() -> None:
 def test_mirror_mirrors_joints() -> None:
     poses, rest = random_poses(5), rest_joints()
     swap = [
-        BODY_JOINTS.index(n.replace("left", "?").replace("right", "left").replace("?", "right")) for n in BODY_JOINTS
+        BODY_JOINTS.index(n.replace("left", "?").replace("right", "left").replace("?", "right"))
+        for n in BODY_JOINTS
     ]
     symmetric = rest.copy()
     symmetric[:22] = (rest[:22] + rest[swap] * [-1, 1, 1]) / 2
-    there, back = pose_joints(mirror(poses), symmetric), pose_joints(mirror(mirror(poses)), symmetric)
+    there, back = (
+        pose_joints(mirror(poses), symmetric),
+        pose_joints(mirror(mirror(poses)), symmetric),
+    )
     original = pose_joints(poses, symmetric)
     np.testing.assert_allclose(there, original[:, swap] * [-1, 1, 1], atol=1e-9)
     np.testing.assert_allclose(back, original, atol=1e-9)

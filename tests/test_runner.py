@@ -1,4 +1,6 @@
-"""Jobs: a row for everyone, errors that cost only their person, resuming, and an output folder that guards itself."""
+"""Jobs: a row for everyone, errors that cost only their person, resuming, and an output folder that
+guards itself.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,16 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from job_tools import Counting, end_state, person, quick_fit, run_quick, table, write_folder, write_frame
+from job_tools import (
+    Counting,
+    end_state,
+    person,
+    quick_fit,
+    run_quick,
+    table,
+    write_folder,
+    write_frame,
+)
 
 from smplifyx.body.model import Gender
 from smplifyx.camera import Camera
@@ -23,7 +34,13 @@ from smplifyx.jobs.store import StemTable, Store, StoreError, safe_stem
 from smplifyx.jobs.summary import Row, RowStatus, read_summary
 from smplifyx.keypoints import Keypoints
 from smplifyx.parallel import resources
-from smplifyx.parallel.resources import LARGEST, auto_batch_size, auto_processes, free_bytes, pick_device
+from smplifyx.parallel.resources import (
+    LARGEST,
+    auto_batch_size,
+    auto_processes,
+    free_bytes,
+    pick_device,
+)
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,9 +49,19 @@ def test_everyone_has_a_row_and_errors_cost_only_their_person(tmp_path: Path) ->
     outcome = run_quick(write_folder(tmp_path / "in"), tmp_path / "out")
     rows = table(tmp_path / "out")
     by_key = {(row["stem"], row["person"]): row for row in rows}
-    assert [len([row for row in rows if row["stem"] == f"frame_{i:03d}"]) for i in range(6)] == [1, 2, 3, 1, 2, 3]
+    assert [len([row for row in rows if row["stem"] == f"frame_{i:03d}"]) for i in range(6)] == [
+        1,
+        2,
+        3,
+        1,
+        2,
+        3,
+    ]
     assert by_key["frame_002", "2"]["status"] == "ok"
-    assert by_key["g_few", "0"]["status"] == "low_evidence" and "8 confident" in by_key["g_few", "0"]["reason"]
+    assert (
+        by_key["g_few", "0"]["status"] == "low_evidence"
+        and "8 confident" in by_key["g_few", "0"]["reason"]
+    )
     assert by_key["h_nobody", ""]["status"] == "no_people"
     assert [by_key["i_poison", str(i)]["status"] for i in range(3)] == ["ok", "failed", "ok"]
     assert by_key["i_poison", "1"]["reason"] == "RuntimeError: poisoned"
@@ -48,9 +75,17 @@ def test_numbers_of_a_row(tmp_path: Path) -> None:
     write_frame(tmp_path / "in", "a", [person(1)])
     run_quick(tmp_path / "in", tmp_path / "out", focal=900.0)
     (row,) = table(tmp_path / "out")
-    assert float(row["body_px"]) == pytest.approx(1.0, rel=1e-3) and row["hands_px"] == row["face_px"] == ""
+    assert (
+        float(row["body_px"]) == pytest.approx(1.0, rel=1e-3)
+        and row["hands_px"] == row["face_px"] == ""
+    )
     assert 0.1 < float(row["body_percent"]) < 1.0
-    assert (row["focal"], row["steps"], row["gender"], row["confident_keypoints"]) == ("900", "1", "neutral", "25")
+    assert (row["focal"], row["steps"], row["gender"], row["confident_keypoints"]) == (
+        "900",
+        "1",
+        "neutral",
+        "25",
+    )
     assert float(row["seconds"]) > 0 and row["focal_source"] and row["image_size_source"]
 
 
@@ -58,8 +93,16 @@ def test_numbers_of_a_row(tmp_path: Path) -> None:
 def test_a_killed_job_goes_on_to_the_same_end(tmp_path: Path, batches: int) -> None:
     keypoints = write_folder(tmp_path / "in")
     run_quick(keypoints, tmp_path / "whole")
-    command = [sys.executable, "tests/job_tools.py", str(keypoints), str(tmp_path / "out"), str(batches)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    command = [
+        sys.executable,
+        "tests/job_tools.py",
+        str(keypoints),
+        str(tmp_path / "out"),
+        str(batches),
+    ]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    }
     killed = subprocess.run(command, cwd=ROOT, env=environment, check=False)
     assert killed.returncode == -9 and not (tmp_path / "out" / "summary.csv").exists()
     (tmp_path / "out" / "results" / "frame_000").mkdir(parents=True, exist_ok=True)
@@ -81,7 +124,9 @@ def test_only_what_is_missing_is_fitted_again(tmp_path: Path) -> None:
     assert kept.stat().st_mtime_ns == made
     assert FitResult.load(broken).origin.person == 1
     xy = person(77)["pose_keypoints_2d"][:2]
-    assert FitResult.load(store.result("frame_002", 0)).keypoints.xy[0].tolist() == pytest.approx(xy)
+    assert FitResult.load(store.result("frame_002", 0)).keypoints.xy[0].tolist() == pytest.approx(
+        xy
+    )
     assert [row["status"] for row in table(tmp_path / "out") if row["stem"] == "new"] == ["ok"]
 
 
@@ -97,7 +142,9 @@ def test_only_what_is_missing_is_fitted_again(tmp_path: Path) -> None:
         ({"overlay": False, "device": "cpu", "processes": 2}, None),
     ],
 )
-def test_a_changed_configuration_is_refused(tmp_path: Path, change: dict[str, object], refused: str | None) -> None:
+def test_a_changed_configuration_is_refused(
+    tmp_path: Path, change: dict[str, object], refused: str | None
+) -> None:
     keypoints = write_folder(tmp_path / "in", frames=1)
     run_quick(keypoints, tmp_path / "out")
     before = end_state(tmp_path / "out")
@@ -116,7 +163,10 @@ def test_overwrite_removes_only_what_a_job_made(tmp_path: Path) -> None:
     (tmp_path / "out" / "notes.txt").write_text("mine")
     write_frame(tmp_path / "other", "z", [person(5)])
     run_quick(tmp_path / "other", tmp_path / "out", overwrite=True)
-    assert Store(tmp_path / "out").stems() == ["z"] and (tmp_path / "out" / "notes.txt").read_text() == "mine"
+    assert (
+        Store(tmp_path / "out").stems() == ["z"]
+        and (tmp_path / "out" / "notes.txt").read_text() == "mine"
+    )
 
 
 def test_overwrite_never_removes_an_input(tmp_path: Path) -> None:
@@ -154,9 +204,16 @@ def test_a_stem_never_leaves_the_folder(tmp_path: Path, name: str) -> None:
 
 
 def test_names_do_not_collide() -> None:
-    names, pairs = StemTable(), [("a", "a.json"), ("A", "A.json"), ("a", "coco.json"), ("a", "coco.json"), ("b", "b")]
+    names, pairs = (
+        StemTable(),
+        [("a", "a.json"), ("A", "A.json"), ("a", "coco.json"), ("a", "coco.json"), ("b", "b")],
+    )
     stems = [names.claim(*pair) for pair in pairs]
-    assert len({stem.casefold() for stem in stems}) == len(pairs) and stems[0] == "a" and stems[-1] == "b"
+    assert (
+        len({stem.casefold() for stem in stems}) == len(pairs)
+        and stems[0] == "a"
+        and stems[-1] == "b"
+    )
     assert len({safe_stem(name) for name in NAMES}) == len(NAMES)
 
 
@@ -167,7 +224,10 @@ def test_chunks_bound_both_people_and_rows() -> None:
     items = [Item(row)] * 100 + [Item(task)] * 5 + [Item(row)] * 3
     cut = list(chunks(items, 2))
     assert sum(cut, []) == items
-    assert all(sum(isinstance(item.work, FitTask) for item in chunk) <= 2 and len(chunk) <= 32 for chunk in cut)
+    assert all(
+        sum(isinstance(item.work, FitTask) for item in chunk) <= 2 and len(chunk) <= 32
+        for chunk in cut
+    )
 
 
 def test_rows_survive_the_file(tmp_path: Path) -> None:
@@ -180,7 +240,12 @@ def test_rows_survive_the_file(tmp_path: Path) -> None:
 def test_a_table_of_an_older_version_is_read(tmp_path: Path) -> None:
     (tmp_path / "summary.csv").write_text("stem,person,status\na,0,ok\n")
     (row,) = read_summary(tmp_path / "summary.csv")
-    assert (row.stem, row.person, row.status, row.intersecting_triangles) == ("a", 0, RowStatus.OK, None)
+    assert (row.stem, row.person, row.status, row.intersecting_triangles) == (
+        "a",
+        0,
+        RowStatus.OK,
+        None,
+    )
     assert math.isnan(row.penetration_mm) and row.gender == ""
 
 
@@ -210,7 +275,9 @@ def test_a_broken_camera_costs_only_its_frame(tmp_path: Path) -> None:
 
 
 def test_genders_come_from_the_input_when_asked(tmp_path: Path) -> None:
-    people = [person(i) | {"gender_gt": gender} for i, gender in enumerate(("female", "male", "female"))] + [person(9)]
+    people = [
+        person(i) | {"gender_gt": gender} for i, gender in enumerate(("female", "male", "female"))
+    ] + [person(9)]
     write_frame(tmp_path / "in", "a", people)
     run_quick(tmp_path / "in", tmp_path / "out", gender="input")
     results = [FitResult.load(path) for path in Store(tmp_path / "out").people("a")]
@@ -221,7 +288,9 @@ def test_genders_come_from_the_input_when_asked(tmp_path: Path) -> None:
 
 
 def test_people_are_chosen(tmp_path: Path) -> None:
-    write_frame(tmp_path / "in", "a", [person(1, points=3), person(2, points=6), person(3), person(4)])
+    write_frame(
+        tmp_path / "in", "a", [person(1, points=3), person(2, points=6), person(3), person(4)]
+    )
     run_quick(tmp_path / "in", tmp_path / "out", largest=1, min_keypoints=7)
     rows = table(tmp_path / "out")
     assert sorted(row["status"] for row in rows) == ["not_selected"] * 3 + ["ok"]
@@ -238,7 +307,9 @@ def test_auto_batch_size_is_bounded() -> None:
     assert 1 <= auto_batch_size(torch.device("cpu")) <= LARGEST["cpu"]
 
 
-@pytest.mark.parametrize(("limit", "free"), [(3 * 2**30, 2 * 2**30), (2**62, None), ("max", None), (0, 0)])
+@pytest.mark.parametrize(
+    ("limit", "free"), [(3 * 2**30, 2 * 2**30), (2**62, None), ("max", None), (0, 0)]
+)
 def test_a_container_has_its_share_of_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int | str, free: int | None
 ) -> None:
@@ -253,7 +324,11 @@ def test_a_container_has_its_share_of_the_memory(
 def test_a_config_is_kept(tmp_path: Path) -> None:
     run_quick(write_folder(tmp_path / "in", frames=1), tmp_path / "out")
     record = yaml.safe_load((tmp_path / "out" / "config.yaml").read_text())
-    assert record["job"]["preset"] == "smplx" and record["preset"]["stages"] and len(record["models"]["neutral"]) == 64
+    assert (
+        record["job"]["preset"] == "smplx"
+        and record["preset"]["stages"]
+        and len(record["models"]["neutral"]) == 64
+    )
     assert "job ends" in (tmp_path / "out" / "log.txt").read_text()
 
 
@@ -268,7 +343,9 @@ def test_a_config_is_kept(tmp_path: Path) -> None:
         ({"model": "nowhere"}, "nowhere"),
     ],
 )
-def test_unknown_inputs_are_one_line(tmp_path: Path, options: dict[str, object], fault: str) -> None:
+def test_unknown_inputs_are_one_line(
+    tmp_path: Path, options: dict[str, object], fault: str
+) -> None:
     options = {"keypoints": write_folder(tmp_path / "in", frames=1)} | options
     with pytest.raises(ValueError, match=fault) as caught:
         run_quick(out=tmp_path / "out", **options)

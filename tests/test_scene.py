@@ -1,4 +1,6 @@
-"""People of one image fitted together: the shared problem, who is fitted with whom, and what comes of it."""
+"""People of one image fitted together: the shared problem, who is fitted with whom, and what comes
+of it.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def standing(places: Places, seed: int = 0) -> State:
     count = len(places)
     state = random_state(count, seed=seed, spread=0.08, dtype=FLOAT)
     turn = state.global_orient * torch.tensor([0.3, 1.0, 0.3])
-    return state.replace(transl=torch.tensor(places), global_orient=turn, focal=torch.zeros(count, 1))
+    return state.replace(
+        transl=torch.tensor(places), global_orient=turn, focal=torch.zeros(count, 1)
+    )
 
 
 def seen(state: State, seed: int = 0) -> tuple[Keypoints, Camera]:
@@ -81,7 +85,8 @@ def body_px(result: FitResult) -> float:
 def same(a: FitResult, b: FitResult, atol: float = 0.0) -> bool:
     """Whether two bodies are the same to so many radians and metres."""
     differences = [
-        (getattr(a.params, f.name) - getattr(b.params, f.name)).abs() for f in dataclasses.fields(type(a.params))
+        (getattr(a.params, f.name) - getattr(b.params, f.name)).abs()
+        for f in dataclasses.fields(type(a.params))
     ]
     return all(bool((d <= atol).all()) for d in differences) and a.provenance == b.provenance
 
@@ -97,9 +102,14 @@ def test_two_people_come_apart_in_depth(seed: int) -> None:
     near, far = (float(result.params.transl[2]) for result in after)
     assert far - near > 0.15, "who stood in front stands in front"
     for old, new in zip(before, after, strict=True):
-        assert body_px(new) < body_px(old) + 1.0 and abs(float(new.shape.stature - old.shape.stature)) < 0.08
+        assert (
+            body_px(new) < body_px(old) + 1.0
+            and abs(float(new.shape.stature - old.shape.stature)) < 0.08
+        )
         assert int(new.steps) > int(old.steps) and int(new.status) == int(old.status)
-        assert float(new.energy) == pytest.approx(sum(float(e) for e in new.energies.values()), rel=1e-5)
+        assert float(new.energy) == pytest.approx(
+            sum(float(e) for e in new.energies.values()), rel=1e-5
+        )
         assert float(new.hypothesis_energies[new.chosen]) == float(new.energy)
         assert float(new.energy) < float(old.energy) + 20
 
@@ -119,7 +129,10 @@ def test_an_arm_round_a_shoulder_stays_outside() -> None:
     before = [result[0], result[1]]
     after = together(before)
     assert deepest(before) > 25 and deepest(after) < 0.5 * deepest(before)
-    reach = after[0].points3d[names.POINT_INDEX["left_wrist"], 0] - after[0].points3d[names.POINT_INDEX["neck"], 0]
+    reach = (
+        after[0].points3d[names.POINT_INDEX["left_wrist"], 0]
+        - after[0].points3d[names.POINT_INDEX["neck"], 0]
+    )
     assert float(reach) > 0.4, "the arm is still about the other's shoulders"
     assert all(body_px(new) < body_px(old) + 2.0 for old, new in zip(before, after, strict=True))
 
@@ -143,7 +156,9 @@ def test_the_order_of_people_and_other_images_do_not_matter() -> None:
     found = fit_together(mixed, images, [body_of()], preset())
     expected = [*together(row), *together(two)]
     for place, new in zip((2, 4, 0, 3, 1), expected, strict=True):
-        assert same(found[place], new, 1e-4) and torch.equal(found[place].keypoints.xy, new.keypoints.xy)
+        assert same(found[place], new, 1e-4) and torch.equal(
+            found[place].keypoints.xy, new.keypoints.xy
+        )
 
 
 def test_an_adult_and_a_child_are_fitted_together() -> None:
@@ -168,7 +183,10 @@ def test_what_cannot_be_fitted_together_is_told(fault: str) -> None:
     results = alone(TWO)
     config = with_free_focal(preset()) if fault == "focal" else preset()
     if fault == "cameras":
-        results = [results[0], results[1].replace(camera=results[1].camera.zoomed(torch.tensor(1.1)))]
+        results = [
+            results[0],
+            results[1].replace(camera=results[1].camera.zoomed(torch.tensor(1.1))),
+        ]
     bodies = [] if fault == "body" else [body_of()]
     with pytest.raises(ValueError, match="cannot be fitted together"):
         fit_together(results, [0, 0], bodies, config)
@@ -201,37 +219,54 @@ def test_overlap_of_balls() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shift", "hidden", "expected"), [(0.0, 0, True), (20.0, 15, True), (200.0, 0, False), (0.0, 24, False)]
+    ("shift", "hidden", "expected"),
+    [(0.0, 0, True), (20.0, 15, True), (200.0, 0, False), (0.0, 24, False)],
 )
 def test_one_person_detected_twice(shift: float, hidden: int, expected: bool) -> None:
     first = alone(TWO)[0].keypoints
     confidence = first.confidence.clone()
     confidence[:hidden] = 0
-    assert same_person(first, first.replace(xy=first.xy + shift / 2**0.5, confidence=confidence)) is expected
+    assert (
+        same_person(first, first.replace(xy=first.xy + shift / 2**0.5, confidence=confidence))
+        is expected
+    )
 
 
 # ---- the shared problem
 
 
 @lru_cache(maxsize=4)
-def shared(ages: tuple[Age, ...], count: int = 2, prior: str = "gmm", dtype: torch.dtype = DOUBLE) -> SharedProblem:
+def shared(
+    ages: tuple[Age, ...], count: int = 2, prior: str = "gmm", dtype: torch.dtype = DOUBLE
+) -> SharedProblem:
     """Groups of people who stand in each other, all terms on."""
     members = [member(body_of(age, dtype), place, count, prior) for place, age in enumerate(ages)]
-    return SharedProblem.of(tuple(members), WeightedTerm("between", 0.7, Collision(0.01, 1e-3, most=96)))
+    return SharedProblem.of(
+        tuple(members), WeightedTerm("between", 0.7, Collision(0.01, 1e-3, most=96))
+    )
 
 
 def member(body: BodyModel, place: int, count: int, prior: str) -> Problem:
     config = preset().model_copy(update={"pose_prior": prior})
-    decoder, like = decoder_of(body.sized(config.betas, config.expressions), config), body.v_template
+    decoder, like = (
+        decoder_of(body.sized(config.betas, config.expressions), config),
+        body.v_template,
+    )
     state = random_state(count, seed=place, spread=0.1, dtype=like.dtype)
-    betas = torch.nn.functional.pad(state.betas, (0, body.sized(10, 10).shapedirs.shape[-1] - 10), value=0.3)
+    betas = torch.nn.functional.pad(
+        state.betas, (0, body.sized(10, 10).shapedirs.shape[-1] - 10), value=0.3
+    )
     transl = like.new_tensor([0.15 * place, 0.3, 3.0 + 0.05 * place]).expand(count, 3)
     latent = decoder.prior.mean() + 0.1 * state.body[:, : decoder.prior.latent_dim]
-    state = state.replace(betas=betas, transl=transl, body=latent, focal=torch.zeros_like(state.focal))
+    state = state.replace(
+        betas=betas, transl=transl, body=latent, focal=torch.zeros_like(state.focal)
+    )
     cameras = camera(count, like.dtype)
     keypoints = noisy_keypoints(cameras.project(skinning.points(body, decoder.params(state))), 3.0)
     problem = final_problem(prepare(keypoints, cameras, body, config, None), state)
-    return dataclasses.replace(problem, spheres=problem.spheres or sphere_model(body, tuple(range(names.COUNT))))
+    return dataclasses.replace(
+        problem, spheres=problem.spheres or sphere_model(body, tuple(range(names.COUNT)))
+    )
 
 
 MIXES = [(Age.ADULT, Age.ADULT), (Age.CHILD, Age.ADULT), (Age.ADULT, Age.CHILD, Age.ADULT)]
@@ -246,7 +281,9 @@ def test_the_closed_form_gradient_is_that_of_the_energy(ages: tuple[Age, ...], p
     expected_energy, expected = problem.gradient(x)
     assert (problem.between_energy(problem.views(x)) > 1).all()
     torch.testing.assert_close(energy, expected_energy, rtol=1e-12, atol=0)
-    torch.testing.assert_close(gradient, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max()))
+    torch.testing.assert_close(
+        gradient, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max())
+    )
 
 
 def test_the_gradient_is_that_of_finite_differences() -> None:
@@ -254,7 +291,9 @@ def test_the_gradient_is_that_of_finite_differences() -> None:
     x, gradient = problem.pack(), problem.gradient(problem.pack())[1]
     direction = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=DOUBLE)
     step = 1e-6
-    slope = (problem.energy(x + step * direction) - problem.energy(x - step * direction)) / (2 * step)
+    slope = (problem.energy(x + step * direction) - problem.energy(x - step * direction)) / (
+        2 * step
+    )
     torch.testing.assert_close(slope, (gradient * direction).sum(-1), rtol=1e-5, atol=0)
 
 
@@ -263,12 +302,19 @@ def test_the_hessian_is_that_of_the_members_and_of_the_rows_between() -> None:
     x = problem.pack()
 
     def between(x: torch.Tensor) -> torch.Tensor:
-        return problem.between.weight * problem.between.term(problem._scene(problem.views(x))).residual[0]
+        return (
+            problem.between.weight
+            * problem.between.term(problem._scene(problem.views(x))).residual[0]
+        )
 
     slope = torch.autograd.functional.jacobian(between, x)[:, 0]
-    own = [one.normal(some)[2][0] for one, some in zip(problem.members, problem.split(x), strict=True)]
+    own = [
+        one.normal(some)[2][0] for one, some in zip(problem.members, problem.split(x), strict=True)
+    ]
     expected = 2 * slope.T @ slope + torch.block_diag(*own)
-    torch.testing.assert_close(problem.normal(x)[2][0], expected, rtol=1e-6, atol=1e-9 * float(expected.abs().max()))
+    torch.testing.assert_close(
+        problem.normal(x)[2][0], expected, rtol=1e-6, atol=1e-9 * float(expected.abs().max())
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

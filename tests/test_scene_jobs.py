@@ -1,4 +1,6 @@
-"""Jobs with `--scene`: whole images in a batch, the same end whatever is there already, errors that cost one image."""
+"""Jobs with `--scene`: whole images in a batch, the same end whatever is there already, errors that
+cost one image.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,10 @@ def write_image(folder: Path, name: str, people: Sequence[FitResult]) -> None:
     write_frame(
         folder,
         name,
-        [{f"{key}_keypoints_2d": a[part].flatten().tolist() for key, part in PARTS.items()} for a in arrays],
+        [
+            {f"{key}_keypoints_2d": a[part].flatten().tolist() for key, part in PARTS.items()}
+            for a in arrays
+        ],
     )
     camera = {"K": people[0].camera.K.tolist(), "image_size": people[0].camera.image_size.tolist()}
     (folder / f"{name}.camera.json").write_text(json.dumps(camera))
@@ -55,7 +60,13 @@ def keypoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(keypoints: Path, out: Path, scene: bool = True, batch_size: int = 3) -> JobOutcome:
     job = JobConfig(
-        keypoints=keypoints, out=out, batch_size=batch_size, age="adult", scene=scene, preset="fast", quiet=True
+        keypoints=keypoints,
+        out=out,
+        batch_size=batch_size,
+        age="adult",
+        scene=scene,
+        preset="fast",
+        quiet=True,
     )
     return run_job(job, Counting())
 
@@ -75,11 +86,16 @@ def depth(people: Sequence[FitResult]) -> float:
     return float(contact_between(*meshes, (body_of(), body_of()))[0].depth)
 
 
-def test_people_of_an_image_are_fitted_together(keypoints: Path, whole: JobOutcome, tmp_path: Path) -> None:
+def test_people_of_an_image_are_fitted_together(
+    keypoints: Path, whole: JobOutcome, tmp_path: Path
+) -> None:
     before, after = run(keypoints, tmp_path / "alone", scene=False), whole
     for stem in ("a_touching", "c_touching"):
         assert depth(people_of(before, stem)) > 0.03 > 0.01 > depth(people_of(after, stem))
-        assert all(result.penetration is not None and result.origin.image == "" for result in people_of(after, stem))
+        assert all(
+            result.penetration is not None and result.origin.image == ""
+            for result in people_of(after, stem)
+        )
         assert [result.origin.person for result in people_of(after, stem)] == [0, 1]
     pairs = zip(people_of(before, "b_apart"), people_of(after, "b_apart"), strict=True)
     assert all(same(old, new) and torch.equal(old.energy, new.energy) for old, new in pairs)
@@ -103,8 +119,12 @@ def assert_same(one: JobOutcome, other: JobOutcome) -> None:
         assert all(same(a, b, 1e-4) for a, b in pairs), stem
 
 
-def test_an_error_costs_only_its_image(keypoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(results: Sequence[FitResult], images: Sequence[str], *more: object) -> list[FitResult]:
+def test_an_error_costs_only_its_image(
+    keypoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(
+        results: Sequence[FitResult], images: Sequence[str], *more: object
+    ) -> list[FitResult]:
         if "a_touching" in images:
             raise RuntimeError("poisoned")
         return fit_together(results, images, *more)
@@ -112,7 +132,10 @@ def test_an_error_costs_only_its_image(keypoints: Path, tmp_path: Path, monkeypa
     monkeypatch.setattr(scenes, "fit_together", failing)
     outcome = run(keypoints, tmp_path / "out", batch_size=64)
     assert outcome.fitted == 6
-    assert depth(people_of(outcome, "a_touching")) > 0.03 and depth(people_of(outcome, "c_touching")) < 0.01
+    assert (
+        depth(people_of(outcome, "a_touching")) > 0.03
+        and depth(people_of(outcome, "c_touching")) < 0.01
+    )
     assert "a_touching: its people stay as fitted alone: poisoned" in outcome.store.log.read_text()
     assert all(int(result.status) == FitStatus.OK for result in people_of(outcome, "a_touching"))
 

@@ -1,4 +1,6 @@
-"""The full-mesh forward pass: against the smplx package as a black box, and against what must hold of any body."""
+"""The full-mesh forward pass: against the smplx package as a black box, and against what must hold
+of any body.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,21 @@ from smplifyx.keypoints.names import CONTOUR, FACE, POINT_INDEX
 
 TOLERANCE = 1e-5  # metres
 _POSES = ("body_pose", "left_hand_pose", "right_hand_pose", "jaw_pose", "leye_pose", "reye_pose")
-_SMPLX_INDEX = {"nose": 55, "left_heel": 62, "right_small_toe": 64, "left_thumb_4": 66, "right_pinky_4": 75}
+_SMPLX_INDEX = {
+    "nose": 55,
+    "left_heel": 62,
+    "right_small_toe": 64,
+    "left_thumb_4": 66,
+    "right_pinky_4": 75,
+}
 
 
-def random_params(body: BodyModel, batch: tuple[int, ...], seed: int = 0, angle: float = 0.4) -> BodyParams:
-    """Random bodies: joint angles of `angle` radians (1 sd) and any orientation; 10 betas, 10 expressions."""
+def random_params(
+    body: BodyModel, batch: tuple[int, ...], seed: int = 0, angle: float = 0.4
+) -> BodyParams:
+    """Random bodies: joint angles of `angle` radians (1 sd) and any orientation; 10 betas, 10
+    expressions.
+    """
     generator = torch.Generator().manual_seed(seed)
     zeros = BodyParams.zeros(batch, 10, 10, body.v_template)
     noise = zeros.map(lambda t: torch.randn(t.shape, generator=generator, dtype=t.dtype))
@@ -59,7 +71,10 @@ def test_smplx_package_agrees(name: str, tmp_path: Path) -> None:
     oracle = smplx.SMPLX(str(path), ext="npz", num_expression_coeffs=10, batch_size=6, **settings)
     with torch.no_grad():
         output = oracle(**{k: v.flatten(1) for k, v in vars(params).items()})
-        vertices, points = skinning.vertices(body, params), skinning.points(body, params, ContourView.SMPLX)
+        vertices, points = (
+            skinning.vertices(body, params),
+            skinning.points(body, params, ContourView.SMPLX),
+        )
         joints = skinning.joints(body, params)
     assert body.has_posedirs
     assert (vertices - output.vertices).abs().max() <= TOLERANCE
@@ -80,7 +95,9 @@ def test_smplx_package_agrees_on_older_models(kind: BodyKind, tmp_path: Path) ->
     pose = {"global_orient": params.global_orient, "betas": params.betas, "transl": params.transl}
     if kind is BodyKind.SMPLH:
         oracle = smplx.SMPLH("", data_struct=data, use_pca=False, flat_hand_mean=True, batch_size=3)
-        hands = {side: getattr(params, side).flatten(1) for side in ("left_hand_pose", "right_hand_pose")}
+        hands = {
+            side: getattr(params, side).flatten(1) for side in ("left_hand_pose", "right_hand_pose")
+        }
         pose |= hands | {"body_pose": params.body_pose.flatten(1)}
     else:
         oracle = smplx.SMPL("", data_struct=data, batch_size=3)
@@ -93,12 +110,16 @@ def test_smplx_package_agrees_on_older_models(kind: BodyKind, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("kind", list(BodyKind))
-@pytest.mark.parametrize("function", [skinning.vertices, skinning.joints, skinning.points, skinning.contour_row])
+@pytest.mark.parametrize(
+    "function", [skinning.vertices, skinning.joints, skinning.points, skinning.contour_row]
+)
 def test_batch_axes(small: dict[BodyKind, BodyModel], kind: BodyKind, function: object) -> None:
     body = small[kind]
     params = random_params(body, (2, 3))
     together = function(body, params)
-    alone = torch.stack([torch.stack([function(body, params[i, j]) for j in range(3)]) for i in range(2)])
+    alone = torch.stack(
+        [torch.stack([function(body, params[i, j]) for j in range(3)]) for i in range(2)]
+    )
     assert torch.allclose(together, alone, atol=1e-12, equal_nan=True)
 
 
@@ -107,7 +128,9 @@ def test_rest_pose_is_the_template(small: dict[BodyKind, BodyModel], kind: BodyK
     body = small[kind]
     zeros = BodyParams.zeros((), 10, 10, body.v_template)
     assert torch.allclose(skinning.vertices(body, zeros), body.v_template, atol=1e-12)
-    assert torch.allclose(skinning.joints(body, zeros), body.J_regressor @ body.v_template, atol=1e-12)
+    assert torch.allclose(
+        skinning.joints(body, zeros), body.J_regressor @ body.v_template, atol=1e-12
+    )
 
 
 def test_shape_moves_vertices_linearly(small: dict[BodyKind, BodyModel]) -> None:
@@ -115,7 +138,9 @@ def test_shape_moves_vertices_linearly(small: dict[BodyKind, BodyModel]) -> None
     params = random_params(body, (4,), angle=0.0).replace(global_orient=torch.zeros(4, 3).double())
     expected = body.v_template + torch.einsum("vcn,bn->bvc", body.shapedirs, params.betas)
     expected = expected + torch.einsum("vcn,bn->bvc", body.expressiondirs, params.expression)
-    assert torch.allclose(skinning.vertices(body, params), expected + params.transl[:, None], atol=1e-12)
+    assert torch.allclose(
+        skinning.vertices(body, params), expected + params.transl[:, None], atol=1e-12
+    )
 
 
 def test_global_orient_turns_about_the_pelvis(small: dict[BodyKind, BodyModel]) -> None:
@@ -123,7 +148,9 @@ def test_global_orient_turns_about_the_pelvis(small: dict[BodyKind, BodyModel]) 
     params = random_params(body, (3,))
     still = params.replace(global_orient=torch.zeros_like(params.global_orient))
     pelvis = skinning.joints(body, still)[:, :1]
-    turned = (skinning.vertices(body, still) - pelvis) @ rotations.exp(params.global_orient).mT + pelvis
+    turned = (skinning.vertices(body, still) - pelvis) @ rotations.exp(
+        params.global_orient
+    ).mT + pelvis
     assert torch.allclose(skinning.vertices(body, params), turned, atol=1e-10)
 
 
@@ -137,12 +164,15 @@ def test_posedirs_are_used_and_skipped_when_zero(small: dict[BodyKind, BodyModel
 
 
 @pytest.mark.parametrize("kind", list(BodyKind))
-@pytest.mark.parametrize("scale", [0.0, 1.0])  # the rest pose is where a naive axis-angle has no derivative
+# the rest pose is where a naive axis-angle has no derivative
+@pytest.mark.parametrize("scale", [0.0, 1.0])
 def test_gradients(small: dict[BodyKind, BodyModel], kind: BodyKind, scale: float) -> None:
     body = small[kind]
     params = random_params(body, (1,), seed=3)
     leaves = [value.mul(scale).requires_grad_() for value in vars(params).values()]
-    direction = torch.randn(len(body.v_template), 3, generator=torch.Generator().manual_seed(5)).double()
+    direction = torch.randn(
+        len(body.v_template), 3, generator=torch.Generator().manual_seed(5)
+    ).double()
 
     def along(*values: torch.Tensor) -> torch.Tensor:
         moved = BodyParams(**dict(zip(vars(params), values, strict=True)))
@@ -163,7 +193,9 @@ def test_unknown_points_are_nan_with_clean_gradients(small: dict[BodyKind, BodyM
 def test_a_poisoned_row_leaves_the_others_alone(small: dict[BodyKind, BodyModel]) -> None:
     body = small[BodyKind.SMPLX]
     clean = random_params(body, (4,))
-    bad = clean.replace(global_orient=clean.global_orient.clone().index_fill_(0, torch.tensor([1]), torch.nan))
+    bad = clean.replace(
+        global_orient=clean.global_orient.clone().index_fill_(0, torch.tensor([1]), torch.nan)
+    )
     others = [0, 2, 3]
     assert torch.equal(skinning.points(body, bad)[others], skinning.points(body, clean)[others])
     assert skinning.points(body, bad)[1].isnan().all() and skinning.contour_row(body, bad)[1] == 0
@@ -174,33 +206,48 @@ def test_named_rules(small: dict[BodyKind, BodyModel]) -> None:
     params = random_params(body, (2,))
     points, joints = skinning.points(body, params), skinning.joints(body, params)
     index = joint_names(BodyKind.SMPLX).index
-    for point, sides in {"neck": ("left_shoulder", "right_shoulder"), "mid_hip": ("left_hip", "right_hip")}.items():
+    for point, sides in {
+        "neck": ("left_shoulder", "right_shoulder"),
+        "mid_hip": ("left_hip", "right_hip"),
+    }.items():
         middle = (joints[:, index(sides[0])] + joints[:, index(sides[1])]) / 2
         assert torch.allclose(points[:, POINT_INDEX[point]], middle, atol=1e-12)
-    assert torch.equal(points[:, POINT_INDEX["left_hand_wrist"]], points[:, POINT_INDEX["left_wrist"]])
+    assert torch.equal(
+        points[:, POINT_INDEX["left_hand_wrist"]], points[:, POINT_INDEX["left_wrist"]]
+    )
 
 
 def test_components(small: dict[BodyKind, BodyModel]) -> None:
     body = small[BodyKind.SMPLX]
     params = random_params(body, ())
     fewer = params.replace(betas=params.betas[:3], expression=params.expression[:2])
-    betas, expression = params.betas * (torch.arange(10) < 3), params.expression * (torch.arange(10) < 2)
+    betas, expression = (
+        params.betas * (torch.arange(10) < 3),
+        params.expression * (torch.arange(10) < 2),
+    )
     padded = params.replace(betas=betas, expression=expression)
-    assert torch.allclose(skinning.vertices(body, fewer), skinning.vertices(body, padded), atol=1e-12)
+    assert torch.allclose(
+        skinning.vertices(body, fewer), skinning.vertices(body, padded), atol=1e-12
+    )
     with pytest.raises(ValueError, match="11 betas for the body .* which has 10"):
         skinning.vertices(body, params.replace(betas=torch.zeros(11).double()))
 
 
 def facing(body: BodyModel, yaw: float, lean: float = 0.0, side: float = 0.0) -> BodyParams:
-    """A person in the camera's frame (y down) whose whole body is turned by yaw and rolled by lean, in degrees."""
+    """A person in the camera's frame (y down) whose whole body is turned by yaw and rolled by lean,
+    in degrees.
+    """
     like = body.v_template
     turn = rotations.about("z", math.radians(lean), like) @ rotations.about("x", math.pi, like)
     turn = turn @ rotations.about("y", math.radians(yaw), like)
     zeros = BodyParams.zeros((), 10, 10, like)
-    return zeros.replace(global_orient=rotations.log(turn), transl=torch.tensor([side, 0.3, 6.0], dtype=like.dtype))
+    return zeros.replace(
+        global_orient=rotations.log(turn), transl=torch.tensor([side, 0.3, 6.0], dtype=like.dtype)
+    )
 
 
-# degrees of yaw, roll and metres to the side -> row: rows 0..39 see the subject's left cheek, 40..78 the right
+# degrees of yaw, roll and metres to the side -> row: rows 0..39 see the subject's left cheek,
+# 40..78 the right
 ROWS = [
     (0, 0, 0, 0), (-20, 0, 0, 20), (20, 0, 0, 59), (60, 0, 0, 78), (-60, 0, 0, 39), (170, 0, 0, 78), (20, 90, 0, 59),
     (20, 0, -6.0 * math.tan(math.radians(20)), 0), (0, 0, 6.0 * math.tan(math.radians(20)), 59),

@@ -1,4 +1,6 @@
-"""Solver x problem with a known minimum, and what every solver promises about rows, budgets and failures."""
+"""Solver x problem with a known minimum, and what every solver promises about rows, budgets and
+failures.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +36,16 @@ SOLVERS = {
 }
 FIELDS = ("x", "energy", "status", "steps", "evaluations")
 each_solver = pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS)
-each_case = pytest.mark.parametrize("case", CASES.values(), ids=[name.replace(" ", "-") for name in CASES])
+each_case = pytest.mark.parametrize(
+    "case", CASES.values(), ids=[name.replace(" ", "-") for name in CASES]
+)
 
 
 @dataclass(frozen=True)
 class Watched:
-    """An objective that can be spoilt: chosen rows give NaN at once, or from the n-th call on; gradients can lie."""
+    """An objective that can be spoilt: chosen rows give NaN at once, or from the n-th call on;
+    gradients can lie.
+    """
 
     inner: Objective
     spoilt: Tensor
@@ -65,7 +71,9 @@ class Watched:
         self.calls.append(x.clone())
         if len(self.calls) <= self.healthy_calls:
             return parts
-        return tuple(torch.where(self.spoilt.view(-1, *[1] * (p.dim() - 1)), math.nan, p) for p in parts)
+        return tuple(
+            torch.where(self.spoilt.view(-1, *[1] * (p.dim() - 1)), math.nan, p) for p in parts
+        )
 
 
 def spoil(case: Case, bad: list[int], dtype: torch.dtype, **settings: float) -> Watched:
@@ -84,7 +92,9 @@ def statuses(solution: object) -> list[str]:
 def test_known_minimum(solver: Solver, case: Case, dtype: torch.dtype) -> None:
     solution = solver.minimise(case.objective(dtype), case.start.to(dtype))
     assert solution.x.dtype == dtype
-    assert (solution.x - case.minimum).abs().max() <= case.near * (1 if dtype == torch.float64 else 3)
+    assert (solution.x - case.minimum).abs().max() <= case.near * (
+        1 if dtype == torch.float64 else 3
+    )
     assert torch.equal(solution.energy, case.objective(dtype).energy(solution.x))
     assert torch.equal(solution.converged, solution.status == Status.CONVERGED)
     second_order = not isinstance(solver, Adam)
@@ -137,7 +147,9 @@ def test_energy_that_is_not_finite_beyond_an_edge_is_only_a_rejected_step(solver
     def residual(x: Tensor, _: None) -> Tensor:
         return (x.log() + x).sum(-1, keepdim=True)  # NaN for x < 0; zero at 0.567
 
-    solution = solver.minimise(ResidualObjective(residual), torch.full((1, 1), 5.0, dtype=torch.float64))
+    solution = solver.minimise(
+        ResidualObjective(residual), torch.full((1, 1), 5.0, dtype=torch.float64)
+    )
     assert solution.x.item() == pytest.approx(0.5671433, abs=1e-4)
 
 
@@ -223,7 +235,8 @@ SHAPES = (  # energy along a line and its slope; the last is only finite for t <
     (lambda t: (t - 3) ** 2, lambda t: 2 * (t - 3)),
     (lambda t: (t - 300) ** 2 / 1e3, lambda t: 2 * (t - 300) / 1e3),
     (lambda t: (t - 1e-3) ** 2, lambda t: 2 * (t - 1e-3)),
-    (lambda t: -t / (t * t + 2), lambda t: (t * t - 2) / (t * t + 2) ** 2),  # More & Thuente 1994, function 1
+    # More & Thuente 1994, function 1
+    (lambda t: -t / (t * t + 2), lambda t: (t * t - 2) / (t * t + 2) ** 2),
     (lambda t: (3 * t).cos() - 0.2 * t, lambda t: -3 * (3 * t).sin() - 0.2),
     (lambda t: -t - 0.1 * (2 - t).log(), lambda t: -1 + 0.1 / (2 - t)),
 )
@@ -241,7 +254,9 @@ def test_line_searches_of_many_shapes_side_by_side(c2: float, first: float) -> N
 
     start = look(torch.full((len(SHAPES),), 1e-12, dtype=torch.float64))
     start = start.replace(t=torch.zeros_like(start.t))
-    search = line_search.begin(start, torch.full_like(start.t, first), torch.full_like(start.t, math.inf))
+    search = line_search.begin(
+        start, torch.full_like(start.t, first), torch.full_like(start.t, math.inf)
+    )
     found: dict[int, line_search.Point] = {}
     for _ in range(60):
         search = line_search.advance(search, look(search.t), rules)
@@ -261,7 +276,11 @@ def _in_numpy(case: Case, row: int) -> object:
         return energy.item(), gradient[0].numpy()
 
     return scipy.optimize.minimize(
-        evaluate, case.start[row].numpy(), jac=True, method="L-BFGS-B", options={"ftol": 1e-14, "gtol": 1e-9}
+        evaluate,
+        case.start[row].numpy(),
+        jac=True,
+        method="L-BFGS-B",
+        options={"ftol": 1e-14, "gtol": 1e-9},
     )
 
 
@@ -288,7 +307,9 @@ def test_residual_objective_conventions(name: str) -> None:
             for x, d in zip(case.start, case.data, strict=True)
         ]
     )
-    assert torch.allclose(energy, (rows**2).sum(-1)) and torch.allclose(energy, objective.energy(case.start))
+    assert torch.allclose(energy, (rows**2).sum(-1)) and torch.allclose(
+        energy, objective.energy(case.start)
+    )
     assert torch.allclose(gradient, 2 * torch.einsum("brd,br->bd", jacobian, rows))
     assert torch.allclose(gradient, objective.gradient(case.start)[1])
     assert torch.allclose(hessian, 2 * jacobian.mT @ jacobian)
@@ -296,7 +317,9 @@ def test_residual_objective_conventions(name: str) -> None:
 
 @dataclass(frozen=True)
 class Shared(Watched):
-    """The same, with derivatives that go on from the energy's evaluation; `asked` lists for how many rows."""
+    """The same, with derivatives that go on from the energy's evaluation; `asked` lists for how
+    many rows.
+    """
 
     asked: list = field(default_factory=list)
 
@@ -317,12 +340,18 @@ def test_an_evaluation_is_shared_and_changes_no_bit(name: str, looks: int) -> No
     case, solver = CASES[name], dataclasses.replace(SOLVERS["lm"], max_steps=60, looks=looks)
     plain, nobody = case.objective(torch.float32), torch.zeros(len(case.start), dtype=torch.bool)
     shared = Shared(plain, nobody)
-    apart, together = (solver.minimise(objective, case.start.float()) for objective in (plain, shared))
+    apart, together = (
+        solver.minimise(objective, case.start.float()) for objective in (plain, shared)
+    )
     for f in FIELDS:
         assert torch.equal(getattr(apart, f), getattr(together, f)), f
     tried = len(shared.calls) - 1  # but for the start, each point is evaluated once
     assert tried == together.steps.max() if looks == 1 else tried >= together.steps.max()
-    assert len(case.start) == 1 or looks > 1 or any(0 < count < len(case.start) for count in shared.asked)
+    assert (
+        len(case.start) == 1
+        or looks > 1
+        or any(0 < count < len(case.start) for count in shared.asked)
+    )
 
 
 def test_derivatives_of_some_rows_are_those_of_all() -> None:
@@ -332,7 +361,10 @@ def test_derivatives_of_some_rows_are_those_of_all() -> None:
     assert torch.equal(found.energy, energy)
     for index in (None, kept):
         rows = slice(None) if index is None else index
-        assert all(torch.equal(a, b[rows]) for a, b in zip(found.linearised(index), (gradient, hessian), strict=True))
+        assert all(
+            torch.equal(a, b[rows])
+            for a, b in zip(found.linearised(index), (gradient, hessian), strict=True)
+        )
 
 
 @pytest.mark.parametrize("name", ["camera pose", "rosenbrock"])
@@ -374,11 +406,15 @@ def test_rows_left_behind_go_on_in_new_company_to_the_same_bits(solver: Solver) 
 
 @pytest.mark.parametrize("name", ["camera pose", "rosenbrock", "robust line"])
 def test_looking_seldom_changes_no_bit(name: str) -> None:
-    """The path a GPU takes: nothing of a step depends on which rows are done, and the host looks now and then."""
+    """The path a GPU takes: nothing of a step depends on which rows are done, and the host looks
+    now and then.
+    """
     case = CASES[name]
     start = case.start.float()
     often, seldom = (
-        dataclasses.replace(SOLVERS["lm"], max_steps=50, looks=looks).minimise(case.objective(torch.float32), start)
+        dataclasses.replace(SOLVERS["lm"], max_steps=50, looks=looks).minimise(
+            case.objective(torch.float32), start
+        )
         for looks in (1, 4)
     )
     for f in FIELDS:

@@ -1,4 +1,6 @@
-"""The speed benchmark: its baseline minimises the 2019 energy, its judge is the energy of a fit, its table adds up."""
+"""The speed benchmark: its baseline minimises the 2019 energy, its judge is the energy of a fit,
+its table adds up.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def person(index: int) -> baseline._Person:
     prior = baseline.load_prior("gaussian")
     spread = torch.linalg.inv(prior.whitening).T
     rows = slice(index, index + 1)
-    return baseline._Person(people().keypoints[rows], people().camera[rows], embedded_body(FLOAT), prior.mean(), spread)
+    return baseline._Person(
+        people().keypoints[rows], people().camera[rows], embedded_body(FLOAT), prior.mean(), spread
+    )
 
 
 @pytest.mark.parametrize("stage", range(5))
@@ -65,7 +69,8 @@ def test_the_baseline_comes_nearer_stage_by_stage(monkeypatch):
     one = person(1)
     found = baseline.fit_person(one.keypoints, one.camera, one.body)
     energies = [
-        float(common_energy(one.keypoints, one.camera, params, one.body, preset("smplx"))) for _, params in found.trail
+        float(common_energy(one.keypoints, one.camera, params, one.body, preset("smplx")))
+        for _, params in found.trail
     ]
     assert len(energies) == 3 and energies == sorted(energies, reverse=True)
     assert 3 < found.evaluations and 0 < found.trail[0][0] < found.trail[-1][0] <= found.seconds
@@ -85,8 +90,13 @@ def test_a_narrow_person_is_tried_from_behind_too(monkeypatch):
 
 
 def test_the_judge_agrees_with_the_fit():
-    """Without the face contour, which a fit looks up once per stage and the judge at the bodies it is given."""
-    body, config = embedded_body(FLOAT), up_to(preset("fast"), 4, (Part.BODY, Part.HANDS, Part.FACE))
+    """Without the face contour, which a fit looks up once per stage and the judge at the bodies it
+    is given.
+    """
+    body, config = (
+        embedded_body(FLOAT),
+        up_to(preset("fast"), 4, (Part.BODY, Part.HANDS, Part.FACE)),
+    )
     result = fit(people().keypoints, people().camera, body, config)
     judged = common_energy(people().keypoints, result.camera, result.params, body, config)
     torch.testing.assert_close(judged, result.energy, rtol=1e-3, atol=1e-3)
@@ -96,7 +106,10 @@ def test_the_judge_prefers_the_fit_to_a_shifted_one():
     body, config = embedded_body(FLOAT), preset("fast")
     result = fit(people().keypoints, people().camera, body, config)
     shifted = result.params.replace(transl=result.params.transl + 0.05)
-    energies = [common_energy(people().keypoints, result.camera, p, body, config) for p in (result.params, shifted)]
+    energies = [
+        common_energy(people().keypoints, result.camera, p, body, config)
+        for p in (result.params, shifted)
+    ]
     assert (energies[0] < energies[1]).all()
 
 
@@ -108,7 +121,11 @@ def options(**changed: object) -> argparse.Namespace:
 
 def test_small_batches_fit_fewer_people():
     wanted = speed.setups(options())
-    assert [(s.name, s.batch, s.count) for s in wanted] == [(speed.PLAIN, 1, 2), ("fast", 1, 16), ("fast", 64, 100)]
+    assert [(s.name, s.batch, s.count) for s in wanted] == [
+        (speed.PLAIN, 1, 2),
+        ("fast", 1, 16),
+        ("fast", 64, 100),
+    ]
 
 
 def test_a_large_batch_holds_people_several_times_and_may_be_fitted_in_processes():

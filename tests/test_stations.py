@@ -1,4 +1,6 @@
-"""People on their way through the stages: cohorts, those left behind, and steps that a GPU can take on its own."""
+"""People on their way through the stages: cohorts, those left behind, and steps that a GPU can take
+on its own.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ COUNT = 10
 def seen() -> Keypoints:
     """People seen with noise, one of them nowhere at all."""
     truth = random_state(COUNT, seed=3, spread=0.15, dtype=SINGLE)
-    points = camera(COUNT, SINGLE).project(skinning.points(embedded_body(SINGLE), decoder(SINGLE).params(truth)))
+    points = camera(COUNT, SINGLE).project(
+        skinning.points(embedded_body(SINGLE), decoder(SINGLE).params(truth))
+    )
     keypoints = noisy_keypoints(points, noise=1.0)
     return keypoints.replace(xy=keypoints.xy.index_fill(0, torch.tensor([4]), torch.nan))
 
@@ -40,10 +44,15 @@ def people(config: FitConfig) -> FitBatch:
 
 
 @pytest.mark.parametrize("name", ["smplx", "smplify_x_2019"])
-def test_people_left_behind_change_nobody_to_the_last_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_people_left_behind_change_nobody_to_the_last_bit(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = preset(name)
     if name == "smplify_x_2019":  # for its hypotheses that are not tried; few steps will do
-        short = (s.model_copy(update={"solver": s.solver.model_copy(update={"max_steps": 5})}) for s in config.stages)
+        short = (
+            s.model_copy(update={"solver": s.solver.model_copy(update={"max_steps": 5})})
+            for s in config.stages
+        )
         config = config.model_copy(update={"stages": tuple(short)})
     together = run_stages(people(config))
     sizes, run = [], StageRunner.run
@@ -68,7 +77,9 @@ def test_people_left_behind_change_nobody_to_the_last_bit(name: str, monkeypatch
             if isinstance(old, dict)
             else [(getattr(old, f.name), getattr(new, f.name)) for f in dataclasses.fields(old)]
         )
-        assert all(torch.equal(a.nan_to_num(nan=-1.0), b.nan_to_num(nan=-1.0)) for a, b in pairs), field.name
+        assert all(torch.equal(a.nan_to_num(nan=-1.0), b.nan_to_num(nan=-1.0)) for a, b in pairs), (
+            field.name
+        )
 
 
 def test_a_joined_problem_is_that_of_both() -> None:
@@ -87,8 +98,11 @@ STEPS += [("smplx", prior, "everything") for prior in ("vposer", "flow", "gaussi
 
 
 @pytest.mark.parametrize(("name", "prior", "stage_name"), STEPS, ids="-".join)
-def test_a_step_is_one_graph_without_a_look_from_the_host(name: str, prior: str, stage_name: str) -> None:
-    """As a GPU takes it: traced with tensors that have no values, so any question about one ends the trace.
+def test_a_step_is_one_graph_without_a_look_from_the_host(
+    name: str, prior: str, stage_name: str
+) -> None:
+    """As a GPU takes it: traced with tensors that have no values, so any question about one ends
+    the trace.
 
     Nor does it bring constants from the host, which a CUDA graph could not hold.
     """
@@ -99,7 +113,9 @@ def test_a_step_is_one_graph_without_a_look_from_the_host(name: str, prior: str,
     start, _ = first_guess(of)
     flat = start[:, 0].rebased()
     problem = StageProblems(of, ()).of(stage, flat, 1)
-    solver = LevenbergMarquardt(max_steps=stage.solver.max_steps, tolerance=stage.solver.tolerance, looks=8)
+    solver = LevenbergMarquardt(
+        max_steps=stage.solver.max_steps, tolerance=stage.solver.tolerance, looks=8
+    )
     state = solver.start(problem, problem.pack(flat))
     names = [f.name for f in dataclasses.fields(state)]
 

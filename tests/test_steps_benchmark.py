@@ -1,4 +1,6 @@
-"""The benchmark of steps: its goals stop a solver in time, its starts are those of the fit, its variants vary."""
+"""The benchmark of steps: its goals stop a solver in time, its starts are those of the fit, its
+variants vary.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def generated() -> GeneratedPeople:
 
 
 def people(name: str) -> FitBatch:
-    return prepare(generated().keypoints, generated().camera, embedded_body(FLOAT), preset(name), None)
+    return prepare(
+        generated().keypoints, generated().camera, embedded_body(FLOAT), preset(name), None
+    )
 
 
 @pytest.mark.parametrize("name", steps.METHODS)
@@ -44,7 +48,9 @@ def test_a_solver_stops_at_its_goal_and_no_sooner(name):
 def test_rows_that_start_at_their_goal_take_no_step():
     case = CASES["quadratic 1e1"]
     goal = steps.Goal(case.objective(), 2 * case.objective().energy(case.start))
-    assert not any(method.solver.minimise(goal, case.start).steps.any() for method in steps.METHODS.values())
+    assert not any(
+        method.solver.minimise(goal, case.start).steps.any() for method in steps.METHODS.values()
+    )
 
 
 def test_a_goal_goes_on_from_the_energy_as_its_objective_does():
@@ -52,10 +58,16 @@ def test_a_goal_goes_on_from_the_energy_as_its_objective_does():
         problem, x = steps.entering(people("fast"), 0)
         goal = steps.Goal(problem, problem.energy(x) * torch.tensor([0.5, 2.0, 0.5]))
         whole, found = goal.normal(x), goal.evaluate(x)
-        assert torch.equal(whole[0], found.energy) and not whole[1][1].any() and whole[1][[0, 2]].any(-1).all()
+        assert (
+            torch.equal(whole[0], found.energy)
+            and not whole[1][1].any()
+            and whole[1][[0, 2]].any(-1).all()
+        )
         for index in (None, torch.tensor([1, 2])):
             expected = whole[1:] if index is None else [part[index] for part in whole[1:]]
-            assert all(torch.equal(a, b) for a, b in zip(found.linearised(index), expected, strict=True))
+            assert all(
+                torch.equal(a, b) for a, b in zip(found.linearised(index), expected, strict=True)
+            )
 
 
 def test_a_linearisation_changes_the_curvature_alone():
@@ -65,7 +77,9 @@ def test_a_linearisation_changes_the_curvature_alone():
         for curvature in (Curvature.CORRECTED, Curvature.ROWS):
             other = steps.linearised(problem, curvature).normal(x)
             torch.testing.assert_close(other[0], energy, rtol=0, atol=0)
-            torch.testing.assert_close(other[1], gradient, rtol=1e-3, atol=1e-4 * float(gradient.abs().max()))
+            torch.testing.assert_close(
+                other[1], gradient, rtol=1e-3, atol=1e-4 * float(gradient.abs().max())
+            )
             assert (other[2] - hessian).abs().max() > 1e-2 * hessian.abs().max()
 
 
@@ -76,14 +90,18 @@ def test_the_last_stage_from_where_it_begins_is_the_fit():
         problem, x = steps.entering(people("fast"), len(config.stages) - 1)
         last = config.stages[-1].solver
         solver = steps.LevenbergMarquardt(max_steps=last.max_steps, tolerance=last.tolerance)
-        torch.testing.assert_close(solver.minimise(problem, x).energy, whole.energy, rtol=1e-3, atol=0)
+        torch.testing.assert_close(
+            solver.minimise(problem, x).energy, whole.energy, rtol=1e-3, atol=0
+        )
 
 
 def test_every_stage_begins_somewhere_and_the_mirrored_one_with_mirrored_limbs():
     config = preset("smplx")
     at = [stage.mirror for stage in config.stages].index(True)
     with torch.no_grad():
-        before, mirrored = (steps.entering(people("smplx"), number)[0].state for number in (at - 1, at))
+        before, mirrored = (
+            steps.entering(people("smplx"), number)[0].state for number in (at - 1, at)
+        )
         first = steps.entering(people("smplx"), 0)[0].state
     assert not torch.equal(first.orient[0], first.orient[1])  # each person at another start
     turned = (mirrored.body - before.body).unflatten(-1, (21, 3)).abs().amax((0, -1))
@@ -96,7 +114,11 @@ def test_a_race_counts_what_is_needed():
         methods = {name: steps.METHODS[name] for name in ("LM, reweighted", "L-BFGS")}
         found = steps.race(problem, x, methods)
     near, nearer = found["LM, reweighted"]
-    assert near.share == 1 and (near.steps <= nearer.steps).all() and (near.steps < near.evaluations).all()
+    assert (
+        near.share == 1
+        and (near.steps <= nearer.steps).all()
+        and (near.steps < near.evaluations).all()
+    )
     assert (near.steps < found["L-BFGS"][0].steps).all()
 
 
@@ -128,7 +150,10 @@ def test_the_table_compares_person_by_person():
     energy, error = torch.tensor([10.0, 20.0, 30.0]), torch.tensor([20.0, 30.0, 40.0])
     default = variants.Fitted(energy, error, 5.0, 10.0)
     other = variants.Fitted(energy * torch.tensor([1.1, 1.0, 0.9]), error + 1, 6.0, 5.0)
-    rows = [row.split("|")[1:-1] for row in variants.table({"default": default, "other": other}).splitlines()]
+    rows = [
+        row.split("|")[1:-1]
+        for row in variants.table({"default": default, "other": other}).splitlines()
+    ]
     assert {len(row) for row in rows} == {len(rows[0])}
     assert rows[2][2:4] == ["0.000", "0.000"] and rows[3][2:4] == ["0.333", "0.333"]
     assert rows[3][6] == "+1.00 ± 0.00" and rows[3][-1] == "0.50"

@@ -58,7 +58,9 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def request(recordings: Path, out: Path, kind: Kind = Kind.VPOSER) -> Request:
-    return Request(recordings, kind, out, ORIGIN, SCHEDULE, balance=Balance(radius=0.01), validation=("03",))
+    return Request(
+        recordings, kind, out, ORIGIN, SCHEDULE, balance=Balance(radius=0.01), validation=("03",)
+    )
 
 
 def poses_of(angles: torch.Tensor) -> PoseSet:
@@ -88,7 +90,11 @@ def test_vposer_has_the_layout_of_v2(vposer: Path) -> None:
     norms = {"encoder_net.1", "encoder_net.4"}
     wanted = {f"{layer}.weight": shape for layer, shape in V2.items()}
     wanted |= {f"{layer}.bias": shape[:1] for layer, shape in V2.items()}
-    wanted |= {f"{layer}.{field}": V2[layer] for layer in norms for field in ("running_mean", "running_var")}
+    wanted |= {
+        f"{layer}.{field}": V2[layer]
+        for layer in norms
+        for field in ("running_mean", "running_var")
+    }
     wanted |= {f"{layer}.num_batches_tracked": () for layer in norms}
     assert shapes == wanted
     config = yaml.safe_load((vposer / "mine.yaml").read_text())
@@ -108,9 +114,18 @@ def test_vposer_loads_as_a_prior(vposer: Path) -> None:
 def test_card_and_curve(vposer: Path) -> None:
     card = yaml.safe_load((vposer.parent / "mine.card.yaml").read_text())
     file = vposer.parent / card["file"]
-    assert file.suffix == ".ckpt" and card["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert all(card[key] for key in ("what", "fields", "source", "licence", "command", "settings", "figures"))
-    assert card["figures"]["subjects"] == {"training": ["01", "02"], "validation": ["03"], "held_out": []}
+    assert (
+        file.suffix == ".ckpt" and card["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    )
+    assert all(
+        card[key]
+        for key in ("what", "fields", "source", "licence", "command", "settings", "figures")
+    )
+    assert card["figures"]["subjects"] == {
+        "training": ["01", "02"],
+        "validation": ["03"],
+        "held_out": [],
+    }
     assert set(SPREAD) | {"rhythm", "jitter", "recombine"} <= set(card["settings"]["holes"])
     assert (vposer.parent / "mine.curve.png").read_bytes()[1:4] == b"PNG"
     assert not list(vposer.parent.glob("*.checkpoint*"))
@@ -151,7 +166,9 @@ def test_seeds_matter_and_time_ends_a_run(recordings: Path, tmp_path: Path, vpos
 
 
 def test_training_learns(recordings: Path, tmp_path: Path) -> None:
-    asked = replace(request(recordings, tmp_path / "mine"), schedule=Schedule(epochs=25, batch=64, rate=2e-3))
+    asked = replace(
+        request(recordings, tmp_path / "mine"), schedule=Schedule(epochs=25, batch=64, rate=2e-3)
+    )
     figures = train_prior(asked, Silent()).figures["validation"]
     assert figures["joints_mm"] < 60  # a quarter of what the mean pose gives
     assert figures["kl_nats"] > 1
@@ -161,27 +178,44 @@ def test_mixture(recordings: Path, tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     quick = MixtureSettings(draws=1000, starts=1, iterations=5)
     for name in ("a.npz", "b.npz"):
-        trained = train_prior(replace(request(recordings, tmp_path / name, Kind.GMM), mixture=quick), Silent())
+        trained = train_prior(
+            replace(request(recordings, tmp_path / name, Kind.GMM), mixture=quick), Silent()
+        )
     assert trained.curve is None and trained.card.name == "b.card.yaml"
     files = [dict(np.load(tmp_path / name)) for name in ("a.npz", "b.npz")]
-    shapes = {"means": (8, 63), "covariances": (8, 63, 63), "weights": (8,), "floor": (63,), "joints": (21,)}
+    shapes = {
+        "means": (8, 63),
+        "covariances": (8, 63, 63),
+        "weights": (8,),
+        "floor": (63,),
+        "joints": (21,),
+    }
     assert {key: value.shape for key, value in files[0].items()} == shapes
     assert all(np.array_equal(files[0][key], files[1][key]) for key in shapes)
-    assert files[0]["weights"].sum() == pytest.approx(1, abs=1e-5) and (np.diff(files[0]["weights"]) <= 0).all()
+    assert (
+        files[0]["weights"].sum() == pytest.approx(1, abs=1e-5)
+        and (np.diff(files[0]["weights"]) <= 0).all()
+    )
     for covariance in files[0]["covariances"]:
         assert np.linalg.eigvalsh(covariance + np.diag(files[0]["floor"] ** 2)).min() > 1e-3
 
 
 def test_mixture_density_is_that_of_its_parts() -> None:
-    """Two narrow components: the density at each mean is its own share, and integrates as a Gaussian does."""
+    """Two narrow components: the density at each mean is its own share, and integrates as a
+    Gaussian does.
+    """
     means, floor = np.zeros((2, 63)), np.full(63, 0.1)
     means[1] = 1.0
-    mixture = Mixture(means, np.zeros((2, 63, 63)), np.array([0.75, 0.25]), floor, MixtureSettings())
+    mixture = Mixture(
+        means, np.zeros((2, 63, 63)), np.array([0.75, 0.25]), floor, MixtureSettings()
+    )
     peak = -63 / 2 * np.log(2 * np.pi * 0.01)
     assert mixture.log_density(means) == pytest.approx(peak + np.log([0.75, 0.25]), abs=1e-9)
 
 
-def test_what_is_missing_is_said_first(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_is_said_first(
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("smplifyx.training.train.find_spec", lambda name: None)
     for kind in Kind:
         with pytest.raises(ImportError, match=r"smplifyx\[train\]"):
@@ -192,9 +226,13 @@ def test_recorded_angles_beyond_the_limits_are_put_back() -> None:
     angles = torch.zeros(100, 21, 3)
     angles[:, JOINTS.index("left_ankle"), 0] = torch.linspace(-1.3, 0.5, 100)
     for clamped, inside in ((True, 1.0), (False, 0.72)):
-        fill = Fill.of(poses_of(angles), REST, FillSettings(spread=0, jitter=0, recombine=0, clamped=clamped))
+        fill = Fill.of(
+            poses_of(angles), REST, FillSettings(spread=0, jitter=0, recombine=0, clamped=clamped)
+        )
         moved = rotations.log(fill(rotations.exp(angles), torch.Generator().manual_seed(0)))
-        assert float(body_limits(angles).inside(moved + 1e-6).float().mean()) == pytest.approx(inside, abs=0.02)
+        assert float(body_limits(angles).inside(moved + 1e-6).float().mean()) == pytest.approx(
+            inside, abs=0.02
+        )
 
 
 def test_angles_do_not_wrap_about_their_mean() -> None:
@@ -206,14 +244,19 @@ def test_angles_do_not_wrap_about_their_mean() -> None:
 
 @pytest.mark.parametrize("kind", Kind)
 def test_shipped_priors_are_what_their_cards_say(kind: Kind) -> None:
-    """The file is the one described, by the settings that the code has now, and no held-out subject was seen."""
+    """The file is the one described, by the settings that the code has now, and no held-out subject
+    was seen.
+    """
     folder = assets.folder("priors") / "pose"
     card = yaml.safe_load((folder / f"{kind.value}.card.yaml").read_text(encoding="utf-8"))
     assert card["sha256"] == hashlib.sha256((folder / card["file"]).read_bytes()).hexdigest()
     settings = {Kind.VPOSER: VaeSettings(), Kind.GMM: MixtureSettings()}.get(kind)
     assert settings is None or asdict(settings).items() <= card["settings"].items()
     assert kind is Kind.GMM or card["settings"]["schedule"] == asdict(plan(kind).schedule)
-    assert not {"13", "14"} & {*card["figures"]["subjects"]["training"], *card["figures"]["subjects"]["validation"]}
+    assert not {"13", "14"} & {
+        *card["figures"]["subjects"]["training"],
+        *card["figures"]["subjects"]["validation"],
+    }
 
 
 # ---- the command
@@ -228,13 +271,21 @@ def call(*arguments: object) -> int:
 def test_command(recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "mine"
     options = ("--epochs", 1, "--held-out", "01", "--validation", "02")
-    assert call("train-prior", "--data", recordings, "--kind", "vposer", "--out", out, *options) == 0
+    assert (
+        call("train-prior", "--data", recordings, "--kind", "vposer", "--out", out, *options) == 0
+    )
     captured = capsys.readouterr()
     assert captured.out.count("\n") == 1 and "mine.card.yaml" in captured.out
     card = yaml.safe_load((tmp_path / "mine.card.yaml").read_text())
-    assert card["figures"]["subjects"] == {"training": ["03"], "validation": ["02"], "held_out": ["01"]}
+    assert card["figures"]["subjects"] == {
+        "training": ["03"],
+        "validation": ["02"],
+        "held_out": ["01"],
+    }
     assert card["figures"]["held_out"]["joints_mm"] > 0
-    assert card["command"].endswith("--kind vposer --out mine --epochs 1 --held-out 01 --validation 02")
+    assert card["command"].endswith(
+        "--kind vposer --out mine --epochs 1 --held-out 01 --validation 02"
+    )
 
 
 WRONG = {

@@ -1,4 +1,6 @@
-"""What priors are trained on: recordings read and split, standing thinned, holes filled, poses told apart."""
+"""What priors are trained on: recordings read and split, standing thinned, holes filled, poses told
+apart.
+"""
 
 from __future__ import annotations
 
@@ -64,10 +66,16 @@ def test_no_recordings(tmp_path: Path, data: str) -> None:
     ("named", "share", "validation"),
     [(("02",), 0.5, {"02"}), ((), 0.1, 1), ((), 0.7, 2), ((), 0.0, {"01", "02", "03"})],
 )
-def test_split(recordings: Path, named: tuple[str, ...], share: float, validation: set[str] | int) -> None:
+def test_split(
+    recordings: Path, named: tuple[str, ...], share: float, validation: set[str] | int
+) -> None:
     subjects = read_subjects(recordings, resting_joints())
     training, validating = split(subjects, named, share, 0)
-    assert set(validating) == validation if isinstance(validation, set) else len(validating) == validation
+    assert (
+        set(validating) == validation
+        if isinstance(validation, set)
+        else len(validating) == validation
+    )
     assert share == 0 or not set(training) & set(validating)
     assert set(training) | set(validating) == set(subjects)
 
@@ -103,7 +111,9 @@ def test_joint_positions_follow_the_retargeting() -> None:
 
     angles = swinging(5)[:, 1:]
     wanted = pose_joints(Poses(np.zeros((5, 3)), angles), resting_joints())
-    found = joint_positions(rotations.exp(torch.from_numpy(angles)), torch.from_numpy(resting_joints()[:22]))
+    found = joint_positions(
+        rotations.exp(torch.from_numpy(angles)), torch.from_numpy(resting_joints()[:22])
+    )
     assert found.numpy() == pytest.approx(wanted, abs=1e-9)
 
 
@@ -115,9 +125,9 @@ def still_poses(count: int = 4000) -> PoseSet:
     angles = torch.zeros(count, 21, 3)
     generator = torch.Generator().manual_seed(0)
     arms = [JOINTS.index("left_shoulder"), JOINTS.index("right_shoulder")]
-    angles[:, arms, 2] = torch.rand(count, 2, generator=generator) * torch.tensor([2.0, -2.0]) - torch.tensor(
-        [1.2, -1.2]
-    )
+    angles[:, arms, 2] = torch.rand(count, 2, generator=generator) * torch.tensor(
+        [2.0, -2.0]
+    ) - torch.tensor([1.2, -1.2])
     angles[:, arms, 0] = 0.2 * torch.randn(count, 2, generator=generator)
     return poses_of(angles)
 
@@ -143,7 +153,9 @@ def test_what_moves_already_is_left_alone() -> None:
     wide = poses_of(0.4 * torch.randn(2000, 21, 3, generator=torch.Generator().manual_seed(0)))
     fill = Fill.of(wide, REST, FillSettings(jitter=0.0, recombine=0.0))
     assert not fill.collars and float(fill.added.max()) == 0
-    assert torch.allclose(fill(wide.rotations, torch.Generator().manual_seed(0)), wide.rotations, atol=1e-6)
+    assert torch.allclose(
+        fill(wide.rotations, torch.Generator().manual_seed(0)), wide.rotations, atol=1e-6
+    )
 
 
 def test_collars_rise_under_arms_that_keep_their_direction() -> None:
@@ -168,9 +180,13 @@ def test_no_pose_is_pushed_over_its_limits() -> None:
 def test_recombined_poses_mix_legs() -> None:
     angles = torch.zeros(500, 21, 3)
     angles[250:, :, 0] = 0.3
-    fill = Fill.of(poses_of(angles), REST, FillSettings(spread=0, rhythm=0, jitter=0, recombine=0.5))
+    fill = Fill.of(
+        poses_of(angles), REST, FillSettings(spread=0, rhythm=0, jitter=0, recombine=0.5)
+    )
     moved = rotations.log(fill(rotations.exp(angles), torch.Generator().manual_seed(0)))
-    mixed = (moved[:, JOINTS.index("left_knee"), 0] - moved[:, JOINTS.index("left_elbow"), 0]).abs() > 0.1
+    mixed = (
+        moved[:, JOINTS.index("left_knee"), 0] - moved[:, JOINTS.index("left_elbow"), 0]
+    ).abs() > 0.1
     assert 0.15 < float(mixed.float().mean()) < 0.35
     assert torch.equal(moved[:, JOINTS.index("left_knee")], moved[:, JOINTS.index("right_foot")])
 
@@ -190,8 +206,12 @@ def test_classes(wanted: PoseClass) -> None:
     angles = torch.zeros(1, 21, 3)
     for joint, value in CLASSES[wanted].items():
         angles[0, JOINTS.index(joint)] = torch.tensor(value, dtype=torch.float32)
-    found = {kind for kind, member in classify(rotations.exp(angles), REST).items() if bool(member[0])}
-    assert found == {wanted} or (wanted is PoseClass.SITTING and found == {wanted, PoseClass.CROUCHING})
+    found = {
+        kind for kind, member in classify(rotations.exp(angles), REST).items() if bool(member[0])
+    }
+    assert found == {wanted} or (
+        wanted is PoseClass.SITTING and found == {wanted, PoseClass.CROUCHING}
+    )
 
 
 class Half:

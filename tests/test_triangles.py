@@ -17,7 +17,9 @@ PAIRS = 1500
 
 
 def gaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The least largest coordinate difference between a point of one and a point of the other: a linear programme."""
+    """The least largest coordinate difference between a point of one and a point of the other: a
+    linear programme.
+    """
     n = len(first)
     blocks = []
     for p, q in zip(first, second, strict=True):  # -t <= sum a_i p_i - sum b_i q_i <= t
@@ -35,12 +37,18 @@ def gaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def meeting(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """`intersect` for corners in rows, [n, 3, 3]."""
-    return intersect(*(torch.as_tensor(corners.transpose(2, 1, 0).copy()) for corners in (first, second))).numpy()
+    return intersect(
+        *(torch.as_tensor(corners.transpose(2, 1, 0).copy()) for corners in (first, second))
+    ).numpy()
 
 
 def random_pairs(kind: str) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
-    p, q = rng.normal(size=(2, PAIRS, 3, 3)) if kind == "free" else rng.integers(-2, 3, (2, PAIRS, 3, 3)).astype(float)
+    p, q = (
+        rng.normal(size=(2, PAIRS, 3, 3))
+        if kind == "free"
+        else rng.integers(-2, 3, (2, PAIRS, 3, 3)).astype(float)
+    )
     if kind in ("coplanar", "coplanar, no area"):
         p[..., 2], q[..., 2] = 0, 0
     if kind == "tilted plane":
@@ -88,14 +96,21 @@ def test_distance_is_that_to_the_closest_point() -> None:
     triangle, point = rng.normal(size=(PAIRS, 3, 3)), rng.normal(size=(PAIRS, 3))
     triangle[::3] *= 0.1
     expected = np.linalg.norm(trimesh.triangles.closest_point(triangle, point) - point, axis=1)
-    assert np.allclose(distance(torch.as_tensor(point.T), torch.as_tensor(triangle.T)).numpy(), expected, atol=1e-12)
+    assert np.allclose(
+        distance(torch.as_tensor(point.T), torch.as_tensor(triangle.T)).numpy(),
+        expected,
+        atol=1e-12,
+    )
 
 
 def test_distance_to_a_triangle_without_area() -> None:
-    segment = torch.tensor([[[0.0, 0, 0], [2, 0, 0], [1, 0, 0]], [[1.0, 1, 1]] * 3], dtype=torch.float64)
+    segment = torch.tensor(
+        [[[0.0, 0, 0], [2, 0, 0], [1, 0, 0]], [[1.0, 1, 1]] * 3], dtype=torch.float64
+    )
     points = torch.tensor([[3.0, 0, 1], [1, 1, 3]], dtype=torch.float64)
     assert torch.allclose(
-        distance(points.T, segment.permute(2, 1, 0)), torch.tensor([math.sqrt(2), 2.0], dtype=torch.float64)
+        distance(points.T, segment.permute(2, 1, 0)),
+        torch.tensor([math.sqrt(2), 2.0], dtype=torch.float64),
     )
 
 
@@ -107,7 +122,9 @@ def turns_of(sphere: trimesh.Trimesh, point: np.ndarray) -> int:
     return int(exits(torch.as_tensor((sphere.triangles - point).T.copy())).sum())
 
 
-@pytest.mark.parametrize(("radius", "turns"), [(0.0, 1), (0.9, 1), (-0.9, 1), (1.1, 0), (-1.1, 0), (5.0, 0)])
+@pytest.mark.parametrize(
+    ("radius", "turns"), [(0.0, 1), (0.9, 1), (-0.9, 1), (1.1, 0), (-1.1, 0), (5.0, 0)]
+)
 def test_a_closed_surface_goes_once_round_what_is_inside(radius: float, turns: int) -> None:
     assert turns_of(BALL, radius * SIDE) == turns
     inside_out = trimesh.Trimesh(BALL.vertices, BALL.faces[:, ::-1], process=False)
@@ -116,12 +133,18 @@ def test_a_closed_surface_goes_once_round_what_is_inside(radius: float, turns: i
 
 @pytest.mark.parametrize("inset", [1e-9, 0.5, 0.999])
 def test_a_ray_through_corners_and_edges_counts_once(inset: float) -> None:
-    """Points behind vertices and middles of edges, on a grid that float64 holds exactly: all of them ties."""
+    """Points behind vertices and middles of edges, on a grid that float64 holds exactly: all of
+    them ties.
+    """
     vertices = np.round(BALL.vertices * 1024) / 1024
     sphere = trimesh.Trimesh(vertices, BALL.faces, process=False)
     middles = vertices[BALL.edges_unique].mean(1)
     for targets in (vertices, middles):
         assert sphere.is_watertight and sphere.is_volume
         right = targets[targets[:, 0] > 0.1][::7]
-        assert [turns_of(sphere, target * [1 - inset, 1, 1]) for target in right] == [1] * len(right)
-        assert [turns_of(sphere, target * [-1, 1, 1] - [inset, 0, 0]) for target in right] == [0] * len(right)
+        assert [turns_of(sphere, target * [1 - inset, 1, 1]) for target in right] == [1] * len(
+            right
+        )
+        assert [turns_of(sphere, target * [-1, 1, 1] - [inset, 0, 0]) for target in right] == [
+            0
+        ] * len(right)

@@ -63,7 +63,9 @@ def test_foreign_calls_are_refused(tmp_path: Path, case: str, place: str) -> Non
     if place == "pickle":
         path = write(tmp_path / "a.pkl", arrays | {"bs_type": evil})
     else:
-        path = write(tmp_path / "a.npz", arrays | {"dynamic_lmk_bary_coords": np.array([evil], dtype=object)})
+        path = write(
+            tmp_path / "a.npz", arrays | {"dynamic_lmk_bary_coords": np.array([evil], dtype=object)}
+        )
     with pytest.raises(BodyFileError, match=r"refused global \S*" + case):
         load_body(path)
     assert not flag.exists()

@@ -1,4 +1,6 @@
-"""The VAE prior: rotations without a bad derivative, exact velocities, answers that do not depend on the batch."""
+"""The VAE prior: rotations without a bad derivative, exact velocities, answers that do not depend
+on the batch.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from smplifyx.pose_priors.vae import Affine, VaePrior
 DOUBLE = torch.float64
 
 
-def random_vae(latent: int = 32, width: int = 512, slope: float = 0.2, dtype: torch.dtype = torch.float32) -> VaePrior:
+def random_vae(
+    latent: int = 32, width: int = 512, slope: float = 0.2, dtype: torch.dtype = torch.float32
+) -> VaePrior:
     generator = torch.Generator().manual_seed(latent + width)
 
     def layer(inputs: int, outputs: int) -> Affine:
@@ -38,13 +42,17 @@ def velocity_by_autograd(prior: PosePrior, latent: Tensor) -> Tensor:
     return torch.stack([spin[:, 2, 1], spin[:, 0, 2], spin[:, 1, 0]], 1).flatten(0, 1)
 
 
-@pytest.mark.parametrize(("latent", "width", "slope"), [(32, 48, 0.2), (32, 48, 0.01), (5, 33, 0.2), (1, 16, 0.0)])
+@pytest.mark.parametrize(
+    ("latent", "width", "slope"), [(32, 48, 0.2), (32, 48, 0.01), (5, 33, 0.2), (1, 16, 0.0)]
+)
 def test_velocity_is_the_derivative(latent: int, width: int, slope: float) -> None:
     prior = random_vae(latent, width, slope, DOUBLE)
     z = noise(2, latent, dtype=DOUBLE)
     for one, velocity in zip(z, prior.velocity(z), strict=True):
         expected = velocity_by_autograd(prior, one)
-        torch.testing.assert_close(velocity, expected, rtol=0, atol=float(1e-9 * expected.abs().max()))
+        torch.testing.assert_close(
+            velocity, expected, rtol=0, atol=float(1e-9 * expected.abs().max())
+        )
 
 
 @pytest.mark.parametrize("batch", [(), (3,), (2, 3)])
@@ -54,8 +62,14 @@ def test_shapes(batch: tuple[int, ...]) -> None:
     rotation = prior.decode(z)
     assert isinstance(prior, PosePrior) and prior.latent_dim == 32 and prior.mean().shape == (32,)
     assert rotation.shape == (*batch, 21, 3, 3) and prior.encode(rotation).shape == (*batch, 32)
-    assert prior.velocity(z).shape == (*batch, 63, 32) and prior.jacobian(z).shape == (*batch, 32, 32)
-    torch.testing.assert_close(rotation.mT @ rotation, torch.eye(3, dtype=DOUBLE).expand_as(rotation))
+    assert prior.velocity(z).shape == (*batch, 63, 32) and prior.jacobian(z).shape == (
+        *batch,
+        32,
+        32,
+    )
+    torch.testing.assert_close(
+        rotation.mT @ rotation, torch.eye(3, dtype=DOUBLE).expand_as(rotation)
+    )
     torch.testing.assert_close(torch.linalg.det(rotation), torch.ones(*batch, 21, dtype=DOUBLE))
 
 
@@ -65,13 +79,19 @@ def test_density_is_that_of_a_standard_normal() -> None:
     constant = prior.residual(z).square().sum(-1) + 2 * normal.log_prob(z).sum(-1)
     torch.testing.assert_close(constant, constant[:1].expand(7))
     torch.testing.assert_close(
-        prior.jacobian(z[0]), torch.autograd.functional.jacobian(prior.residual, z[0]), rtol=0, atol=0
+        prior.jacobian(z[0]),
+        torch.autograd.functional.jacobian(prior.residual, z[0]),
+        rtol=0,
+        atol=0,
     )
     samples = prior.sample(4000, torch.Generator().manual_seed(0))
     assert samples.shape == (4000, 4) and samples.dtype == DOUBLE
-    torch.testing.assert_close(samples.T @ samples / 4000, torch.eye(4, dtype=DOUBLE), rtol=0, atol=0.1)
+    torch.testing.assert_close(
+        samples.T @ samples / 4000, torch.eye(4, dtype=DOUBLE), rtol=0, atol=0.1
+    )
     assert torch.equal(
-        prior.sample(3, torch.Generator().manual_seed(5)), prior.sample(3, torch.Generator().manual_seed(5))
+        prior.sample(3, torch.Generator().manual_seed(5)),
+        prior.sample(3, torch.Generator().manual_seed(5)),
     )
 
 
@@ -113,7 +133,9 @@ def test_no_input_has_a_bad_rotation_or_derivative(case: str, dtype: torch.dtype
     six = torch.tensor(DEGENERATE[case], dtype=dtype, requires_grad=True)
     rotation = sixd.to_rotation(six)
     torch.testing.assert_close(rotation.mT @ rotation, torch.eye(3, dtype=dtype), rtol=0, atol=1e-3)
-    torch.testing.assert_close(torch.linalg.det(rotation), torch.ones((), dtype=dtype), rtol=0, atol=1e-3)
+    torch.testing.assert_close(
+        torch.linalg.det(rotation), torch.ones((), dtype=dtype), rtol=0, atol=1e-3
+    )
     (gradient,) = torch.autograd.grad((rotation * noise(3, 3, dtype=dtype)).sum(), six)
     assert gradient.isfinite().all() and sixd.angular_velocity(six).isfinite().all()
 

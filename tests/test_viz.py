@@ -1,4 +1,6 @@
-"""Pictures: the three z-buffers agree, geometry is exact, odd input does not crash, the report is safe and whole."""
+"""Pictures: the three z-buffers agree, geometry is exact, odd input does not crash, the report is
+safe and whole.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ CAMERA = Camera(K=torch.tensor(K), image_size=torch.tensor(SIZE, dtype=torch.flo
 PHOTO = np.full((SIZE[1], SIZE[0], 3), 200, np.uint8)
 GL_PROBLEM = pyrender_backend.problem()
 needs_gl = pytest.mark.skipif(GL_PROBLEM is not None, reason=str(GL_PROBLEM))
-needs_opencv5 = pytest.mark.skipif(not hasattr(cv2, "triangleRasterize"), reason="OpenCV 4 has no triangleRasterize")
+needs_opencv5 = pytest.mark.skipif(
+    not hasattr(cv2, "triangleRasterize"), reason="OpenCV 4 has no triangleRasterize"
+)
 FILLS = [
     pytest.param(zbuffer.fill_numpy, id="numpy"),
     pytest.param(zbuffer.fill_opencv, id="opencv", marks=needs_opencv5),
@@ -57,7 +61,9 @@ FILLS = [
 RENDERERS = [Renderer.SOFTWARE, pytest.param(Renderer.PYRENDER, marks=needs_gl)]
 
 
-def sphere(centre: tuple[float, float, float], radius: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+def sphere(
+    centre: tuple[float, float, float], radius: float = 0.5
+) -> tuple[np.ndarray, np.ndarray]:
     sphere = trimesh.creation.icosphere(subdivisions=3, radius=radius)
     return sphere.vertices + np.array(centre), np.asarray(sphere.faces)
 
@@ -89,13 +95,20 @@ def filled(layer: Layer) -> np.ndarray:
 def quad(left: float, top: float, right: float, bottom: float, depth: float = 2.0) -> Mesh:
     """A white rectangle at one depth that covers these pixels."""
     corners = np.array([[left, top, 1], [right, top, 1], [right, bottom, 1], [left, bottom, 1.0]])
-    return Mesh(corners @ np.linalg.inv(K).T * depth, np.array([[0, 1, 2], [0, 2, 3]]), np.ones((4, 3), np.float32))
+    return Mesh(
+        corners @ np.linalg.inv(K).T * depth,
+        np.array([[0, 1, 2], [0, 2, 3]]),
+        np.ones((4, 3), np.float32),
+    )
 
 
 @needs_opencv5
 @pytest.mark.parametrize("name", scenes())
 def test_numpy_and_opencv_draw_the_same_image(name: str) -> None:
-    ours, theirs = (rasterise(scenes()[name], K, SIZE, fill=f) for f in (zbuffer.fill_numpy, zbuffer.fill_opencv))
+    ours, theirs = (
+        rasterise(scenes()[name], K, SIZE, fill=f)
+        for f in (zbuffer.fill_numpy, zbuffer.fill_opencv)
+    )
     apart = np.abs(ours.alpha - theirs.alpha) > 1e-6
     assert ours.window == theirs.window and apart.mean() < 1e-3
     same = ~apart & (ours.alpha > 0)
@@ -107,27 +120,43 @@ def test_numpy_and_opencv_draw_the_same_image(name: str) -> None:
 @needs_gl
 @pytest.mark.parametrize("name", scenes())
 def test_pyrender_silhouette_agrees_to_a_pixel(name: str) -> None:
-    ours, theirs = (filled(draw(scenes()[name], K, SIZE)) for draw in (rasterise, pyrender_backend.rasterise_gl))
+    ours, theirs = (
+        filled(draw(scenes()[name], K, SIZE)) for draw in (rasterise, pyrender_backend.rasterise_gl)
+    )
     inside, outside = (ours > 0.5).astype(np.uint8), (theirs > 0.5).astype(np.uint8)
     pixel = np.ones((3, 3), np.uint8)
     assert inside.sum() > 500
-    assert not (outside & ~cv2.dilate(inside, pixel) & 1).any() and not (inside & ~cv2.dilate(outside, pixel) & 1).any()
+    assert (
+        not (outside & ~cv2.dilate(inside, pixel) & 1).any()
+        and not (inside & ~cv2.dilate(outside, pixel) & 1).any()
+    )
     assert abs(ours.sum() / theirs.sum() - 1) < 0.01
 
 
 @needs_gl
 def test_pyrender_colours_are_premultiplied_and_equal() -> None:
-    ours, theirs = (draw(scenes()["two spheres"], K, SIZE) for draw in (rasterise, pyrender_backend.rasterise_gl))
+    ours, theirs = (
+        draw(scenes()["two spheres"], K, SIZE)
+        for draw in (rasterise, pyrender_backend.rasterise_gl)
+    )
     pictures = [composite(PHOTO, layer).astype(int) for layer in (ours, theirs)]
     solid = cv2.erode((filled(ours) == 1).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     assert np.abs(pictures[0] - pictures[1])[solid].mean() < 1
     edge = (filled(theirs) > 0.1) & (filled(theirs) < 0.9)
-    assert edge.any() and np.abs(pictures[0] - pictures[1])[edge].mean() < 16  # a dark rim would be 60 or more
+    # a dark rim would be 60 or more
+    assert edge.any() and np.abs(pictures[0] - pictures[1])[edge].mean() < 16
 
 
 @pytest.mark.parametrize("fill", FILLS)
 @pytest.mark.parametrize(
-    "box", [(30, 20, 70, 45), (0, 0, 160, 120), (-50, -50, 12, 300), (30.5, 20.5, 70.5, 45.5), (9, 9, 9.5, 10)]
+    "box",
+    [
+        (30, 20, 70, 45),
+        (0, 0, 160, 120),
+        (-50, -50, 12, 300),
+        (30.5, 20.5, 70.5, 45.5),
+        (9, 9, 9.5, 10),
+    ],
 )
 def test_quad_covers_its_very_pixels(fill: zbuffer.Fill, box: tuple[float, ...]) -> None:
     layer = rasterise(quad(*box), K, SIZE, fill=fill)
@@ -145,7 +174,9 @@ def test_slanted_plane_has_the_depth_and_colour_of_its_pixels(fill: zbuffer.Fill
     """Both are affine in space, not in the image: the interpolation must be perspective."""
     vertices = np.array([[-1, -1, 1.5], [1, -1, 1.5], [1, 1, 6.0], [-1, 1, 6.0]])
     colours = np.repeat((vertices[:, 2:] - 1.5) / 4.5, 3, 1).astype(np.float32)
-    layer = rasterise(Mesh(vertices, np.array([[0, 1, 2], [0, 2, 3]]), colours), K, SIZE, supersample=1, fill=fill)
+    layer = rasterise(
+        Mesh(vertices, np.array([[0, 1, 2], [0, 2, 3]]), colours), K, SIZE, supersample=1, fill=fill
+    )
     rows, columns = np.nonzero(layer.alpha == 1)
     v = (rows + layer.top + 0.5 - K[1, 2]) / K[1, 1]
     depth = (1.5 + 2.25) / (1 - 2.25 * v)  # z = 1.5 + 2.25 (y + 1) with y = v z
@@ -155,7 +186,9 @@ def test_slanted_plane_has_the_depth_and_colour_of_its_pixels(fill: zbuffer.Fill
 
 @pytest.mark.parametrize("renderer", RENDERERS)
 @pytest.mark.parametrize("centre", [(0.0, 0, 3), (0.6, -0.4, 2.5), (-1.0, 0.5, 4)])
-def test_drawn_where_the_camera_projects(renderer: Renderer, centre: tuple[float, float, float]) -> None:
+def test_drawn_where_the_camera_projects(
+    renderer: Renderer, centre: tuple[float, float, float]
+) -> None:
     vertices, faces = sphere(centre, 0.1)
     picture = overlay(PHOTO, [Figure(BLACK, vertices)], faces, CAMERA, renderer, opacity=1.0)
     rows, columns = np.nonzero((picture != PHOTO).any(-1))
@@ -167,7 +200,8 @@ def test_drawn_where_the_camera_projects(renderer: Renderer, centre: tuple[float
 @pytest.mark.parametrize("fill", FILLS)
 def test_coverage_is_the_area(fill: zbuffer.Fill) -> None:
     layer = rasterise(lit(*sphere((0, 0, 3.0))), K, SIZE, fill=fill)
-    disc = np.pi * K[0, 0] * K[1, 1] * 0.5**2 / (3.0**2 - 0.5**2)  # of the sphere's outline, near the axis
+    # of the sphere's outline, near the axis
+    disc = np.pi * K[0, 0] * K[1, 1] * 0.5**2 / (3.0**2 - 0.5**2)
     assert layer.alpha.sum() == pytest.approx(disc, rel=0.01)
     assert ((layer.alpha > 0) & (layer.alpha < 1)).sum() > 50
     assert (layer.colour <= layer.alpha[..., None] + 1e-6).all()
@@ -175,7 +209,9 @@ def test_coverage_is_the_area(fill: zbuffer.Fill) -> None:
 
 def test_closed_mesh_has_no_gaps_in_numpy() -> None:
     layer = rasterise(lit(*sphere((0, 0, 1.2))), K, SIZE, fill=zbuffer.fill_numpy)
-    outlines, _ = cv2.findContours((layer.alpha == 1).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    outlines, _ = cv2.findContours(
+        (layer.alpha == 1).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
+    )
     assert len(outlines) == 1
 
 
@@ -190,7 +226,9 @@ def test_bands_make_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("renderer", RENDERERS)
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_nearer_person_hides_the_farther_in_any_order(renderer: Renderer, order: tuple[int, int]) -> None:
+def test_nearer_person_hides_the_farther_in_any_order(
+    renderer: Renderer, order: tuple[int, int]
+) -> None:
     near, faces = sphere((-0.2, 0, 2.0), 0.4)
     far, _ = sphere((0.2, 0, 3.0), 0.8)
     people = [Figure(RED, near), Figure(BLUE, far)]
@@ -235,13 +273,17 @@ def test_faces_across_the_near_plane_are_cut_there() -> None:
     area = trimesh.Trimesh(cut.vertices, cut.faces, process=False).area
     assert area == pytest.approx(2 * np.pi * 0.5 * (0.7 - 0.1), rel=0.01)  # of the spherical cap
     corners = cut.vertices[cut.faces]
-    outward = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) * (corners.mean(1) - (0, 0, 0.2))
+    outward = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) * (
+        corners.mean(1) - (0, 0, 0.2)
+    )
     assert (outward.sum(1) > -1e-12).all()
 
 
 @pytest.mark.parametrize("fill", FILLS)
 def test_huge_close_up_stays_within_memory(fill: zbuffer.Fill) -> None:
-    """3 megapixels covered twice by faces nearly as large as the image; unbounded temporaries would take gigabytes."""
+    """3 megapixels covered twice by faces nearly as large as the image; unbounded temporaries would
+    take gigabytes.
+    """
     size, close = (2000, 1500), np.array([[2e4, 0, 1000], [0, 2e4, 750], [0, 0, 1.0]])
     tracemalloc.start()
     layer = rasterise(lit(*sphere((0, 0, 0.6))), close, size, fill=fill)
@@ -265,7 +307,10 @@ def test_shrunken_scene_is_the_same_scene(lens: float) -> None:
     points = np.tile([80.0, 40.0, 0.9], (137, 1))
     person = Figure(RED, vertices, points, points[:, :2])
     image, (small,), camera = shrink(PHOTO, [person], CAMERA, round(160 * lens))
-    assert image.shape == (120 * lens, 160 * lens, 3) and camera.image_size.tolist() == [160 * lens, 120 * lens]
+    assert image.shape == (120 * lens, 160 * lens, 3) and camera.image_size.tolist() == [
+        160 * lens,
+        120 * lens,
+    ]
     np.testing.assert_allclose(small.keypoints[0], [80 * lens, 40 * lens, 0.9])
     np.testing.assert_allclose(small.points2d[0], [80 * lens, 40 * lens])
     drawn = [
@@ -283,7 +328,8 @@ def test_side_view_shows_depth_across() -> None:
     red = np.argwhere(picture[..., 0] - picture[..., 2] > 60)
     blue = np.argwhere(picture[..., 2] - picture[..., 0] > 60)
     assert red[:, 1].max() < blue[:, 1].min()
-    assert np.ptp(red[:, 1]) > 1.3 * np.ptp(blue[:, 1])  # x = 1.5 is the nearer side when looked at from the right
+    # x = 1.5 is the nearer side when looked at from the right
+    assert np.ptp(red[:, 1]) > 1.3 * np.ptp(blue[:, 1])
 
 
 @pytest.mark.parametrize("where", [(0, 0, 2.0), (5.0, -3, 9), (0, 0, -1.0)])
@@ -309,13 +355,16 @@ def test_points_are_dots_and_crosses_at_their_places() -> None:
     picture = draw_points(PHOTO, [Figure(RED, keypoints=keypoints, points2d=model)])
     assert tuple(picture[20, 20]) == (255, 214, 10) and tuple(picture[100, 100]) == (255, 214, 10)
     assert tuple(picture[60, 60]) == (226, 40, 20)
-    assert (picture[20, 130] == PHOTO[20, 130]).all()  # the model's point has no detection to compare with
+    # the model's point has no detection to compare with
+    assert (picture[20, 130] == PHOTO[20, 130]).all()
     assert (PHOTO == 200).all()
 
 
 def test_panel_without_a_photo_shows_keypoints() -> None:
     keypoints = np.tile([50.0, 50.0, 1.0], (137, 1))
-    picture = panel(None, [Figure(RED, keypoints=torch.tensor(keypoints))], sphere((0, 0, 1))[1], CAMERA)
+    picture = panel(
+        None, [Figure(RED, keypoints=torch.tensor(keypoints))], sphere((0, 0, 1))[1], CAMERA
+    )
     assert picture.shape[0] == SIZE[1] and picture.shape[1] > 2 * SIZE[0]
     assert tuple(picture[50, 50]) == (255, 214, 10)
 
@@ -327,7 +376,10 @@ def test_normals_point_outward_and_light_comes_from_above() -> None:
     colours = shade(vertices, faces, PALETTE[0])
     seen = normals[:, 2] < 0
     assert colours.min() >= 0 and colours.max() <= 1
-    assert colours[seen & (normals[:, 1] < -0.5)].mean() > 1.2 * colours[seen & (normals[:, 1] > 0.5)].mean()
+    assert (
+        colours[seen & (normals[:, 1] < -0.5)].mean()
+        > 1.2 * colours[seen & (normals[:, 1] > 0.5)].mean()
+    )
 
 
 def test_depth_cue_darkens_only_behind_an_edge() -> None:
@@ -367,7 +419,13 @@ def test_missing_renderer_says_what_mends_it(
     monkeypatch.setitem(sys.modules, "pyrender", module)
     assert re.search(expected, pyrender_backend.problem())
     with pytest.raises(pyrender_backend.RendererUnavailable, match=expected) as caught:
-        overlay(PHOTO, [Figure(RED, sphere((0, 0, 2.0))[0])], sphere((0, 0, 2.0))[1], CAMERA, Renderer.PYRENDER)
+        overlay(
+            PHOTO,
+            [Figure(RED, sphere((0, 0, 2.0))[0])],
+            sphere((0, 0, 2.0))[1],
+            CAMERA,
+            Renderer.PYRENDER,
+        )
     assert "\n" not in str(caught.value)
 
 
@@ -407,9 +465,20 @@ EVIL = "<script>alert('x')</script> & \"q\" 50% #1"
 
 def test_report_is_whole_and_safe(tmp_path: Path) -> None:
     stem = EVIL.replace("/", "-")
-    paths = [write_image(tmp_path / "report" / f"{stem}_{kind}.jpg", PHOTO) for kind in ("photo", "overlay", "side")]
+    paths = [
+        write_image(tmp_path / "report" / f"{stem}_{kind}.jpg", PHOTO)
+        for kind in ("photo", "overlay", "side")
+    ]
     people = (
-        PersonEntry(0, "ok", Tone.GOOD, body_percent=1.234, focal=801.3, focal_source=EVIL, colour=(0.0, 0.5, 1.0)),
+        PersonEntry(
+            0,
+            "ok",
+            Tone.GOOD,
+            body_percent=1.234,
+            focal=801.3,
+            focal_source=EVIL,
+            colour=(0.0, 0.5, 1.0),
+        ),
         PersonEntry(1, EVIL, Tone.BAD, note=EVIL, body_percent=float("nan"), height=1.756),
     )
     photos = [PhotoEntry(EVIL, people, *paths, note=EVIL), PhotoEntry("keypoints only", ())]
@@ -418,7 +487,9 @@ def test_report_is_whole_and_safe(tmp_path: Path) -> None:
     page.feed(path.read_text(encoding="utf-8"))
     assert path == tmp_path / "index.html" and "script" not in page.tags
     assert page.text.count(EVIL) == 9  # title, head, fact, name, note, camera, badge, remark, total
-    assert len(page.addresses) == 6 and all((tmp_path / unquote(a)).is_file() for a in page.addresses)
+    assert len(page.addresses) == 6 and all(
+        (tmp_path / unquote(a)).is_file() for a in page.addresses
+    )
     for shown in ("1.23 %", "1.76 m", "801 px", "0.5", "rgb(0 128 255)"):
         assert shown in path.read_text(encoding="utf-8")
     assert "nan" not in page.text and "None" not in page.text

@@ -1,4 +1,6 @@
-"""Work in pieces: what each gets, that the answers are those of the whole, and what the process is left with."""
+"""Work in pieces: what each gets, that the answers are those of the whole, and what the process is
+left with.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ def two_threads():
 
 
 @pytest.mark.parametrize(
-    ("count", "expected"), [(0, 1), (1, 1), (64, 1), (127, 1), (128, 2), (512, 2), (513, 2), (1025, 4), (10_000, 20)]
+    ("count", "expected"),
+    [(0, 1), (1, 1), (64, 1), (127, 1), (128, 2), (512, 2), (513, 2), (1025, 4), (10_000, 20)],
 )
 def test_pieces_are_even_and_cover_all_rows(two_threads, count, expected):
     found = threads.pieces(count, CPU)
@@ -36,9 +39,9 @@ def test_pieces_are_even_and_cover_all_rows(two_threads, count, expected):
 
 def test_answers_come_in_order_and_threads_are_as_before(two_threads):
     pieces = [slice(i, i + 1) for i in range(5)]
-    assert threads.side_by_side(lambda piece: (piece.start, torch.get_num_threads()), pieces, CPU) == [
-        (i, 1) for i in range(5)
-    ]
+    assert threads.side_by_side(
+        lambda piece: (piece.start, torch.get_num_threads()), pieces, CPU
+    ) == [(i, 1) for i in range(5)]
     assert torch.get_num_threads() == 2
 
 
@@ -57,7 +60,10 @@ def test_a_fit_in_pieces_is_that_of_the_whole_to_the_bit(two_threads, monkeypatc
     truth = decoder(torch.float32).params(random_state(count, spread=0.15, dtype=torch.float32))
     seen = noisy_keypoints(cameras.project(skinning.points(body, truth)), noise=2.0)
     config = preset()
-    few = tuple(s.model_copy(update={"solver": s.solver.model_copy(update={"max_steps": 3})}) for s in config.stages)
+    few = tuple(
+        s.model_copy(update={"solver": s.solver.model_copy(update={"max_steps": 3})})
+        for s in config.stages
+    )
     config = config.model_copy(update={"stages": few})
     monkeypatch.setattr(threads, "CHUNK", 2)
     in_pieces = fit(seen, cameras, body, config)
@@ -65,6 +71,8 @@ def test_a_fit_in_pieces_is_that_of_the_whole_to_the_bit(two_threads, monkeypatc
     monkeypatch.setattr(threads, "LEAST", 100)
     whole = fit(seen, cameras, body, config)
     for field in dataclasses.fields(whole.params):
-        assert torch.equal(getattr(in_pieces.params, field.name), getattr(whole.params, field.name)), field.name
+        assert torch.equal(
+            getattr(in_pieces.params, field.name), getattr(whole.params, field.name)
+        ), field.name
     assert torch.equal(in_pieces.hypothesis_energies, whole.hypothesis_energies)
     assert in_pieces.energies.keys() == whole.energies.keys()

@@ -1,22 +1,27 @@
-"""Make OpenPose JSON (body 25, hands 21, face 70) from a photo, a video or a folder with MediaPipe Holistic.
+"""Make OpenPose JSON (body 25, hands 21, face 70) from a photo, a video or a folder with MediaPipe
+Holistic.
 
     python examples/recipes/detect_mediapipe.py photo.jpg --out keypoints
     python examples/recipes/detect_mediapipe.py clip.mp4 --every 5 --out keypoints --images images --draw drawn
 
-Needs mediapipe 0.10.21, the last release that carries its models, so that nothing is downloaded. It asks for numpy < 2:
-give it an environment of its own (`examples/data/README.md` has the commands). It finds one person per picture.
+Needs mediapipe 0.10.21, the last release that carries its models, so that nothing is downloaded. It
+asks for numpy < 2: give it an environment of its own (`examples/data/README.md` has the commands).
+It finds one person per picture.
 
-Sides: holistic names sides of the person, not of the picture. The warning that MediaPipe's handedness assumes a
-mirrored (selfie) picture is about the separate hand detector; here each hand is looked for at that side's body wrist.
+Sides: holistic names sides of the person, not of the picture. The warning that MediaPipe's
+handedness assumes a mirrored (selfie) picture is about the separate hand detector; here each hand
+is looked for at that side's body wrist.
 
 Confidence, which MediaPipe has for the body only:
-* body: `visibility`, MediaPipe's probability that the point is seen; 0 below `Trust.visibility`, since MediaPipe
+* body: `visibility`, MediaPipe's probability that the point is seen; 0 below `Trust.visibility`,
+  since MediaPipe
   always answers with a whole person and makes up the legs of a half-length portrait;
 * nose, eyes and ears: that confidence, with the position of the face mesh where a face is found;
 * neck and mid hip: means of both shoulders and both hips, with the smaller of the two confidences;
 * small toes: 0, MediaPipe has one point at the front of each foot, taken as the big toe;
 * hands: one constant per found hand, 0 when the hand does not start at the body's wrist;
-* face: one constant, a smaller one for the jaw (its ends lie on the hairline and hardly show), times a small factor
+* face: one constant, a smaller one for the jaw (its ends lie on the hairline and hardly show),
+  times a small factor
   on the half of a sideways face that is turned away from the camera (its eye and ear of the body too);
 * everywhere: 0 outside the picture.
 """
@@ -36,23 +41,54 @@ import numpy as np
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
 
-# MediaPipe's 33 body landmarks: source of every BODY_25 point; -1 is computed afterwards or does not exist.
-BODY25_FROM_POSE = (0, -1, 12, 14, 16, 11, 13, 15, -1, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7, 31, -1, 29, 32, -1, 30)
+# MediaPipe's 33 body landmarks: source of every BODY_25 point; -1 is computed afterwards or does
+# not exist.
+BODY25_FROM_POSE = (
+    0,
+    -1,
+    12,
+    14,
+    16,
+    11,
+    13,
+    15,
+    -1,
+    24,
+    26,
+    28,
+    23,
+    25,
+    27,
+    5,
+    2,
+    8,
+    7,
+    31,
+    -1,
+    29,
+    32,
+    -1,
+    30,
+)
 NECK, MID_HIP = 1, 8
 SHOULDERS, HIPS = (2, 5), (9, 12)
 LEFT_WRIST, RIGHT_WRIST = 7, 4
 
-# The 68 iBUG points in MediaPipe's 478-point face mesh: each is the mean of two mesh points, often the same one twice.
-# Derived from the chains of mediapipe/python/solutions/face_mesh_connections.py (Apache-2.0) and checked on photos.
+# The 68 iBUG points in MediaPipe's 478-point face mesh: each is the mean of two mesh points, often
+# the same one twice. Derived from the chains of mediapipe/python/solutions/face_mesh_connections.py
+# (Apache-2.0) and checked on photos.
 FACE68_FROM_MESH = (
-    # jaw, the subject's right ear to the left: FACE_OVAL cut at equal arc lengths between 127 (eye level) and the chin
+    # jaw, the subject's right ear to the left: FACE_OVAL cut at equal arc lengths between 127 (eye
+    # level) and the chin
     (127, 127), (234, 234), (93, 93), (132, 58), (58, 172), (136, 136), (149, 149), (176, 148), (152, 152),
     (377, 400), (378, 378), (365, 365), (397, 288), (288, 361), (323, 323), (454, 454), (356, 356),
-    # brows, right outer to left outer: the middle between the upper and the lower row, whose edges it has
+    # brows, right outer to left outer: the middle between the upper and the lower row, whose edges
+    # it has
     (70, 46), (63, 53), (105, 52), (66, 65), (107, 55), (336, 285), (296, 295), (334, 282), (293, 283), (300, 276),
     # nose: bridge from eye level down to the tip, then the base from the right nostril to the left
     (6, 6), (197, 195), (5, 5), (4, 4), (98, 98), (97, 97), (2, 2), (326, 326), (327, 327),
-    # right eye: outer corner, upper lid, inner corner, lower lid; left eye: inner corner, upper, outer corner, lower
+    # right eye: outer corner, upper lid, inner corner, lower lid; left eye: inner corner, upper,
+    # outer corner, lower
     (33, 33), (160, 160), (158, 158), (133, 133), (153, 153), (144, 144),
     (362, 362), (385, 385), (387, 387), (263, 263), (373, 373), (380, 380),
     # outer lip: right corner, upper, left corner, lower; then the inner lip likewise
@@ -63,15 +99,17 @@ FACE68_FROM_MESH = (
 PUPILS_FROM_MESH = (468, 473)  # iris centres, right then left; MediaPipe's refined mesh has them
 CONTOUR_COUNT = 17
 NOSE_TIP, RIGHT_EAR, LEFT_EAR = 4, 234, 454
-# BODY_25's nose, eyes and ears in the mesh: where there is a mesh it is the better of the two (the pose is off by up
-# to a tenth of the face when its crop is).
+# BODY_25's nose, eyes and ears in the mesh: where there is a mesh it is the better of the two (the
+# pose is off by up to a tenth of the face when its crop is).
 BODY25_HEAD = (0, 15, 16, 17, 18)
 HEAD_FROM_MESH = (NOSE_TIP, *PUPILS_FROM_MESH, RIGHT_EAR, LEFT_EAR)
 
 
 @dataclass(frozen=True)
 class Trust:
-    """How far each kind of point is believed; the constants stand where MediaPipe gives no confidence."""
+    """How far each kind of point is believed; the constants stand where MediaPipe gives no
+    confidence.
+    """
 
     visibility: float = 0.3
     hand: float = 0.7
@@ -92,7 +130,9 @@ class Detector(Protocol):
 
 @dataclass(frozen=True)
 class Person:
-    """One person in OpenPose order, rows of (x px, y px, confidence 0..1); points that are not there are zero rows."""
+    """One person in OpenPose order, rows of (x px, y px, confidence 0..1); points that are not
+    there are zero rows.
+    """
 
     body: np.ndarray  # [25, 3]
     left_hand: np.ndarray  # [21, 3]
@@ -101,13 +141,23 @@ class Person:
 
     def to_json(self) -> dict[str, list]:
         """The person as an entry of OpenPose's `people`."""
-        parts = {"pose": self.body, "face": self.face, "hand_left": self.left_hand, "hand_right": self.right_hand}
-        flat = {f"{name}_keypoints_2d": points.round(3).ravel().tolist() for name, points in parts.items()}
+        parts = {
+            "pose": self.body,
+            "face": self.face,
+            "hand_left": self.left_hand,
+            "hand_right": self.right_hand,
+        }
+        flat = {
+            f"{name}_keypoints_2d": points.round(3).ravel().tolist()
+            for name, points in parts.items()
+        }
         return {"person_id": [-1]} | flat | {f"{name}_keypoints_3d": [] for name in parts}
 
 
 def drop_outside(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Points [n, 3] with zero rows where they lie outside an image of `size` (width, height) or are not believed."""
+    """Points [n, 3] with zero rows where they lie outside an image of `size` (width, height) or are
+    not believed.
+    """
     inside = ((points[:, :2] >= 0) & (points[:, :2] < size)).all(1) & (points[:, 2] > 0)
     return np.where(inside[:, None], points, 0.0)
 
@@ -125,11 +175,13 @@ def body25(pose: np.ndarray, size: tuple[int, int], trust: Trust) -> np.ndarray:
     return drop_outside(body, size)
 
 
-def hand21(hand: np.ndarray | None, wrist: np.ndarray, size: tuple[int, int], trust: Trust) -> np.ndarray:
+def hand21(
+    hand: np.ndarray | None, wrist: np.ndarray, size: tuple[int, int], trust: Trust
+) -> np.ndarray:
     """Hand points [21, 3] from MediaPipe's hand [21, 4], whose order is OpenPose's.
 
-    All zero without a hand, or when it starts further from the body's `wrist` (x, y, confidence) than
-    `trust.wrist_gap` palms: then it is another hand, or none.
+    All zero without a hand, or when it starts further from the body's `wrist` (x, y, confidence)
+    than `trust.wrist_gap` palms: then it is another hand, or none.
     """
     if hand is None or wrist[2] <= 0:
         return np.zeros((21, 3))
@@ -140,28 +192,39 @@ def hand21(hand: np.ndarray | None, wrist: np.ndarray, size: tuple[int, int], tr
 
 
 def _turned_away(mesh: np.ndarray, points: np.ndarray, degrees: float) -> np.ndarray:
-    """Which of `points` [n, 3] lie on the far half of a face turned sideways by more than `degrees`; [n] bool."""
+    """Which of `points` [n, 3] lie on the far half of a face turned sideways by more than
+    `degrees`; [n] bool.
+    """
     right, left = mesh[RIGHT_EAR, :3], mesh[LEFT_EAR, :3]
     width = np.linalg.norm(left - right)
     across = (left - right) / width
     if abs(across[2]) < np.sin(np.radians(degrees)):
         return np.zeros(len(points), dtype=bool)
-    # MediaPipe's z grows away from the camera. The margin keeps the middle line of the face on the near half.
+    # MediaPipe's z grows away from the camera. The margin keeps the middle line of the face on the
+    # near half.
     return (points - mesh[NOSE_TIP, :3]) @ across * np.sign(across[2]) > 0.05 * width
 
 
-def with_mesh_head(body: np.ndarray, mesh: np.ndarray | None, size: tuple[int, int], trust: Trust) -> np.ndarray:
-    """BODY_25 points [25, 3] with nose, eyes and ears moved to the face mesh, those turned away less believed."""
+def with_mesh_head(
+    body: np.ndarray, mesh: np.ndarray | None, size: tuple[int, int], trust: Trust
+) -> np.ndarray:
+    """BODY_25 points [25, 3] with nose, eyes and ears moved to the face mesh, those turned away
+    less believed.
+    """
     if mesh is None:
         return body
     head, points, moved = list(BODY25_HEAD), mesh[list(HEAD_FROM_MESH), :3], body.copy()
     moved[head, :2] = points[:, :2]
-    moved[head, 2] *= np.where(_turned_away(mesh, points, trust.turned_degrees), trust.turned_away, 1.0)
+    moved[head, 2] *= np.where(
+        _turned_away(mesh, points, trust.turned_degrees), trust.turned_away, 1.0
+    )
     return drop_outside(moved, size)
 
 
 def face70(mesh: np.ndarray | None, size: tuple[int, int], trust: Trust) -> np.ndarray:
-    """OpenPose face points [70, 3] (iBUG 68 and the pupils) from MediaPipe's mesh [478, 4]; zero without a face."""
+    """OpenPose face points [70, 3] (iBUG 68 and the pupils) from MediaPipe's mesh [478, 4]; zero
+    without a face.
+    """
     if mesh is None:
         return np.zeros((70, 3))
     source = np.array(FACE68_FROM_MESH + tuple((i, i) for i in PUPILS_FROM_MESH))
@@ -200,7 +263,9 @@ def to_openpose(people: Iterable[Person]) -> dict[str, Any]:
 
 
 def draw(image: np.ndarray, person: Person | None) -> np.ndarray:
-    """A copy of the image with left points in blue, right in red, middle ones in green; small where less believed."""
+    """A copy of the image with left points in blue, right in red, middle ones in green; small where
+    less believed.
+    """
     canvas = image.copy()
     if person is None:
         return canvas
@@ -209,7 +274,11 @@ def draw(image: np.ndarray, person: Person | None) -> np.ndarray:
     sides = [red if i in (2, 3, 4, 9, 10, 11, 15, 17, 22, 24) else blue for i in range(25)]
     for i in (0, NECK, MID_HIP):
         sides[i] = green
-    parts = [(person.body, sides, 5), (person.left_hand, [blue] * 21, 2), (person.right_hand, [red] * 21, 2)]
+    parts = [
+        (person.body, sides, 5),
+        (person.left_hand, [blue] * 21, 2),
+        (person.right_hand, [red] * 21, 2),
+    ]
     for points, colours, radius in parts + [(person.face, [green] * 70, 1.5)]:
         for (x, y, confidence), colour in zip(points, colours, strict=True):
             if confidence > 0:
@@ -236,7 +305,9 @@ def pictures(source: Path, every: int) -> Iterator[tuple[str, np.ndarray]]:
     Raises ValueError for a file that is neither a photo nor a video, or that cannot be read.
     """
     if source.is_dir():
-        for path in sorted(p for p in source.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES):
+        for path in sorted(
+            p for p in source.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES
+        ):
             yield from pictures(path, every)
     elif source.suffix.lower() in VIDEO_SUFFIXES:
         yield from _video_frames(source, every)
@@ -248,25 +319,41 @@ def pictures(source: Path, every: int) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("source", type=Path, help="a photo, a video or a folder of them")
     parser.add_argument("--out", type=Path, required=True, help="folder for the JSON")
     parser.add_argument("--every", type=int, default=1, help="take every n-th frame of a video")
-    parser.add_argument("--images", type=Path, help="folder for the pictures as JPEG: what the frames of a video need")
-    parser.add_argument("--draw", type=Path, help="folder for the pictures with the points drawn, to look at")
-    parser.add_argument("--min-visibility", type=float, default=Trust.visibility, help="body points below are dropped")
+    parser.add_argument(
+        "--images",
+        type=Path,
+        help="folder for the pictures as JPEG: what the frames of a video need",
+    )
+    parser.add_argument(
+        "--draw", type=Path, help="folder for the pictures with the points drawn, to look at"
+    )
+    parser.add_argument(
+        "--min-visibility",
+        type=float,
+        default=Trust.visibility,
+        help="body points below are dropped",
+    )
     return parser.parse_args()
 
 
 def main() -> None:
     """Detect people in all pictures of the source and write one JSON for each picture."""
-    from mediapipe.python.solutions.holistic import Holistic  # here, so that the tables can be used without mediapipe
+    # here, so that the tables can be used without mediapipe
+    from mediapipe.python.solutions.holistic import Holistic
 
     arguments = _arguments()
     trust = Trust(visibility=arguments.min_visibility)
     for folder in filter(None, (arguments.out, arguments.images, arguments.draw)):
         folder.mkdir(parents=True, exist_ok=True)
-    with Holistic(static_image_mode=True, model_complexity=1, refine_face_landmarks=True) as detector:
+    with Holistic(
+        static_image_mode=True, model_complexity=1, refine_face_landmarks=True
+    ) as detector:
         for stem, image in pictures(arguments.source, arguments.every):
             person = detect(image, detector, trust)
             people = [] if person is None else [person]
@@ -275,7 +362,12 @@ def main() -> None:
                 cv2.imwrite(str(arguments.images / f"{stem}.jpg"), image)
             if arguments.draw:
                 cv2.imwrite(str(arguments.draw / f"{stem}.jpg"), draw(image, person))
-            print(stem, "nobody" if person is None else f"{int((person.body[:, 2] > 0).sum())} of 25 body points")
+            print(
+                stem,
+                "nobody"
+                if person is None
+                else f"{int((person.body[:, 2] > 0).sum())} of 25 body points",
+            )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Makes the example people with known truth: held-out mocap poses on the embedded body, seen by random cameras.
+"""Makes the example people with known truth: held-out mocap poses on the embedded body, seen by
+random cameras.
 
     python examples/recipes/make_generated.py --mocap FOLDER --out examples/data
 
-Writes `keypoints/generated_NN_keypoints.json` (OpenPose 1.3), `keypoints/generated_NN.camera.json` (its camera) and
-`truth/generated_NN.npz` (the true body parameters).
+Writes `keypoints/generated_NN_keypoints.json` (OpenPose 1.3), `keypoints/generated_NN.camera.json`
+(its camera) and `truth/generated_NN.npz` (the true body parameters).
 """
 
 from __future__ import annotations
@@ -38,9 +39,15 @@ def write(people: GeneratedPeople, index: int, out: Path) -> None:
     (out / "keypoints").mkdir(parents=True, exist_ok=True)
     (out / "truth").mkdir(exist_ok=True)
     keypoints = people.keypoints.to_array()[index].double().numpy()
-    (out / "keypoints" / f"{stem}_keypoints.json").write_text(json.dumps(openpose(keypoints)) + "\n")
+    (out / "keypoints" / f"{stem}_keypoints.json").write_text(
+        json.dumps(openpose(keypoints)) + "\n"
+    )
     width, height = (int(side) for side in people.camera.image_size[index])
-    camera = {"K": people.camera.K[index].double().numpy().round(4).tolist(), "width": width, "height": height}
+    camera = {
+        "K": people.camera.K[index].double().numpy().round(4).tolist(),
+        "width": width,
+        "height": height,
+    }
     (out / "keypoints" / f"{stem}.camera.json").write_text(json.dumps(camera) + "\n")
     truth = people.truth[index]
     arrays = {field.name: getattr(truth, field.name).numpy() for field in dataclasses.fields(truth)}
@@ -49,7 +56,9 @@ def write(people: GeneratedPeople, index: int, out: Path) -> None:
 
 def main() -> None:
     """Makes the people."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--mocap", type=Path, required=True, help="folder with the CMU archive")
     parser.add_argument("--out", type=Path, default=Path("examples/data"))
     parser.add_argument("--count", type=int, default=6)

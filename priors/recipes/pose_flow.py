@@ -2,8 +2,8 @@
 
     python priors/recipes/pose_flow.py --data ../shared/data/mocap --out priors/pose
 
-The same as `smplifyx train-prior --kind flow --held-out 13 14`. How the poses are balanced and what fills the mocap's
-holes stands in the card.
+The same as `smplifyx train-prior --kind flow --held-out 13 14`. How the poses are balanced and what
+fills the mocap's holes stands in the card.
 """
 
 import tyro

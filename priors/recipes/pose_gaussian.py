@@ -2,10 +2,11 @@
 
     python priors/recipes/pose_gaussian.py --data ../shared/data/mocap --out priors/pose
 
-Subjects 13 and 14 are held out for evaluation. Frames with wrapped angles are dropped; per subject, poses within
-`radius` of a kept one are dropped (mocap is full of standing); a subject with n poses left weighs sqrt(n), so that no
-subject's trade (05 dances) dominates; every pose counts also mirrored. The floors free what this mocap holds still: see
-FLOORS; `--floors spine3 0.2 collar 0.1` sets one number for some of them.
+Subjects 13 and 14 are held out for evaluation. Frames with wrapped angles are dropped; per subject,
+poses within `radius` of a kept one are dropped (mocap is full of standing); a subject with n poses
+left weighs sqrt(n), so that no subject's trade (05 dances) dominates; every pose counts also
+mirrored. The floors free what this mocap holds still: see FLOORS; `--floors spine3 0.2 collar 0.1`
+sets one number for some of them.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class Options:
     body: Path = ROOT / "priors/bodies/neutral.npz"  # whose skeleton the poses are retargeted to
     radius: float = 0.05  # metres between kept poses, root mean square over the joints
     balance: float = 0.5  # a subject with n poses weighs n ** balance
-    floors: dict[str, float] = field(default_factory=dict)  # radians by joint ("others" for the rest), for FLOORS
+    # radians by joint ("others" for the rest), for FLOORS
+    floors: dict[str, float] = field(default_factory=dict)
 
 
 def main(options: Options) -> None:
@@ -67,7 +69,9 @@ def _count(poses: Poses) -> int:
 
 
 def _moments(subjects: dict[str, Poses], balance: float) -> tuple[NDArray, NDArray]:
-    rows = [concatenate([poses, mirror(poses)]).body_pose.reshape(-1, 63) for poses in subjects.values()]
+    rows = [
+        concatenate([poses, mirror(poses)]).body_pose.reshape(-1, 63) for poses in subjects.values()
+    ]
     weights = np.concatenate([np.full(len(r), len(r) ** (balance - 1)) for r in rows])
     stacked = np.concatenate(rows)
     return np.average(stacked, axis=0, weights=weights), np.cov(stacked.T, aweights=weights, ddof=0)
@@ -89,10 +93,14 @@ def _percentiles(poses: Poses, mean: NDArray, covariance: NDArray, floor: NDArra
     return [round(float(v), 1) for v in np.percentile(squares, [5, 50, 95])]
 
 
-def _write(options: Options, arrays: dict[str, NDArray], figures: dict, reasons: dict[str, str]) -> None:
+def _write(
+    options: Options, arrays: dict[str, NDArray], figures: dict, reasons: dict[str, str]
+) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "gaussian.npz"
-    np.savez_compressed(path, **{k: v.astype(np.float32) if v.dtype.kind == "f" else v for k, v in arrays.items()})
+    np.savez_compressed(
+        path, **{k: v.astype(np.float32) if v.dtype.kind == "f" else v for k, v in arrays.items()}
+    )
     card = {
         "file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "what": "Gaussian over the axis-angles (radians) of the 21 SMPL-X body joints; axes x left, y up, z forward",
@@ -109,7 +117,9 @@ def _write(options: Options, arrays: dict[str, NDArray], figures: dict, reasons:
                    + "".join([" --floors"] * bool(options.floors) + [f" {k} {v}" for k, v in options.floors.items()]),
         "figures": figures,
     }  # fmt: skip
-    (options.out / "gaussian.card.yaml").write_text(yaml.safe_dump(card, sort_keys=False, width=120))
+    (options.out / "gaussian.card.yaml").write_text(
+        yaml.safe_dump(card, sort_keys=False, width=120)
+    )
     print(f"wrote {path} ({path.stat().st_size} bytes)\n{yaml.safe_dump(figures, sort_keys=False)}")
 
 

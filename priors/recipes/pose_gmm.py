@@ -2,8 +2,8 @@
 
     python priors/recipes/pose_gmm.py --data ../shared/data/mocap --out priors/pose
 
-The same as `smplifyx train-prior --kind gmm --held-out 13 14`. How the poses are balanced and what fills the mocap's
-holes stands in the card.
+The same as `smplifyx train-prior --kind gmm --held-out 13 14`. How the poses are balanced and what
+fills the mocap's holes stands in the card.
 """
 
 import tyro

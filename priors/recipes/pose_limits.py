@@ -1,4 +1,5 @@
-"""Write the card of `priors/pose/limits.yaml`, with the share of the mocap that the limits let pass.
+"""Write the card of `priors/pose/limits.yaml`, with the share of the mocap that the limits let
+pass.
 
     python priors/recipes/pose_limits.py --data ../shared/data/mocap
 
@@ -45,7 +46,10 @@ def main(options: Options) -> None:
     }
     sound = {name: poses[plausible(poses)] for name, poses in groups.items()}
     limits = body_limits(torch.zeros(1, dtype=torch.float64), options.table)
-    figures = {f"percent_of_{name}_frames_inside": _percent_inside(poses, limits) for name, poses in sound.items()}
+    figures = {
+        f"percent_of_{name}_frames_inside": _percent_inside(poses, limits)
+        for name, poses in sound.items()
+    }
     _print_percentiles(concatenate([sound["training"], mirror(sound["training"])]))
     _write_card(options.table, figures)
 

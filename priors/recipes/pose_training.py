@@ -1,4 +1,6 @@
-"""What the recipes of the learned pose priors share: the CMU recordings, who is held out, a plain progress line."""
+"""What the recipes of the learned pose priors share: the CMU recordings, who is held out, a plain
+progress line.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +36,12 @@ class Options:
     data: Path = Path("../shared/data/mocap")  # the folder with cmu_bvh_30fps.tar.xz
     out: Path = Path("priors/pose")
     validation: tuple[str, ...] = ()  # subjects that draw the curve and are not trained on
-    radius: float = 0.05  # metres between kept poses of a subject, root mean square over the joints; 0: every frame
+    # metres between kept poses of a subject, root mean square over the joints; 0: every frame
+    radius: float = 0.05
     power: float = 0.5  # a subject with n poses left weighs n ** power
     epochs: int | None = None
-    compared: Path | None = None  # the card of a training with --radius 0 --power 1: quoted as without balancing
+    # the card of a training with --radius 0 --power 1: quoted as without balancing
+    compared: Path | None = None
 
 
 class Line:
@@ -81,5 +85,8 @@ def _origin(kind: Kind, options: Options) -> Recordings:
     if options.compared is None:
         return Recordings(SOURCE, LICENCE, command)
     other = yaml.safe_load(options.compared.read_text(encoding="utf-8"))
-    quoted = {"training": other["command"], "held_out_by_class": other["figures"]["held_out_by_class"]}
+    quoted = {
+        "training": other["command"],
+        "held_out_by_class": other["figures"]["held_out_by_class"],
+    }
     return Recordings(SOURCE, LICENCE, command, {"without_balancing": quoted})

@@ -1,10 +1,12 @@
-"""How far the retargeted training poses stray from the motion capture's own figure, and a page of them to look at.
+"""How far the retargeted training poses stray from the motion capture's own figure, and a page of
+them to look at.
 
     python priors/recipes/retarget_report.py --data ../shared/data/mocap --sheet docs/images/mocap_poses.png
 
-The table: mean distance per joint over all frames of all clips (subjects 13 and 14 too, who train nothing), in mm of
-the figure (1.6 m tall), the SMPL-X pose put on the figure's bone lengths and scaled clip by clip. The page: poses of
-each training subject far from one another, as `plausible` lets them pass, on the neutral body.
+The table: mean distance per joint over all frames of all clips (subjects 13 and 14 too, who train
+nothing), in mm of the figure (1.6 m tall), the SMPL-X pose put on the figure's bone lengths and
+scaled clip by clip. The page: poses of each training subject far from one another, as `plausible`
+lets them pass, on the neutral body.
 """
 
 from __future__ import annotations
@@ -60,13 +62,16 @@ def main(options: Options) -> None:
     print(error_table(clips, rest))
     poses, labels = chosen_poses(clips, rest, options.poses)
     tiles = [tile(body, poses[i : i + 1], label) for i, label in enumerate(labels)]
-    small = Image.fromarray(page(tiles, options.columns)).quantize(96, dither=Image.Dither.NONE)  # a third of the size
+    # a third of the size
+    small = Image.fromarray(page(tiles, options.columns)).quantize(96, dither=Image.Dither.NONE)
     options.sheet.parent.mkdir(parents=True, exist_ok=True)
     small.save(options.sheet, optimize=True)
 
 
 def error_table(clips: Sequence[Clip], rest: NDArray) -> str:
-    """Mean distance of each joint from the figure's, as Markdown: both kinds of `LimbRest`, left and right together."""
+    """Mean distance of each joint from the figure's, as Markdown: both kinds of `LimbRest`, left
+    and right together.
+    """
     errors: dict[LimbRest, dict[str, list[NDArray]]] = {limbs: {} for limbs in LimbRest}
     for clip in clips:
         skeleton = figure_skeleton(clip, rest)
@@ -74,10 +79,19 @@ def error_table(clips: Sequence[Clip], rest: NDArray) -> str:
             for joint, distance in joint_errors(clip, skeleton, rest, limbs).items():
                 errors[limbs].setdefault(joint.split("_")[-1], []).append(MM * distance)
     joints = dict.fromkeys(joint.split("_")[-1] for joint in COUNTERPARTS)
-    lines = [f"| joint ({len(clips)} clips) | as drawn: mean mm | 95 % | as hinged: mean mm | 95 % |", "|---" * 5 + "|"]
+    lines = [
+        f"| joint ({len(clips)} clips) | as drawn: mean mm | 95 % | as hinged: mean mm | 95 % |",
+        "|---" * 5 + "|",
+    ]
     for joint in joints:
-        values = [np.concatenate(errors[limbs][joint]) for limbs in (LimbRest.FIGURE, LimbRest.HINGE)]
-        lines.append(f"|{joint}|" + "|".join(f"{v.mean():.1f}|{np.quantile(v, 0.95):.1f}" for v in values) + "|")
+        values = [
+            np.concatenate(errors[limbs][joint]) for limbs in (LimbRest.FIGURE, LimbRest.HINGE)
+        ]
+        lines.append(
+            f"|{joint}|"
+            + "|".join(f"{v.mean():.1f}|{np.quantile(v, 0.95):.1f}" for v in values)
+            + "|"
+        )
     return "\n".join(lines)
 
 
@@ -89,7 +103,8 @@ def chosen_poses(clips: Sequence[Clip], rest: NDArray, count: int) -> tuple[Pose
         poses = retarget(clip, rest)
         sound = np.flatnonzero(plausible(poses))
         parts.setdefault(clip.subject, []).append(poses[sound])
-        where.setdefault(clip.subject, []).extend(f"{clip.name}, {frame + 1}" for frame in sound)  # 0 is the T-pose
+        # 0 is the T-pose
+        where.setdefault(clip.subject, []).extend(f"{clip.name}, {frame + 1}" for frame in sound)
     training = [subject for subject in sorted(parts) if subject not in HELD_OUT]
     chosen, labels = [], []
     for order, subject in enumerate(training):
@@ -101,7 +116,9 @@ def chosen_poses(clips: Sequence[Clip], rest: NDArray, count: int) -> tuple[Pose
 
 
 def farthest(points: NDArray, count: int) -> NDArray:
-    """Rows far from one another: the one nearest to the mean, then always the farthest from all before."""
+    """Rows far from one another: the one nearest to the mean, then always the farthest from all
+    before.
+    """
     chosen = [int(((points - points.mean(0)) ** 2).sum(1).argmin())]
     distance = np.full(len(points), np.inf)
     for _ in range(count - 1):
@@ -115,7 +132,9 @@ def tile(body: BodyModel, pose: Poses, label: str) -> NDArray:
     tilt = rotations.exp(torch.from_numpy(pose.global_orient).float())
     heading = torch.atan2(tilt[:, 0, 2], tilt[:, 2, 2])
     like = tilt
-    view = rotations.about("x", torch.pi, like) @ rotations.about("y", np.deg2rad(TURN) - heading, like)
+    view = rotations.about("x", torch.pi, like) @ rotations.about(
+        "y", np.deg2rad(TURN) - heading, like
+    )
     params = BodyParams.zeros((1,), 0, 0, like=like).replace(
         global_orient=rotations.log(view @ tilt), body_pose=torch.from_numpy(pose.body_pose).float()
     )
@@ -124,14 +143,18 @@ def tile(body: BodyModel, pose: Poses, label: str) -> NDArray:
     camera = Camera.from_focal(torch.tensor(FOCAL), torch.tensor([float(s) for s in TILE]))
     person = Figure(PALETTE[0], vertices - middle + vertices.new_tensor([0.0, 0.0, AWAY]))
     image = np.ascontiguousarray(overlay(None, [person], body.faces, camera))
-    return cv2.putText(image, label, (6, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (60, 60, 66), 1, cv2.LINE_AA)
+    return cv2.putText(
+        image, label, (6, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (60, 60, 66), 1, cv2.LINE_AA
+    )
 
 
 def page(tiles: Sequence[NDArray], columns: int) -> NDArray:
     """The tiles row by row, the last row filled up."""
     blank = [np.full_like(tiles[0], tiles[0][0, -1])] * (-len(tiles) % columns)
     every = [*tiles, *blank]
-    return np.concatenate([np.concatenate(every[i : i + columns], 1) for i in range(0, len(every), columns)])
+    return np.concatenate(
+        [np.concatenate(every[i : i + columns], 1) for i in range(0, len(every), columns)]
+    )
 
 
 def _upright_joints(poses: Poses, rest: NDArray) -> NDArray:

@@ -30,7 +30,10 @@ _SKELETON_FINGERS = ("index", "middle", "pinky", "ring", "thumb")  # not the ord
 
 
 def _finger_parents(side: str) -> dict[str, str]:
-    chains = [[f"{side}_wrist"] + [f"{side}_{finger}{i}" for i in (1, 2, 3)] for finger in _SKELETON_FINGERS]
+    chains = [
+        [f"{side}_wrist"] + [f"{side}_{finger}{i}" for i in (1, 2, 3)]
+        for finger in _SKELETON_FINGERS
+    ]
     return {child: parent for chain in chains for parent, child in itertools.pairwise(chain)}
 
 
@@ -54,12 +57,15 @@ def joint_names(kind: BodyKind) -> tuple[str, ...]:
 def parents(kind: BodyKind) -> tuple[int, ...]:
     """The parent of every joint of `joint_names(kind)`, -1 for the root."""
     names = joint_names(kind)
-    return tuple(-1 if parent is None else names.index(parent) for parent in _PARENT_NAMES[kind].values())
+    return tuple(
+        -1 if parent is None else names.index(parent) for parent in _PARENT_NAMES[kind].values()
+    )
 
 
 @functools.cache
 def pose_index(kind: BodyKind) -> tuple[int, ...]:
-    """For every joint of the model, its row in `BodyParams.full_pose()` (0..54), or -1 for a joint that never turns.
+    """For every joint of the model, its row in `BodyParams.full_pose()` (0..54), or -1 for a joint
+    that never turns.
 
     SMPL's two hand joints stand for whole hands and have no row.
     """
@@ -72,7 +78,10 @@ def levels(parents: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
     depth = {-1: -1}
     while len(depth) <= len(parents):
         depth |= {j: depth[p] + 1 for j, p in enumerate(parents) if j not in depth and p in depth}
-    return tuple(tuple(j for j in range(len(parents)) if depth[j] == d) for d in range(max(depth.values()) + 1))
+    return tuple(
+        tuple(j for j in range(len(parents)) if depth[j] == d)
+        for d in range(max(depth.values()) + 1)
+    )
 
 
 def sideless(name: str) -> str:

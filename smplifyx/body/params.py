@@ -19,16 +19,20 @@ _JOINTS_IN_ORDER = (
 _STARTS = tuple(accumulate((count for _, count in _JOINTS_IN_ORDER), initial=0))
 # Where each part's joints lie among the 55 of `BodyParams.full_pose`.
 POSE_ROWS = MappingProxyType(
-    {name: range(start, start + count) for (name, count), start in zip(_JOINTS_IN_ORDER, _STARTS, strict=False)}
+    {
+        name: range(start, start + count)
+        for (name, count), start in zip(_JOINTS_IN_ORDER, _STARTS, strict=False)
+    }
 )
 
 
 @dataclass(frozen=True)
 class BodyParams(Bundle):
-    """One body per row: axis-angle in radians with the hand mean included (flat_hand_mean=True), transl in metres.
+    """One body per row: axis-angle in radians with the hand mean included (flat_hand_mean=True),
+    transl in metres.
 
-    `global_orient` turns the body about its pelvis joint into the camera's frame; `transl` is added last. A model that
-    lacks a part (SMPL has no fingers, no jaw) ignores it.
+    `global_orient` turns the body about its pelvis joint into the camera's frame; `transl` is added
+    last. A model that lacks a part (SMPL has no fingers, no jaw) ignores it.
     """
 
     global_orient: Float[Tensor, "*batch 3"]
@@ -43,18 +47,34 @@ class BodyParams(Bundle):
     transl: Float[Tensor, "*batch 3"]
 
     @classmethod
-    def zeros(cls, batch: tuple[int, ...], shapes: int, expressions: int, like: Tensor) -> BodyParams:
+    def zeros(
+        cls, batch: tuple[int, ...], shapes: int, expressions: int, like: Tensor
+    ) -> BodyParams:
         """The T-pose of the mean body at the origin, with the dtype and device of `like`."""
-        sizes = {"global_orient": (3,), "body_pose": (21, 3), "left_hand_pose": (15, 3), "right_hand_pose": (15, 3),
-                 "jaw_pose": (3,), "leye_pose": (3,), "reye_pose": (3,), "betas": (shapes,),
-                 "expression": (expressions,), "transl": (3,)}  # fmt: skip
+        sizes = {
+            "global_orient": (3,),
+            "body_pose": (21, 3),
+            "left_hand_pose": (15, 3),
+            "right_hand_pose": (15, 3),
+            "jaw_pose": (3,),
+            "leye_pose": (3,),
+            "reye_pose": (3,),
+            "betas": (shapes,),
+            "expression": (expressions,),
+            "transl": (3,),
+        }
         fields = {
-            name: torch.zeros(*batch, *size, dtype=like.dtype, device=like.device) for name, size in sizes.items()
+            name: torch.zeros(*batch, *size, dtype=like.dtype, device=like.device)
+            for name, size in sizes.items()
         }
         return cls(**fields)
 
     def full_pose(self) -> Float[Tensor, "*batch 55 3"]:
-        """The 55 local rotations in SMPL-X joint order: root, 21 body, jaw, eyes, 15 left and 15 right finger."""
+        """The 55 local rotations in SMPL-X joint order: root, 21 body, jaw, eyes, 15 left and 15
+        right finger.
+        """
         batch = self.transl.shape[:-1]
-        parts = [getattr(self, name).reshape(*batch, len(rows), 3) for name, rows in POSE_ROWS.items()]
+        parts = [
+            getattr(self, name).reshape(*batch, len(rows), 3) for name, rows in POSE_ROWS.items()
+        ]
         return torch.cat(parts, -2)

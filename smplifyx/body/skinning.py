@@ -1,7 +1,8 @@
 """The forward pass over the whole mesh: linear blend skinning as SMPL defines it.
 
-Source: Loper et al. 2015, "SMPL: a skinned multi-person linear model", eq. 2-10; Pavlakos et al. 2019 for the face and
-hands. Every function takes any leading batch axes and is differentiable everywhere.
+Source: Loper et al. 2015, "SMPL: a skinned multi-person linear model", eq. 2-10; Pavlakos et al.
+2019 for the face and hands. Every function takes any leading batch axes and is differentiable
+everywhere.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ _UNTURNED = 55  # the row of zeros behind the 55 rotations of the parameters
 class ContourView(Enum):
     """How the look-up row of the face contour is chosen.
 
-    CAMERA: by the azimuth, about the head's own axis, at which a camera at the origin sees the head: right for bodies
-    in the camera's frame. SMPLX: by an Euler angle of the neck's world rotation, as the `smplx` package does it: right
-    for upright bodies seen from +z only, and mirrored for bodies turned into a camera frame whose y points down.
+    CAMERA: by the azimuth, about the head's own axis, at which a camera at the origin sees the
+    head: right for bodies in the camera's frame. SMPLX: by an Euler angle of the neck's world
+    rotation, as the `smplx` package does it: right for upright bodies seen from +z only, and
+    mirrored for bodies turned into a camera frame whose y points down.
     """
 
     CAMERA = "camera"
@@ -56,14 +58,18 @@ def vertices(model: BodyModel, params: BodyParams) -> Float[Tensor, "*batch v 3"
 
 
 def joints(model: BodyModel, params: BodyParams) -> Float[Tensor, "*batch j 3"]:
-    """The model's own joints in metres; no mesh is computed. Raises ValueError as `vertices` does."""
+    """The model's own joints in metres; no mesh is computed.
+
+    Raises ValueError as `vertices` does.
+    """
     return _posed(model, params).place + params.transl[..., None, :]
 
 
 def bones(
     model: BodyModel, params: BodyParams
 ) -> tuple[Float[Tensor, "*batch j 3 3"], Float[Tensor, "*batch j 3"], Float[Tensor, "*batch n"]]:
-    """World orientation and place (metres) of every joint, and the shape: betas, then expression, as the model's.
+    """World orientation and place (metres) of every joint, and the shape: betas, then expression,
+    as the model's.
 
     Raises ValueError as `vertices` does.
     """
@@ -79,16 +85,24 @@ def points(
     Raises ValueError as `vertices` does.
     """
     posed, (surface, table) = _posed(model, params), _needed(model)
-    places = torch.cat([posed.place + params.transl[..., None, :], _skin(surface, model, params, posed)], -2)
+    places = torch.cat(
+        [posed.place + params.transl[..., None, :], _skin(surface, model, params, posed)], -2
+    )
     values = (places[..., table.sources, :] * table.coefficients[..., None]).sum(-2)
     if len(table.contour_sources):
         contour = _contour(table, places, _row(posed, params.transl, view))
-        values = torch.cat([values[..., : names.CONTOUR.start, :], contour, values[..., names.CONTOUR.stop :, :]], -2)
+        values = torch.cat(
+            [values[..., : names.CONTOUR.start, :], contour, values[..., names.CONTOUR.stop :, :]],
+            -2,
+        )
     return torch.where(table.known[:, None], values, torch.full_like(values, torch.nan))
 
 
-def contour_row(model: BodyModel, params: BodyParams, view: ContourView = ContourView.CAMERA) -> Int[Tensor, "*batch"]:
-    """The row 0..78 of the face contour's table that each body shows; 0 for a pose that is not finite.
+def contour_row(
+    model: BodyModel, params: BodyParams, view: ContourView = ContourView.CAMERA
+) -> Int[Tensor, "*batch"]:
+    """The row 0..78 of the face contour's table that each body shows; 0 for a pose that is not
+    finite.
 
     Piecewise constant: no gradient passes. Raises ValueError as `vertices` does.
     """
@@ -112,7 +126,9 @@ def _surface(model: BodyModel, at: slice | Tensor) -> _Surface:
 
 @lru_cache(maxsize=16)
 def _needed(model: BodyModel) -> tuple[_Surface, PointTable]:
-    """The vertices that make the canonical points, and the table of the points by their numbers among these."""
+    """The vertices that make the canonical points, and the table of the points by their numbers
+    among these.
+    """
     count, table = len(model.parents), model.points
     used = torch.cat([table.sources.flatten(), table.contour_sources.flatten()]).unique()
     vertex = used[used >= count] - count
@@ -125,12 +141,17 @@ def _needed(model: BodyModel) -> tuple[_Surface, PointTable]:
 def _skin(surface: _Surface, model: BodyModel, params: BodyParams, posed: _Posed) -> Tensor:
     shaped = surface.template + _blend(surface.directions, _shape(model, params))
     if model.has_posedirs:
-        feature = posed.rotation[..., 1:, :, :] - torch.eye(3, dtype=shaped.dtype, device=shaped.device)
+        feature = posed.rotation[..., 1:, :, :] - torch.eye(
+            3, dtype=shaped.dtype, device=shaped.device
+        )
         shaped = shaped + _blend(surface.posedirs, feature.flatten(-3))
     offset = posed.place - (posed.orient @ posed.rest[..., None])[..., 0]
     bones = torch.cat([posed.orient, offset[..., None]], -1).flatten(-2).mT  # [*b, 12, J]
-    moved = (bones @ surface.weights.mT).unflatten(-2, (3, 4))  # vertices last: one product, and quick sums
-    skinned = (moved[..., :3, :] * shaped.mT.contiguous()[..., None, :, :]).sum(-2) + moved[..., 3, :]
+    # vertices last: one product, and quick sums
+    moved = (bones @ surface.weights.mT).unflatten(-2, (3, 4))
+    skinned = (moved[..., :3, :] * shaped.mT.contiguous()[..., None, :, :]).sum(-2) + moved[
+        ..., 3, :
+    ]
     return skinned.mT.contiguous() + params.transl[..., None, :]
 
 
@@ -149,9 +170,11 @@ def _local_pose(model: BodyModel, params: BodyParams) -> Float[Tensor, "*batch j
 
 
 def _shape(model: BodyModel, params: BodyParams) -> Float[Tensor, "*batch n"]:
-    """Betas and expression, padded with zeros to the model's components; a model without a face ignores expressions.
+    """Betas and expression, padded with zeros to the model's components; a model without a face
+    ignores expressions.
 
-    The last beta is that of the model's last direction where the model is a child's: the zeros come before it.
+    The last beta is that of the model's last direction where the model is a child's: the zeros come
+    before it.
     """
     expression = params.expression if model.expressiondirs.shape[-1] else params.expression[..., :0]
     parts = []
@@ -163,7 +186,10 @@ def _shape(model: BodyModel, params: BodyParams) -> Float[Tensor, "*batch n"]:
         if found > most:
             raise ValueError(f"{found} {name} for the body {model.name!r}, which has {most}")
         last = found - int(name == "betas" and found > 0 and model.age is Age.CHILD)
-        parts += [torch.nn.functional.pad(values[..., :last], (0, most - found)), values[..., last:]]
+        parts += [
+            torch.nn.functional.pad(values[..., :last], (0, most - found)),
+            values[..., last:],
+        ]
     return torch.cat(parts, -1)
 
 
@@ -190,12 +216,16 @@ def _chain(parents: tuple[int, ...], rotation: Tensor, rest: Tensor) -> tuple[Te
 def _row(posed: _Posed, transl: Tensor, view: ContourView) -> Tensor:
     """Rows 0..39 are 0..39 degrees, rows 40..78 are -1..-39."""
     azimuth = _camera_azimuth(posed, transl) if view is ContourView.CAMERA else _neck_angle(posed)
-    degrees = torch.rad2deg(azimuth.detach()).nan_to_num(0.0).clamp(-_LAST_YAW, _LAST_YAW).round().long()
+    degrees = (
+        torch.rad2deg(azimuth.detach()).nan_to_num(0.0).clamp(-_LAST_YAW, _LAST_YAW).round().long()
+    )
     return torch.where(degrees < 0, _LAST_YAW - degrees, degrees)
 
 
 def _camera_azimuth(posed: _Posed, transl: Tensor) -> Tensor:
-    """Where, about the head's up axis, the camera stands: 0 before the face, positive on the subject's left."""
+    """Where, about the head's up axis, the camera stands: 0 before the face, positive on the
+    subject's left.
+    """
     head = JOINT_INDEX["head"]
     to_camera = -(posed.place[..., head, :] + transl)
     seen = (posed.orient[..., head, :, :].mT @ to_camera[..., None])[..., 0]
@@ -210,5 +240,7 @@ def _neck_angle(posed: _Posed) -> Tensor:
 
 def _contour(table: PointTable, places: Tensor, row: Tensor) -> Float[Tensor, "*batch 17 3"]:
     sources, coefficients = table.contour_sources[row], table.contour_coefficients[row]
-    picked = torch.gather(places, -2, sources.flatten(-2)[..., None].expand(*sources.shape[:-2], -1, 3))
+    picked = torch.gather(
+        places, -2, sources.flatten(-2)[..., None].expand(*sources.shape[:-2], -1, 3)
+    )
     return (picked.unflatten(-2, sources.shape[-2:]) * coefficients[..., None]).sum(-2)

@@ -1,4 +1,6 @@
-"""Stature: how tall a body stands in its T-pose, linear in betas but for which vertex is the highest and the lowest."""
+"""Stature: how tall a body stands in its T-pose, linear in betas but for which vertex is the
+highest and the lowest.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +19,27 @@ _REACH = 3.0  # the highest and lowest vertices are looked for so far along each
 
 @dataclass(frozen=True)
 class Stature:
-    """Heights in metres, `mean + directions @ betas`, of the few vertices that can be a body's highest or lowest."""
+    """Heights in metres, `mean + directions @ betas`, of the few vertices that can be a body's
+    highest or lowest.
+    """
 
     top: Float[Tensor, " t"]
     top_directions: Float[Tensor, "t s"]
     bottom: Float[Tensor, " b"]
     bottom_directions: Float[Tensor, "b s"]
 
-    def __call__(self, betas: Float[Tensor, "batch s"]) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch s"]]:
-        """The stature in metres and its slope by betas. A row's answer does not depend on its batch."""
+    def __call__(
+        self, betas: Float[Tensor, "batch s"]
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch s"]]:
+        """The stature in metres and its slope by betas.
+
+        A row's answer does not depend on its batch.
+        """
         high = (self.top + shared_matmul(betas, self.top_directions.T)).max(-1)
         low = (self.bottom + shared_matmul(betas, self.bottom_directions.T)).min(-1)
-        return high.values - low.values, self.top_directions[high.indices] - self.bottom_directions[low.indices]
+        return high.values - low.values, self.top_directions[high.indices] - self.bottom_directions[
+            low.indices
+        ]
 
 
 @lru_cache(maxsize=16)

@@ -1,4 +1,6 @@
-"""The parts of a body, one per joint, and which of them must not pass through each other: from the body file alone."""
+"""The parts of a body, one per joint, and which of them must not pass through each other: from the
+body file alone.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +26,19 @@ class Reason(IntEnum):
 
     SAME = 1  # a part and itself
     PARENT_CHILD = 2  # they meet at a joint
-    NEIGHBOURS = 3  # they share an edge of the mesh: armpits, the roots of the fingers, chin and throat
+    # they share an edge of the mesh: armpits, the roots of the fingers, chin and throat
+    NEIGHBOURS = 3
     TOUCHING = 4  # they touch in the T-pose of the mean body, by `TOUCH`
 
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """The part, by the number of its joint, of every vertex and face; and the pairs of parts that are held apart.
+    """The part, by the number of its joint, of every vertex and face; and the pairs of parts that
+    are held apart.
 
-    A vertex belongs to the joint of its largest skinning weight (the first of equals), a face to the part of two or
-    more of its vertices, else of its first. A part may be empty. `held_apart` is symmetric.
+    A vertex belongs to the joint of its largest skinning weight (the first of equals), a face to
+    the part of two or more of its vertices, else of its first. A part may be empty. `held_apart` is
+    symmetric.
     """
 
     of_vertex: Int[Tensor, " v"]
@@ -78,7 +83,11 @@ def _reasons(body: BodyModel) -> Int[Tensor, "j j"]:
     touching = _touching(body.v_template.double().cpu().numpy(), faces, of_vertex)
     edges = of_vertex[np.concatenate([faces[:, :2], faces[:, 1:], faces[:, ::2]])]
     bones = np.array([(joint, parent) for joint, parent in enumerate(body.parents) if parent >= 0])
-    for pairs, reason in ((touching, Reason.TOUCHING), (edges, Reason.NEIGHBOURS), (bones, Reason.PARENT_CHILD)):
+    for pairs, reason in (
+        (touching, Reason.TOUCHING),
+        (edges, Reason.NEIGHBOURS),
+        (bones, Reason.PARENT_CHILD),
+    ):
         table[pairs[:, 0], pairs[:, 1]] = table[pairs[:, 1], pairs[:, 0]] = reason
     table[joints, joints] = Reason.SAME
     return torch.as_tensor(table, device=body.faces.device)

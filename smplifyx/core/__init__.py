@@ -1,1 +1,3 @@
-"""What everything stands on: bundles of tensors, rotations, arithmetic that keeps bits, threads, files, messages."""
+"""What everything stands on: bundles of tensors, rotations, arithmetic that keeps bits, threads,
+files, messages.
+"""

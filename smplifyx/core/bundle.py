@@ -13,9 +13,11 @@ B = TypeVar("B", bound="Bundle")
 
 
 class Bundle:
-    """Base of the frozen dataclasses whose every field is a tensor with the same leading batch axes.
+    """Base of the frozen dataclasses whose every field is a tensor with the same leading batch
+    axes.
 
-    Gives them what a tensor has: indexing, `to`, `stack`, `cat`. Bundles may nest. Fields are never mutated.
+    Gives them what a tensor has: indexing, `to`, `stack`, `cat`. Bundles may nest. Fields are never
+    mutated.
     """
 
     def map(self: B, function: Callable[[Tensor], Tensor]) -> B:
@@ -31,9 +33,13 @@ class Bundle:
         """A copy with the rows `index` [n] of the first axis replaced by `rows`."""
         return _combine([self, rows], lambda pair: pair[0].index_copy(0, index, pair[1]))
 
-    def to(self: B, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> B:
+    def to(
+        self: B, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> B:
         """A copy on `device`, its floating-point tensors as `dtype`."""
-        return self.map(lambda t: t.to(device=device, dtype=dtype if t.is_floating_point() else None))
+        return self.map(
+            lambda t: t.to(device=device, dtype=dtype if t.is_floating_point() else None)
+        )
 
     def detach(self: B) -> B:
         """A copy cut from the autograd graph."""
@@ -62,5 +68,7 @@ def _combine(parts: Sequence[B], join: Callable[[list[Tensor]], Tensor]) -> B:
     fields = {}
     for field in dataclasses.fields(parts[0]):
         values = [getattr(p, field.name) for p in parts]
-        fields[field.name] = _combine(values, join) if isinstance(values[0], Bundle) else join(values)
+        fields[field.name] = (
+            _combine(values, join) if isinstance(values[0], Bundle) else join(values)
+        )
     return dataclasses.replace(parts[0], **fields)

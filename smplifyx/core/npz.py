@@ -20,21 +20,27 @@ class ResultFileError(ValueError):
 
 
 def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes the arrays; makes the folder. Another process sees the whole file or none. Raises OSError.
+    """Writes the arrays; makes the folder. Another process sees the whole file or none. Raises
+    OSError.
 
-    What `np.savez` writes, in half its time, which counts where thousands of files are written a minute.
+    What `np.savez` writes, in half its time, which counts where thousands of files are written a
+    minute.
     """
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, array in arrays.items():
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), _header(array.dtype, array.shape) + array.tobytes())
+            archive.writestr(
+                zipfile.ZipInfo(f"{name}.npy"), _header(array.dtype, array.shape) + array.tobytes()
+            )
     with replacing(path) as temporary:
         temporary.write_bytes(content.getbuffer())
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives a temporary path in the folder of `path` that becomes `path` when the block ends without an error."""
+    """Gives a temporary path in the folder of `path` that becomes `path` when the block ends
+    without an error.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
     try:
@@ -45,7 +51,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def read(path: Path, expected: Mapping[str, tuple[int | None, ...]]) -> dict[str, np.ndarray]:
-    """The arrays of an npz that has at least the `expected` keys in those shapes (None: any length).
+    """The arrays of an npz that has at least the `expected` keys in those shapes (None: any
+    length).
 
     Raises ResultFileError for a missing, broken or foreign file.
     """
@@ -63,11 +70,18 @@ def read(path: Path, expected: Mapping[str, tuple[int | None, ...]]) -> dict[str
 
 @lru_cache(maxsize=256)
 def _header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
-    """What an npy file of such an array in C order begins with. Raises ValueError for one that needs pickle."""
+    """What an npy file of such an array in C order begins with.
+
+    Raises ValueError for one that needs pickle.
+    """
     if dtype.hasobject:
         raise ValueError(f"an array of {dtype} cannot be written without pickle")
     stream = io.BytesIO()
-    described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    described = {
+        "descr": np.lib.format.dtype_to_descr(dtype),
+        "fortran_order": False,
+        "shape": shape,
+    }
     np.lib.format.write_array_header_1_0(stream, described)
     return stream.getvalue()
 
@@ -75,7 +89,9 @@ def _header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
 def _check(path: Path, key: str, array: np.ndarray | None, shape: tuple[int | None, ...]) -> None:
     if array is None:
         raise ResultFileError(f"{path}: not a result of smplifyx: no {key!r}")
-    fits = array.ndim == len(shape) and all(want in (None, got) for want, got in zip(shape, array.shape, strict=False))
+    fits = array.ndim == len(shape) and all(
+        want in (None, got) for want, got in zip(shape, array.shape, strict=False)
+    )
     if not fits:
         wanted = ", ".join("n" if size is None else str(size) for size in shape)
         raise ResultFileError(f"{path}: {key!r} has shape {list(array.shape)}, expected [{wanted}]")

@@ -1,4 +1,5 @@
-"""The rotation calculus the fit needs beside `roma`: smooth everywhere, any batch shape, closed-form derivatives.
+"""The rotation calculus the fit needs beside `roma`: smooth everywhere, any batch shape,
+closed-form derivatives.
 
 Source: Sola et al. 2018, "A micro Lie theory for state estimation in robotics", eq. 132-147.
 """
@@ -19,9 +20,11 @@ TINY = 1e-20  # radians squared: keeps the divisions by an angle of zero finite
 
 @dataclass(frozen=True)
 class Turn(Bundle):
-    """What the rotation matrix of an axis-angle (radians) and the matrix's derivative have in common.
+    """What the rotation matrix of an axis-angle (radians) and the matrix's derivative have in
+    common.
 
-    With t the angle: exp(r) = cos t + sin t / t [r]x + (1 - cos t) / t^2 r r^T, and the left Jacobian likewise.
+    With t the angle: exp(r) = cos t + sin t / t [r]x + (1 - cos t) / t^2 r r^T, and the left
+    Jacobian likewise.
     """
 
     square: Float[Tensor, "*batch 1 1"]  # t^2
@@ -59,7 +62,8 @@ def exp(rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
 
 
 def log(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
-    """Rotation matrix to axis-angle in radians, |angle| <= pi; its derivative is finite at every rotation.
+    """Rotation matrix to axis-angle in radians, |angle| <= pi; its derivative is finite at every
+    rotation.
 
     By the unit quaternion, read from the row of 4 q q^T whose diagonal is largest (Shepperd 1978).
     """
@@ -73,23 +77,32 @@ def log(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
     outer = torch.stack([torch.stack(row, -1) for row in rows], -2)
     best = outer.diagonal(dim1=-2, dim2=-1).argmax(-1)[..., None, None].expand(*a.shape, 1, 4)
     quaternion = outer.gather(-2, best)[..., 0, :]
-    quaternion = quaternion * torch.where(quaternion[..., :1] < 0, -1.0, 1.0) / quaternion.norm(dim=-1, keepdim=True)
+    quaternion = (
+        quaternion
+        * torch.where(quaternion[..., :1] < 0, -1.0, 1.0)
+        / quaternion.norm(dim=-1, keepdim=True)
+    )
     real, vector = quaternion[..., :1], quaternion[..., 1:]
     square = (vector * vector).sum(-1, keepdim=True)
     small = square < 1e-4 if rotation.dtype == torch.float64 else square < 1e-2
     length = torch.where(small, torch.ones_like(square), square).sqrt()
     s = torch.where(small, square, torch.zeros_like(square))
-    near = 2 * (1 + s / 6 * (1 + s * 9 / 20 * (1 + s * 25 / 42 * (1 + s * 49 / 72))))  # 2 asin(t) / t
+    # 2 asin(t) / t
+    near = 2 * (1 + s / 6 * (1 + s * 9 / 20 * (1 + s * 25 / 42 * (1 + s * 49 / 72))))
     return vector * torch.where(small, near, 2 * torch.atan2(length, real) / length)
 
 
 def left_jacobian(rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """J with exp(r + d) ~ exp(J d) exp(r): the angular velocity of an axis-angle that moves by d (Sola eq. 145)."""
+    """J with exp(r + d) ~ exp(J d) exp(r): the angular velocity of an axis-angle that moves by d
+    (Sola eq. 145).
+    """
     return Turn.of(rotvec).left_jacobian()
 
 
 def left_jacobian_inverse(rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """How an axis-angle shorter than 2 pi moves with the angular velocity: the inverse of `left_jacobian` (eq. 146)."""
+    """How an axis-angle shorter than 2 pi moves with the angular velocity: the inverse of
+    `left_jacobian` (eq. 146).
+    """
     cross = skew(rotvec)
     square = (rotvec * rotvec).sum(-1)[..., None, None]
     small = square < 1e-2 if rotvec.dtype == torch.float64 else square < 1e-1
@@ -98,7 +111,11 @@ def left_jacobian_inverse(rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*
     s = torch.where(small, square, torch.zeros_like(square))
     near = 1 / 12 * (1 + s / 60 * (1 + s / 42 * (1 + s / 40)))
     factor = torch.where(small, near, (1 - half * torch.cos(half) / torch.sin(half)) / safe)
-    return torch.eye(3, dtype=rotvec.dtype, device=rotvec.device) - cross / 2 + factor * (cross @ cross)
+    return (
+        torch.eye(3, dtype=rotvec.dtype, device=rotvec.device)
+        - cross / 2
+        + factor * (cross @ cross)
+    )
 
 
 def skew(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
@@ -108,13 +125,17 @@ def skew(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
 
 
 def about(axis: str, angle: float | Tensor, like: Tensor) -> Tensor:
-    """Rotation matrices about a coordinate axis ('x', 'y' or 'z') by `angle` radians; dtype and device of `like`."""
+    """Rotation matrices about a coordinate axis ('x', 'y' or 'z') by `angle` radians; dtype and
+    device of `like`.
+    """
     angle = torch.as_tensor(angle, dtype=like.dtype, device=like.device)
     unit = torch.tensor([float(axis == a) for a in "xyz"], dtype=like.dtype, device=like.device)
     return exp(angle[..., None] * unit)
 
 
-def angle_between(a: Float[Tensor, "*batch 3 3"], b: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
+def angle_between(
+    a: Float[Tensor, "*batch 3 3"], b: Float[Tensor, "*batch 3 3"]
+) -> Float[Tensor, "*batch"]:
     """Geodesic distance of two rotations in radians, 0..pi."""
     import roma
 

@@ -32,12 +32,15 @@ def even(count: int, number: int) -> list[slice]:
     return [slice(start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
 
 
-def side_by_side(work: Callable[[slice], Answer], rows: Sequence[slice], device: torch.device) -> list[Answer]:
-    """The answers to all pieces, in order; on a CPU as many at once as torch has threads, each with one of its own.
+def side_by_side(
+    work: Callable[[slice], Answer], rows: Sequence[slice], device: torch.device
+) -> list[Answer]:
+    """The answers to all pieces, in order; on a CPU as many at once as torch has threads, each with
+    one of its own.
 
-    Small operations gain nothing from torch's own threads, and on a busy machine lose a factor of ten and more while
-    these wait for one another: whole pieces of work side by side do gain. While it runs, the process has one torch
-    thread per operation.
+    Small operations gain nothing from torch's own threads, and on a busy machine lose a factor of
+    ten and more while these wait for one another: whole pieces of work side by side do gain. While
+    it runs, the process has one torch thread per operation.
     """
     threads = torch.get_num_threads()
     if device.type != "cpu" or threads == 1:

@@ -1,4 +1,6 @@
-"""Reader of AMASS `.npz` motions, SMPL+H and SMPL-X (`*_stageii`) layouts, as SMPL-X body poses with y up."""
+"""Reader of AMASS `.npz` motions, SMPL+H and SMPL-X (`*_stageii`) layouts, as SMPL-X body poses
+with y up.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,16 @@ from .retarget import Poses
 
 RATE = 30.0  # frames per second that motions are resampled to
 RATE_KEYS = ("mocap_framerate", "mocap_frame_rate")  # SMPL+H's spelling, SMPL-X's
-WIDTHS = (156, 165)  # of `poses`: SMPL+H (root, body, hands) and SMPL-X (root, body, jaw, eyes, hands)
+# of `poses`: SMPL+H (root, body, hands) and SMPL-X (root, body, jaw, eyes, hands)
+WIDTHS = (156, 165)
 UPRIGHT = Rotation.from_euler("x", -90, degrees=True)  # AMASS's worlds have z up
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One motion at 30 frames per second: the subject is the file's folder, relative to the one that was read."""
+    """One motion at 30 frames per second: the subject is the file's folder, relative to the one
+    that was read.
+    """
 
     name: str
     subject: str
@@ -33,11 +38,16 @@ def read_amass(path: Path, rate: float = RATE) -> Poses:
     """The motion of one file, resampled to `rate` frames per second along the shortest rotations.
 
     Body poses go from SMPL+H to SMPL-X as they are: the 21 joints agree. Nothing is unpickled.
-    Raises ValueError naming the file where a key is missing, an array misshapen, or a number not finite.
+    Raises ValueError naming the file where a key is missing, an array misshapen, or a number not
+    finite.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in ("root_orient", "pose_body", "poses", *RATE_KEYS) if key in file.files}
+            arrays = {
+                key: file[key]
+                for key in ("root_orient", "pose_body", "poses", *RATE_KEYS)
+                if key in file.files
+            }
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: not an .npz of plain arrays: {error}") from error
     recorded = next((float(arrays[key]) for key in RATE_KEYS if key in arrays), None)
@@ -52,7 +62,8 @@ def read_amass(path: Path, rate: float = RATE) -> Poses:
 
 
 def iter_amass(folder: Path) -> Iterator[Recording]:
-    """The motions in a folder and those below it, sorted; `.npz` files without poses (AMASS's shapes) are passed over.
+    """The motions in a folder and those below it, sorted; `.npz` files without poses (AMASS's
+    shapes) are passed over.
 
     Raises ValueError as `read_amass` does.
     """
@@ -71,16 +82,22 @@ def _has_poses(path: Path) -> bool:
 
 
 def _angles(path: Path, arrays: Mapping[str, NDArray]) -> Float[NDArray, "frames 22 3"]:
-    """Root and body, float64, from `root_orient` and `pose_body` or from the first 66 columns of `poses`."""
+    """Root and body, float64, from `root_orient` and `pose_body` or from the first 66 columns of
+    `poses`.
+    """
     if "pose_body" in arrays and "root_orient" in arrays:
         root, body = arrays["root_orient"], arrays["pose_body"]
         if root.ndim != 2 or root.shape[1:] != (3,) or body.shape != (len(root), 63):
-            raise ValueError(f"{path}: root_orient {root.shape}, pose_body {body.shape}: expected (T, 3) and (T, 63)")
+            raise ValueError(
+                f"{path}: root_orient {root.shape}, pose_body {body.shape}: expected (T, 3) and (T, 63)"
+            )
         whole = np.concatenate([root, body], 1)
     else:
         whole = arrays.get("poses", np.empty(0))
         if whole.ndim != 2 or whole.shape[1] not in WIDTHS:
-            raise ValueError(f"{path}: poses {whole.shape}: expected (T, {WIDTHS[0]}) or (T, {WIDTHS[1]})")
+            raise ValueError(
+                f"{path}: poses {whole.shape}: expected (T, {WIDTHS[0]}) or (T, {WIDTHS[1]})"
+            )
     if not len(whole):
         raise ValueError(f"{path}: no frames")
     return whole[:, :66].astype(np.float64).reshape(-1, 22, 3)
@@ -93,5 +110,8 @@ def _resampled(angles: NDArray, recorded: float, rate: float) -> Float[NDArray, 
     if len(times) == 1:
         return angles
     wanted = wanted.clip(max=times[-1])
-    joints = [Slerp(times, Rotation.from_rotvec(angles[:, j]))(wanted).as_rotvec() for j in range(angles.shape[1])]
+    joints = [
+        Slerp(times, Rotation.from_rotvec(angles[:, j]))(wanted).as_rotvec()
+        for j in range(angles.shape[1])
+    ]
     return np.stack(joints, 1)

@@ -17,8 +17,9 @@ from scipy.spatial.transform import Rotation
 class Skeleton:
     """A BVH hierarchy, end sites included as joints named `<parent>_end` without channels.
 
-    `offsets` [J, 3] lead from the parent joint to the joint at rest, in the file's length unit; the root's parent
-    is -1; `channels` hold for each joint its channel names in file order, e.g. ("Zrotation", "Xrotation", "Yrotation").
+    `offsets` [J, 3] lead from the parent joint to the joint at rest, in the file's length unit; the
+    root's parent is -1; `channels` hold for each joint its channel names in file order, e.g.
+    ("Zrotation", "Xrotation", "Yrotation").
     """
 
     names: tuple[str, ...]
@@ -29,7 +30,9 @@ class Skeleton:
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording: local rotations [T, J, 3, 3] and the root's position [T, 3] in the file's length unit."""
+    """One recording: local rotations [T, J, 3, 3] and the root's position [T, 3] in the file's
+    length unit.
+    """
 
     name: str
     skeleton: Skeleton
@@ -49,14 +52,18 @@ def read_bvh(path: Path) -> Clip:
 
 
 def iter_clips(path: Path, subjects: Collection[str] | None = None) -> Iterator[Clip]:
-    """The clips of these subjects (None: all) in a folder of `.bvh` files or a tar of any compression, sorted by name.
+    """The clips of these subjects (None: all) in a folder of `.bvh` files or a tar of any
+    compression, sorted by name.
 
-    An archive's members are read in memory and never extracted. Raises FileNotFoundError where `path` does not exist.
+    An archive's members are read in memory and never extracted. Raises FileNotFoundError where
+    `path` does not exist.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder of BVH clips")
     if path.is_dir():
-        yield from (read_bvh(file) for file in sorted(path.rglob("*.bvh")) if _wanted(file.name, subjects))
+        yield from (
+            read_bvh(file) for file in sorted(path.rglob("*.bvh")) if _wanted(file.name, subjects)
+        )
         return
     with tarfile.open(path) as archive:
         members = (m for m in archive if m.isfile() and _wanted(m.name, subjects))
@@ -83,9 +90,13 @@ def parse_bvh(text: str, name: str) -> Clip:
 
 
 def forward_kinematics(
-    rotations: Float[NDArray, "frames joints 3 3"], offsets: Float[NDArray, "joints 3"], parents: tuple[int, ...]
+    rotations: Float[NDArray, "frames joints 3 3"],
+    offsets: Float[NDArray, "joints 3"],
+    parents: tuple[int, ...],
 ) -> tuple[Float[NDArray, "frames joints 3 3"], Float[NDArray, "frames joints 3"]]:
-    """World rotations and joint positions (root at its offset) from local rotations; parents precede their children."""
+    """World rotations and joint positions (root at its offset) from local rotations; parents
+    precede their children.
+    """
     world, position = np.empty_like(rotations), np.empty(rotations.shape[:-1])
     for joint, parent in enumerate(parents):
         if parent < 0:
@@ -141,7 +152,9 @@ def _parse_motion(tokens: list[str], width: int) -> tuple[NDArray, float]:
     frames, frame_time = int(tokens[1]), float(tokens[4])
     values = np.array(tokens[5:], dtype=np.float64)
     if values.size != frames * width:
-        raise ValueError(f"{frames} frames of {width} channels announced, {values.size} numbers found")
+        raise ValueError(
+            f"{frames} frames of {width} channels announced, {values.size} numbers found"
+        )
     return values.reshape(frames, width), frame_time
 
 
@@ -153,8 +166,11 @@ def _motion_of(skeleton: Skeleton, values: NDArray) -> tuple[NDArray, NDArray]:
         column += len(channels)
         turns = [i for i, c in enumerate(channels) if c.endswith("rotation")]
         if turns:
-            order = "".join(channels[i][0].upper() for i in turns)  # upper case: intrinsic, applied in file order
-            rotations[:, joint] = Rotation.from_euler(order, block[:, turns], degrees=True).as_matrix()
+            # upper case: intrinsic, applied in file order
+            order = "".join(channels[i][0].upper() for i in turns)
+            rotations[:, joint] = Rotation.from_euler(
+                order, block[:, turns], degrees=True
+            ).as_matrix()
         if skeleton.parents[joint] < 0:
             for i, channel in enumerate(channels):
                 if channel.endswith("position"):

@@ -1,4 +1,6 @@
-"""The CMU mocap as SMPL-X poses: who trains, who is held out, which frames are sound, and how standing is thinned."""
+"""The CMU mocap as SMPL-X poses: who trains, who is held out, which frames are sound, and how
+standing is thinned.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ ARCHIVE = "cmu_bvh_30fps.tar.xz"
 SUBJECTS = tuple(f"{i:02d}" for i in range(1, 15))
 HELD_OUT = frozenset({"13", "14"})  # the test set everywhere: never train on them
 
-# Largest rotation in radians that the joint can truly reach; beyond it the retargeting of the source has wrapped.
+# Largest rotation in radians that the joint can truly reach; beyond it the retargeting of the
+# source has wrapped.
 LARGEST = {"hip": 2.4, "ankle": 1.3, "shoulder": 2.4, "spine1": 0.8, "spine2": 0.8, "spine3": 0.8, "neck": 0.8,
            "head": 0.8}  # fmt: skip
 KNEE_FLEXION, ELBOW_FLEXION = (-0.2, 2.7), (-0.15, 2.7)
@@ -30,7 +33,8 @@ KNEE_REST = 0.03  # radians
 def subject_poses(
     mocap: Path, rest_joints: Float[NDArray, "joints 3"], subjects: Collection[str] = SUBJECTS
 ) -> dict[str, Poses]:
-    """All frames of each subject on the skeleton `rest_joints` [55, 3]; `mocap` is the folder with the archive.
+    """All frames of each subject on the skeleton `rest_joints` [55, 3]; `mocap` is the folder with
+    the archive.
 
     Raises FileNotFoundError where the archive is absent.
     """
@@ -48,14 +52,16 @@ def by_subject(clips: Iterable[Clip], rest_joints: Float[NDArray, "joints 3"]) -
 def calibrated(poses: Poses) -> Poses:
     """One subject's poses with the zero of each knee where it is straightest.
 
-    People straighten their knees now and then, but the solver of this mocap placed each subject's joints by hand: some
-    subjects' knees never come within 25 degrees of straight, even when they walk or stand. The least flexion seen (2nd
-    percentile), but for `KNEE_REST`, is taken out of the knee and half of it put back into hip and ankle, so
-    that trunk and foot keep their orientation.
+    People straighten their knees now and then, but the solver of this mocap placed each subject's
+    joints by hand: some subjects' knees never come within 25 degrees of straight, even when they
+    walk or stand. The least flexion seen (2nd percentile), but for `KNEE_REST`, is taken out of the
+    knee and half of it put back into hip and ankle, so that trunk and foot keep their orientation.
     """
     sound, pose = plausible(poses), poses.body_pose.copy()
     for side in ("left", "right"):
-        hip, knee, ankle = (BODY_JOINTS.index(f"{side}_{joint}") - 1 for joint in ("hip", "knee", "ankle"))
+        hip, knee, ankle = (
+            BODY_JOINTS.index(f"{side}_{joint}") - 1 for joint in ("hip", "knee", "ankle")
+        )
         flexion = pose[sound, knee, 0] if sound.any() else pose[:, knee, 0]
         surplus = max(float(np.percentile(flexion, 2)) - KNEE_REST, 0.0)
         half = Rotation.from_rotvec([surplus / 2, 0.0, 0.0])
@@ -78,9 +84,11 @@ def heldout_poses(mocap: Path, rest_joints: Float[NDArray, "joints 3"]) -> Poses
 
 
 def plausible(poses: Poses) -> Bool[NDArray, " frames"]:
-    """Which frames have no wrapped angle: elbows and knees bend their way, no joint beyond its largest rotation.
+    """Which frames have no wrapped angle: elbows and knees bend their way, no joint beyond its
+    largest rotation.
 
-    In 8 % of subject 13's frames, and a third of 01's, an elbow bends backwards with the upper arm twisted half a turn.
+    In 8 % of subject 13's frames, and a third of 01's, an elbow bends backwards with the upper arm
+    twisted half a turn.
     """
     angle = np.linalg.norm(poses.body_pose, axis=-1)
     sound = np.ones(len(angle), dtype=bool)
@@ -88,22 +96,30 @@ def plausible(poses: Poses) -> Bool[NDArray, " frames"]:
         kind, rotvec = sideless(name), poses.body_pose[:, joint]
         sound &= angle[:, joint] < LARGEST.get(kind, np.inf)
         if kind == "knee":
-            sound &= _inside(rotvec[:, 0], KNEE_FLEXION) & (np.abs(rotvec[:, 1:]).max(1) < OFF_HINGE)
+            sound &= _inside(rotvec[:, 0], KNEE_FLEXION) & (
+                np.abs(rotvec[:, 1:]).max(1) < OFF_HINGE
+            )
         if kind == "elbow":
             flexion = rotvec[:, 1] * (-1 if name.startswith("left") else 1)
-            sound &= _inside(flexion, ELBOW_FLEXION) & (np.abs(rotvec[:, [0, 2]]).max(1) < OFF_HINGE)
+            sound &= _inside(flexion, ELBOW_FLEXION) & (
+                np.abs(rotvec[:, [0, 2]]).max(1) < OFF_HINGE
+            )
         if kind == "wrist":
             sound &= _inside(rotvec[:, 0], WRIST_TWIST)
     return sound
 
 
 def thin(poses: Poses, rest_joints: Float[NDArray, "joints 3"], radius: float) -> Poses:
-    """A cover of the poses: each kept one is `radius` metres or more (rms over the joints) from the others.
+    """A cover of the poses: each kept one is `radius` metres or more (rms over the joints) from the
+    others.
 
-    Frames are taken in order; what is near a kept one is dropped, so that long standing counts once.
+    Frames are taken in order; what is near a kept one is dropped, so that long standing counts
+    once.
     """
     upright = Poses(np.zeros_like(poses.global_orient), poses.body_pose)
-    joints = pose_joints(upright, rest_joints)[:, 1:].reshape(len(poses.body_pose), -1) / np.sqrt(len(PARENTS) - 1)
+    joints = pose_joints(upright, rest_joints)[:, 1:].reshape(len(poses.body_pose), -1) / np.sqrt(
+        len(PARENTS) - 1
+    )
     kept, count = np.empty_like(joints), 0
     chosen = []
     for index, joint in enumerate(joints):

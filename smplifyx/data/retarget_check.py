@@ -19,14 +19,22 @@ COUNTERPARTS = {"neck": "neck", "head": "head"} | {
 
 
 def figure_joints(clip: Clip) -> Float[NDArray, "frames matched 3"]:
-    """Positions of the joints in `COUNTERPARTS` in the BVH figure, from the hip, in the file's length unit."""
-    _, position = forward_kinematics(clip.rotations[1:], clip.skeleton.offsets, clip.skeleton.parents)
+    """Positions of the joints in `COUNTERPARTS` in the BVH figure, from the hip, in the file's
+    length unit.
+    """
+    _, position = forward_kinematics(
+        clip.rotations[1:], clip.skeleton.offsets, clip.skeleton.parents
+    )
     names = clip.skeleton.names
     return position[:, [names.index(bvh) for bvh in COUNTERPARTS.values()]] - position[:, :1]
 
 
-def figure_skeleton(clip: Clip, rest_joints: Float[NDArray, "joints 3"]) -> Float[NDArray, "joints 3"]:
-    """The SMPL-X skeleton with the figure's trunk and bone lengths, its limbs resting in SMPL-X's directions."""
+def figure_skeleton(
+    clip: Clip, rest_joints: Float[NDArray, "joints 3"]
+) -> Float[NDArray, "joints 3"]:
+    """The SMPL-X skeleton with the figure's trunk and bone lengths, its limbs resting in SMPL-X's
+    directions.
+    """
     figure = dict(zip(clip.skeleton.names, _rest_positions(clip), strict=True))
     rest = rest_joints.copy()
     rest[:22] = 0.0
@@ -35,7 +43,9 @@ def figure_skeleton(clip: Clip, rest_joints: Float[NDArray, "joints 3"]) -> Floa
         parent = PARENTS[joint]
         if name.endswith(("knee", "ankle", "elbow", "wrist")):
             direction = rest_joints[joint] - rest_joints[parent]
-            length = np.linalg.norm(figure[COUNTERPARTS[name]] - figure[COUNTERPARTS[BODY_JOINTS[parent]]])
+            length = np.linalg.norm(
+                figure[COUNTERPARTS[name]] - figure[COUNTERPARTS[BODY_JOINTS[parent]]]
+            )
             rest[joint] = rest[parent] + direction / np.linalg.norm(direction) * length
         elif name.endswith("foot"):
             rest[joint] = rest[parent] + figure[COUNTERPARTS[name]] - figure[name[0] + "Foot"]
@@ -45,12 +55,15 @@ def figure_skeleton(clip: Clip, rest_joints: Float[NDArray, "joints 3"]) -> Floa
 
 
 def joint_errors(
-    clip: Clip, skeleton: Float[NDArray, "joints 3"], rest_joints: Float[NDArray, "joints 3"], limbs: LimbRest
+    clip: Clip,
+    skeleton: Float[NDArray, "joints 3"],
+    rest_joints: Float[NDArray, "joints 3"],
+    limbs: LimbRest,
 ) -> dict[str, Float[NDArray, " frames"]]:
     """Distance of each matched joint from the figure's, in the figure's unit.
 
-    The pose is retargeted to `rest_joints` and put on `skeleton`, which is scaled (one scale for the clip) about the
-    pelvis to lie as near as it can.
+    The pose is retargeted to `rest_joints` and put on `skeleton`, which is scaled (one scale for
+    the clip) about the pelvis to lie as near as it can.
     """
     rows = [BODY_JOINTS.index(joint) for joint in COUNTERPARTS]
     poses = retarget(clip, rest_joints, limbs)

@@ -1,4 +1,6 @@
-"""Generated people with known truth: real poses; random shapes, hands, faces and cameras; noisy, gappy detections."""
+"""Generated people with known truth: real poses; random shapes, hands, faces and cameras; noisy,
+gappy detections.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,12 @@ SHRINKING = 0.5  # of shape differences between adult and toddler, who is half a
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """What the generated people and cameras are drawn from. The defaults are the protocol of the benchmark.
+    """What the generated people and cameras are drawn from. The defaults are the protocol of the
+    benchmark.
 
-    Ranges are uniform. `fills` is the longer side of a person's keypoint box by the image's side, `focal` by its
-    diagonal; angles in degrees. Self-occlusion is not modelled: points are dropped at random, whatever is in front.
+    Ranges are uniform. `fills` is the longer side of a person's keypoint box by the image's side,
+    `focal` by its diagonal; angles in degrees. Self-occlusion is not modelled: points are dropped
+    at random, whatever is in front.
     """
 
     image_side: int = 1000
@@ -42,16 +46,20 @@ class GenerateOptions:
     yaw: tuple[float, float] = (-180.0, 180.0)
     pitch: tuple[float, float] = (-10.0, 25.0)  # positive: the camera looks down
     roll: tuple[float, float] = (-5.0, 5.0)
-    kid: tuple[float, float] = (0.0, 1.0)  # a child's last beta; the others vary less the smaller the child
+    # a child's last beta; the others vary less the smaller the child
+    kid: tuple[float, float] = (0.0, 1.0)
     jaw_open: tuple[float, float] = (0.0, 15.0)
     hands: HandPrior = HandPrior.RECORDED  # the space that hands are drawn from, all its components
-    inside: bool = True  # the whole person in the image; else its box is centred anywhere in the image
+    # the whole person in the image; else its box is centred anywhere in the image
+    inside: bool = True
     solid: bool = False  # joints turned until bodies do not pass through themselves (see `solid`)
 
 
 @dataclass(frozen=True)
 class GeneratedPeople:
-    """`count` people, one per image: detections, cameras and the bodies they came from, in the camera's frame."""
+    """`count` people, one per image: detections, cameras and the bodies they came from, in the
+    camera's frame.
+    """
 
     keypoints: Keypoints
     camera: Camera
@@ -61,10 +69,12 @@ class GeneratedPeople:
 def generate_people(
     body: BodyModel, poses: Poses, count: int, seed: int = 0, options: GenerateOptions | None = None
 ) -> GeneratedPeople:
-    """Draw `count` people of that body model in random ones of `poses`; the same seed gives the same people.
+    """Draw `count` people of that body model in random ones of `poses`; the same seed gives the
+    same people.
 
-    The pose's own tilt is kept, its heading replaced by a random yaw. Every random number is drawn on the CPU, so that
-    the people do not depend on the body's device. Raises ValueError where there is no pose.
+    The pose's own tilt is kept, its heading replaced by a random yaw. Every random number is drawn
+    on the CPU, so that the people do not depend on the body's device. Raises ValueError where there
+    is no pose.
     """
     if not len(poses.body_pose):
         raise ValueError("generated people: there are no poses to draw from")
@@ -72,20 +82,25 @@ def generate_people(
     draw = _Draw(torch.Generator().manual_seed(seed), count)
     camera = _cameras(draw, options)
     people = _people(body, poses, draw, options)
-    return _seen(body, solid(body.to("cpu"), people) if options.solid else people, camera, draw, options)
+    return _seen(
+        body, solid(body.to("cpu"), people) if options.solid else people, camera, draw, options
+    )
 
 
 def photograph(
     body: BodyModel, people: BodyParams, seed: int = 0, options: GenerateOptions | None = None
 ) -> GeneratedPeople:
-    """Given people [count], on the CPU, as `generate_people` sees those it draws: cameras and noise alone are random.
+    """Given people [count], on the CPU, as `generate_people` sees those it draws: cameras and noise
+    alone are random.
 
     `global_orient` has y up; its tilt is kept, its heading and `transl` are replaced.
     """
     options = options or GenerateOptions()
     draw = _Draw(torch.Generator().manual_seed(seed), len(people.transl))
     camera, tilt = _cameras(draw, options), rotations.exp(people.global_orient)
-    turned = people.replace(global_orient=rotations.log(_view(draw, options) @ _without_heading(tilt)))
+    turned = people.replace(
+        global_orient=rotations.log(_view(draw, options) @ _without_heading(tilt))
+    )
     return _seen(body, turned, camera, draw, options)
 
 
@@ -94,7 +109,10 @@ def _seen(
 ) -> GeneratedPeople:
     """People around the origin, turned as their cameras see them, put before these."""
     people, like = _place(body, people, camera, draw, options), body.v_template
-    people, camera = people.to(device=like.device, dtype=like.dtype), camera.to(device=like.device, dtype=like.dtype)
+    people, camera = (
+        people.to(device=like.device, dtype=like.dtype),
+        camera.to(device=like.device, dtype=like.dtype),
+    )
     return GeneratedPeople(_detections(body, people, camera, draw, options), camera, people)
 
 
@@ -115,7 +133,9 @@ class _Draw:
     def truncated(self, size: int, bound: float) -> Tensor:
         """Standard normal within +- bound, by its quantiles."""
         edge = torch.special.ndtr(torch.tensor(bound))
-        return torch.special.ndtri(self.uniform((float(1 - edge), float(edge)), size)).clamp(-bound, bound)
+        return torch.special.ndtri(self.uniform((float(1 - edge), float(edge)), size)).clamp(
+            -bound, bound
+        )
 
     def index(self, size: int) -> Tensor:
         return torch.randint(size, (self.count,), generator=self.generator)
@@ -155,11 +175,15 @@ def _betas(body: BodyModel, draw: _Draw, options: GenerateOptions) -> Float[Tens
     return torch.cat([(1 - SHRINKING * kid) * betas[:, :-1], kid], -1)
 
 
-def _hand(space: HandSpace | None, draw: _Draw, options: GenerateOptions) -> Float[Tensor, "count 15 3"]:
+def _hand(
+    space: HandSpace | None, draw: _Draw, options: GenerateOptions
+) -> Float[Tensor, "count 15 3"]:
     if space is None:
         return torch.zeros(draw.count, 15, 3)
     mean, components, sds = (t.cpu().float() for t in (space.mean, space.components, space.sds))
-    return (mean + (draw.truncated(len(sds), options.sigmas) * sds) @ components).unflatten(-1, (15, 3))
+    return (mean + (draw.truncated(len(sds), options.sigmas) * sds) @ components).unflatten(
+        -1, (15, 3)
+    )
 
 
 def _without_heading(rotation: Float[Tensor, "count 3 3"]) -> Float[Tensor, "count 3 3"]:
@@ -171,14 +195,20 @@ def _without_heading(rotation: Float[Tensor, "count 3 3"]) -> Float[Tensor, "cou
 def _view(draw: _Draw, options: GenerateOptions) -> Float[Tensor, "count 3 3"]:
     """World (y up) to camera (y down); yaw 0 faces the camera."""
     like = torch.zeros(1)
-    yaw, pitch, roll = (torch.deg2rad(draw.uniform(b)) for b in (options.yaw, options.pitch, options.roll))
+    yaw, pitch, roll = (
+        torch.deg2rad(draw.uniform(b)) for b in (options.yaw, options.pitch, options.roll)
+    )
     upside = rotations.about("x", torch.pi, like)
     turn = rotations.about("z", roll, like) @ rotations.about("x", pitch, like)
     return turn @ upside @ rotations.about("y", yaw, like)
 
 
-def _place(body: BodyModel, people: BodyParams, camera: Camera, draw: _Draw, options: GenerateOptions) -> BodyParams:
-    """Move each body in front of its camera, until its box has the size and the centre drawn for it."""
+def _place(
+    body: BodyModel, people: BodyParams, camera: Camera, draw: _Draw, options: GenerateOptions
+) -> BodyParams:
+    """Move each body in front of its camera, until its box has the size and the centre drawn for
+    it.
+    """
     side = float(options.image_side)
     size = draw.uniform(options.fills) * side
     where = draw.uniform((0.0, 1.0), 2)
@@ -189,7 +219,9 @@ def _place(body: BodyModel, people: BodyParams, camera: Camera, draw: _Draw, opt
         where = where * side
     focal = camera.focal[:, :1]
     points = _points(body, people)
-    shift = torch.stack([torch.zeros(draw.count), torch.zeros(draw.count), focal[:, 0] * 1.8 / size], -1)
+    shift = torch.stack(
+        [torch.zeros(draw.count), torch.zeros(draw.count), focal[:, 0] * 1.8 / size], -1
+    )
     for _ in range(PLACING_ROUNDS):
         low, high = _box(camera.project(points + shift[:, None]))
         depth = shift[:, 2:] * (high - low).amax(-1, keepdim=True) / size[:, None]
@@ -219,5 +251,7 @@ def _detections(
     seen = draw.uniform((0.0, 1.0), xy.shape[1]) >= options.dropped
     seen &= xy.isfinite().all(-1) & (xy >= 0).all(-1) & (xy < options.image_side).all(-1)
     confidence = torch.where(seen, confidence, 0.0)
-    detected = Keypoints(torch.where(seen[..., None], xy, 0.0), confidence, torch.ones_like(confidence))
+    detected = Keypoints(
+        torch.where(seen[..., None], xy, 0.0), confidence, torch.ones_like(confidence)
+    )
     return detected.to(device=people.transl.device)

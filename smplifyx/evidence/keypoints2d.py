@@ -1,4 +1,6 @@
-"""From keypoints to what the terms compare with: gains, units and robust widths of each point, per person."""
+"""From keypoints to what the terms compare with: gains, units and robust widths of each point, per
+person.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,11 @@ PART_POINTS = MappingProxyType({
 def per_point(values: PerPart) -> Float[Tensor, " 137"]:
     """A number for each of the 137 points from a number for each group."""
     out = torch.full((names.COUNT,), values.body)
-    for part, value in ((Part.HANDS, values.hands), (Part.CONTOUR, values.contour), (Part.FACE, values.face)):
+    for part, value in (
+        (Part.HANDS, values.hands),
+        (Part.CONTOUR, values.contour),
+        (Part.FACE, values.face),
+    ):
         out[list(PART_POINTS[part])] = value
     for group, value in ((HEAD, values.head), (HIPS, values.hips), (("neck",), values.neck)):
         out[[names.POINT_INDEX[name] for name in group]] = value
@@ -47,20 +53,29 @@ def per_point(values: PerPart) -> Float[Tensor, " 137"]:
 
 def seen_confidence(keypoints: Keypoints, config: ReprojectionConfig) -> Float[Tensor, "batch 137"]:
     """Confidences with those that never count at 0."""
-    confidence = torch.where(keypoints.confidence < config.min_confidence, 0.0, keypoints.confidence)
+    confidence = torch.where(
+        keypoints.confidence < config.min_confidence, 0.0, keypoints.confidence
+    )
     ignored = [names.POINT_INDEX[name] for name in config.ignore]
-    return confidence.index_fill(-1, torch.tensor(ignored, dtype=torch.long, device=confidence.device), 0.0)
+    return confidence.index_fill(
+        -1, torch.tensor(ignored, dtype=torch.long, device=confidence.device), 0.0
+    )
 
 
 def person_scale(
     keypoints: Keypoints, confidence: Float[Tensor, "batch 137"], rest: Float[Tensor, "137 3"]
 ) -> Float[Tensor, " batch"]:
-    """Pixels per metre of each person: the second largest ratio of a seen bone to its length in the rest body.
+    """Pixels per metre of each person: the second largest ratio of a seen bone to its length in the
+    rest body.
 
-    Bones look shorter than they are, seldom longer, so the largest ratios are the true ones; the very largest may be
-    an outlier. Where no bone is seen: the points' box against the height of a head.
+    Bones look shorter than they are, seldom longer, so the largest ratios are the true ones; the
+    very largest may be an outlier. Where no bone is seen: the points' box against the height of a
+    head.
     """
-    a, b = (torch.tensor([names.POINT_INDEX[pair[i]] for pair in MEASURED_BONES], device=rest.device) for i in (0, 1))
+    a, b = (
+        torch.tensor([names.POINT_INDEX[pair[i]] for pair in MEASURED_BONES], device=rest.device)
+        for i in (0, 1)
+    )
     length = (rest[a] - rest[b]).norm(dim=-1)
     ratio = (keypoints.xy[:, a] - keypoints.xy[:, b]).norm(dim=-1) / length
     seen = (confidence[:, a] > 0) & (confidence[:, b] > 0) & length.isfinite()
@@ -72,15 +87,25 @@ def person_scale(
 
 
 def observe(
-    keypoints: Keypoints, camera: Camera, config: FitConfig, stage: StageConfig, points: list[int], scale: Tensor
+    keypoints: Keypoints,
+    camera: Camera,
+    config: FitConfig,
+    stage: StageConfig,
+    points: list[int],
+    scale: Tensor,
 ) -> Observation:
-    """What a stage sees of each person: the canonical `points`, no others. scale: pixels per metre [batch]."""
+    """What a stage sees of each person: the canonical `points`, no others.
+
+    scale: pixels per metre [batch].
+    """
     data = config.reprojection
     like = keypoints.xy
     factor = per_point(stage.part_weights)
     if stage.only:
         factor = factor * torch.tensor([float(name in stage.only) for name in names.POINT_NAMES])
-    confidence = (keypoints.confidence > 0).to(like) if stage.plain else seen_confidence(keypoints, data)
+    confidence = (
+        (keypoints.confidence > 0).to(like) if stage.plain else seen_confidence(keypoints, data)
+    )
     gain = confidence * keypoints.trust * factor.to(like)
     unit = scale[:, None] * per_point(data.sigma).to(like)
     if data.unit is Unit.IMAGE_HEIGHT:
@@ -90,7 +115,9 @@ def observe(
     picked = (value[:, points] for value in (keypoints.xy, gain, unit, rho))
     nobody = torch.zeros(len(scale), 0, 0, dtype=torch.int64, device=scale.device)
     unknown = torch.full_like(scale, torch.nan)
-    return Observation(camera, *picked, depth=torch.zeros_like(scale), height=unknown, candidates=nobody)
+    return Observation(
+        camera, *picked, depth=torch.zeros_like(scale), height=unknown, candidates=nobody
+    )
 
 
 def stage_points(stage: StageConfig, known: Tensor) -> list[int]:

@@ -1,4 +1,6 @@
-"""Folds a body model into the constants of a `PointModel`: done once per model and choice of points."""
+"""Folds a body model into the constants of a `PointModel`: done once per model and choice of
+points.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +33,11 @@ class _Rest:
 
 @lru_cache(maxsize=16)  # the same few choices of points, for every batch of a job
 def fold(body: BodyModel, points: tuple[int, ...]) -> PointModel:
-    """The point model of the canonical `points` (indices into the 137, each known to the body), in the body's dtype.
+    """The point model of the canonical `points` (indices into the 137, each known to the body), in
+    the body's dtype.
 
-    Exact but for one thing: points of the face contour leave out pose correctives (a millimetre where the jaw opens).
-    Raises ValueError for a point that the body lacks.
+    Exact but for one thing: points of the face contour leave out pose correctives (a millimetre
+    where the jaw opens). Raises ValueError for a point that the body lacks.
     """
     lacking = [names.POINT_NAMES[p] for p in points if not body.points.known[p]]
     if lacking:
@@ -54,7 +57,9 @@ def fold(body: BodyModel, points: tuple[int, ...]) -> PointModel:
     posed = _posed(rest, sources, coefficients, bones)
     posed[contour_at] = 0
     skeleton = _skeleton(body, rest, _active_joints(body.parents, used, posed))
-    return _assemble(skeleton, bones, pairs, (contour_at, contour), posed, points).to(device, body.v_template.dtype)
+    return _assemble(skeleton, bones, pairs, (contour_at, contour), posed, points).to(
+        device, body.v_template.dtype
+    )
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,8 @@ class _Skeleton:
 def _skeleton(body: BodyModel, rest: _Rest, order: Tensor) -> _Skeleton:
     place = {joint: i for i, joint in enumerate(order.tolist())}
     above = [max(body.parents[joint], 0) for joint in place]
-    child = torch.tensor([float(joint != 0) for joint in place], dtype=torch.float64)  # the root is its own parent
+    # the root is its own parent
+    child = torch.tensor([float(joint != 0) for joint in place], dtype=torch.float64)
     index = pose_index(body.kind)
     return _Skeleton(
         order=order,
@@ -95,23 +101,38 @@ def _assemble(
     position = torch.zeros(int(skeleton.order.max()) + 1, dtype=torch.int64)
     position[skeleton.order] = torch.arange(len(skeleton.order))
     ancestors = _ancestors(skeleton.parents)
-    centered = (local == 0).all(-1) & (local_dirs == 0).flatten(-2).all(-1)  # the pair is the joint itself
+    # the pair is the joint itself
+    centered = (local == 0).all(-1) & (local_dirs == 0).flatten(-2).all(-1)
     centered[contour[0]] = False
     exists, bones = bones >= 0, position[bones.clamp(min=0)]
     pair_dirs = (local_dirs != 0).any(2)
     pair_dirs[contour[0]] = (contour[1].local_dirs != 0).any(3).any(0)
     table = _Table(bones, exists, _moves(ancestors, bones, exists, centered), pair_dirs)
-    order, groups = _groups(table, _runs(points), contour[0], ancestors, (skeleton.offset_dirs != 0).any(1))
+    order, groups = _groups(
+        table, _runs(points), contour[0], ancestors, (skeleton.offset_dirs != 0).any(1)
+    )
     contour_at, shown = _contour_pairs(order, contour, bones.shape[1])
-    posed_pair, posed_bone, posed_dirs = _posed_pairs(table.moves.any(1), posed, skeleton.order, order)
+    posed_pair, posed_bone, posed_dirs = _posed_pairs(
+        table.moves.any(1), posed, skeleton.order, order
+    )
     levels = _levels(skeleton.parents)
     return PointModel(
-        joints=skeleton.joints, parents=_within_level(skeleton.parents, levels), levels=levels,
-        offsets=skeleton.offsets, offset_dirs=skeleton.offset_dirs, bones=bones.flatten()[order],
-        weights=weights.flatten()[order], local=local.flatten(0, 1)[order], local_dirs=local_dirs.flatten(0, 1)[order],
-        groups=groups, contour_at=contour_at, contour=shown,
-        posed_pair=posed_pair, posed_bone=posed_bone, posed_dirs=posed_dirs,
-    )  # fmt: skip
+        joints=skeleton.joints,
+        parents=_within_level(skeleton.parents, levels),
+        levels=levels,
+        offsets=skeleton.offsets,
+        offset_dirs=skeleton.offset_dirs,
+        bones=bones.flatten()[order],
+        weights=weights.flatten()[order],
+        local=local.flatten(0, 1)[order],
+        local_dirs=local_dirs.flatten(0, 1)[order],
+        groups=groups,
+        contour_at=contour_at,
+        contour=shown,
+        posed_pair=posed_pair,
+        posed_bone=posed_bone,
+        posed_dirs=posed_dirs,
+    )
 
 
 def _on_contour(body: BodyModel, points: Tensor) -> Tensor:
@@ -121,16 +142,23 @@ def _on_contour(body: BodyModel, points: Tensor) -> Tensor:
 
 
 def _contour(body: BodyModel, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Sources and coefficients [yaws, c, 3] of some contour points; for a body without contour, all yaws of none."""
+    """Sources and coefficients [yaws, c, 3] of some contour points; for a body without contour, all
+    yaws of none.
+    """
     if not len(body.points.contour_sources):
         return points.new_zeros(CONTOUR_YAWS, 0, 3), torch.zeros(CONTOUR_YAWS, 0, 3).double()
-    return body.points.contour_sources[:, points], body.points.contour_coefficients[:, points].double()
+    return body.points.contour_sources[:, points], body.points.contour_coefficients[
+        :, points
+    ].double()
 
 
 def _rest(body: BodyModel) -> _Rest:
     regressor = body.J_regressor.double()
     dirs = torch.cat([body.shapedirs, body.expressiondirs], -1).double()
-    joints, joint_dirs = regressor @ body.v_template.double(), torch.einsum("jv,vcn->jcn", regressor, dirs)
+    joints, joint_dirs = (
+        regressor @ body.v_template.double(),
+        torch.einsum("jv,vcn->jcn", regressor, dirs),
+    )
     return _Rest(
         joints=joints,
         joint_dirs=joint_dirs,
@@ -144,9 +172,9 @@ def _rest(body: BodyModel) -> _Rest:
 def _gather(values: Tensor, sources: Tensor, coefficients: Tensor) -> Tensor:
     """Sum over the sources of each point of coefficient times value."""
     picked = values[sources]
-    return (coefficients.view(*coefficients.shape, *[1] * (picked.dim() - coefficients.dim())) * picked).sum(
-        sources.dim() - 1
-    )
+    return (
+        coefficients.view(*coefficients.shape, *[1] * (picked.dim() - coefficients.dim())) * picked
+    ).sum(sources.dim() - 1)
 
 
 def _padded_bones(used: Tensor) -> Tensor:
@@ -156,13 +184,20 @@ def _padded_bones(used: Tensor) -> Tensor:
     return torch.where(torch.gather(used, 1, order), order, torch.full_like(order, -1))
 
 
-def _pairs(rest: _Rest, sources: Tensor, coefficients: Tensor, bones: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Weight, rest place and shape directions, relative to the bone's joint, of every (point, bone) pair."""
+def _pairs(
+    rest: _Rest, sources: Tensor, coefficients: Tensor, bones: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Weight, rest place and shape directions, relative to the bone's joint, of every (point, bone)
+    pair.
+    """
     safe = bones.clamp(min=0)
     share = torch.gather(rest.weights[sources], -1, safe[..., None, :].expand(*sources.shape, -1))
     share = share * coefficients[..., None] * (bones >= 0)[..., None, :]
     weights = share.sum(-2)
-    local = torch.einsum("...ik,...ic->...kc", share, rest.places[sources]) - weights[..., None] * rest.joints[safe]
+    local = (
+        torch.einsum("...ik,...ic->...kc", share, rest.places[sources])
+        - weights[..., None] * rest.joints[safe]
+    )
     dirs = torch.einsum("...ik,...icn->...kcn", share, rest.dirs[sources])
     return weights, local, dirs - weights[..., None, None] * rest.joint_dirs[safe]
 
@@ -170,7 +205,9 @@ def _pairs(rest: _Rest, sources: Tensor, coefficients: Tensor, bones: Tensor) ->
 def _posed(rest: _Rest, sources: Tensor, coefficients: Tensor, bones: Tensor) -> Tensor:
     """Pose correctives of every pair: [P, K, 3, J - 1, 9]."""
     vertex = sources - len(rest.joints)
-    share = torch.gather(rest.weights[sources], -1, bones.clamp(min=0)[:, None].expand(*sources.shape, -1))
+    share = torch.gather(
+        rest.weights[sources], -1, bones.clamp(min=0)[:, None].expand(*sources.shape, -1)
+    )
     share = share * coefficients[..., None] * ((bones >= 0)[:, None] & (vertex >= 0)[..., None])
     dirs = rest.posedirs[vertex.clamp(min=0)]
     dirs = torch.where(dirs.abs() < POSEDIR_FLOOR, torch.zeros_like(dirs), dirs)
@@ -180,7 +217,9 @@ def _posed(rest: _Rest, sources: Tensor, coefficients: Tensor, bones: Tensor) ->
 def _active_joints(parents: Sequence[int], used: Tensor, posed: Tensor) -> Tensor:
     """The joints that can move a point, parents first, ordered by depth."""
     active = set(used.any(0).nonzero().flatten().tolist())
-    active |= {j + 1 for j in (posed != 0).flatten(0, 2).any(-1).any(0).nonzero().flatten().tolist()}
+    active |= {
+        j + 1 for j in (posed != 0).flatten(0, 2).any(-1).any(0).nonzero().flatten().tolist()
+    }
     depth = {}
     for joint in active | {0}:
         trail = [joint]
@@ -214,7 +253,9 @@ def _within_level(parents: Tensor, levels: Sequence[tuple[int, int]]) -> Tensor:
 
 
 def _moves(ancestors: Tensor, bones: Tensor, exists: Tensor, centered: Tensor) -> Tensor:
-    """Which bones [P, K, J] move each pair when they turn: those at or above its own; a joint's own turn does not."""
+    """Which bones [P, K, J] move each pair when they turn: those at or above its own; a joint's own
+    turn does not.
+    """
     is_self = bones[..., None] == torch.arange(len(ancestors))
     return (ancestors[bones] != 0) & exists[..., None] & ~(is_self & centered[..., None])
 
@@ -248,19 +289,27 @@ def _groups(
         on_contour = points.start in contour_at.tolist()
         above = ancestors[table.bones.flatten()[pairs]] != 0
         moving = joint_dirs[above.any(0)].any(0) | table.dirs.flatten(0, 1)[pairs].any(0)
-        groups.append(PointGroup(
-            start=points.start, stop=points.stop, first=len(order), last=len(order) + len(pairs),
-            contour=contour_pairs if on_contour else None, origin=int(above.all(0).nonzero().max()),
-            shapes=tuple(moving.nonzero().flatten().tolist()),
-            extra=torch.tensor([p - points.start for p, _ in further], dtype=torch.int64),
-            mask=table.moves.flatten(0, 1)[pairs].double(),
-        ))  # fmt: skip
+        groups.append(
+            PointGroup(
+                start=points.start,
+                stop=points.stop,
+                first=len(order),
+                last=len(order) + len(pairs),
+                contour=contour_pairs if on_contour else None,
+                origin=int(above.all(0).nonzero().max()),
+                shapes=tuple(moving.nonzero().flatten().tolist()),
+                extra=torch.tensor([p - points.start for p, _ in further], dtype=torch.int64),
+                mask=table.moves.flatten(0, 1)[pairs].double(),
+            )
+        )
         order += pairs
         contour_pairs += len(pairs) * on_contour
     return torch.tensor(order), tuple(groups)
 
 
-def _contour_pairs(order: Tensor, contour: tuple[Tensor, ContourTable], per_point: int) -> tuple[Tensor, ContourTable]:
+def _contour_pairs(
+    order: Tensor, contour: tuple[Tensor, ContourTable], per_point: int
+) -> tuple[Tensor, ContourTable]:
     """Where the contour's pairs are among all, and the table of just these, in that order."""
     at, table = contour
     number = torch.full((int(order.max()) // per_point + 1,), -1)
@@ -274,8 +323,12 @@ def _contour_pairs(order: Tensor, contour: tuple[Tensor, ContourTable], per_poin
     )
 
 
-def _posed_pairs(moves: Tensor, posed: Tensor, joints: Tensor, order: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The (pair, bone) in which posedirs act, of points the bone moves anyway [P, J]; their constants [q, 3, 9]."""
+def _posed_pairs(
+    moves: Tensor, posed: Tensor, joints: Tensor, order: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The (pair, bone) in which posedirs act, of points the bone moves anyway [P, J]; their
+    constants [q, 3, 9].
+    """
     per_point = posed.shape[1]
     point, k = order // per_point, order % per_point
     dirs = posed[point, k][:, :, (joints - 1).clamp(min=0)].transpose(1, 2)  # [N, J, 3, 9]

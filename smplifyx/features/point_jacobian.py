@@ -1,12 +1,15 @@
-"""How folded points answer to turns of the bones and to the shape, row by row of what is asked about them.
+"""How folded points answer to turns of the bones and to the shape, row by row of what is asked
+about them.
 
-A row is a covector g on one point: its slope along a motion is g . dp. A turn u of bone j moves the pairs (point, bone)
-at or below j as a rigid body, so a row's slope is a product of two 6-vectors, one of the row and one of the bone:
+A row is a covector g on one point: its slope along a motion is g . dp. A turn u of bone j moves the
+pairs (point, bone) at or below j as a rigid body, so a row's slope is a product of two 6-vectors,
+one of the row and one of the bone:
 
     g . dp = [c x g, w g] . [u, q_j x u],   c, w: the pair's share of the point and its weight
 
-A group of points is then one matrix product, times a mask that says which bones lie above which pairs, and the pairs of
-a point added up. A translation is the twist [0, I]. See docs/point_model.md.
+A group of points is then one matrix product, times a mask that says which bones lie above which
+pairs, and the pairs of a point added up. A translation is the twist [0, I]. See
+docs/point_model.md.
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ from ..core.bundle import Bundle
 from ..core.invariant_linalg import column_index, each_matmul, gram
 from .point_model import PointGroup, PointModel, Posed
 
-PER_BONE = 4  # pairs that a bone must carry on average for one product of them all to be quicker than one of each
+# pairs that a bone must carry on average for one product of them all to be quicker than one of each
+PER_BONE = 4
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,14 @@ class Motion(Bundle):
     place: Float[Tensor, "*batch j 3 s"]  # d joint / d shape
 
     @classmethod
-    def of(cls, model: PointModel, posed: Posed, left: Float[Tensor, "batch j 3 3"], shapes: int) -> Motion:
-        """For turns by the angular velocity `left @ u` of each bone in its parent's frame, and the first `shapes`.
+    def of(
+        cls, model: PointModel, posed: Posed, left: Float[Tensor, "batch j 3 3"], shapes: int
+    ) -> Motion:
+        """For turns by the angular velocity `left @ u` of each bone in its parent's frame, and the
+        first `shapes`.
 
-        With the left Jacobian of an axis-angle, u is the change of that axis-angle; with the identity, the turn itself.
+        With the left Jacobian of an axis-angle, u is the change of that axis-angle; with the
+        identity, the turn itself.
         """
         root = torch.eye(3, dtype=left.dtype, device=left.device).expand(len(left), 1, 3, 3)
         parent = torch.cat([root, posed.orient.index_select(1, model.above[1:])], 1)
@@ -53,24 +61,30 @@ class Motion(Bundle):
 
 @dataclass(frozen=True)
 class Pulls(Bundle):
-    """Rows that each see one point, k for each, as rows on the pairs of the points: shared by all groups."""
+    """Rows that each see one point, k for each, as rows on the pairs of the points: shared by all
+    groups.
+    """
 
     force: Float[Tensor, "*batch N k 3"]  # on the pair's share of the point
     drag: Float[Tensor, "*batch N k 3"]  # on the pair's bone: the force times the pair's weight
-    wrench: Float[Tensor, "*batch N k 6"]  # the force's moment about the origin of the group, and the drag
+    # the force's moment about the origin of the group, and the drag
+    wrench: Float[Tensor, "*batch N k 6"]
 
     @classmethod
     def of(cls, model: PointModel, posed: Posed, slope: Float[Tensor, "batch p k 3"]) -> Pulls:
         """For the slopes of the rows along the coordinates of the points."""
         force, weight = slope.index_select(1, model.point), posed.weights[..., None]
-        lever = posed.shares - weight * posed.place.index_select(1, model.origin)  # short ones: they round finely
+        # short ones: they round finely
+        lever = posed.shares - weight * posed.place.index_select(1, model.origin)
         drag = weight[..., None] * force
         return cls(force, drag, torch.cat([torch.linalg.cross(lever[:, :, None], force), drag], -1))
 
 
 @dataclass(frozen=True, eq=False)
 class Correctives:
-    """What turns of some bones do to the pairs of a group through posedirs, one entry per pair and bone."""
+    """What turns of some bones do to the pairs of a group through posedirs, one entry per pair and
+    bone.
+    """
 
     pair: Int[Tensor, " q"]  # among all pairs
     carrier: Int[Tensor, " q"]  # the bone of the pair
@@ -82,12 +96,22 @@ class Correctives:
     def of(cls, model: PointModel, group: PointGroup, bones: Sequence[int]) -> Correctives:
         """Those of the group's pairs and of `bones`."""
         every = enumerate(zip(model.posed_pair.tolist(), model.posed_bone.tolist(), strict=True))
-        found = [(i, p - group.first, b) for i, (p, b) in every if group.first <= p < group.last and b in bones]
+        found = [
+            (i, p - group.first, b)
+            for i, (p, b) in every
+            if group.first <= p < group.last and b in bones
+        ]
         index = group.extra.new_tensor
         here = index([i for i, _, _ in found])
         pair = model.posed_pair[here]
         at = index([(p, bones.index(b)) for _, p, b in found]).view(-1, 2)
-        return cls(pair, model.bones[pair], model.posed_bone[here], model.posed_dirs[here].mT.contiguous(), at)
+        return cls(
+            pair,
+            model.bones[pair],
+            model.posed_bone[here],
+            model.posed_dirs[here].mT.contiguous(),
+            at,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,11 +127,14 @@ class Asked:
     loads: tuple[tuple[int, int], ...]  # each of these bones, and how many pairs it carries
     order: Int[Tensor, " N"]  # the pairs bone by bone
     back: Int[Tensor, " N"]  # where each pair is among those
-    dirs: Float[Tensor, "N 3 s"]  # how the shapes move the pairs in their bones' frames; not those of the contour
+    # how the shapes move the pairs in their bones' frames; not those of the contour
+    dirs: Float[Tensor, "N 3 s"]
     posed: Correctives  # of these pairs and bones
 
     @classmethod
-    def of(cls, model: PointModel, group: PointGroup, bones: Sequence[int], shapes: Sequence[int]) -> Asked:
+    def of(
+        cls, model: PointModel, group: PointGroup, bones: Sequence[int], shapes: Sequence[int]
+    ) -> Asked:
         """What moves nothing in the group is left out; the rest keeps its order."""
         moving = (group.mask != 0).any(0).tolist()
         kept = tuple(bone for bone in bones if moving[bone])
@@ -116,17 +143,23 @@ class Asked:
         carriers = model.bones[group.first : group.last]
         order = torch.argsort(carriers, stable=True)
         return cls(
-            group, kept, tuple(asked), index(kept),
+            group,
+            kept,
+            tuple(asked),
+            index(kept),
             mask=torch.cat([turns, turns.new_ones(len(turns), 1, 3)], -1),
             carriers=carriers,
             loads=tuple(sorted(Counter(carriers.tolist()).items())),
-            order=order, back=torch.argsort(order),
+            order=order,
+            back=torch.argsort(order),
             dirs=model.local_dirs[group.first : group.last][..., asked].contiguous(),
             posed=Correctives.of(model, group, kept),
-        )  # fmt: skip
+        )
 
     def turn_rows(self, posed: Posed, moved: Motion, pulls: Pulls) -> Float[Tensor, "batch p k d"]:
-        """Slopes of rows on the group's points along the turns of `bones`, three each, and the translation."""
+        """Slopes of rows on the group's points along the turns of `bones`, three each, and the
+        translation.
+        """
         group, own = self.group, slice(self.group.first, self.group.last)
         levers = posed.place.index_select(1, self.at) - posed.place[:, None, group.origin]
         motions, wrench = twists(levers, moved.axes.index_select(2, self.at)), pulls.wrench[:, own]
@@ -142,7 +175,12 @@ class Asked:
         if group.contour is None:
             still = each_matmul(force, self.dirs)
         else:
-            still = force @ posed.contour_dirs[:, group.contour : group.contour + len(self.carriers), :, self._shapes]
+            still = (
+                force
+                @ posed.contour_dirs[
+                    :, group.contour : group.contour + len(self.carriers), :, self._shapes
+                ]
+            )
         carried = self._carried(pulls.drag[:, own], moved.place[..., self._shapes])
         return group.of_points(still + carried)
 
@@ -151,7 +189,10 @@ class Asked:
         if len(self.loads) > len(self.carriers) / PER_BONE:
             return drag @ place.index_select(1, self.carriers)
         parts = drag.index_select(1, self.order).split([count for _, count in self.loads], 1)
-        rows = [gram(part.flatten(1, 2).mT, place[:, bone]) for (bone, _), part in zip(self.loads, parts, strict=True)]
+        rows = [
+            gram(part.flatten(1, 2).mT, place[:, bone])
+            for (bone, _), part in zip(self.loads, parts, strict=True)
+        ]
         return torch.cat(rows, 1).unflatten(1, drag.shape[1:3]).index_select(1, self.back)
 
     @property
@@ -163,7 +204,10 @@ class Asked:
         """Adds what the turns do to the pairs through posedirs."""
         own = self.posed
         force = pulls.force.index_select(1, own.pair) @ posed.orient.index_select(1, own.carrier)
-        left, rotation = moved.left.index_select(1, own.bone), posed.rotation.index_select(1, own.bone)
+        left, rotation = (
+            moved.left.index_select(1, own.bone),
+            posed.rotation.index_select(1, own.bone),
+        )
         turned = rotations.skew(left.mT) @ rotation[:, :, None]
         more = force @ (turned.flatten(-2) @ own.dirs).mT  # through d R / d u
         places = _places(own, *rows.shape[2:])
@@ -179,7 +223,9 @@ def _places(correctives: Correctives, per_point: int, width: int) -> Tensor:
 
 
 def twists(place: Tensor, axes: Tensor) -> Tensor:
-    """Turns about axes [b, 3, j, 3] through place [b, j, 3], and a translation, as 6-vectors: [b, 6, 3 j + 3]."""
+    """Turns about axes [b, 3, j, 3] through place [b, j, 3], and a translation, as 6-vectors: [b,
+    6, 3 j + 3].
+    """
     moment = torch.linalg.cross(place.mT[..., None], axes, dim=1)
     turns = torch.cat([axes, moment], 1).flatten(2)
     return torch.cat([turns, _shifts(turns.dtype, turns.device).expand(len(turns), 6, 3)], -1)

@@ -1,13 +1,13 @@
 """The body as a fit sees it: a few points, each folded into small matrices.
 
-Linear blend skinning is a sum over (point, bone) pairs. With the rest joints subtracted, each pair is linear in the
-shape, so a keypoint energy never touches the mesh:
+Linear blend skinning is a sum over (point, bone) pairs. With the rest joints subtracted, each pair
+is linear in the shape, so a keypoint energy never touches the mesh:
 
     p = sum_k  G_k (a_pk + D_pk s + P_pk f) + w_pk q_k  + transl
 
-G_k, q_k: orientation and place of bone k in the posed body; s: betas and expression; f: the pose features R - I;
-a, D, P, w: constants of the model, summed over the vertices that make the point. Most points have one pair. The slopes
-are in `point_slopes`. See docs/point_model.md.
+G_k, q_k: orientation and place of bone k in the posed body; s: betas and expression; f: the pose
+features R - I; a, D, P, w: constants of the model, summed over the vertices that make the point.
+Most points have one pair. The slopes are in `point_slopes`. See docs/point_model.md.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ POSEDIR_FLOOR = 1e-7  # metres; smaller pose corrections are rounding noise of t
 
 @dataclass(frozen=True)
 class ContourTable(Bundle):
-    """The face contour of a point model, one entry per head-yaw row: constants of the contour points' pairs."""
+    """The face contour of a point model, one entry per head-yaw row: constants of the contour
+    points' pairs.
+    """
 
     weights: Float[Tensor, "*rows c"]
     local: Float[Tensor, "*rows c 3"]
@@ -43,14 +45,16 @@ class ContourTable(Bundle):
 class PointGroup:
     """Neighbouring points of one part, their pairs, and what moves them at all.
 
-    A pair for each point in order comes first, then the further pairs of the points that hang on more than one bone.
+    A pair for each point in order comes first, then the further pairs of the points that hang on
+    more than one bone.
     """
 
     start: int  # the points start..stop of the model
     stop: int
     first: int  # the pairs first..last of the model
     last: int
-    contour: int | None  # for the face contour: the number of the first pair among those of the contour
+    # for the face contour: the number of the first pair among those of the contour
+    contour: int | None
     origin: int  # the bone nearest to the points that carries them all
     shapes: tuple[int, ...]  # the shape directions that move them
     extra: Int[Tensor, " m"]  # of each further pair: its point, counted from `start`
@@ -59,14 +63,21 @@ class PointGroup:
     def of_points(self, pairs: Float[Tensor, "batch n *each"]) -> Float[Tensor, "batch p *each"]:
         """The sum over the pairs of each point."""
         points = self.stop - self.start
-        return pairs[:, :points].index_add(1, self.extra, pairs[:, points:]) if len(self.extra) else pairs
+        return (
+            pairs[:, :points].index_add(1, self.extra, pairs[:, points:])
+            if len(self.extra)
+            else pairs
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class PointModel:
-    """Constants of chosen points over J bones (parents before children), N pairs, n shape directions."""
+    """Constants of chosen points over J bones (parents before children), N pairs, n shape
+    directions.
+    """
 
-    joints: tuple[int, ...]  # the bones as indices into BodyParams.full_pose(); -1: a bone that never turns
+    # the bones as indices into BodyParams.full_pose(); -1: a bone that never turns
+    joints: tuple[int, ...]
     parents: Int[Tensor, " j"]  # counted from the first bone of the parents' level
     levels: tuple[tuple[int, int], ...]  # slices of bones of equal depth, root first
     offsets: Float[Tensor, "j 3"]  # rest place relative to the parent's
@@ -78,7 +89,8 @@ class PointModel:
     groups: tuple[PointGroup, ...]  # of all points, in order
     contour_at: Int[Tensor, " c"]  # places of the contour points' pairs among the N
     contour: ContourTable
-    posed_pair: Int[Tensor, " q"]  # the (pair, bone) in which turning the bone moves the pair through posedirs
+    # the (pair, bone) in which turning the bone moves the pair through posedirs
+    posed_pair: Int[Tensor, " q"]
     posed_bone: Int[Tensor, " q"]
     posed_dirs: Float[Tensor, "q 3 9"]
 
@@ -89,14 +101,18 @@ class PointModel:
     @cached_property
     def above(self) -> Int[Tensor, " j"]:
         """Each bone's parent among all bones; the root is its own."""
-        starts = [0] + [above for (above, _), level in itertools.pairwise(self.levels) for _ in range(*level)]
+        starts = [0] + [
+            above for (above, _), level in itertools.pairwise(self.levels) for _ in range(*level)
+        ]
         return self.parents + self.parents.new_tensor(starts)
 
     @cached_property
     def point(self) -> Int[Tensor, " N"]:
         """The point that each pair is a part of."""
         parts = [torch.arange(g.start, g.stop, device=g.extra.device) for g in self.groups]
-        return torch.cat([torch.cat([own, g.start + g.extra]) for own, g in zip(parts, self.groups, strict=True)])
+        return torch.cat(
+            [torch.cat([own, g.start + g.extra]) for own, g in zip(parts, self.groups, strict=True)]
+        )
 
     @cached_property
     def origin(self) -> Int[Tensor, " N"]:
@@ -105,7 +121,9 @@ class PointModel:
 
     @cached_property
     def rest(self) -> Float[Tensor, " m"]:
-        """The offsets, then the local places, flattened; zeros up to a width that multiplies quickly."""
+        """The offsets, then the local places, flattened; zeros up to a width that multiplies
+        quickly.
+        """
         rest = torch.cat([self.offsets, self.local]).flatten()
         return torch.nn.functional.pad(rest, (0, -len(rest) % WIDTH))
 
@@ -136,7 +154,8 @@ def pose(
     transl: Float[Tensor, "batch 3"],
     contour: ContourTable,
 ) -> Posed:
-    """Places the points: rotation of each bone relative to its parent, shape = betas and expression, metres.
+    """Places the points: rotation of each bone relative to its parent, shape = betas and
+    expression, metres.
 
     `contour` holds the rows of `model.contour` that each body of the batch shows.
     """
@@ -153,12 +172,19 @@ def pose(
         local = local.index_add(1, model.posed_pair, _pose_features(model, rotation))
     homogeneous = torch.cat([local, weights[..., None]], -1)
     shares = (frames.index_select(1, model.bones) @ homogeneous[..., None])[..., 0]
-    points = torch.cat([g.of_points(shares[:, g.first : g.last]) for g in model.groups], 1) + transl[:, None]
-    return Posed(points, rotation, frames[..., :3], frames[..., 3], shares, weights, contour.local_dirs)
+    points = (
+        torch.cat([g.of_points(shares[:, g.first : g.last]) for g in model.groups], 1)
+        + transl[:, None]
+    )
+    return Posed(
+        points, rotation, frames[..., :3], frames[..., 3], shares, weights, contour.local_dirs
+    )
 
 
 def _chain(model: PointModel, frames: Tensor) -> Tensor:
-    """Every bone's frame [b, j, 3, 4] from those in its parent's: one product per depth of the tree."""
+    """Every bone's frame [b, j, 3, 4] from those in its parent's: one product per depth of the
+    tree.
+    """
     done = [frames[:, :1]]
     last = torch.eye(4, dtype=frames.dtype, device=frames.device)[3:]
     frames = torch.cat([frames, last.expand(*frames.shape[:2], 1, 4)], -2)
@@ -170,7 +196,9 @@ def _chain(model: PointModel, frames: Tensor) -> Tensor:
 def _pose_features(model: PointModel, rotation: Tensor) -> Tensor:
     """What posedirs add to the local part of each (pair, bone) they touch: [b, q, 3]."""
     feature = rotation - torch.eye(3, dtype=rotation.dtype, device=rotation.device)
-    return (model.posed_dirs * feature.index_select(1, model.posed_bone).flatten(2)[:, :, None]).sum(-1)
+    return (
+        model.posed_dirs * feature.index_select(1, model.posed_bone).flatten(2)[:, :, None]
+    ).sum(-1)
 
 
 def _moved(value: T, device: torch.device | str | None, dtype: torch.dtype) -> T:
@@ -180,6 +208,8 @@ def _moved(value: T, device: torch.device | str | None, dtype: torch.dtype) -> T
     if isinstance(value, tuple):
         return tuple(_moved(part, device, dtype) for part in value)
     if dataclasses.is_dataclass(value):
-        fields = {f.name: _moved(getattr(value, f.name), device, dtype) for f in dataclasses.fields(value)}
+        fields = {
+            f.name: _moved(getattr(value, f.name), device, dtype) for f in dataclasses.fields(value)
+        }
         return dataclasses.replace(value, **fields)
     return value

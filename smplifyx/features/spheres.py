@@ -1,7 +1,9 @@
-"""The spheres of a body on the bones of a point model: where they are in a pose, and how they answer to its unknowns.
+"""The spheres of a body on the bones of a point model: where they are in a pose, and how they
+answer to its unknowns.
 
-A sphere's row is a covector (g, h): g on its centre, h on its radius. Its slope along a turn u of bone j at or above the
-sphere's own is, as for points, a product of two 6-vectors: [c x g, g] . [u, q_j x u]. See docs/collision.md.
+A sphere's row is a covector (g, h): g on its centre, h on its radius. Its slope along a turn u of
+bone j at or above the sphere's own is, as for points, a product of two 6-vectors: [c x g, g] . [u,
+q_j x u]. See docs/collision.md.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ from .point_model import WIDTH, PointModel, Posed
 
 @dataclass(frozen=True, eq=False)
 class SphereModel:
-    """Spheres on bones: the sphere at rest is `center`, `radius` + shape directions @ (betas and expression), in metres."""
+    """Spheres on bones: the sphere at rest is `center`, `radius` + shape directions @ (betas and
+    expression), in metres.
+    """
 
     bone: Int[Tensor, " s"]  # of the point model
     rest: Float[Tensor, "s 4"]  # centre in the bone's frame, radius
@@ -61,7 +65,11 @@ def sphere_model(body: BodyModel, points: tuple[int, ...]) -> SphereModel:
 
 def _on_bones(spheres: Spheres, body: BodyModel, model: PointModel) -> SphereModel:
     index = pose_index(body.kind)
-    bone_of = {joint: model.joints.index(row) for joint, row in enumerate(index) if row in model.joints and row >= 0}
+    bone_of = {
+        joint: model.joints.index(row)
+        for joint, row in enumerate(index)
+        if row in model.joints and row >= 0
+    }
     carrier = list(range(len(body.parents)))
     for joint in carrier:
         while carrier[joint] not in bone_of:
@@ -85,16 +93,27 @@ _BODIES = 16  # whose pairs of spheres are looked at together: what caches hold
 def candidate_pairs(
     placed: Float[Tensor, "batch s 4"], apart: Bool[Tensor, "s s"], count: int = CANDIDATES
 ) -> Int[Tensor, "batch n m"]:
-    """Half of the spheres, those nearest to others that they are held apart from or deepest in them; of each a row.
+    """Half of the spheres, those nearest to others that they are held apart from or deepest in
+    them; of each a row.
 
-    It begins with the sphere itself and goes on with its `count` nearest others; where there are fewer, with itself.
+    It begins with the sphere itself and goes on with its `count` nearest others; where there are
+    fewer, with itself.
     """
-    return torch.cat([_candidate_pairs(some, apart, min(count, placed.shape[1])) for some in placed.split(_BODIES)])
+    return torch.cat(
+        [
+            _candidate_pairs(some, apart, min(count, placed.shape[1]))
+            for some in placed.split(_BODIES)
+        ]
+    )
 
 
 def _candidate_pairs(placed: Tensor, apart: Tensor, count: int) -> Tensor:
-    """By the bilinear |c_i - c_j|^2 - (r_i + r_j)^2, negative for spheres that overlap: one product for all pairs."""
-    power = (placed[..., :3] * placed[..., :3]).sum(-1, keepdim=True) - placed[..., 3:] * placed[..., 3:]
+    """By the bilinear |c_i - c_j|^2 - (r_i + r_j)^2, negative for spheres that overlap: one product
+    for all pairs.
+    """
+    power = (placed[..., :3] * placed[..., :3]).sum(-1, keepdim=True) - placed[..., 3:] * placed[
+        ..., 3:
+    ]
     one = torch.ones_like(power)
     gap = gram(torch.cat([-2 * placed, power, one], -1).mT, torch.cat([placed, one, power], -1).mT)
     gap = gap.masked_fill_(~apart, torch.inf)
@@ -114,25 +133,39 @@ class AskedSpheres:
     mask: Float[Tensor, "s d"]  # which spheres each turn and the translation move
 
     @classmethod
-    def of(cls, model: PointModel, spheres: SphereModel, bones: Sequence[int], shapes: Sequence[int]) -> AskedSpheres:
+    def of(
+        cls, model: PointModel, spheres: SphereModel, bones: Sequence[int], shapes: Sequence[int]
+    ) -> AskedSpheres:
         """All of them; spheres of no bone below one of `bones` have zeros there."""
         above = _at_or_above(model)[spheres.bone][:, list(bones)].repeat_interleave(3, -1)
         mask = torch.cat([above, above.new_ones(len(above), 3)], -1)
-        return cls(spheres, tuple(bones), tuple(shapes), spheres.bone.new_tensor(bones), mask.to(spheres.rest))
+        return cls(
+            spheres,
+            tuple(bones),
+            tuple(shapes),
+            spheres.bone.new_tensor(bones),
+            mask.to(spheres.rest),
+        )
 
     def turn_rows(
         self, posed: Posed, moved: Motion, placed: Float[Tensor, "batch s 4"], slope: OnSpheres
     ) -> Float[Tensor, "batch r d"]:
-        """Slopes of rows along the turns of `bones`, three each, and the translation; placed: as `SphereModel.place`."""
+        """Slopes of rows along the turns of `bones`, three each, and the translation; placed: as
+        `SphereModel.place`.
+        """
         at, pull = slope.at, slope.pull
         origin = posed.place[:, None, self.bones[0] if self.bones else 0]
         levers = picked(placed[..., :3] - origin, at)
         wrench = torch.cat([torch.linalg.cross(levers, pull[..., :3]), pull[..., :3]], -1)
-        axes = twists(posed.place.index_select(1, self.at) - origin, moved.axes.index_select(2, self.at))
+        axes = twists(
+            posed.place.index_select(1, self.at) - origin, moved.axes.index_select(2, self.at)
+        )
         rows = gram(wrench.flatten(1, 2).mT, axes).unflatten(1, at.shape[1:])
         return (rows * self.mask[at]).sum(2)
 
-    def shape_rows(self, posed: Posed, moved: Motion, slope: OnSpheres) -> Float[Tensor, "batch r s"]:
+    def shape_rows(
+        self, posed: Posed, moved: Motion, slope: OnSpheres
+    ) -> Float[Tensor, "batch r s"]:
         """Slopes of rows along the directions `shapes`."""
         at, pull = slope.at, slope.pull
         bone, shapes = self.spheres.bone[at].flatten(1), column_index(self.shapes, at.device)

@@ -1,4 +1,6 @@
-"""Adult or child: everybody is an adult, unless a child's body explains the keypoints better by far."""
+"""Adult or child: everybody is an adult, unless a child's body explains the keypoints better by
+far.
+"""
 
 from __future__ import annotations
 
@@ -22,28 +24,36 @@ from .schedule import final_problem, run_stages
 from .uncertainty import kid_gain
 
 LOG = logging.getLogger(__name__)
-# Twice the log-likelihood ratio that a child's body must gain, noise unknown, and the least coefficient to be one
-# (1.38 m tall). Chosen on generated people: adults stay below 10, most children above .4 reach 35; and on photos, where
-# the proportions of adults that are blurred, small or half hidden reach 34.
+# Twice the log-likelihood ratio that a child's body must gain, noise unknown, and the least
+# coefficient to be one (1.38 m tall). Chosen on generated people: adults stay below 10, most
+# children above .4 reach 35; and on photos, where the proportions of adults that are blurred, small
+# or half hidden reach 34.
 DECISIVE, YOUNG = 35.0, 0.35
 DOUBTFUL = 0.4  # share of DECISIVE that a single step must promise for the child's body to be tried
 LEAST_LEFT = 0.05  # of the energy: a step that promises more is too good to be true
 
 
 def fit_best_age(
-    keypoints: Keypoints, camera: Camera, bodies: tuple[BodyModel, ...], config: FitConfig,
+    keypoints: Keypoints,
+    camera: Camera,
+    bodies: tuple[BodyModel, ...],
+    config: FitConfig,
     height: Float[Tensor, " batch"] | None = None,
-) -> list[FitResult]:  # fmt: skip
-    """Fits everybody with the one body given, or with an adult's or a child's as the evidence says; in their order.
+) -> list[FitResult]:
+    """Fits everybody with the one body given, or with an adult's or a child's as the evidence says;
+    in their order.
 
-    keypoints, camera, config and height as for `fit`. bodies: one, or an adult's and a child's. With two, people fitted
-    as adults get exactly what `fit` gives them, and only those whose proportions look like a child's are fitted twice.
+    keypoints, camera, config and height as for `fit`. bodies: one, or an adult's and a child's.
+    With two, people fitted as adults get exactly what `fit` gives them, and only those whose
+    proportions look like a child's are fitted twice.
     """
     if len(bodies) == 1:
         return _apart(fit(keypoints, camera, bodies[0], config, height=height))
     adult, child = bodies
     if (adult.age, child.age) != (Age.ADULT, Age.CHILD):
-        raise ValueError(f"expected an adult's and a child's body, got {adult.age.value} and {child.age.value}")
+        raise ValueError(
+            f"expected an adult's and a child's body, got {adult.age.value} and {child.age.value}"
+        )
     child = child.sized(config.betas, config.expressions)
 
     def work(some: FitBatch) -> tuple[FitResult, Tensor]:
@@ -51,7 +61,9 @@ def fit_best_age(
         result = result_of(some, outcome)
         return result, _promised(some, child, outcome.state, result.energy)
 
-    results, promised = zip(*in_pieces(prepare(keypoints, camera, adult, config, height), work), strict=True)
+    results, promised = zip(
+        *in_pieces(prepare(keypoints, camera, adult, config, height), work), strict=True
+    )
     answers = [answer for result in results for answer in _apart(result)]
     tried = (torch.cat(promised) >= DOUBTFUL * DECISIVE).nonzero().flatten()
     if len(tried):
@@ -62,22 +74,36 @@ def fit_best_age(
     return answers
 
 
-def _promised(adults: FitBatch, child: BodyModel, state: State, energy: Tensor) -> Float[Tensor, " batch"]:
+def _promised(
+    adults: FitBatch, child: BodyModel, state: State, energy: Tensor
+) -> Float[Tensor, " batch"]:
     """The advantage that one step with a child's body promises to those who were fitted as adults."""
     state = state.replace(betas=torch.nn.functional.pad(state.betas, (0, 1)))
     gain = kid_gain(final_problem(dataclasses.replace(adults, body=child), state))
-    return _advantage(energy, (energy - gain).clamp(min=LEAST_LEFT * energy), adults.keypoints, adults.config)
+    return _advantage(
+        energy, (energy - gain).clamp(min=LEAST_LEFT * energy), adults.keypoints, adults.config
+    )
 
 
 def _better(adult: FitResult, child: FitResult, config: FitConfig) -> FitResult:
-    advantage = float(_advantage(adult.energy[None], child.energy[None], adult.keypoints[None], config))
+    advantage = float(
+        _advantage(adult.energy[None], child.energy[None], adult.keypoints[None], config)
+    )
     kid = float(child.params.betas[-1])
-    LOG.info("child's body tried: advantage %.1f (of %g), coefficient %.2f (of %g)", advantage, DECISIVE, kid, YOUNG)
+    LOG.info(
+        "child's body tried: advantage %.1f (of %g), coefficient %.2f (of %g)",
+        advantage,
+        DECISIVE,
+        kid,
+        YOUNG,
+    )
     return child if advantage >= DECISIVE and kid >= YOUNG else adult
 
 
 def _advantage(adult: Tensor, child: Tensor, keypoints: Keypoints, config: FitConfig) -> Tensor:
-    """Twice the log-likelihood ratio of two energies if only what they leave tells the noise: n log(E / E')."""
+    """Twice the log-likelihood ratio of two energies if only what they leave tells the noise: n
+    log(E / E').
+    """
     coordinates = 2 * (seen_confidence(keypoints, config.reprojection) > 0).sum(-1)
     return (coordinates * torch.log(adult / child)).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
 

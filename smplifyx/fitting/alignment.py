@@ -1,4 +1,6 @@
-"""The first guess: orientations of a few poses, each placed by weighted alignment with every seen body point."""
+"""The first guess: orientations of a few poses, each placed by weighted alignment with every seen
+body point.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from ..camera import Camera
 from ..core import rotations
 from ..keypoints import names
 
-TEMPLATE_POSES = MappingProxyType({  # axis-angle in radians by joint, on top of the prior's mean pose
+# axis-angle in radians by joint, on top of the prior's mean pose
+TEMPLATE_POSES = MappingProxyType({
     "standing": {},
     "sitting": {"left_hip": (-1.4, 0.0, 0.1), "right_hip": (-1.4, 0.0, -0.1),
                 "left_knee": (1.4, 0.0, 0.0), "right_knee": (1.4, 0.0, 0.0)},
@@ -22,7 +25,8 @@ TEMPLATE_POSES = MappingProxyType({  # axis-angle in radians by joint, on top of
                   "left_knee": (2.0, 0.0, 0.0), "right_knee": (2.0, 0.0, 0.0), "spine1": (0.4, 0.0, 0.0)},
 })  # fmt: skip
 TORSO_EDGES = (("left_shoulder", "left_hip"), ("right_shoulder", "right_hip"))
-SCALE_RANGE = (0.7, 1.4)  # of the person's measured scale: how far the alignment's own scale is believed
+# of the person's measured scale: how far the alignment's own scale is believed
+SCALE_RANGE = (0.7, 1.4)
 
 
 def yaw_orientations(count: int, like: Tensor) -> Float[Tensor, "count 3 3"]:
@@ -32,25 +36,33 @@ def yaw_orientations(count: int, like: Tensor) -> Float[Tensor, "count 3 3"]:
 
 
 def align(
-    points: Float[Tensor, "*batch p 3"], xy: Float[Tensor, "*batch p 2"], weight: Float[Tensor, "*batch p"],
-    scale: Float[Tensor, "*batch"], camera: Camera,
-) -> tuple[Float[Tensor, "*batch 3 3"], Float[Tensor, "*batch 3"]]:  # fmt: skip
+    points: Float[Tensor, "*batch p 3"],
+    xy: Float[Tensor, "*batch p 2"],
+    weight: Float[Tensor, "*batch p"],
+    scale: Float[Tensor, "*batch"],
+    camera: Camera,
+) -> tuple[Float[Tensor, "*batch 3 3"], Float[Tensor, "*batch 3"]]:
     """The roll about the viewing axis and the translation that lay `points` on their detections.
 
-    points: the body about its pelvis, metres, in the camera's orientation; xy pixels; weight >= 0; scale: pixels per
-    metre. A weighted two-dimensional Procrustes alignment, exact for a far camera. With nothing to align: no roll,
-    2 m ahead.
+    points: the body about its pelvis, metres, in the camera's orientation; xy pixels; weight >= 0;
+    scale: pixels per metre. A weighted two-dimensional Procrustes alignment, exact for a far
+    camera. With nothing to align: no roll, 2 m ahead.
     """
     total = weight.sum(-1, keepdim=True).clamp(min=1e-6)[..., None]
     rays = (xy - camera.center[..., None, :]) / camera.focal[..., None, :]
     w = weight[..., None]
-    body_mean, ray_mean = (w * points).sum(-2, keepdim=True) / total, (w * rays).sum(-2, keepdim=True) / total
+    body_mean, ray_mean = (
+        (w * points).sum(-2, keepdim=True) / total,
+        (w * rays).sum(-2, keepdim=True) / total,
+    )
     body, ray = (points - body_mean)[..., :2], rays - ray_mean
     power = (w * body * body).sum((-1, -2)).clamp(min=1e-9)
     real = (w * body * ray).sum((-1, -2)) / power
     imaginary = (weight * (body[..., 0] * ray[..., 1] - body[..., 1] * ray[..., 0])).sum(-1) / power
     size = torch.sqrt(real * real + imaginary * imaginary).clamp(min=1e-9)
-    roll = _roll(torch.where(size > 1e-8, real / size, 1.0), torch.where(size > 1e-8, imaginary / size, 0.0))
+    roll = _roll(
+        torch.where(size > 1e-8, real / size, 1.0), torch.where(size > 1e-8, imaginary / size, 0.0)
+    )
     believed = scale / camera.focal.mean(-1)
     size = torch.minimum(torch.maximum(size, SCALE_RANGE[0] * believed), SCALE_RANGE[1] * believed)
     depth = 1 / size.clamp(min=1e-6)
@@ -67,7 +79,9 @@ def _roll(cos: Tensor, sin: Tensor) -> Tensor:
 def depth_by_similar_triangles(
     rest: Float[Tensor, "137 3"], xy: Float[Tensor, "batch 137 2"], camera: Camera
 ) -> Float[Tensor, " batch"]:
-    """Depth from the mean length of the two torso sides, confidences unused (the 2019 rule); at most 100 m."""
+    """Depth from the mean length of the two torso sides, confidences unused (the 2019 rule); at
+    most 100 m.
+    """
     a, b = ([names.POINT_INDEX[edge[i]] for edge in TORSO_EDGES] for i in (0, 1))
     body = (rest[a] - rest[b]).norm(dim=-1).mean()
     image = (xy[:, a] - xy[:, b]).norm(dim=-1).mean(-1)

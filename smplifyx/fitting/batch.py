@@ -24,11 +24,16 @@ class FitBatch:
     body: BodyModel
     decoder: Decoder
     config: FitConfig
-    height: Float[Tensor, " batch"] | None = None  # metres, NaN where it is not known; None: nobody's is
+    # metres, NaN where it is not known; None: nobody's is
+    height: Float[Tensor, " batch"] | None = None
 
     def __getitem__(self, rows: slice | Tensor) -> FitBatch:
         """Some of them."""
         height = None if self.height is None else self.height[rows]
         return replace(
-            self, keypoints=self.keypoints[rows], camera=self.camera[rows], scale=self.scale[rows], height=height
+            self,
+            keypoints=self.keypoints[rows],
+            camera=self.camera[rows],
+            scale=self.scale[rows],
+            height=height,
         )

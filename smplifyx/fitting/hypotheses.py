@@ -1,4 +1,6 @@
-"""The hypotheses of people while they are fitted: which still run, how good they are, which are the same body."""
+"""The hypotheses of people while they are fitted: which still run, how good they are, which are the
+same body.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +24,22 @@ class Hypotheses(Bundle):
     valid: Bool[Tensor, "*batch"]  # still running
     steps: Int[Tensor, "*batch"]
     energy: Float[Tensor, "*batch"]  # of the last stage; inf where it did not run
-    by_term: Float[Tensor, "*batch terms"]  # of the last stage, in the order of its terms; before it: none
+    # of the last stage, in the order of its terms; before it: none
+    by_term: Float[Tensor, "*batch terms"]
     joints: Float[Tensor, "*batch joints 3"]  # from the pelvis, as the camera sees them
 
     @classmethod
-    def begun(cls, state: State, valid: Bool[Tensor, "batch hypotheses"], person: Int[Tensor, " batch"]) -> Hypotheses:
+    def begun(
+        cls, state: State, valid: Bool[Tensor, "batch hypotheses"], person: Int[Tensor, " batch"]
+    ) -> Hypotheses:
         """Hypotheses before the first stage; `valid`: which of them are tried."""
         index = torch.arange(valid.shape[1], device=valid.device).expand_as(valid)
         none_yet = torch.full_like(state.transl[..., 0], torch.inf)
         nothing = none_yet[..., None, None].expand(*valid.shape, 0, 3)
         whose = person[:, None].expand_as(valid)
-        return cls(state, whose, index, valid, torch.zeros_like(index), none_yet, nothing[..., 0], nothing)
+        return cls(
+            state, whose, index, valid, torch.zeros_like(index), none_yet, nothing[..., 0], nothing
+        )
 
     def ranked(self) -> Hypotheses:
         """Best first."""
@@ -41,7 +48,9 @@ class Hypotheses(Bundle):
         return self.map(lambda t: t[rows, order])
 
     def distinct(self, radius: float) -> Hypotheses:
-        """Of ranked hypotheses, those drop out whose joints lie on average within `radius` metres of a better one's."""
+        """Of ranked hypotheses, those drop out whose joints lie on average within `radius` metres
+        of a better one's.
+        """
         if not radius:
             return self
         apart = (self.joints[:, :, None] - self.joints[:, None]).norm(dim=-1).mean(-1)

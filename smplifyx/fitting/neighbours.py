@@ -13,12 +13,14 @@ from ..keypoints import Keypoints, names
 from ..readers.selection import SEEN
 
 Pair = tuple[int, int]
-SAME = 0.04  # of the smaller person's box: how far apart points of one person detected twice may lie
+# of the smaller person's box: how far apart points of one person detected twice may lie
+SAME = 0.04
 FEW = 3  # points that two detections must have in common to be judged
 
 
 def overlap(first: Float[Tensor, "s 4"], second: Float[Tensor, "t 4"]) -> float:
-    """Metres by which the deepest spheres (centre, radius) of two people overlap; below 0 the width of the gap.
+    """Metres by which the deepest spheres (centre, radius) of two people overlap; below 0 the width
+    of the gap.
 
     A gap may come out narrower than it is where the boxes round them are apart.
     """
@@ -36,7 +38,9 @@ def _box(spheres: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def same_person(first: Keypoints, second: Keypoints) -> bool:
-    """Whether two detections of an image are of one person: half of the fewer body points lie on the other's."""
+    """Whether two detections of an image are of one person: half of the fewer body points lie on
+    the other's.
+    """
     ours, theirs = (k.confidence[names.BODY] >= SEEN for k in (first, second))
     both, fewer = ours & theirs, min(int(ours.sum()), int(theirs.sum()))
     if int(both.sum()) < FEW:
@@ -47,10 +51,12 @@ def same_person(first: Keypoints, second: Keypoints) -> bool:
 
 
 def groups(depths: Mapping[Pair, float], near: float, most: int) -> list[list[int]]:
-    """Those who are fitted together: whoever overlaps, with everyone within `near` metres of any of them.
+    """Those who are fitted together: whoever overlaps, with everyone within `near` metres of any of
+    them.
 
-    depths: `overlap` of pairs. At most `most` people to a group: pairs are joined the deepest first, and one that
-    would make a group too large stays apart this time. Groups in which nobody overlaps are left out.
+    depths: `overlap` of pairs. At most `most` people to a group: pairs are joined the deepest
+    first, and one that would make a group too large stays apart this time. Groups in which nobody
+    overlaps are left out.
     """
     group_of: dict[int, list[int]] = {person: [person] for pair in depths for person in pair}
     for (a, b), depth in sorted(depths.items(), key=lambda item: -item[1]):
@@ -58,7 +64,9 @@ def groups(depths: Mapping[Pair, float], near: float, most: int) -> list[list[in
         if depth > -near and ours is not theirs and len(ours) + len(theirs) <= most:
             ours += theirs
             group_of |= dict.fromkeys(theirs, ours)
-    touching = [group_of[a] for (a, b), depth in depths.items() if depth > 0 and group_of[a] is group_of[b]]
+    touching = [
+        group_of[a] for (a, b), depth in depths.items() if depth > 0 and group_of[a] is group_of[b]
+    ]
     return [sorted(group) for group in {id(group): group for group in touching}.values()]
 
 

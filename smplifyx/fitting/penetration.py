@@ -1,4 +1,6 @@
-"""How far fitted bodies pass through themselves: the exact check of `collision.mesh_check` on the meshes of results."""
+"""How far fitted bodies pass through themselves: the exact check of `collision.mesh_check` on the
+meshes of results.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +17,25 @@ _TOGETHER = 64  # people whose meshes are in memory at once
 
 
 def contact_of(result: FitResult, body: BodyModel) -> Contact:
-    """Where each fitted body passes through itself, on its mesh; on the body's device, batch axes as the result's.
+    """Where each fitted body passes through itself, on its mesh; on the body's device, batch axes
+    as the result's.
 
     A person gets the same alone and in a batch. Takes milliseconds per person.
     Raises ValueError for another model than the one fitted.
     """
     batch = result.energy.shape
-    flat = result.map(lambda tensor: tensor.detach().reshape(math.prod(batch), *tensor.shape[len(batch) :]))
-    return self_contact(_vertices(flat, body), body).map(lambda tensor: tensor.reshape((*batch, *tensor.shape[1:])))
+    flat = result.map(
+        lambda tensor: tensor.detach().reshape(math.prod(batch), *tensor.shape[len(batch) :])
+    )
+    return self_contact(_vertices(flat, body), body).map(
+        lambda tensor: tensor.reshape((*batch, *tensor.shape[1:]))
+    )
 
 
 def penetration_of(result: FitResult, body: BodyModel) -> Penetration:
-    """How far each body of a batch [batch] passes through itself: `contact_of` in numbers, in bounded memory."""
+    """How far each body of a batch [batch] passes through itself: `contact_of` in numbers, in
+    bounded memory.
+    """
     rows = torch.arange(len(result.energy)).split(_TOGETHER)
     contacts = (contact_of(result[some], body) for some in rows)
     return Penetration.cat([Penetration(1000 * c.depth, c.triangles) for c in contacts])

@@ -14,7 +14,8 @@ from ..readers.selection import CONFIDENT, SEEN
 from .result import FitStatus
 
 ENOUGH_BODY_POINTS = 8
-POOR_PERCENT = 4.0  # median body error in percent of the keypoint box's diagonal above which a fit is called poor
+# median body error in percent of the keypoint box's diagonal above which a fit is called poor
+POOR_PERCENT = 4.0
 REGIONS = {"body": [names.BODY], "hands": [names.LEFT_HAND, names.RIGHT_HAND], "face": [names.FACE]}
 
 
@@ -28,14 +29,21 @@ class Reprojection(Bundle):
 
 
 def reprojection_px(keypoints: Keypoints, points2d: Float[Tensor, "*batch 137 2"]) -> Reprojection:
-    """Median reprojection error in pixels for body, hands and face. Points the model lacks (NaN) do not count."""
+    """Median reprojection error in pixels for body, hands and face.
+
+    Points the model lacks (NaN) do not count.
+    """
     error = (keypoints.xy - points2d).norm(dim=-1)
     error = torch.where(keypoints.confidence >= SEEN, error, torch.nan)
-    picked = {name: torch.cat([error[..., part] for part in parts], -1) for name, parts in REGIONS.items()}
+    picked = {
+        name: torch.cat([error[..., part] for part in parts], -1) for name, parts in REGIONS.items()
+    }
     return Reprojection(**{name: _median(values) for name, values in picked.items()})
 
 
-def reprojection_percent(keypoints: Keypoints, points2d: Float[Tensor, "*batch 137 2"]) -> Reprojection:
+def reprojection_percent(
+    keypoints: Keypoints, points2d: Float[Tensor, "*batch 137 2"]
+) -> Reprojection:
     """The same in percent of the diagonal of the box around all seen points of the person."""
     diagonal = box_diagonal(keypoints)
     return reprojection_px(keypoints, points2d).map(lambda px: 100 * px / diagonal)
@@ -58,7 +66,8 @@ def status_of(
     """The FitStatus of each person.
 
     FAILED: the energy is not finite, or no point came out finite. LOW_EVIDENCE: fewer than 8 body
-    points of confidence 0.3. POOR: median body error above 4 % of the box, or no body point to tell it.
+    points of confidence 0.3. POOR: median body error above 4 % of the box, or no body point to tell
+    it.
     """
     percent = reprojection_percent(keypoints, points2d).body
     status = torch.full(energy.shape, int(FitStatus.OK), device=energy.device)

@@ -40,7 +40,10 @@ class FitStatus(IntEnum):
 
 @dataclass(frozen=True)
 class Provenance:
-    """What made a result: the body model, the preset and the versions of the programs. Shared by a whole batch."""
+    """What made a result: the body model, the preset and the versions of the programs.
+
+    Shared by a whole batch.
+    """
 
     model_name: str
     model_kind: str
@@ -54,9 +57,13 @@ class Provenance:
 
     @classmethod
     def of(cls, body: BodyModel, preset: str, pose_prior: str) -> Provenance:
-        """The provenance of a fit of `body` under the preset and with the pose prior of these names."""
+        """The provenance of a fit of `body` under the preset and with the pose prior of these
+        names.
+        """
         age, kid = body.age.value, body.kid_sha256
-        return cls(body.name, body.kind.value, body.gender.value, body.sha256, preset, pose_prior, age, kid)
+        return cls(
+            body.name, body.kind.value, body.gender.value, body.sha256, preset, pose_prior, age, kid
+        )
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,8 @@ class Origin:
 class Penetration(Bundle):
     """How far bodies pass through themselves, measured on their meshes; see `contact.contact_of`."""
 
-    depth_mm: Float[Tensor, "*batch"]  # millimetres: of the deepest vertex inside another part; 0: none is
+    # millimetres: of the deepest vertex inside another part; 0: none is
+    depth_mm: Float[Tensor, "*batch"]
     triangles: Int[Tensor, "*batch"]  # how many cut a triangle of another part
 
 
@@ -83,9 +91,9 @@ class Penetration(Bundle):
 class FitResult(Bundle):
     """Fitted people: leading batch axes on every tensor; `result[i]` is one person.
 
-    `points3d` and `points2d` follow the canonical 137-point order and are NaN where the model has no such point.
-    `hypothesis_energies` is in the order the hypotheses were made: `chosen` is the index of the best one, whose body
-    this is; inf or NaN means that it was not tried.
+    `points3d` and `points2d` follow the canonical 137-point order and are NaN where the model has
+    no such point. `hypothesis_energies` is in the order the hypotheses were made: `chosen` is the
+    index of the best one, whose body this is; inf or NaN means that it was not tried.
     """
 
     params: BodyParams
@@ -97,10 +105,12 @@ class FitResult(Bundle):
     energy: Float[Tensor, "*batch"]
     hypothesis_energies: Float[Tensor, "*batch hypotheses"]
     chosen: Int[Tensor, "*batch"]
-    gap: Float[Tensor, "*batch"]  # energy of the runner-up minus that of the best; NaN where there was none
+    # energy of the runner-up minus that of the best; NaN where there was none
+    gap: Float[Tensor, "*batch"]
     status: Int[Tensor, "*batch"]  # a FitStatus
     steps: Int[Tensor, "*batch"]  # of the solver, all stages together
-    latent: Float[Tensor, "*batch latent"]  # of the body pose, in the space of the pose prior that was used
+    # of the body pose, in the space of the pose prior that was used
+    latent: Float[Tensor, "*batch latent"]
     shape: ShapeUncertainty
     provenance: Provenance
     origin: Origin = Origin()
@@ -108,7 +118,9 @@ class FitResult(Bundle):
 
     def map(self, function: Callable[[Tensor], Tensor]) -> FitResult:
         """A copy with `function` applied to every tensor."""
-        return dataclasses.replace(self, **{name: _apply(getattr(self, name), function) for name in _tensor_fields()})
+        return dataclasses.replace(
+            self, **{name: _apply(getattr(self, name), function) for name in _tensor_fields()}
+        )
 
     @classmethod
     def stack(cls, parts: Sequence[FitResult], dim: int = 0) -> FitResult:
@@ -124,19 +136,28 @@ class FitResult(Bundle):
         return _combine(parts, lambda tensors: torch.cat(tensors, dim))
 
     def vertices(self, body: BodyModel) -> Float[Tensor, "*batch vertices 3"]:
-        """The mesh in the camera's frame, metres. Raises ValueError for another model than the one fitted."""
+        """The mesh in the camera's frame, metres.
+
+        Raises ValueError for another model than the one fitted.
+        """
         made = self.provenance
         if (body.sha256, body.kid_sha256) != (made.model_sha256, made.kid_sha256):
             raise ValueError(
                 f"this result was fitted with {made.model_name} ({made.age}, sha256 {made.model_sha256[:12]}), "
                 f"not with {body.name} ({body.age.value}, sha256 {body.sha256[:12]})"
             )
-        return skinning.vertices(body, self.params.to(device=body.v_template.device, dtype=body.v_template.dtype))
+        return skinning.vertices(
+            body, self.params.to(device=body.v_template.device, dtype=body.v_template.dtype)
+        )
 
     def save(self, path: Path | str) -> None:
-        """Writes one person (no batch axes) as an npz that needs no pickle; the file appears whole or not at all."""
+        """Writes one person (no batch axes) as an npz that needs no pickle; the file appears whole
+        or not at all.
+        """
         if self.energy.dim():
-            raise ValueError(f"save writes one person: index the batch of {list(self.energy.shape)} first")
+            raise ValueError(
+                f"save writes one person: index the batch of {list(self.energy.shape)} first"
+            )
         npz.write(Path(path), _to_arrays(self))
 
     @classmethod
@@ -164,21 +185,55 @@ def _version(package: str) -> str:
 
 _POINT_ORDER = "OpenPose: body 25, left hand 21, right hand 21, face 70"
 _PARAMS = tuple(f.name for f in dataclasses.fields(BodyParams))
-_NOTES = ("model_name", "model_kind", "gender", "model_sha256", "preset", "pose_prior", "age", "kid_sha256")
+_NOTES = (
+    "model_name",
+    "model_kind",
+    "gender",
+    "model_sha256",
+    "preset",
+    "pose_prior",
+    "age",
+    "kid_sha256",
+)
 _SHAPE = MappingProxyType({
     "stature": "stature_m", "stature_sd": "stature_sd_m", "determined": "shape_determined",
     "known_height": "known_height_m",
 })  # fmt: skip
-_PENETRATION = MappingProxyType({"depth_mm": "penetration_mm", "triangles": "intersecting_triangles"})
+_PENETRATION = MappingProxyType(
+    {"depth_mm": "penetration_mm", "triangles": "intersecting_triangles"}
+)
 _ORIGIN = MappingProxyType({f.name: type(f.default) for f in dataclasses.fields(Origin)})
-_EXPECTED = MappingProxyType({  # shapes every result file must have; None: any length
-    "global_orient": (3,), "body_pose": (21, 3), "left_hand_pose": (15, 3), "right_hand_pose": (15, 3),
-    "jaw_pose": (3,), "leye_pose": (3,), "reye_pose": (3,), "betas": (None,), "expression": (None,), "transl": (3,),
-    "latent": (None,), "K": (3, 3), "image_size": (2,), "keypoints": (137, 3), "keypoint_trust": (137,),
-    "points3d": (137, 3), "points2d": (137, 2),
-    "energy_terms": (None,), "energies": (None,), "energy": (), "hypothesis_energies": (None,),
-    "chosen_hypothesis": (), "energy_gap": (), "status": (), "steps": (), "versions": (None,),
-} | {name: () for name in (*_NOTES, *_ORIGIN, *_SHAPE.values())})  # fmt: skip
+_EXPECTED = MappingProxyType(
+    {  # shapes every result file must have; None: any length
+        "global_orient": (3,),
+        "body_pose": (21, 3),
+        "left_hand_pose": (15, 3),
+        "right_hand_pose": (15, 3),
+        "jaw_pose": (3,),
+        "leye_pose": (3,),
+        "reye_pose": (3,),
+        "betas": (None,),
+        "expression": (None,),
+        "transl": (3,),
+        "latent": (None,),
+        "K": (3, 3),
+        "image_size": (2,),
+        "keypoints": (137, 3),
+        "keypoint_trust": (137,),
+        "points3d": (137, 3),
+        "points2d": (137, 2),
+        "energy_terms": (None,),
+        "energies": (None,),
+        "energy": (),
+        "hypothesis_energies": (None,),
+        "chosen_hypothesis": (),
+        "energy_gap": (),
+        "status": (),
+        "steps": (),
+        "versions": (None,),
+    }
+    | {name: () for name in (*_NOTES, *_ORIGIN, *_SHAPE.values())}
+)
 
 
 def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
@@ -192,16 +247,22 @@ def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
     if result.penetration is not None:
         tensors |= {key: getattr(result.penetration, name) for name, key in _PENETRATION.items()}
     arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
-    notes = {name: getattr(result.provenance, name) for name in _NOTES} | dataclasses.asdict(result.origin)
+    notes = {name: getattr(result.provenance, name) for name in _NOTES} | dataclasses.asdict(
+        result.origin
+    )
     arrays |= {name: np.array(value) for name, value in notes.items()}
     return arrays | {
         "energy_terms": np.array(list(result.energies), dtype=str),
         "energies": np.array([float(value) for value in result.energies.values()]),
         "status": np.array(FitStatus(int(result.status)).name.lower()),
-        "versions": np.array([f"{name}={version}" for name, version in result.provenance.versions.items()]),
+        "versions": np.array(
+            [f"{name}={version}" for name, version in result.provenance.versions.items()]
+        ),
         "flat_hand_mean": np.array(True),
         "point_order": np.array(_POINT_ORDER),
-        "units": np.array("axis-angle in radians; metres; pixels; camera frame: x right, y down, z forward"),
+        "units": np.array(
+            "axis-angle in radians; metres; pixels; camera frame: x right, y down, z forward"
+        ),
     }
 
 
@@ -232,16 +293,21 @@ def _from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
 
 
 def _penetration(arrays: Mapping[str, np.ndarray]) -> Penetration | None:
-    if not arrays.keys() >= set(_PENETRATION.values()):  # files of fits that were not measured have none
+    # files of fits that were not measured have none
+    if not arrays.keys() >= set(_PENETRATION.values()):
         return None
-    return Penetration(**{name: torch.from_numpy(arrays[key].reshape(())) for name, key in _PENETRATION.items()})
+    return Penetration(
+        **{name: torch.from_numpy(arrays[key].reshape(())) for name, key in _PENETRATION.items()}
+    )
 
 
 def _tensor_fields() -> list[str]:
     return [f.name for f in dataclasses.fields(FitResult) if f.name not in ("provenance", "origin")]
 
 
-def _apply(value: Tensor | Bundle | dict[str, Tensor] | None, function: Callable[[Tensor], Tensor]) -> object:
+def _apply(
+    value: Tensor | Bundle | dict[str, Tensor] | None, function: Callable[[Tensor], Tensor]
+) -> object:
     if value is None:
         return None
     if isinstance(value, dict):
@@ -250,7 +316,9 @@ def _apply(value: Tensor | Bundle | dict[str, Tensor] | None, function: Callable
 
 
 def _combine(parts: Sequence[FitResult], join: Callable[[list[Tensor]], Tensor]) -> FitResult:
-    """Joins the tensors of many results; a Bundle joins through its leaves in the order `map` visits them."""
+    """Joins the tensors of many results; a Bundle joins through its leaves in the order `map`
+    visits them.
+    """
     if any(part.penetration is None for part in parts):
         parts = [part.replace(penetration=None) for part in parts]
     columns = zip(*(_leaves(part) for part in parts), strict=True)

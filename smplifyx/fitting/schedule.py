@@ -22,7 +22,8 @@ from .hypotheses import Hypotheses
 from .stage_runner import StageProblems, StageRunner
 from .starts import FLIPS, first_guess, neutral_points
 
-COHORT, LEAVE = 128, 32  # people who pass through the stages together, and rows that a stage may leave behind: on a CPU
+# people who pass through the stages together, and rows that a stage may leave behind: on a CPU
+COHORT, LEAVE = 128, 32
 COHORT_GPU, LEAVE_GPU = 2**14, 2**10
 
 
@@ -32,16 +33,22 @@ class Outcome:
 
     state: State  # [batch]
     energies: dict[str, Float[Tensor, " batch"]]  # by term, of the last stage
-    hypothesis_energies: Float[Tensor, "batch hypotheses"]  # of the last stage each ran in; inf: never tried
+    # of the last stage each ran in; inf: never tried
+    hypothesis_energies: Float[Tensor, "batch hypotheses"]
     chosen: Int[Tensor, " batch"]
-    gap: Float[Tensor, " batch"]  # runner-up's energy minus the best's in the last stage that had both; nan: none
+    # runner-up's energy minus the best's in the last stage that had both; nan: none
+    gap: Float[Tensor, " batch"]
     steps: Int[Tensor, " batch"]  # of the solver, over all stages of the chosen hypothesis
 
 
 def gather(
-    keypoints: Keypoints, camera: Camera, body: BodyModel, decoder: Decoder, config: FitConfig,
+    keypoints: Keypoints,
+    camera: Camera,
+    body: BodyModel,
+    decoder: Decoder,
+    config: FitConfig,
     height: Float[Tensor, " batch"] | None = None,
-) -> FitBatch:  # fmt: skip
+) -> FitBatch:
     """The people of a batch [batch], measured; height: metres, NaN where it is not known."""
     rest = neutral_points(decoder, body.sized(config.betas, config.expressions))
     scale = person_scale(keypoints, seen_confidence(keypoints, config.reprojection), rest)
@@ -51,13 +58,17 @@ def gather(
 
 
 def run_stages(
-    people: FitBatch, extra_terms: tuple[WeightedTerm, ...] = (), start: tuple[State, Tensor] | None = None
+    people: FitBatch,
+    extra_terms: tuple[WeightedTerm, ...] = (),
+    start: tuple[State, Tensor] | None = None,
 ) -> Outcome:
-    """Fits every person of the batch [batch] through all stages of their preset; rows are independent.
+    """Fits every person of the batch [batch] through all stages of their preset; rows are
+    independent.
 
-    People pass through the stages in cohorts. As soon as a stage is done with nearly all of a cohort these go on, and
-    the last few stay and run beside the next cohort: nobody waits for a hard case. `start`: where the hypotheses begin
-    [batch, hypotheses] and which of them are tried; None: `first_guess`.
+    People pass through the stages in cohorts. As soon as a stage is done with nearly all of a
+    cohort these go on, and the last few stay and run beside the next cohort: nobody waits for a
+    hard case. `start`: where the hypotheses begin [batch, hypotheses] and which of them are tried;
+    None: `first_guess`.
     """
     like, config = people.scale, people.config
     size, leave = (COHORT, LEAVE) if like.device.type == "cpu" else (COHORT_GPU, LEAVE_GPU)
@@ -66,8 +77,14 @@ def run_stages(
     first = next(races)
     made = _made(config, first.index.shape[1])
     problems, last = StageProblems(people, extra_terms), config.stages[-1]
-    runners = [StageRunner(problems, *each, each[0] is last) for each in zip(config.stages, made[:-1], strict=True)]
-    energies, gap = like.new_full((len(like), made[-1]), torch.inf), torch.full_like(like, torch.nan)
+    runners = [
+        StageRunner(problems, *each, each[0] is last)
+        for each in zip(config.stages, made[:-1], strict=True)
+    ]
+    energies, gap = (
+        like.new_full((len(like), made[-1]), torch.inf),
+        torch.full_like(like, torch.nan),
+    )
     ends = []
     for cohort, race in zip(cohorts, itertools.chain([first], races), strict=True):
         for station in runners:
@@ -88,15 +105,23 @@ def run_stages(
     return Outcome(end.state, by_term, energies, end.index, gap, end.steps)
 
 
-def _races(people: FitBatch, cohorts: tuple[Tensor, ...], start: tuple[State, Tensor] | None) -> Iterator[Hypotheses]:
+def _races(
+    people: FitBatch, cohorts: tuple[Tensor, ...], start: tuple[State, Tensor] | None
+) -> Iterator[Hypotheses]:
     """Each cohort at the start, when it is asked for."""
     for rows in cohorts:
-        state, valid = first_guess(people[rows]) if start is None else (start[0][rows], start[1][rows])
+        state, valid = (
+            first_guess(people[rows]) if start is None else (start[0][rows], start[1][rows])
+        )
         yield Hypotheses.begun(state, valid, rows)
 
 
-def final_problem(people: FitBatch, state: State, extra_terms: tuple[WeightedTerm, ...] = ()) -> Problem:
-    """The last stage's problem at `state` [batch], betas free in any case; without collision, which tells no shape."""
+def final_problem(
+    people: FitBatch, state: State, extra_terms: tuple[WeightedTerm, ...] = ()
+) -> Problem:
+    """The last stage's problem at `state` [batch], betas free in any case; without collision, which
+    tells no shape.
+    """
     last = without_collision(people.config).stages[-1]
     free = last.free if Block.BETAS in last.free else (*last.free, Block.BETAS)
     return StageProblems(people, extra_terms).of(last.model_copy(update={"free": free}), state, 1)

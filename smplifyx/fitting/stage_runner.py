@@ -1,4 +1,6 @@
-"""A stage on everybody's way: people come in cohorts, those whom it is done with go on, the others stay a while."""
+"""A stage on everybody's way: people come in cohorts, those whom it is done with go on, the others
+stay a while.
+"""
 
 from __future__ import annotations
 
@@ -36,21 +38,32 @@ class StageProblems:
         return dataclasses.replace(self, people=self.people[rows])
 
     def of(self, stage: StageConfig, state: State, hypotheses: int) -> Problem:
-        """The problem of a stage at `state` [batch x hypotheses], its face contour as the heads turn there."""
+        """The problem of a stage at `state` [batch x hypotheses], its face contour as the heads
+        turn there.
+        """
         people = self.people
         points = tuple(stage_points(stage, people.body.points.known))
         model = fold(people.body, points)
-        seen = observe(people.keypoints, people.camera, people.config, stage, list(points), people.scale)
+        seen = observe(
+            people.keypoints, people.camera, people.config, stage, list(points), people.scale
+        )
         if people.height is not None:
             seen = seen.replace(height=people.height)
-        seen = seen.map(lambda t: t.repeat_interleave(hypotheses, 0)).replace(depth=state.transl[:, 2])
+        seen = seen.map(lambda t: t.repeat_interleave(hypotheses, 0)).replace(
+            depth=state.transl[:, 2]
+        )
         row = state.transl.new_zeros(len(state.transl), dtype=torch.int64)
         if len(model.contour_at):
             row = skinning.contour_row(people.body, people.decoder.params(state))
         heights = people.height is not None
-        terms = stage_terms(stage.weights, people.body, people.decoder, people.config, heights) + self.extra_terms
+        terms = (
+            stage_terms(stage.weights, people.body, people.decoder, people.config, heights)
+            + self.extra_terms
+        )
         spheres = sphere_model(people.body, points) if stage.weights.collision else None
-        problem = Problem(model, people.decoder, terms, stage.free, state, seen, model.contour[row], spheres)
+        problem = Problem(
+            model, people.decoder, terms, stage.free, state, seen, model.contour[row], spheres
+        )
         return problem if spheres is None else problem.with_candidates()
 
 
@@ -65,9 +78,11 @@ class LeftBehind:
 
 
 class StageRunner:
-    """One stage, and those it is not done with: they stay behind and go on beside whoever comes next.
+    """One stage, and those it is not done with: they stay behind and go on beside whoever comes
+    next.
 
-    made: how many hypotheses each person has had before it; last: whether it is the last stage, which tells terms.
+    made: how many hypotheses each person has had before it; last: whether it is the last stage,
+    which tells terms.
     """
 
     def __init__(self, problems: StageProblems, stage: StageConfig, made: int, last: bool) -> None:
@@ -76,7 +91,8 @@ class StageRunner:
         self.terms: tuple[str, ...] = ()  # those of `Hypotheses.by_term`, once it has run
 
     def run(self, race: Hypotheses, leave: int) -> Hypotheses:
-        """Minimises the stage for those who come and those behind, until no more than `leave` rows of all still run.
+        """Minimises the stage for those who come and those behind, until no more than `leave` rows
+        of all still run.
 
         Gives those who are through, the hypotheses of each best first.
         """
@@ -91,7 +107,9 @@ class StageRunner:
         return self._through(self._with(race, problem, at, run), problem, at, run).ranked()
 
     def _entering(self, race: Hypotheses) -> tuple[Hypotheses, Problem]:
-        """Those who come as the stage begins, mirrored where it says so, and the problem of all their hypotheses."""
+        """Those who come as the stage begins, mirrored where it says so, and the problem of all
+        their hypotheses.
+        """
         flat, problem = self._begun(race)
         if self.stage.mirror:
             race = _with_mirrored(race, mirrored(problem, flat), self._made)
@@ -99,27 +117,39 @@ class StageRunner:
         self.terms = tuple(dict.fromkeys(term.name for term in problem.terms)) if self._last else ()
         unknown = torch.full_like(race.energy, torch.inf)
         return race.replace(
-            state=flat.map(lambda t: t.unflatten(0, unknown.shape)), energy=unknown,
+            state=flat.map(lambda t: t.unflatten(0, unknown.shape)),
+            energy=unknown,
             by_term=unknown[..., None].expand(*unknown.shape, len(self.terms)),
             joints=unknown[..., None, None].expand(*unknown.shape, len(problem.model.joints), 3),
-        ), problem  # fmt: skip
+        ), problem
 
     def _begun(self, race: Hypotheses) -> tuple[State, Problem]:
         """The flat state and its problem."""
         flat = race.state.map(lambda t: t.flatten(0, 1)).rebased()
-        return flat, self._problems.some(race.person[:, 0]).of(self.stage, flat, race.person.shape[1])
+        return flat, self._problems.some(race.person[:, 0]).of(
+            self.stage, flat, race.person.shape[1]
+        )
 
     def _with(self, race: Hypotheses, problem: Problem, at: Tensor, run: Run) -> Hypotheses:
-        """The race with what the solver found for the rows that are done; at: where the problem's rows stand in it."""
+        """The race with what the solver found for the rows that are done; at: where the problem's
+        rows stand in it.
+        """
         solution, problem, at = run.solution, problem.rows(run.done), at[run.done]
         view, shape = problem.view(solution.x), race.valid.shape
         flat, joints = race.map(lambda t: t.flatten(0, 1)), view.posed.place
         before = flat[at]
-        by_term = torch.stack([*problem.energies_in(view.scene).values()], -1) if self._last else before.by_term
+        by_term = (
+            torch.stack([*problem.energies_in(view.scene).values()], -1)
+            if self._last
+            else before.by_term
+        )
         done = before.replace(
-            state=problem.unpack(solution.x), steps=before.steps + solution.steps, by_term=by_term,
-            energy=torch.where(solution.energy.isfinite(), solution.energy, torch.inf), joints=joints - joints[:, :1],
-        )  # fmt: skip
+            state=problem.unpack(solution.x),
+            steps=before.steps + solution.steps,
+            by_term=by_term,
+            energy=torch.where(solution.energy.isfinite(), solution.energy, torch.inf),
+            joints=joints - joints[:, :1],
+        )
         return flat.put(at, done).map(lambda t: t.unflatten(0, shape))
 
     def _through(self, race: Hypotheses, problem: Problem, at: Tensor, run: Run) -> Hypotheses:
@@ -137,10 +167,14 @@ class StageRunner:
 
 
 def _with_mirrored(race: Hypotheses, options: State, made: int) -> Hypotheses:
-    """Each hypothesis and its mirrored kin, numbered from `made` on; options: all of them [batch x hypotheses, kin]."""
+    """Each hypothesis and its mirrored kin, numbered from `made` on; options: all of them [batch x
+    hypotheses, kin].
+    """
     batch, count = race.index.shape
     race = race.map(lambda t: t.repeat_interleave(1 + len(FLIPS), 1))
-    number = made + torch.arange(count * len(FLIPS), device=race.index.device).view(count, len(FLIPS))
+    number = made + torch.arange(count * len(FLIPS), device=race.index.device).view(
+        count, len(FLIPS)
+    )
     first = race.index.view(batch, count, -1)[..., :1]
     index = torch.cat([first, number.expand(batch, -1, -1)], -1).flatten(1)
     state = options.map(lambda t: t.unflatten(0, (batch, count)).flatten(1, 2))

@@ -1,6 +1,7 @@
 """The hypotheses of a fit as a batch axis.
 
-At the start several orientations of a few poses, each placed on the detections; later also each limb mirrored in depth.
+At the start several orientations of a few poses, each placed on the detections; later also each
+limb mirrored in depth.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ def _by_alignment(people: FitBatch) -> tuple[State, Tensor]:
         people.scale[:, None].expand(shape),
         _spread(people.camera, shape),
     )
-    state = _repeated(neutral_state(people.decoder, people.body, people.config, shape[:1], like), shape[1])
+    state = _repeated(
+        neutral_state(people.decoder, people.body, people.config, shape[:1], like), shape[1]
+    )
     state = state.replace(
         orient=roll @ yaws.repeat_interleave(len(latents), 0),
         transl=transl - pelvis,
@@ -76,14 +79,18 @@ def _by_alignment(people: FitBatch) -> tuple[State, Tensor]:
 
 
 def _templates(people: FitBatch) -> tuple[Tensor, Tensor, Tensor]:
-    """The template poses: latents [poses, latent], their points in the body's frame [poses, 137, 3], the pelvis [3]."""
+    """The template poses: latents [poses, latent], their points in the body's frame [poses, 137,
+    3], the pelvis [3].
+    """
     config = people.config
     body = people.body.sized(config.betas, config.expressions)
     return _templates_of(people.decoder, body, config.start.poses)
 
 
 @lru_cache(maxsize=16)  # the same for every batch of a job
-def _templates_of(decoder: Decoder, body: BodyModel, poses: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:
+def _templates_of(
+    decoder: Decoder, body: BodyModel, poses: tuple[str, ...]
+) -> tuple[Tensor, Tensor, Tensor]:
     neutral = _neutral(decoder, body, (), body.v_template)
     latents = torch.stack([_template(decoder, neutral, pose) for pose in poses])
     bodies = decoder.params(State.stack([neutral.replace(body=latent) for latent in latents]))
@@ -121,7 +128,9 @@ def _template(decoder: Decoder, neutral: State, pose_name: str) -> Tensor:
 
 
 def _by_triangles(people: FitBatch) -> tuple[State, Tensor]:
-    """The 2019 start: depth from the torso's sides, the back view too where the shoulders look narrow."""
+    """The 2019 start: depth from the torso's sides, the back view too where the shoulders look
+    narrow.
+    """
     keypoints, config = people.keypoints, people.config
     neutral = neutral_state(people.decoder, people.body, config, (len(people.scale),), keypoints.xy)
     rest = skinning.points(people.body, people.decoder.params(neutral[0]))
@@ -130,16 +139,21 @@ def _by_triangles(people: FitBatch) -> tuple[State, Tensor]:
     transl = torch.zeros_like(state.transl)
     transl[..., 2] = depth[:, None]
     a, b = names.POINT_INDEX["right_shoulder"], names.POINT_INDEX["left_shoulder"]
-    narrow = (keypoints.xy[:, a] - keypoints.xy[:, b]).norm(dim=-1) < config.start.flip_below_shoulder_px
+    narrow = (keypoints.xy[:, a] - keypoints.xy[:, b]).norm(
+        dim=-1
+    ) < config.start.flip_below_shoulder_px
     front_and_back = yaw_orientations(2, keypoints.xy).expand(len(depth), 2, 3, 3).contiguous()
-    return state.replace(orient=front_and_back, transl=transl), torch.stack([torch.ones_like(narrow), narrow], 1)
+    return state.replace(orient=front_and_back, transl=transl), torch.stack(
+        [torch.ones_like(narrow), narrow], 1
+    )
 
 
 def mirrored(problem: Problem, state: State) -> State:
-    """Each body, then those of `FLIPS`: a limb, or its outer bone alone, mirrored in depth: [batch] to [batch, flips].
+    """Each body, then those of `FLIPS`: a limb, or its outer bone alone, mirrored in depth: [batch]
+    to [batch, flips].
 
-    An image hardly tells whether a bone points towards the camera or away: it is reflected by the plane across the line
-    of sight to the limb's root, with no more twist than that takes.
+    An image hardly tells whether a bone points towards the camera or away: it is reflected by the
+    plane across the line of sight to the limb's root, with no more twist than that takes.
     """
     pose = problem.decoder.prior.decode(state.body)
     posed = problem.view(problem.pack(state)).posed
@@ -174,7 +188,9 @@ def _least_turn(a: Tensor, b: Tensor) -> Tensor:
     return torch.eye(3).to(a) + cross + cross @ cross / (1 + cosine).clamp(min=1e-3)
 
 
-def neutral_state(decoder: Decoder, body: BodyModel, config: FitConfig, batch: tuple[int, ...], like: Tensor) -> State:
+def neutral_state(
+    decoder: Decoder, body: BodyModel, config: FitConfig, batch: tuple[int, ...], like: Tensor
+) -> State:
     """The prior's mean pose of the mean body at the origin."""
     return _neutral(decoder, body.sized(config.betas, config.expressions), batch, like)
 
@@ -186,8 +202,16 @@ def _neutral(decoder: Decoder, body: BodyModel, batch: tuple[int, ...], like: Te
     mean = decoder.prior.mean()
     shapes, expressions = body.shapedirs.shape[-1], body.expressiondirs.shape[-1]
     return State(
-        orient=torch.eye(3).to(like).expand(*batch, 3, 3), global_orient=zeros(3), transl=zeros(3),
-        body=mean.expand(*batch, -1), betas=zeros(shapes), expression=zeros(expressions),
-        left_hand=zeros(len(decoder.left_hand.sds)), right_hand=zeros(len(decoder.right_hand.sds)),
-        jaw=zeros(3), leye=zeros(3), reye=zeros(3), focal=zeros(1),
-    )  # fmt: skip
+        orient=torch.eye(3).to(like).expand(*batch, 3, 3),
+        global_orient=zeros(3),
+        transl=zeros(3),
+        body=mean.expand(*batch, -1),
+        betas=zeros(shapes),
+        expression=zeros(expressions),
+        left_hand=zeros(len(decoder.left_hand.sds)),
+        right_hand=zeros(len(decoder.right_hand.sds)),
+        jaw=zeros(3),
+        leye=zeros(3),
+        reye=zeros(3),
+        focal=zeros(1),
+    )

@@ -1,8 +1,8 @@
 """How far the keypoints of a fit determine the body's shape, from the curvature of its energy.
 
-The Gauss-Newton Hessian H of an energy that is -2 log density makes 2 H^-1 the covariance of the unknowns (Laplace's
-approximation around the fit). One photo tells proportions, hardly size: a small person near by looks like a tall one
-far away.
+The Gauss-Newton Hessian H of an energy that is -2 log density makes 2 H^-1 the covariance of the
+unknowns (Laplace's approximation around the fit). One photo tells proportions, hardly size: a small
+person near by looks like a tall one far away.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from ..config import Block, Weights
 from ..core.bundle import Bundle
 from ..problem.problem import Problem
 
-KID_VARIANCE = 1 / 12  # of the kid component's coefficient: uniform between adult (0) and the template's age (1)
+# of the kid component's coefficient: uniform between adult (0) and the template's age (1)
+KID_VARIANCE = 1 / 12
 RIDGE = 1e-6  # on the diagonal: what nothing determines gets a large variance
 
 
@@ -29,14 +30,17 @@ class ShapeUncertainty(Bundle):
 
     stature: Float[Tensor, "*batch"]  # metres, of the body in its T-pose
     stature_sd: Float[Tensor, "*batch"]  # metres
-    determined: Float[Tensor, "*batch"]  # share of the betas' prior variance that the evidence removed, 0..1
+    # share of the betas' prior variance that the evidence removed, 0..1
+    determined: Float[Tensor, "*batch"]
     known_height: Float[Tensor, "*batch"]  # metres, as given; NaN: it was not
 
 
 def shape_uncertainty(problem: Problem, body: BodyModel, weights: Weights) -> ShapeUncertainty:
-    """The evidence about the shape at `problem.state`, betas free; `weights`: those of the problem's stage.
+    """The evidence about the shape at `problem.state`, betas free; `weights`: those of the
+    problem's stage.
 
-    The shape prior counts with its true spread, whatever its weight in the stage. NaN where the fit is not finite.
+    The shape prior counts with its true spread, whatever its weight in the stage. NaN where the fit
+    is not finite.
     """
     _, _, hessian = problem.normal(problem.pack(problem.state))
     at = problem.slices()[Block.BETAS]
@@ -49,15 +53,19 @@ def shape_uncertainty(problem: Problem, body: BodyModel, weights: Weights) -> Sh
     variance = (slope * (covariance * slope[:, None]).sum(-1)).sum(-1)
     left = (covariance.diagonal(dim1=-2, dim2=-1) * prior).mean(-1)
     found = (variance.clamp(min=0).sqrt(), (1 - left).clamp(0, 1))
-    sd, determined = (torch.where(variance.isfinite(), value, torch.nan).to(stature) for value in found)
+    sd, determined = (
+        torch.where(variance.isfinite(), value, torch.nan).to(stature) for value in found
+    )
     return ShapeUncertainty(stature, sd, determined, problem.observation.height)
 
 
 def kid_gain(problem: Problem) -> Float[Tensor, " batch"]:
-    """What a child's body would gain over the adult's at `problem.state`, whose kid coefficient is 0.
+    """What a child's body would gain over the adult's at `problem.state`, whose kid coefficient is
+    0.
 
-    The decrease of the energy that a Newton step of all unknowns promises where the coefficient is free too: a score
-    test, for the cost of a single evaluation. 0 where the step goes to less than 0.
+    The decrease of the energy that a Newton step of all unknowns promises where the coefficient is
+    free too: a score test, for the cost of a single evaluation. 0 where the step goes to less than
+    0.
     """
     _, gradient, hessian = problem.normal(problem.pack(problem.state))
     kid = problem.slices()[Block.BETAS].stop - 1
@@ -69,7 +77,9 @@ def kid_gain(problem: Problem) -> Float[Tensor, " batch"]:
 def _prior_precision(
     body: BodyModel, weights: Weights, like: Tensor
 ) -> tuple[Float[Tensor, " shapes"], Float[Tensor, " shapes"]]:
-    """One over the variance of each beta in the model's population, and what of it is in the energy already."""
+    """One over the variance of each beta in the model's population, and what of it is in the energy
+    already.
+    """
     precision = torch.ones(body.shapedirs.shape[-1], dtype=torch.float64, device=like.device)
     counted = weights.shape**2 * precision
     if body.age is Age.CHILD:
@@ -77,7 +87,9 @@ def _prior_precision(
     return precision, counted
 
 
-def _inverse_columns(matrix: Float[Tensor, "batch n n"], columns: Tensor) -> Float[Tensor, "batch n c"]:
+def _inverse_columns(
+    matrix: Float[Tensor, "batch n n"], columns: Tensor
+) -> Float[Tensor, "batch n c"]:
     """Columns of the inverse of positive matrices; NaN for one that is not finite."""
     size = matrix.shape[-1]
     sound = matrix.isfinite().flatten(1).all(-1)[:, None, None]

@@ -1,4 +1,6 @@
-"""Folders of people: the job, the streaming runner, the output folder that can be resumed; fits in many processes."""
+"""Folders of people: the job, the streaming runner, the output folder that can be resumed; fits in
+many processes.
+"""
 
 from .job import JobConfig, load_job
 from .process_pool import FitRecipe, ProcessPool

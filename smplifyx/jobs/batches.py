@@ -21,10 +21,14 @@ from ..keypoints import Keypoints
 from .job import JobAge
 from .summary import Row
 
-# (keypoints, cameras, one body or an adult's and a child's, preset, known heights) to one result per person
-Fitter = Callable[[Keypoints, Camera, tuple[BodyModel, ...], FitConfig, Tensor], Sequence[FitResult]]
+# (keypoints, cameras, one body or an adult's and a child's, preset, known heights) to one result
+# per person
+Fitter = Callable[
+    [Keypoints, Camera, tuple[BodyModel, ...], FitConfig, Tensor], Sequence[FitResult]
+]
 LOG = logging.getLogger(__name__)
-ITEMS_PER_PERSON = 16  # a chunk is cut after so many rows that need no fit, so that those do not pile up
+# a chunk is cut after so many rows that need no fit, so that those do not pile up
+ITEMS_PER_PERSON = 16
 
 
 @dataclass(frozen=True)
@@ -56,12 +60,15 @@ class Failure:
 
 
 class Bodies:
-    """The body models of a job (a file, a folder or None, the embedded), each loaded when it is first needed.
+    """The body models of a job (a file, a folder or None, the embedded), each loaded when it is
+    first needed.
 
     kid_template: of children, None: the one beside the model.
     """
 
-    def __init__(self, model: Path | None, device: torch.device, kid_template: Path | None = None) -> None:
+    def __init__(
+        self, model: Path | None, device: torch.device, kid_template: Path | None = None
+    ) -> None:
         self._model, self._device, self._kid_template = model, device, kid_template
         self._loaded: dict[tuple[Gender, Age], BodyModel] = {}
         self._childless: set[Gender] = set()
@@ -74,7 +81,8 @@ class Bodies:
         return self._loaded[gender, age]
 
     def choice(self, gender: Gender, age: JobAge) -> tuple[BodyModel, ...]:
-        """The bodies to try; for AUTO the adult's and the child's, the adult's alone where there is no kid template.
+        """The bodies to try; for AUTO the adult's and the child's, the adult's alone where there is
+        no kid template.
 
         Raises BodyFileError where there is none.
         """
@@ -110,7 +118,9 @@ def chunks(items: Iterable[Item], size: int, whole_frames: bool = False) -> Iter
         yield chunk
 
 
-def fit_people(people: Sequence[FitTask], bodies: Bodies, config: FitConfig, fit: Fitter) -> list[FitResult | Failure]:
+def fit_people(
+    people: Sequence[FitTask], bodies: Bodies, config: FitConfig, fit: Fitter
+) -> list[FitResult | Failure]:
     """Fits everyone, one batch per gender and age; the answers are in the order of `people`."""
     answers: dict[int, FitResult | Failure] = {}
     for kind in sorted({_kind(person) for person in people}):
@@ -118,7 +128,10 @@ def fit_people(people: Sequence[FitTask], bodies: Bodies, config: FitConfig, fit
         start = time.perf_counter()
         found = _fit_or_split([people[i] for i in index], bodies, config, fit)
         seconds = (time.perf_counter() - start) / len(index)
-        answers |= {i: _with_origin(answer, people[i], seconds) for i, answer in zip(index, found, strict=True)}
+        answers |= {
+            i: _with_origin(answer, people[i], seconds)
+            for i, answer in zip(index, found, strict=True)
+        }
     return [answers[i] for i in range(len(people))]
 
 
@@ -144,10 +157,16 @@ def _fit_or_split(
             return [Failure(reason)]
         LOG.warning("a batch of %d failed (%s): trying its halves", len(people), reason)
     half = len(people) // 2
-    return [answer for part in (people[:half], people[half:]) for answer in _fit_or_split(part, bodies, config, fit)]
+    return [
+        answer
+        for part in (people[:half], people[half:])
+        for answer in _fit_or_split(part, bodies, config, fit)
+    ]
 
 
-def _with_origin(answer: FitResult | Failure, person: FitTask, seconds: float) -> FitResult | Failure:
+def _with_origin(
+    answer: FitResult | Failure, person: FitTask, seconds: float
+) -> FitResult | Failure:
     if isinstance(answer, Failure):
         return answer
     return answer.replace(origin=replace(person.origin, seconds=seconds))

@@ -1,4 +1,7 @@
-"""What to run on: the schema of a job in `configs/` and of the command line. It names no weight and no step count."""
+"""What to run on: the schema of a job in `configs/` and of the command line.
+
+It names no weight and no step count.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,9 @@ class MeshFormat(str, Enum):
 
 
 class JobGender(str, Enum):
-    """Whose body: one for all, or INPUT as each person's keypoint file says (neutral where it does not)."""
+    """Whose body: one for all, or INPUT as each person's keypoint file says (neutral where it does
+    not).
+    """
 
     NEUTRAL = "neutral"
     FEMALE = "female"
@@ -57,8 +62,12 @@ class Drawer(str, Enum):
 # The names that `--help` shows for values.
 OptionalPath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
 OptionalMesh = Annotated[MeshFormat | None, tyro.conf.arg(metavar="obj|ply|glb")]
-BatchSize = Annotated[Annotated[int, Field(ge=1)] | Literal["auto"], tyro.conf.arg(metavar="N|auto")]
-Processes = Annotated[Annotated[int, Field(ge=1, le=64)] | Literal["auto"], tyro.conf.arg(metavar="N|auto")]
+BatchSize = Annotated[
+    Annotated[int, Field(ge=1)] | Literal["auto"], tyro.conf.arg(metavar="N|auto")
+]
+Processes = Annotated[
+    Annotated[int, Field(ge=1, le=64)] | Literal["auto"], tyro.conf.arg(metavar="N|auto")
+]
 Pixels = Annotated[float | None, tyro.conf.arg(metavar="PX")]
 Degrees = Annotated[float | None, tyro.conf.arg(metavar="DEG")]
 Millimetres = Annotated[float | None, tyro.conf.arg(metavar="MM")]
@@ -68,44 +77,84 @@ Count = Annotated[int | None, tyro.conf.arg(metavar="N")]
 
 
 class JobConfig(Settings):
-    """Fits a body to every person in a folder (or file) of keypoints. Run again, it goes on where it stopped."""
+    """Fits a body to every person in a folder (or file) of keypoints.
 
-    keypoints: tyro.conf.Positional[Path] = Field(description="folder or file of OpenPose, COCO or Halpe JSON")
+    Run again, it goes on where it stopped.
+    """
+
+    keypoints: tyro.conf.Positional[Path] = Field(
+        description="folder or file of OpenPose, COCO or Halpe JSON"
+    )
     out: Path = Field(description="output folder: results/, summary.csv, config.yaml, log.txt")
-    images: OptionalPath = Field(None, description="folder of the photos: their size, EXIF, overlays")
+    images: OptionalPath = Field(
+        None, description="folder of the photos: their size, EXIF, overlays"
+    )
     recursive: bool = Field(False, description="folders below too; results keep the folders")
 
-    preset: str = Field("smplx", description="how to fit: a name from `smplifyx presets`, or a .yaml file")
+    preset: str = Field(
+        "smplx", description="how to fit: a name from `smplifyx presets`, or a .yaml file"
+    )
     prior: Prior = Field(
-        None, description="body-pose prior instead of the preset's: a name, or a VPoser or mixture file"
+        None,
+        description="body-pose prior instead of the preset's: a name, or a VPoser or mixture file",
     )
     model: OptionalPath = Field(None, description="body model, file or folder; none: the built-in")
-    gender: JobGender = Field(JobGender.NEUTRAL, description="whose body; input: as the keypoint files say")
-    age: JobAge = Field(JobAge.AUTO, description="whose proportions; auto: adult, child where the evidence says so")
-    kid_template: OptionalPath = Field(None, description=".npy of a small child; none: the one beside the body model")
-    height: Metres = Field(None, ge=HEIGHTS[0], le=HEIGHTS[1], description="known stature of everybody")
-    collision: bool = Field(True, description="keep bodies from passing through themselves, as the preset does")
-    scene: bool = Field(False, description="keep the people of an image from passing through each other, too")
+    gender: JobGender = Field(
+        JobGender.NEUTRAL, description="whose body; input: as the keypoint files say"
+    )
+    age: JobAge = Field(
+        JobAge.AUTO, description="whose proportions; auto: adult, child where the evidence says so"
+    )
+    kid_template: OptionalPath = Field(
+        None, description=".npy of a small child; none: the one beside the body model"
+    )
+    height: Metres = Field(
+        None, ge=HEIGHTS[0], le=HEIGHTS[1], description="known stature of everybody"
+    )
+    collision: bool = Field(
+        True, description="keep bodies from passing through themselves, as the preset does"
+    )
+    scene: bool = Field(
+        False, description="keep the people of an image from passing through each other, too"
+    )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
-    batch_size: BatchSize = Field("auto", description="people fitted together; no result depends on it")
-    processes: Processes = Field("auto", description="that fit a large job on a CPU; 1: all in this one")
+    batch_size: BatchSize = Field(
+        "auto", description="people fitted together; no result depends on it"
+    )
+    processes: Processes = Field(
+        "auto", description="that fit a large job on a CPU; 1: all in this one"
+    )
 
     focal: Pixels = Field(None, gt=0, description="focal length in pixels of the images")
-    fov: Degrees = Field(None, gt=0, lt=180, description="horizontal field of view, instead of --focal")
-    focal_35mm: Millimetres = Field(None, gt=0, description="35 mm-equivalent focal length, instead of --focal")
-    free_focal: bool = Field(False, description="fit the focal length too, from that guess; needs strong perspective")
+    fov: Degrees = Field(
+        None, gt=0, lt=180, description="horizontal field of view, instead of --focal"
+    )
+    focal_35mm: Millimetres = Field(
+        None, gt=0, description="35 mm-equivalent focal length, instead of --focal"
+    )
+    free_focal: bool = Field(
+        False, description="fit the focal length too, from that guess; needs strong perspective"
+    )
     cameras: OptionalPath = Field(None, description="JSON or CSV file with a K for each image")
 
-    min_keypoints: int = Field(0, ge=0, le=25, description="leave out people with fewer confident body keypoints")
+    min_keypoints: int = Field(
+        0, ge=0, le=25, description="leave out people with fewer confident body keypoints"
+    )
     min_size: float = Field(0, ge=0, description="leave out people smaller than so many pixels")
     largest: Count = Field(None, ge=1, description="only the N largest people of each image")
 
     overlay: bool = Field(False, description="draw the people on their photos, into overlays/")
     mesh: OptionalMesh = Field(None, description="write meshes, into meshes/")
-    report: bool = Field(False, description="write index.html: photo, overlay, turned view, numbers")
-    renderer: Drawer = Field(Drawer.SOFTWARE, description="pyrender needs the extra [render] and GL libraries")
+    report: bool = Field(
+        False, description="write index.html: photo, overlay, turned view, numbers"
+    )
+    renderer: Drawer = Field(
+        Drawer.SOFTWARE, description="pyrender needs the extra [render] and GL libraries"
+    )
 
-    overwrite: bool = Field(False, description="remove the results of an earlier job from --out first")
+    overwrite: bool = Field(
+        False, description="remove the results of an earlier job from --out first"
+    )
     quiet: bool = Field(False, description="no progress bar, no closing line")
 
 
@@ -116,7 +165,10 @@ FREE_TO_CHANGE = (
 
 
 def preset_of(job: JobConfig) -> FitConfig:
-    """The preset that a job names, as the job has it. Raises ValueError in one line for what does not load."""
+    """The preset that a job names, as the job has it.
+
+    Raises ValueError in one line for what does not load.
+    """
     from ..pose_priors import kind_of  # here: --help does not wait for torch
 
     config = load_preset(job.preset)
@@ -132,7 +184,10 @@ def preset_of(job: JobConfig) -> FitConfig:
 
 
 def load_job(path: Path) -> JobConfig:
-    """The job of a YAML file; its paths are relative to the working directory. Raises ConfigError in one line."""
+    """The job of a YAML file; its paths are relative to the working directory.
+
+    Raises ConfigError in one line.
+    """
     if not path.is_file():
         raise ConfigError(f"{path}: no such job file")
     return read_settings(path, JobConfig)

@@ -33,16 +33,20 @@ from .scenes import fit_scenes
 
 LOG = logging.getLogger(__name__)
 Answers = list[FitResult | Failure]
-LOADING = 15.0  # seconds that others must save to be begun: they take 5 s and more to load, and less may be ahead
+# seconds that others must save to be begun: they take 5 s and more to load, and less may be ahead
+LOADING = 15.0
 BUSY = 1.5  # cores that threads of one process keep busy with fits, however many they are
-LEAST, MOST = 32, 256  # people that a process fits at once, where there are so many: fewer cost more each, more no less
+# people that a process fits at once, where there are so many: fewer cost more each, more no less
+LEAST, MOST = 32, 256
 
 
 @dataclass(frozen=True)
 class FitRecipe:
-    """How people are fitted, small enough to be told to another process, which loads preset and bodies itself.
+    """How people are fitted, small enough to be told to another process, which loads preset and
+    bodies itself.
 
-    model, kid_template: as for `Bodies`. fit: a function that pickles. scene: the people of an image are held apart.
+    model, kid_template: as for `Bodies`. fit: a function that pickles. scene: the people of an
+    image are held apart.
     """
 
     config: FitConfig = field(default_factory=lambda: load_preset("smplx"))
@@ -79,21 +83,25 @@ class ProcessPool:
             with ProcessPool() as pool:
                 result = pool.fit(keypoints, camera)
 
-    processes: how many, of some 700 MB each; None: as many as there are cores and memory for. here: fits in this
-    process; with it the others are begun only when so much is left to do that they pay, and fit as soon as they have
-    loaded. A process that dies, for want of memory, say, costs nobody: its people are tried again in new ones, by
-    halves down to the one who kills it. No result depends on any of this.
+    processes: how many, of some 700 MB each; None: as many as there are cores and memory for. here:
+    fits in this process; with it the others are begun only when so much is left to do that they
+    pay, and fit as soon as they have loaded. A process that dies, for want of memory, say, costs
+    nobody: its people are tried again in new ones, by halves down to the one who kills it. No
+    result depends on any of this.
     """
 
     def __init__(
-        self, recipe: FitRecipe | None = None, processes: int | None = None,
+        self,
+        recipe: FitRecipe | None = None,
+        processes: int | None = None,
         here: Callable[[Sequence[FitTask]], Answers] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         check_begun()
         count, recipe = processes or auto_processes(), recipe or FitRecipe()
         self._workers, self._scene = [WorkerProcess(recipe) for _ in range(count)], recipe.scene
         self._here, self._idle = here, queue.SimpleQueue()
-        self._gain = 1 / min(BUSY, torch.get_num_threads()) - 1 / count  # seconds per second of one core's work
+        # seconds per second of one core's work
+        self._gain = 1 / min(BUSY, torch.get_num_threads()) - 1 / count
         self._threads = ThreadPoolExecutor(count + 1, thread_name_prefix="fits")
         self._loading: list[threading.Thread] = []
         self._joined, self._stopped = threading.Event(), False
@@ -113,13 +121,18 @@ class ProcessPool:
             self.stop()
 
     def fit(
-        self, keypoints: Keypoints, camera: Camera, gender: Gender = Gender.NEUTRAL, age: Age = Age.ADULT,
+        self,
+        keypoints: Keypoints,
+        camera: Camera,
+        gender: Gender = Gender.NEUTRAL,
+        age: Age = Age.ADULT,
         height: Float[Tensor, " batch"] | None = None,
-    ) -> FitResult:  # fmt: skip
+    ) -> FitResult:
         """Fits everybody of a batch; to the bit what `smplifyx.fit` finds, in the same order.
 
-        keypoints, camera and height as for `smplifyx.fit`. Raises RuntimeError where somebody cannot be fitted for an
-        error, ChildProcessError where no process can be begun, ValueError for an empty batch.
+        keypoints, camera and height as for `smplifyx.fit`. Raises RuntimeError where somebody
+        cannot be fitted for an error, ChildProcessError where no process can be begun, ValueError
+        for an empty batch.
         """
         people = _fit_tasks(keypoints, camera, gender, age, height)
         pieces = even(len(people), min(len(self._workers), len(people) // LEAST))
@@ -131,10 +144,16 @@ class ProcessPool:
         return FitResult.stack(answers).replace(origin=Origin())
 
     def submit(self, people: Sequence[FitTask], ahead: float = 0.0) -> PendingAnswers:
-        """Takes people in; no more than `room` of these should wait. ahead: how many times as much is yet to come."""
-        whole = self._scene or self._here is not None and not self._joined.is_set()  # here: side by side, in threads
+        """Takes people in; no more than `room` of these should wait.
+
+        ahead: how many times as much is yet to come.
+        """
+        # here: side by side, in threads
+        whole = self._scene or self._here is not None and not self._joined.is_set()
         pieces = [slice(None)] if whole else even(len(people), math.ceil(len(people) / MOST))
-        return PendingAnswers(tuple(self._threads.submit(self._fit, people[rows], ahead) for rows in pieces))
+        return PendingAnswers(
+            tuple(self._threads.submit(self._fit, people[rows], ahead) for rows in pieces)
+        )
 
     def close(self) -> None:
         """Waits until everything is done; leaves no process behind."""
@@ -162,13 +181,16 @@ class ProcessPool:
 
     def _begin(self) -> None:
         self._loading = [
-            threading.Thread(target=self._join, args=(worker,), name="pool loads") for worker in self._workers
+            threading.Thread(target=self._join, args=(worker,), name="pool loads")
+            for worker in self._workers
         ]
         for thread in self._loading:
             thread.start()
 
     def _join(self, worker: WorkerProcess[Sequence[FitTask], Answers]) -> None:
-        """Takes a process in when it has loaded; without one that cannot, where this process can do its work."""
+        """Takes a process in when it has loaded; without one that cannot, where this process can do
+        its work.
+        """
         try:
             worker.begin()
         except ChildProcessError as error:
@@ -182,9 +204,12 @@ class ProcessPool:
         try:
             if self._stopped:
                 raise Died("stopped")
-            return self._fit_here(people, ahead) if worker is None else self._patiently(worker, people)
+            return (
+                self._fit_here(people, ahead) if worker is None else self._patiently(worker, people)
+            )
         finally:
-            if worker is not None or not self._joined.is_set():  # this process goes on until the others are there
+            # this process goes on until the others are there
+            if worker is not None or not self._joined.is_set():
                 self._idle.put(worker)
 
     def _fit_here(self, people: Sequence[FitTask], ahead: float) -> Answers:
@@ -192,23 +217,43 @@ class ProcessPool:
         answers = self._here(people)
         saved = (time.process_time() - start) * ahead * self._gain
         if saved > LOADING and not self._loading and not self._stopped:
-            LOG.info("%d processes are begun for the fits, to save about %.0f s", len(self._workers), saved)
+            LOG.info(
+                "%d processes are begun for the fits, to save about %.0f s",
+                len(self._workers),
+                saved,
+            )
             self._begin()
         return answers
 
-    def _patiently(self, worker: WorkerProcess, people: Sequence[FitTask], again: bool = False) -> Answers:
-        """A death is halved down to the person who causes it, and who has then died in two processes at least."""
+    def _patiently(
+        self, worker: WorkerProcess, people: Sequence[FitTask], again: bool = False
+    ) -> Answers:
+        """A death is halved down to the person who causes it, and who has then died in two
+        processes at least.
+        """
         try:
             return worker.ask(people)
         except Died as death:
             if self._stopped:
                 raise
             if again and len(people) == 1:
-                LOG.warning("%s person %d: the process died: %s", people[0].stem, people[0].origin.person, death)
+                LOG.warning(
+                    "%s person %d: the process died: %s",
+                    people[0].stem,
+                    people[0].origin.person,
+                    death,
+                )
                 return [Failure(f"the process that fitted this person died: {death}")]
-            LOG.warning("a process died over %d people (%s): they are tried again", len(people), death)
+            LOG.warning(
+                "a process died over %d people (%s): they are tried again", len(people), death
+            )
         halves = _halves(people, self._scene)
-        return [answer for part in halves if part for answer in self._patiently(worker, part, again=True)]
+        return [
+            answer
+            for part in halves
+            if part
+            for answer in self._patiently(worker, part, again=True)
+        ]
 
 
 class InProcess:
@@ -236,7 +281,9 @@ class InProcess:
 
 
 def _halves(people: Sequence[FitTask], scene: bool) -> tuple[Sequence[FitTask], Sequence[FitTask]]:
-    """Cut near the middle; between images, as far as there are several, where these are fitted as a whole."""
+    """Cut near the middle; between images, as far as there are several, where these are fitted as a
+    whole.
+    """
     cuts = range(1, len(people))
     between = [i for i in cuts if people[i].stem != people[i - 1].stem] if scene else []
     middle = min(between or cuts, key=lambda i: abs(2 * i - len(people)), default=0)
@@ -250,9 +297,16 @@ def _bodies(model: Path | None, kid_template: Path | None) -> Bodies:
 
 
 def _fit_tasks(
-    keypoints: Keypoints, camera: Camera, gender: Gender, age: Age, height: Float[Tensor, " batch"] | None
+    keypoints: Keypoints,
+    camera: Camera,
+    gender: Gender,
+    age: Age,
+    height: Float[Tensor, " batch"] | None,
 ) -> list[FitTask]:
-    """The rows of a batch as people of a job. Raises ValueError where batches differ or are empty."""
+    """The rows of a batch as people of a job.
+
+    Raises ValueError where batches differ or are empty.
+    """
     count = len(keypoints.xy)
     if keypoints.confidence.dim() != 2 or not count or len(camera.K) != count:
         raise ValueError(
@@ -261,6 +315,14 @@ def _fit_tasks(
         )
     heights = [math.nan] * count if height is None else height.tolist()
     return [
-        FitTask(f"row {i}", keypoints[i], camera[i], gender, replace(Origin(), person=i), JobAge(age.value), heights[i])
+        FitTask(
+            f"row {i}",
+            keypoints[i],
+            camera[i],
+            gender,
+            replace(Origin(), person=i),
+            JobAge(age.value),
+            heights[i],
+        )
         for i in range(count)
     ]

@@ -18,7 +18,8 @@ CHUNK = 2**20
 
 
 def record_of(job: JobConfig, config: FitConfig) -> dict[str, object]:
-    """Versions and free options under `smplifyx`, then all that decides the results: job, preset, body models.
+    """Versions and free options under `smplifyx`, then all that decides the results: job, preset,
+    body models.
 
     Raises BodyFileError where the job's body model is missing.
     """
@@ -45,9 +46,14 @@ def _models(job: JobConfig) -> dict[str, Path]:
         try:
             found[gender.value] = find_body(job.model, gender)
         except BodyFileError:
-            if job.gender is not JobGender.INPUT:  # else only the people of that gender fail, each with this reason
+            # else only the people of that gender fail, each with this reason
+            if job.gender is not JobGender.INPUT:
                 raise
-    kids = [job.kid_template] if job.kid_template else [k for path in found.values() for k in kid_templates(path)]
+    kids = (
+        [job.kid_template]
+        if job.kid_template
+        else [k for path in found.values() for k in kid_templates(path)]
+    )
     return found | ({"kid": kids[0]} if kids else {})
 
 

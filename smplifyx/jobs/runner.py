@@ -1,4 +1,6 @@
-"""Runs a job as a stream: read, fit and write at the same time, in bounded memory, able to go on after a kill."""
+"""Runs a job as a stream: read, fit and write at the same time, in bounded memory, able to go on
+after a kill.
+"""
 
 from __future__ import annotations
 
@@ -101,22 +103,29 @@ class JobOutcome:
 
 
 def run_job(
-    job: JobConfig, progress: JobProgress = NO_PROGRESS, fit: Fitter = fit_and_check, frames: FrameSink = NO_FRAMES
+    job: JobConfig,
+    progress: JobProgress = NO_PROGRESS,
+    fit: Fitter = fit_and_check,
+    frames: FrameSink = NO_FRAMES,
 ) -> JobOutcome:
     """Fits everyone that the job names and writes results/, summary.csv, config.yaml and log.txt.
 
-    A large job is fitted in `job.processes` processes, one with a `fit` of its own here. Each process imports the
-    script that calls this, which should do so below `if __name__ == "__main__":` only.
-    `frames` is given every frame, from this run or an earlier one, and has finished when this returns.
-    Raises ConfigError, KeypointError, BodyFileError, StoreError or ValueError, one line each, before anything is fitted
-    if the job cannot begin; afterwards an error costs no more than its person. OSError if the disk refuses.
+    A large job is fitted in `job.processes` processes, one with a `fit` of its own here. Each
+    process imports the script that calls this, which should do so below `if __name__ ==
+    "__main__":` only. `frames` is given every frame, from this run or an earlier one, and has
+    finished when this returns. Raises ConfigError, KeypointError, BodyFileError, StoreError or
+    ValueError, one line each, before anything is fitted if the job cannot begin; afterwards an
+    error costs no more than its person. OSError if the disk refuses.
     """
     check_begun()
     config, device = preset_of(job), pick_device(job.device)
     bodies, source = Bodies(job.model, device, job.kid_template), open_source(job)
     if job.gender is not JobGender.INPUT:
-        bodies.choice(Gender(job.gender.value), job.age)  # a file that cannot be read ends the job here, in one line
-    store = open_store(job.out, record_of(job, config), [job.keypoints, *filter(None, [job.images])], job.overwrite)
+        # a file that cannot be read ends the job here, in one line
+        bodies.choice(Gender(job.gender.value), job.age)
+    store = open_store(
+        job.out, record_of(job, config), [job.keypoints, *filter(None, [job.images])], job.overwrite
+    )
     progress.begin(source.files)
     with logging_to(store.log):
         LOG.info("job begins: %s -> %s", job.keypoints, job.out)
@@ -126,14 +135,19 @@ def run_job(
             scribe = _Scribe(store, summary, progress, frames)
             _stream(chunks(source.items(store), size, job.scene), source.files, pool, scribe)
         frames.finish()
-        LOG.info("job ends: %s", ", ".join(f"{n} {status.value}" for status, n in scribe.counts.items()) or "no rows")
+        LOG.info(
+            "job ends: %s",
+            ", ".join(f"{n} {status.value}" for status, n in scribe.counts.items()) or "no rows",
+        )
     return JobOutcome(store, scribe.counts)
 
 
 class _Scribe:
     """Puts answers on the disk, in the order of the input."""
 
-    def __init__(self, store: Store, summary: SummaryWriter, progress: JobProgress, frames: FrameSink) -> None:
+    def __init__(
+        self, store: Store, summary: SummaryWriter, progress: JobProgress, frames: FrameSink
+    ) -> None:
         self._store, self._summary, self._progress, self.frames = store, summary, progress, frames
         self._frame: list[Row] = []  # so far
         self.counts: Counter[RowStatus] = Counter()
@@ -141,11 +155,16 @@ class _Scribe:
     def write(self, chunk: Sequence[Item], answers: Sequence[FitResult | Failure]) -> None:
         """One file per new result, one row per item. Raises OSError."""
         remaining, works = iter(answers), [item.work for item in chunk]
-        rows = [self._settle(work, next(remaining)) if isinstance(work, FitTask) else work for work in works]
+        rows = [
+            self._settle(work, next(remaining)) if isinstance(work, FitTask) else work
+            for work in works
+        ]
         for row in rows:
             self._summary.write(row)
         self.counts.update(row.status for row in rows)
-        self._progress.advance(sum(item.ends_frame for item in chunk), sum(row.status in FITTED for row in rows))
+        self._progress.advance(
+            sum(item.ends_frame for item in chunk), sum(row.status in FITTED for row in rows)
+        )
         for item, row in zip(chunk, rows, strict=True):
             self._frame.append(row)
             if item.ends_frame:
@@ -157,14 +176,22 @@ class _Scribe:
             answer.save(self._store.result(person.stem, person.origin.person))
             return row_of(person.stem, answer)
         return Row(
-            person.stem, person.origin.person, RowStatus.FAILED, answer.reason, gender=person.gender.value,
-            age=person.age.value, confident_keypoints=int(confident_body_points(person.keypoints)),
+            person.stem,
+            person.origin.person,
+            RowStatus.FAILED,
+            answer.reason,
+            gender=person.gender.value,
+            age=person.age.value,
+            confident_keypoints=int(confident_body_points(person.keypoints)),
             focal=float(person.camera.focal.mean()),
-            focal_source=person.origin.K_source, image_size_source=person.origin.image_size_source,
-        )  # fmt: skip
+            focal_source=person.origin.K_source,
+            image_size_source=person.origin.image_size_source,
+        )
 
 
-def _fitters(job: JobConfig, recipe: FitRecipe, bodies: Bodies, device: torch.device) -> ProcessPool | InProcess:
+def _fitters(
+    job: JobConfig, recipe: FitRecipe, bodies: Bodies, device: torch.device
+) -> ProcessPool | InProcess:
     """Who fits: this process, and where they can help, others."""
     here = partial(recipe.fitted, bodies=bodies)
     processes = auto_processes() if job.processes == "auto" else job.processes
@@ -173,8 +200,13 @@ def _fitters(job: JobConfig, recipe: FitRecipe, bodies: Bodies, device: torch.de
     return ProcessPool(recipe, processes, here)
 
 
-def _stream(cut: Iterable[list[Item]], files: int, pool: ProcessPool | InProcess, scribe: _Scribe) -> None:
-    """Fits batches while those before are written. An error of the disk ends it; written files stay."""
+def _stream(
+    cut: Iterable[list[Item]], files: int, pool: ProcessPool | InProcess, scribe: _Scribe
+) -> None:
+    """Fits batches while those before are written.
+
+    An error of the disk ends it; written files stay.
+    """
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="results") as disk:
         waiting: deque[Future[None]] = deque()
         seen = 0
@@ -182,7 +214,8 @@ def _stream(cut: Iterable[list[Item]], files: int, pool: ProcessPool | InProcess
             for chunk in cut:
                 frames = sum(item.ends_frame for item in chunk)
                 seen += frames
-                ahead = files - seen if files >= seen else seen  # a file of many images: as many again, who knows
+                # a file of many images: as many again, who knows
+                ahead = files - seen if files >= seen else seen
                 answers = _answers(chunk, pool, ahead / max(frames, 1))
                 waiting.append(disk.submit(_write, scribe, chunk, answers))
                 while len(waiting) > pool.room + BATCHES_WAITING or waiting and waiting[0].done():
@@ -195,7 +228,9 @@ def _stream(cut: Iterable[list[Item]], files: int, pool: ProcessPool | InProcess
             raise
 
 
-def _answers(chunk: Sequence[Item], pool: ProcessPool | InProcess, ahead: float) -> PendingAnswers | None:
+def _answers(
+    chunk: Sequence[Item], pool: ProcessPool | InProcess, ahead: float
+) -> PendingAnswers | None:
     people = [item.work for item in chunk if isinstance(item.work, FitTask)]
     return pool.submit(people, ahead) if people else None
 

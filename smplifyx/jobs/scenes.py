@@ -18,9 +18,13 @@ LOG = logging.getLogger(__name__)
 
 
 def fit_scenes(
-    people: Sequence[FitTask], answers: Sequence[FitResult | Failure], bodies: Bodies, config: FitConfig
+    people: Sequence[FitTask],
+    answers: Sequence[FitResult | Failure],
+    bodies: Bodies,
+    config: FitConfig,
 ) -> list[FitResult | Failure]:
-    """The answers of `fit_people` for whole images, those who touch others fitted together; in the same order.
+    """The answers of `fit_people` for whole images, those who touch others fitted together; in the
+    same order.
 
     An error costs its image that alone: its people keep the answers that they have.
     """
@@ -28,9 +32,13 @@ def fit_scenes(
     images: dict[str, list[int]] = {}
     for i in fitted:
         images.setdefault(people[i].stem, []).append(i)
-    models = {i: bodies.of(people[i].gender, Age(answer.provenance.age)) for i, answer in fitted.items()}
+    models = {
+        i: bodies.of(people[i].gender, Age(answer.provenance.age)) for i, answer in fitted.items()
+    }
     start, found = time.perf_counter(), list(answers)
-    shared = _together_or_split([those for those in images.values() if len(those) > 1], people, fitted, models, config)
+    shared = _together_or_split(
+        [those for those in images.values() if len(those) > 1], people, fitted, models, config
+    )
     moved = {i: answer for i, answer in shared.items() if answer is not fitted[i]}
     for i, answer in _checked(moved, fitted, models).items():
         seconds = fitted[i].origin.seconds + (time.perf_counter() - start) / len(moved)
@@ -40,9 +48,12 @@ def fit_scenes(
 
 
 def _together_or_split(
-    images: Sequence[Sequence[int]], people: Sequence[FitTask], fitted: dict[int, FitResult],
-    models: dict[int, BodyModel], config: FitConfig,
-) -> dict[int, FitResult]:  # fmt: skip
+    images: Sequence[Sequence[int]],
+    people: Sequence[FitTask],
+    fitted: dict[int, FitResult],
+    models: dict[int, BodyModel],
+    config: FitConfig,
+) -> dict[int, FitResult]:
     """An error in many images is halved down to the image that causes it."""
     numbers = [i for those in images for i in those]
     if not numbers:
@@ -50,7 +61,13 @@ def _together_or_split(
     try:
         different = list({id(models[i]): models[i] for i in numbers}.values())
         stems = [people[i].stem for i in numbers]
-        return dict(zip(numbers, fit_together([fitted[i] for i in numbers], stems, different, config), strict=True))
+        return dict(
+            zip(
+                numbers,
+                fit_together([fitted[i] for i in numbers], stems, different, config),
+                strict=True,
+            )
+        )
     except Exception as error:  # whatever it is, everybody has been fitted already
         if len(images) == 1:
             LOG.exception("%s: its people stay as fitted alone: %s", people[numbers[0]].stem, error)

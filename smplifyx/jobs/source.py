@@ -1,4 +1,6 @@
-"""From keypoint files to the rows of a job: who is fitted, who is there already, who is not and why."""
+"""From keypoint files to the rows of a job: who is fitted, who is there already, who is not and
+why.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ READ_AHEAD = 256  # people
 
 @dataclass(frozen=True)
 class Source:
-    """The input of a job; `files` is how many keypoint files it has (frames, where each file is of one image)."""
+    """The input of a job; `files` is how many keypoint files it has (frames, where each file is of
+    one image).
+    """
 
     job: JobConfig
     cameras: CameraOptions
@@ -37,7 +41,9 @@ class Source:
     files: int
 
     def items(self, store: Store) -> Iterator[Item]:
-        """One item per person, or per frame without people, in the order of the input; read ahead in a thread."""
+        """One item per person, or per frame without people, in the order of the input; read ahead
+        in a thread.
+        """
         return prefetch(self._items(store), READ_AHEAD)
 
     def _items(self, store: Store) -> Iterator[Item]:
@@ -59,7 +65,9 @@ class Source:
         try:
             camera, source, note = camera_for(frame, self.cameras)
         except IntrinsicsError as error:
-            yield from (Row(stem, person.index, RowStatus.UNREADABLE, str(error)) for person in frame.people)
+            yield from (
+                Row(stem, person.index, RowStatus.UNREADABLE, str(error)) for person in frame.people
+            )
             return
         LOG.info("%s: %s", stem, note)
         tasks = [
@@ -76,31 +84,57 @@ class Source:
                 yield next(works)
 
     def _but_done(self, tasks: list[FitTask], store: Store) -> list[FitTask | Row]:
-        """The people of a frame, or their rows of an earlier run; those fitted together are so all at once."""
+        """The people of a frame, or their rows of an earlier run; those fitted together are so all
+        at once.
+        """
         works = [_task_or_done(task, store) for task in tasks]
-        return tasks if self.job.scene and any(isinstance(work, FitTask) for work in works) else works
+        return (
+            tasks if self.job.scene and any(isinstance(work, FitTask) for work in works) else works
+        )
 
 
 def open_source(job: JobConfig) -> Source:
-    """The input of a job. Raises KeypointError, IntrinsicsError, ValueError where files or options cannot be used."""
+    """The input of a job.
+
+    Raises KeypointError, IntrinsicsError, ValueError where files or options cannot be used.
+    """
     given = CameraOptions(focal_px=job.focal, fov_degrees=job.fov, focal_35mm=job.focal_35mm)
     cameras = options_for(job.keypoints, job.cameras, given)
-    selection = Selection(min_keypoints=job.min_keypoints, min_size_px=job.min_size, largest=job.largest)
+    selection = Selection(
+        min_keypoints=job.min_keypoints, min_size_px=job.min_size, largest=job.largest
+    )
     read_frames(job.keypoints, job.images, job.recursive)  # for its errors: reads nothing yet
     return Source(job, cameras, selection, count_files(job.keypoints, job.recursive))
 
 
-def _fit_task(frame: Frame, stem: str, person: Person, seen_by: tuple[Camera, str], job: JobConfig) -> FitTask:
+def _fit_task(
+    frame: Frame, stem: str, person: Person, seen_by: tuple[Camera, str], job: JobConfig
+) -> FitTask:
     camera, K_source = seen_by
     origin = Origin(
-        source=str(frame.keypoint_file.resolve()), image=str(frame.image.resolve()) if frame.image else "",
-        person=person.index, K_source=K_source, image_size_source=frame.size_source.value,
-    )  # fmt: skip
-    gender = (person.gender or Gender.NEUTRAL.value) if job.gender is JobGender.INPUT else job.gender.value
+        source=str(frame.keypoint_file.resolve()),
+        image=str(frame.image.resolve()) if frame.image else "",
+        person=person.index,
+        K_source=K_source,
+        image_size_source=frame.size_source.value,
+    )
+    gender = (
+        (person.gender or Gender.NEUTRAL.value)
+        if job.gender is JobGender.INPUT
+        else job.gender.value
+    )
     age = JobAge(person.age) if person.age else job.age
     height = next((h for h in (person.height, job.height) if h is not None), math.nan)
     believed = trust(person.layout) if person.layout is not None else 1.0
-    return FitTask(stem, Keypoints.from_array(person.keypoints, believed), camera, Gender(gender), origin, age, height)
+    return FitTask(
+        stem,
+        Keypoints.from_array(person.keypoints, believed),
+        camera,
+        Gender(gender),
+        origin,
+        age,
+        height,
+    )
 
 
 def _task_or_done(task: FitTask, store: Store) -> FitTask | Row:
@@ -117,7 +151,10 @@ def _same_input(found: FitResult, task: FitTask) -> bool:
         (found.keypoints.confidence, task.keypoints.confidence),
         (found.camera.image_size, task.camera.image_size),
     )
-    if found.provenance.gender != task.gender.value or task.age.value not in (JobAge.AUTO.value, found.provenance.age):
+    if found.provenance.gender != task.gender.value or task.age.value not in (
+        JobAge.AUTO.value,
+        found.provenance.age,
+    ):
         return False
     height = torch.tensor(task.height).to(found.shape.known_height)
     known = torch.allclose(found.shape.known_height, height, rtol=0.0, equal_nan=True)

@@ -1,4 +1,6 @@
-"""The output folder: where everything lies, whose configuration it holds, what of it may be removed."""
+"""The output folder: where everything lies, whose configuration it holds, what of it may be
+removed.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from ..fitting.result import FitResult
 from .summary import is_temporary
 
 MADE_BY = "smplifyx"  # first key of a config.yaml that is ours
-FOLDERS = ("results", "overlays", "pictures", "meshes", "pages")  # what a job may make, and --overwrite remove
+# what a job may make, and --overwrite remove
+FOLDERS = ("results", "overlays", "pictures", "meshes", "pages")
 FILES = ("summary.csv", "config.yaml", "log.txt", "index.html")
 LONGEST_PART = 120  # bytes; file systems allow 255
 DEEPEST = 8  # folders
@@ -58,11 +61,18 @@ class Store:
 
     def stems(self) -> list[str]:
         """The frames that have results, sorted."""
-        return sorted({path.parent.relative_to(self.results).as_posix() for path in self.results.rglob("[0-9]*.npz")})
+        return sorted(
+            {
+                path.parent.relative_to(self.results).as_posix()
+                for path in self.results.rglob("[0-9]*.npz")
+            }
+        )
 
     def people(self, stem: str) -> list[Path]:
         """The result files of a frame, in the order of its people."""
-        return sorted((self.results / stem).glob("[0-9]*.npz"), key=lambda path: (len(path.name), path.name))
+        return sorted(
+            (self.results / stem).glob("[0-9]*.npz"), key=lambda path: (len(path.name), path.name)
+        )
 
     def existing(self, stem: str, person: int) -> FitResult | None:
         """The result of an earlier run; None where there is none or its file is broken."""
@@ -72,8 +82,11 @@ class Store:
             return None
 
 
-def open_store(root: Path, record: Mapping[str, object], inputs: list[Path], overwrite: bool) -> Store:
-    """The output folder for a job whose results `record` determines; made, resumed, or with `overwrite` begun anew.
+def open_store(
+    root: Path, record: Mapping[str, object], inputs: list[Path], overwrite: bool
+) -> Store:
+    """The output folder for a job whose results `record` determines; made, resumed, or with
+    `overwrite` begun anew.
 
     Raises StoreError where the folder holds another job's results, or is not ours to write to.
     """
@@ -85,11 +98,15 @@ def open_store(root: Path, record: Mapping[str, object], inputs: list[Path], ove
     if store.config.is_file():
         _check_same(store, record)
     elif store.results.is_dir() or store.summary.is_file():
-        raise StoreError(f"{root}: holds results but no config.yaml of smplifyx; choose another --out")
+        raise StoreError(
+            f"{root}: holds results but no config.yaml of smplifyx; choose another --out"
+        )
     root.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(store)
     with replacing(store.config) as path:
-        path.write_text(yaml.safe_dump(dict(record), sort_keys=False, allow_unicode=True), encoding="utf-8")
+        path.write_text(
+            yaml.safe_dump(dict(record), sort_keys=False, allow_unicode=True), encoding="utf-8"
+        )
     return store
 
 
@@ -98,7 +115,9 @@ def read_record(store: Store) -> dict[str, object]:
     try:
         record = yaml.safe_load(store.config.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise StoreError(f"{store.root}: no config.yaml: not an output folder of smplifyx") from error
+        raise StoreError(
+            f"{store.root}: no config.yaml: not an output folder of smplifyx"
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise StoreError(f"{store.config}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(record, dict) or MADE_BY not in record:
@@ -107,7 +126,9 @@ def read_record(store: Store) -> dict[str, object]:
 
 
 def safe_stem(name: str) -> str:
-    """A relative path of plain parts that cannot leave its parent: a changed one ends in a hash of the original."""
+    """A relative path of plain parts that cannot leave its parent: a changed one ends in a hash of
+    the original.
+    """
     parts = [part for part in re.sub(r"[^\w.+@=/-]", "_", name).split("/") if part.strip(".")]
     safe = "/".join(_short(part.strip(".")) for part in parts[-DEEPEST:])
     return safe if safe == name and safe else f"{safe or 'unnamed'}-{_short_hash(name)}"
@@ -132,7 +153,11 @@ class StemTable:
 def _check_same(store: Store, record: Mapping[str, object]) -> None:
     """The part of the record that decides the results must not have changed."""
     before, now = _flat(read_record(store)), _flat(dict(record))
-    changed = [key for key in now | before if before.get(key) != now.get(key) and not key.startswith(MADE_BY)]
+    changed = [
+        key
+        for key in now | before
+        if before.get(key) != now.get(key) and not key.startswith(MADE_BY)
+    ]
     if changed:
         key = changed[0]
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""

@@ -31,10 +31,11 @@ class RowStatus(Enum):
 class Row:
     """One line of summary.csv.
 
-    Errors are medians over the seen points, in pixels and in percent of the keypoint box's diagonal. seconds: the
-    person's share of its batch's time. focal: pixels, as fitted. shape_determined: the share 0..1 of what was unknown
-    about the shape that the evidence told; stature_sd_m: how well the stature is known. penetration_mm: how deep the
-    deepest vertex lies inside another part of the body; intersecting_triangles: how many cut another part.
+    Errors are medians over the seen points, in pixels and in percent of the keypoint box's
+    diagonal. seconds: the person's share of its batch's time. focal: pixels, as fitted.
+    shape_determined: the share 0..1 of what was unknown about the shape that the evidence told;
+    stature_sd_m: how well the stature is known. penetration_mm: how deep the deepest vertex lies
+    inside another part of the body; intersecting_triangles: how many cut another part.
     """
 
     stem: str
@@ -79,18 +80,36 @@ def row_of(stem: str, result: FitResult) -> Row:
     status, origin, penetration = FitStatus(int(result.status)), result.origin, result.penetration
     measured = (float(penetration.depth_mm), int(penetration.triangles)) if penetration else ()
     return Row(
-        stem, origin.person, RowStatus[status.name], REASONS.get(status, ""),
-        float(px.body), float(px.hands), float(px.face),
-        float(percent.body), float(percent.hands), float(percent.face),
-        float(result.energy), float(result.gap), int(result.steps), origin.seconds, result.provenance.gender,
-        int(confident_body_points(result.keypoints)), float(result.camera.focal.mean()),
-        origin.K_source, origin.image_size_source, result.provenance.age,
-        float(result.shape.stature), float(result.shape.stature_sd), float(result.shape.determined), *measured,
-    )  # fmt: skip
+        stem,
+        origin.person,
+        RowStatus[status.name],
+        REASONS.get(status, ""),
+        float(px.body),
+        float(px.hands),
+        float(px.face),
+        float(percent.body),
+        float(percent.hands),
+        float(percent.face),
+        float(result.energy),
+        float(result.gap),
+        int(result.steps),
+        origin.seconds,
+        result.provenance.gender,
+        int(confident_body_points(result.keypoints)),
+        float(result.camera.focal.mean()),
+        origin.K_source,
+        origin.image_size_source,
+        result.provenance.age,
+        float(result.shape.stature),
+        float(result.shape.stature_sd),
+        float(result.shape.determined),
+        *measured,
+    )
 
 
 class SummaryWriter:
-    """Rows written one by one to a temporary file that becomes summary.csv when the block ends without an error.
+    """Rows written one by one to a temporary file that becomes summary.csv when the block ends
+    without an error.
 
     Use as a context manager; memory does not grow with the rows.
     """
@@ -117,7 +136,9 @@ def read_summary(path: Path) -> Iterator[Row]:
     """The rows of a summary.csv; columns that one of an older version lacks are empty."""
     with open(path, newline="", encoding="utf-8") as stream:
         for cells in csv.DictReader(stream):
-            yield Row(**{f.name: _value(f.type, cells.get(f.name, "")) for f in dataclasses.fields(Row)})
+            yield Row(
+                **{f.name: _value(f.type, cells.get(f.name, "")) for f in dataclasses.fields(Row)}
+            )
 
 
 def is_temporary(path: Path) -> bool:

@@ -1,4 +1,6 @@
-"""Detector layouts as tables: which source point feeds each canonical point, and how far it is to be trusted."""
+"""Detector layouts as tables: which source point feeds each canonical point, and how far it is to
+be trusted.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ ABSENT = -1
 class LayoutName(Enum):
     """The point layouts that are known.
 
-    Those without hands and face are completed by OpenPose's own hands (21) and face (70, or 68 without pupils), which
-    are already in the canonical order.
+    Those without hands and face are completed by OpenPose's own hands (21) and face (70, or 68
+    without pupils), which are already in the canonical order.
     """
 
     BODY_25 = "body_25"
@@ -33,7 +35,9 @@ class LayoutName(Enum):
 
 @dataclass(frozen=True)
 class TrustRule:
-    """Why some points of a layout are worth less than the same points of another, and by what factor in 0..1."""
+    """Why some points of a layout are worth less than the same points of another, and by what
+    factor in 0..1.
+    """
 
     name: str
     reason: str
@@ -41,18 +45,29 @@ class TrustRule:
     factor: float
 
 
-# A factor is relative to the width that a preset gives to the kind of point (hips, neck and contour are wide there
-# for every layout, since no detector puts them where a body model does); 1 / sqrt(2) halves the point's energy.
+# A factor is relative to the width that a preset gives to the kind of point (hips, neck and contour
+# are wide there for every layout, since no detector puts them where a body model does); 1 / sqrt(2)
+# halves the point's energy.
 _LEARNED = "the detector learned it as the midpoint of two other points, so it tells little that they do not"
 LEARNED_NECK = TrustRule("learned_neck", _LEARNED, ("neck",), 0.7)
 LEARNED_MID_HIP = TrustRule("learned_mid_hip", _LEARNED, ("mid_hip",), 0.7)
-DERIVED_NECK = TrustRule("derived_neck", "the layout has no neck; the mean of the shoulders stands in", ("neck",), 0.5)
-DERIVED_MID_HIP = TrustRule(
-    "derived_mid_hip", "the layout has no middle hip; the mean of the hips stands in", ("mid_hip",), 0.5
+DERIVED_NECK = TrustRule(
+    "derived_neck", "the layout has no neck; the mean of the shoulders stands in", ("neck",), 0.5
 )
-FREE_NECK = TrustRule("free_neck", "annotated on the neck itself, above the middle of the shoulders", ("neck",), 0.5)
+DERIVED_MID_HIP = TrustRule(
+    "derived_mid_hip",
+    "the layout has no middle hip; the mean of the hips stands in",
+    ("mid_hip",),
+    0.5,
+)
+FREE_NECK = TrustRule(
+    "free_neck", "annotated on the neck itself, above the middle of the shoulders", ("neck",), 0.5
+)
 FOOT_INDEX = TrustRule(
-    "foot_index", "the tip of the foot stands in for the big toe", ("left_big_toe", "right_big_toe"), 0.7
+    "foot_index",
+    "the tip of the foot stands in for the big toe",
+    ("left_big_toe", "right_big_toe"),
+    0.7,
 )
 
 # canonical point, and the two whose mean it is where a layout has none
@@ -64,7 +79,9 @@ MIDPOINTS = MappingProxyType({
 
 @dataclass(frozen=True)
 class Layout:
-    """One skeleton: `points` source points, and for each of the 137 canonical ones its source index or ABSENT."""
+    """One skeleton: `points` source points, and for each of the 137 canonical ones its source index
+    or ABSENT.
+    """
 
     name: LayoutName
     points: int
@@ -73,7 +90,9 @@ class Layout:
 
     @property
     def midpoints(self) -> tuple[tuple[int, int, int], ...]:
-        """(target, a, b): canonical points that the layout lacks and that are the mean of two it has."""
+        """(target, a, b): canonical points that the layout lacks and that are the mean of two it
+        has.
+        """
         index = names.POINT_INDEX
         triples = ((index[target], index[a], index[b]) for target, (a, b) in MIDPOINTS.items())
         return tuple(
@@ -86,7 +105,9 @@ class Layout:
     def present(self) -> tuple[str, ...]:
         """Names of the canonical points that this layout can give, in canonical order."""
         made = {target for target, _, _ in self.midpoints}
-        return tuple(n for i, n in enumerate(names.POINT_NAMES) if self.source[i] != ABSENT or i in made)
+        return tuple(
+            n for i, n in enumerate(names.POINT_NAMES) if self.source[i] != ABSENT or i in made
+        )
 
 
 def _run(start: int, count: int) -> tuple[int, ...]:
@@ -98,60 +119,166 @@ def _absent(count: int) -> tuple[int, ...]:
 
 
 def _skeleton(
-    body: tuple[int, ...], left_hand: int | None = None, right_hand: int | None = None, face: int | None = None
+    body: tuple[int, ...],
+    left_hand: int | None = None,
+    right_hand: int | None = None,
+    face: int | None = None,
 ) -> tuple[int, ...]:
-    """A body table, then where each hand of 21 and the face of 68 begin; pupils are in none of these layouts."""
+    """A body table, then where each hand of 21 and the face of 68 begin; pupils are in none of
+    these layouts.
+    """
     hands = [_absent(21) if first is None else _run(first, 21) for first in (left_hand, right_hand)]
-    return body + hands[0] + hands[1] + (_absent(68) if face is None else _run(face, 68)) + _absent(2)
+    return (
+        body + hands[0] + hands[1] + (_absent(68) if face is None else _run(face, 68)) + _absent(2)
+    )
 
 
 # Source index of each BODY_25 point.
 _BODY_25 = _run(0, 25)
-_COCO_18 = (0, 1, 2, 3, 4, 5, 6, 7, -1, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, -1, -1, -1, -1, -1, -1)
+_COCO_18 = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    -1,
+    8,
+    9,
+    10,
+    11,
+    12,
+    13,
+    14,
+    15,
+    16,
+    17,
+    -1,
+    -1,
+    -1,
+    -1,
+    -1,
+    -1,
+)
 _COCO_19 = _run(0, 19) + _absent(6)
-_COCO_17 = (0, -1, 6, 8, 10, 5, 7, 9, -1, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3, -1, -1, -1, -1, -1, -1)
+_COCO_17 = (
+    0,
+    -1,
+    6,
+    8,
+    10,
+    5,
+    7,
+    9,
+    -1,
+    12,
+    14,
+    16,
+    11,
+    13,
+    15,
+    2,
+    1,
+    4,
+    3,
+    -1,
+    -1,
+    -1,
+    -1,
+    -1,
+    -1,
+)
 _WHOLEBODY = _COCO_17[:19] + (17, 18, 19, 20, 21, 22)
 _HALPE = (0, 18, 6, 8, 10, 5, 7, 9, 19, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3, 20, 22, 24, 21, 23, 25)
-_MEDIAPIPE = (0, -1, 12, 14, 16, 11, 13, 15, -1, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7, 31, -1, 29, 32, -1, 30)
+_MEDIAPIPE = (
+    0,
+    -1,
+    12,
+    14,
+    16,
+    11,
+    13,
+    15,
+    -1,
+    24,
+    26,
+    28,
+    23,
+    25,
+    27,
+    5,
+    2,
+    8,
+    7,
+    31,
+    -1,
+    29,
+    32,
+    -1,
+    30,
+)
 
 _ALL = (
     Layout(LayoutName.BODY_25, 25, _skeleton(_BODY_25), (LEARNED_NECK, LEARNED_MID_HIP)),
     Layout(LayoutName.COCO_19, 19, _skeleton(_COCO_19), (LEARNED_NECK, LEARNED_MID_HIP)),
     Layout(LayoutName.COCO_18, 18, _skeleton(_COCO_18), (LEARNED_NECK, DERIVED_MID_HIP)),
     Layout(LayoutName.COCO_17, 17, _skeleton(_COCO_17), (DERIVED_NECK, DERIVED_MID_HIP)),
-    Layout(LayoutName.COCO_WHOLEBODY_133, 133, _skeleton(_WHOLEBODY, 91, 112, 23), (DERIVED_NECK, DERIVED_MID_HIP)),
+    Layout(
+        LayoutName.COCO_WHOLEBODY_133,
+        133,
+        _skeleton(_WHOLEBODY, 91, 112, 23),
+        (DERIVED_NECK, DERIVED_MID_HIP),
+    ),
     Layout(LayoutName.HALPE_26, 26, _skeleton(_HALPE), (FREE_NECK, LEARNED_MID_HIP)),
     Layout(LayoutName.HALPE_136, 136, _skeleton(_HALPE, 94, 115, 26), (FREE_NECK, LEARNED_MID_HIP)),
     # MediaPipe's 33 pose landmarks, then the 21 of its left and of its right hand.
-    Layout(LayoutName.MEDIAPIPE_75, 75, _skeleton(_MEDIAPIPE, 33, 54), (DERIVED_NECK, DERIVED_MID_HIP, FOOT_INDEX)),
+    Layout(
+        LayoutName.MEDIAPIPE_75,
+        75,
+        _skeleton(_MEDIAPIPE, 33, 54),
+        (DERIVED_NECK, DERIVED_MID_HIP, FOOT_INDEX),
+    ),
 )
 LAYOUTS = MappingProxyType({layout.name: layout for layout in _ALL})
 
 
-def to_canonical(points: Float[np.ndarray, "*batch source 3"], layout: LayoutName) -> Float[np.ndarray, "*batch 137 3"]:
-    """(x, y, confidence) of a detector's layout in the canonical order; what the layout lacks has confidence 0.
+def to_canonical(
+    points: Float[np.ndarray, "*batch source 3"], layout: LayoutName
+) -> Float[np.ndarray, "*batch 137 3"]:
+    """(x, y, confidence) of a detector's layout in the canonical order; what the layout lacks has
+    confidence 0.
 
-    A missing neck or middle hip is the mean of shoulders or hips, with the lesser of their confidences. Raises
-    ValueError when the number of points is not the layout's.
+    A missing neck or middle hip is the mean of shoulders or hips, with the lesser of their
+    confidences. Raises ValueError when the number of points is not the layout's.
     """
     table = LAYOUTS[layout]
     if points.shape[-2:] != (table.points, 3):
-        raise ValueError(f"{layout.value}: expected [..., {table.points}, 3], got {list(points.shape)}")
+        raise ValueError(
+            f"{layout.value}: expected [..., {table.points}, 3], got {list(points.shape)}"
+        )
     source = np.asarray(table.source)
-    canonical = np.where((source == ABSENT)[:, None], 0.0, points[..., np.maximum(source, 0), :]).astype(np.float32)
+    canonical = np.where(
+        (source == ABSENT)[:, None], 0.0, points[..., np.maximum(source, 0), :]
+    ).astype(np.float32)
     for target, a, b in table.midpoints:
         canonical[..., target, :] = _midpoint(canonical[..., a, :], canonical[..., b, :])
     return canonical
 
 
-def _midpoint(a: Float[np.ndarray, "*batch 3"], b: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 3"]:
+def _midpoint(
+    a: Float[np.ndarray, "*batch 3"], b: Float[np.ndarray, "*batch 3"]
+) -> Float[np.ndarray, "*batch 3"]:
     confidence = np.minimum(a[..., 2:], b[..., 2:])
     xy = np.where(confidence > 0, (a[..., :2] + b[..., :2]) / 2, 0.0)
     return np.concatenate([xy, confidence], -1)
 
 
 def trust(layout: LayoutName) -> Float[np.ndarray, " 137"]:
-    """What each canonical point's confidence is to be multiplied with, 0..1: the product of the layout's rules."""
+    """What each canonical point's confidence is to be multiplied with, 0..1: the product of the
+    layout's rules.
+    """
     factors = np.ones(names.COUNT, dtype=np.float32)
     for rule in LAYOUTS[layout].rules:
         factors[[names.POINT_INDEX[point] for point in rule.points]] *= rule.factor

@@ -18,7 +18,9 @@ FACE_PARTS = (
 
 
 def _hand(side: str) -> tuple[str, ...]:
-    return (f"{side}_hand_wrist",) + tuple(f"{side}_{finger}_{i}" for finger in FINGERS for i in range(1, 5))
+    return (f"{side}_hand_wrist",) + tuple(
+        f"{side}_{finger}_{i}" for finger in FINGERS for i in range(1, 5)
+    )
 
 
 def _face() -> tuple[str, ...]:
@@ -35,4 +37,6 @@ LEFT_HAND = slice(25, 46)
 RIGHT_HAND = slice(46, 67)
 FACE = slice(67, 137)
 CONTOUR = slice(67, 84)
-PARTS = MappingProxyType({"body": BODY, "left_hand": LEFT_HAND, "right_hand": RIGHT_HAND, "face": FACE})
+PARTS = MappingProxyType(
+    {"body": BODY, "left_hand": LEFT_HAND, "right_hand": RIGHT_HAND, "face": FACE}
+)

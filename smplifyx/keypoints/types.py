@@ -17,10 +17,10 @@ from . import names
 class Keypoints(Bundle):
     """2D points of people in the canonical 137-point order (see `names.POINT_NAMES`).
 
-    `trust` in 0..1 says how far a detector's point means what the model's point of that name means (see
-    `layouts.trust`); it weighs the energy beside the confidence.
-    `xy` in pixels of the upright image (x right, y down, origin at the top left corner), `confidence` in 0..1, where
-    0 means that the point was not seen; the coordinates of such a point are 0 and mean nothing.
+    `trust` in 0..1 says how far a detector's point means what the model's point of that name means
+    (see `layouts.trust`); it weighs the energy beside the confidence. `xy` in pixels of the upright
+    image (x right, y down, origin at the top left corner), `confidence` in 0..1, where 0 means that
+    the point was not seen; the coordinates of such a point are 0 and mean nothing.
     """
 
     xy: Float[Tensor, "*batch 137 2"]
@@ -29,14 +29,19 @@ class Keypoints(Bundle):
 
     @classmethod
     def from_array(cls, array: object, trust: object = 1.0) -> Keypoints:
-        """From anything array-like [*batch, 137, 3] of (x, y, confidence); non-finite points become unseen.
+        """From anything array-like [*batch, 137, 3] of (x, y, confidence); non-finite points become
+        unseen.
 
         `trust` broadcasts to [*batch, 137]. Raises ValueError for another shape.
         """
-        values = array if isinstance(array, Tensor) else torch.from_numpy(np.asarray(array, np.float32))
+        values = (
+            array if isinstance(array, Tensor) else torch.from_numpy(np.asarray(array, np.float32))
+        )
         values = values.to(torch.float32)
         if values.shape[-2:] != (names.COUNT, 3):
-            raise ValueError(f"keypoints: expected [..., {names.COUNT}, 3], got {list(values.shape)}")
+            raise ValueError(
+                f"keypoints: expected [..., {names.COUNT}, 3], got {list(values.shape)}"
+            )
         seen = values.isfinite().all(-1) & (values[..., 2] > 0)
         values = torch.where(seen[..., None], values, torch.zeros_like(values))
         confidence = values[..., 2].clamp(max=1.0)

@@ -1,1 +1,3 @@
-"""Work beside the caller: threads that read ahead, processes that fit or draw, and what a machine can bear."""
+"""Work beside the caller: threads that read ahead, processes that fit or draw, and what a machine
+can bear.
+"""

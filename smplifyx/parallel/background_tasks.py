@@ -1,10 +1,18 @@
-"""Work in other processes beside the main one: bounded, in any order, and a task that goes wrong costs only itself."""
+"""Work in other processes beside the main one: bounded, in any order, and a task that goes wrong
+costs only itself.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -18,15 +26,20 @@ MOST = 8  # processes, of some 300 MB each
 
 
 class BackgroundTasks(Generic[Task, Answer]):
-    """Does tasks beside the caller: the first few in a thread, the others in as many processes as there are cores.
+    """Does tasks beside the caller: the first few in a thread, the others in as many processes as
+    there are cores.
 
-    work: what is done with a task; both must pickle, and `work` runs on one core. told: called once for every task, one
-    call at a time, with the task and its answer, or the exception that it ended with; must not raise. A process that
-    dies takes its tasks along: each is tried once more, alone. Memory does not grow with the number of tasks.
+    work: what is done with a task; both must pickle, and `work` runs on one core. told: called once
+    for every task, one call at a time, with the task and its answer, or the exception that it ended
+    with; must not raise. A process that dies takes its tasks along: each is tried once more, alone.
+    Memory does not grow with the number of tasks.
     """
 
     def __init__(
-        self, work: Callable[[Task], Answer], told: Callable[[Task, Answer | BaseException], None], few: int = FEW
+        self,
+        work: Callable[[Task], Answer],
+        told: Callable[[Task, Answer | BaseException], None],
+        few: int = FEW,
     ) -> None:
         self._work, self._told, self._few = work, told, few
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="beside")
@@ -46,7 +59,10 @@ class BackgroundTasks(Generic[Task, Answer]):
         self._submit(self._thread if self._given <= self._few else self._processes, task)
 
     def finish(self) -> None:
-        """Waits until everything is done; nothing may be put in afterwards. An interruption stops it."""
+        """Waits until everything is done; nothing may be put in afterwards.
+
+        An interruption stops it.
+        """
         try:
             self._thread.shutdown()
             self._processes.shutdown()

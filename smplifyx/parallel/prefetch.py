@@ -1,4 +1,6 @@
-"""Reading beside fitting: an iterator that runs ahead in its own thread, by a bounded number of items."""
+"""Reading beside fitting: an iterator that runs ahead in its own thread, by a bounded number of
+items.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +23,17 @@ class _End:
 def prefetch(items: Iterator[T], depth: int) -> Iterator[T]:
     """The same items in the same order, up to `depth` of them read ahead in a background thread.
 
-    At most depth + 1 items exist besides the consumer's own. An exception of the source is raised here, after the
-    items before it. Closing this generator, or dropping it, stops the thread and closes the source. Raises ValueError
-    for a depth below 1, when the first item is asked for.
+    At most depth + 1 items exist besides the consumer's own. An exception of the source is raised
+    here, after the items before it. Closing this generator, or dropping it, stops the thread and
+    closes the source. Raises ValueError for a depth below 1, when the first item is asked for.
     """
     if depth < 1:
         raise ValueError(f"prefetch: depth should be at least 1, got {depth}")
     ready: queue.Queue[T | _End] = queue.Queue(maxsize=depth)
     stop = threading.Event()
-    worker = threading.Thread(target=_read_ahead, args=(items, ready, stop), name="prefetch", daemon=True)
+    worker = threading.Thread(
+        target=_read_ahead, args=(items, ready, stop), name="prefetch", daemon=True
+    )
     worker.start()
     try:
         while not isinstance(item := ready.get(), _End):

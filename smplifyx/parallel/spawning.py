@@ -1,4 +1,6 @@
-"""What every process beside the main one has in common: one core, deaf to Ctrl-C, gone when the main one is."""
+"""What every process beside the main one has in common: one core, deaf to Ctrl-C, gone when the
+main one is.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def spawning() -> SpawnContext:
 
 
 def check_begun() -> None:
-    """Raises RuntimeError in a process that still imports the script that began it: that would begin all anew in it."""
+    """Raises RuntimeError in a process that still imports the script that began it: that would
+    begin all anew in it.
+    """
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise RuntimeError(f"a script that fits in several processes must do so below {GUARD}")
 
@@ -31,7 +35,9 @@ def cores() -> int:
 
 
 def settle() -> None:
-    """What a process beside does first: one core, deaf to Ctrl-C, and not there longer than the one that began it."""
+    """What a process beside does first: one core, deaf to Ctrl-C, and not there longer than the one
+    that began it.
+    """
     import cv2
     import torch
 
@@ -44,7 +50,9 @@ def settle() -> None:
 
 @contextlib.contextmanager
 def interrupts_blocked() -> Iterator[None]:
-    """Processes begun in this block do not hear Ctrl-C while they load either; this one hears it afterwards."""
+    """Processes begun in this block do not hear Ctrl-C while they load either; this one hears it
+    afterwards.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

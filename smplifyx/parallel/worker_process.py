@@ -1,4 +1,6 @@
-"""One process that works for this one: tasks go in, answers come out, and a death is told apart from an error."""
+"""One process that works for this one: tasks go in, answers come out, and a death is told apart
+from an error.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +32,12 @@ class Died(Exception):
 
 
 class WorkerProcess(Generic[Task, Answer]):
-    """A process of one core that does `work`, a task at a time; after a death a new one takes its place.
+    """A process of one core that does `work`, a task at a time; after a death a new one takes its
+    place.
 
-    work: what is done with a task; it, tasks and answers must pickle. Tensors travel as arrays, whatever lies beside
-    them in memory stays behind. One thread may ask at a time; any may call `kill`.
+    work: what is done with a task; it, tasks and answers must pickle. Tensors travel as arrays,
+    whatever lies beside them in memory stays behind. One thread may ask at a time; any may call
+    `kill`.
     """
 
     def __init__(self, work: Callable[[Task], Answer]) -> None:
@@ -44,7 +48,10 @@ class WorkerProcess(Generic[Task, Answer]):
         self._loaded, self._stopped = False, threading.Event()
 
     def begin(self) -> None:
-        """Has a process and waits until it has loaded. Raises ChildProcessError where it cannot begin."""
+        """Has a process and waits until it has loaded.
+
+        Raises ChildProcessError where it cannot begin.
+        """
         here, there = spawning().Pipe()
         self._start(there)
         there.close()
@@ -64,7 +71,8 @@ class WorkerProcess(Generic[Task, Answer]):
             self._process = spawning().Process(target=_serve, args=(self._work, pipe), daemon=True)
             try:
                 self._process.start()
-            except (OSError, AssertionError) as error:  # no memory; a daemon, which may not begin any
+            # no memory; a daemon, which may not begin any
+            except (OSError, AssertionError) as error:
                 self._process = None
                 raise ChildProcessError(f"a process for fits could not begin: {error}") from error
 
@@ -110,7 +118,9 @@ class WorkerProcess(Generic[Task, Answer]):
         self.kill()
 
     def kill(self) -> None:
-        """Ends the process at once, also one that loads; whoever waits for its answer gets Died, and none is begun."""
+        """Ends the process at once, also one that loads; whoever waits for its answer gets Died,
+        and none is begun.
+        """
         with self._lock:
             self._stopped.set()
             if self._process is not None:
@@ -126,7 +136,9 @@ class WorkerProcess(Generic[Task, Answer]):
             code = self._process.exitcode
             self._process, self._loaded = None, False
         if code is not None and code < 0:
-            return f"killed by {signal.Signals(-code).name}" + ", out of memory?" * (code == -signal.SIGKILL)
+            return f"killed by {signal.Signals(-code).name}" + ", out of memory?" * (
+                code == -signal.SIGKILL
+            )
         return f"exit code {code}"
 
 
@@ -153,7 +165,9 @@ def _serve(work: Callable[[Task], Answer], pipe: Connection) -> None:
 
 
 class _Pickler(pickle.Pickler):
-    """Pickles a tensor as an array of its own values: torch would open a file for it, or write its whole storage."""
+    """Pickles a tensor as an array of its own values: torch would open a file for it, or write its
+    whole storage.
+    """
 
     def reducer_override(self, value: object) -> object:
         if isinstance(value, torch.Tensor):

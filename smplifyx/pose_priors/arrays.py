@@ -18,7 +18,11 @@ def read_npz(path: Path, shapes: dict[str, Shape]) -> dict[str, Tensor]:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {key: torch.as_tensor(file[key], dtype=torch.float64) for key in shapes if key in file.files}
+            arrays = {
+                key: torch.as_tensor(file[key], dtype=torch.float64)
+                for key in shapes
+                if key in file.files
+            }
     except Exception as error:  # damaged archives raise anything
         raise ValueError(f"{path}: not a readable .npz: {one_line(error)}") from error
     return check_all(path, arrays, shapes)
@@ -33,10 +37,14 @@ def check_all(path: Path, arrays: dict[str, Tensor], shapes: dict[str, Shape]) -
 
 
 def check(key: str, value: Tensor | None, shape: Shape) -> Tensor:
-    """The value; raises ValueError that names the key where it is missing, misshapen or not made of finite numbers."""
+    """The value; raises ValueError that names the key where it is missing, misshapen or not made of
+    finite numbers.
+    """
     if value is None:
         raise ValueError(f"key {key!r} is missing")
-    if value.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, value.shape, strict=True)):
+    if value.ndim != len(shape) or any(
+        n not in (None, m) for n, m in zip(shape, value.shape, strict=True)
+    ):
         expected = ", ".join("any" if n is None else str(n) for n in shape)
         raise ValueError(f"{key} has shape {list(value.shape)}, expected [{expected}]")
     if value.is_complex() or not value.isfinite().all():

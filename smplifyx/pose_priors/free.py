@@ -15,14 +15,17 @@ ANGLES = 63  # 21 joints x 3
 
 @dataclass(frozen=True, eq=False)
 class FreePrior(JointAngles):
-    """Every pose is as good as another; the latent is the flattened body pose (63 axis-angles, radians).
+    """Every pose is as good as another; the latent is the flattened body pose (63 axis-angles,
+    radians).
 
     `start` is the pose where fits begin.
     """
 
     start: Float[Tensor, " 63"]
 
-    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> FreePrior:
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> FreePrior:
         """A copy on `device` as `dtype`."""
         return FreePrior(self.start.to(device=device, dtype=dtype))
 

@@ -1,4 +1,6 @@
-"""Finds a pose prior by its name, or reads the file that a user brings, told apart by what is in it."""
+"""Finds a pose prior by its name, or reads the file that a user brings, told apart by what is in
+it.
+"""
 
 from __future__ import annotations
 
@@ -21,23 +23,36 @@ from .vposer_files import load_vposer
 
 
 def load_prior(name_or_path: str | Path) -> PosePrior:
-    """A pose prior that ships, by name: gaussian, gmm, vposer, flow or none; else the one at a path.
+    """A pose prior that ships, by name: gaussian, gmm, vposer, flow or none; else the one at a
+    path.
 
-    A path may lead to VPoser (folder, .pt or .ckpt; v1.0 or v2.0), to a mixture (`gmm_08.pkl`, our .npz), a Gaussian or
-    a flow. Raises ValueError for what is neither, and one that names the file and its fault for a file that is no good.
+    A path may lead to VPoser (folder, .pt or .ckpt; v1.0 or v2.0), to a mixture (`gmm_08.pkl`, our
+    .npz), a Gaussian or a flow. Raises ValueError for what is neither, and one that names the file
+    and its fault for a file that is no good.
     """
     known = _shipped()
     if str(name_or_path) in known:
         return _loaded(str(name_or_path), 0)
     path = Path(name_or_path)
     if not path.exists():
-        raise ValueError(f"no pose prior {str(name_or_path)!r}: expected {', '.join(known)} or a path to one")
+        raise ValueError(
+            f"no pose prior {str(name_or_path)!r}: expected {', '.join(known)} or a path to one"
+        )
     return _loaded(str(path), path.stat().st_mtime_ns)
 
 
 def kind_of(name_or_path: str | Path) -> str:
-    """Which of the priors that ship a prior is like: gaussian, gmm, vposer, flow or none. Raises as `load_prior`."""
-    kinds = {VaePrior: "vposer", FlowPrior: "flow", MixturePrior: "gmm", GaussianPrior: "gaussian", FreePrior: "none"}
+    """Which of the priors that ship a prior is like: gaussian, gmm, vposer, flow or none.
+
+    Raises as `load_prior`.
+    """
+    kinds = {
+        VaePrior: "vposer",
+        FlowPrior: "flow",
+        MixturePrior: "gmm",
+        GaussianPrior: "gaussian",
+        FreePrior: "none",
+    }
     return kinds[type(load_prior(name_or_path))]
 
 

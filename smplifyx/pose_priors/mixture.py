@@ -1,4 +1,6 @@
-"""A mixture of Gaussians over the axis-angles of the body joints: several kinds of poses, each with its own spread."""
+"""A mixture of Gaussians over the axis-angles of the body joints: several kinds of poses, each with
+its own spread.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +21,12 @@ ANGLES = 63  # 21 joints x 3
 
 @dataclass(frozen=True, eq=False)
 class MixturePrior(JointAngles):
-    """max_k w_k N(means_k, covariance_k) of the flattened body pose, which is its own latent (63 numbers, radians).
+    """max_k w_k N(means_k, covariance_k) of the flattened body pose, which is its own latent (63
+    numbers, radians).
 
-    The best component stands for the sum, so that the density has residuals (Olson and Agarwal 2012; SMPLify, Bogo et
-    al. 2016). W_k = `whitening`[k] is lower triangular, W_k^T W_k the precision; `offset` -2 log(w_k sqrt det
-    precision_k), less the smallest of them.
+    The best component stands for the sum, so that the density has residuals (Olson and Agarwal
+    2012; SMPLify, Bogo et al. 2016). W_k = `whitening`[k] is lower triangular, W_k^T W_k the
+    precision; `offset` -2 log(w_k sqrt det precision_k), less the smallest of them.
     """
 
     means: Float[Tensor, "k 63"]
@@ -33,19 +36,27 @@ class MixturePrior(JointAngles):
 
     @classmethod
     def from_moments(
-        cls, means: Float[Tensor, "a 63"], covariances: Float[Tensor, "b 63 63"], weights: Float[Tensor, " c"]
+        cls,
+        means: Float[Tensor, "a 63"],
+        covariances: Float[Tensor, "b 63 63"],
+        weights: Float[Tensor, " c"],
     ) -> MixturePrior:
         """From the moments of the components, in any precision; the weights need not sum to one.
 
-        Raises ValueError where their numbers differ, a weight is not positive or a covariance not positive definite.
+        Raises ValueError where their numbers differ, a weight is not positive or a covariance not
+        positive definite.
         """
         if not len(means) == len(covariances) == len(weights) > 0:
-            raise ValueError(f"{len(means)} means, {len(covariances)} covariances and {len(weights)} weights")
+            raise ValueError(
+                f"{len(means)} means, {len(covariances)} covariances and {len(weights)} weights"
+            )
         if not (weights > 0).all():
             raise ValueError("the mixture's weights are not positive")
         factor, failed = torch.linalg.cholesky_ex(covariances.double())
         if failed.any():
-            raise ValueError(f"covariance {int(failed.argmax())} of the mixture is not positive definite")
+            raise ValueError(
+                f"covariance {int(failed.argmax())} of the mixture is not positive definite"
+            )
         unit = torch.eye(ANGLES, dtype=torch.float64, device=factor.device)
         whitening = torch.linalg.solve_triangular(factor, unit.expand_as(factor), upper=False)
         shares = weights.double() / weights.double().sum()
@@ -55,10 +66,12 @@ class MixturePrior(JointAngles):
 
     @classmethod
     def load(cls, path: Path) -> MixturePrior:
-        """From a file with `means` [k, 63], `covariances` [k, 63, 63], `weights` [k] and `floor` [63] (radians).
+        """From a file with `means` [k, 63], `covariances` [k, 63, 63], `weights` [k] and `floor`
+        [63] (radians).
 
-        The covariances used are covariances + diag(floor^2): the floor frees what the mocap held still.
-        Raises ValueError naming the file and the key where something is missing, misshapen or not finite.
+        The covariances used are covariances + diag(floor^2): the floor frees what the mocap held
+        still. Raises ValueError naming the file and the key where something is missing, misshapen
+        or not finite.
         """
         shapes = {
             "means": (None, ANGLES),
@@ -69,24 +82,31 @@ class MixturePrior(JointAngles):
         arrays = read_npz(path, shapes)
         covariances = arrays["covariances"] + torch.diag(arrays["floor"] ** 2)
         try:
-            return cls.from_moments(arrays["means"], covariances, arrays["weights"]).to(dtype=torch.float32)
+            return cls.from_moments(arrays["means"], covariances, arrays["weights"]).to(
+                dtype=torch.float32
+            )
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
 
-    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> MixturePrior:
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> MixturePrior:
         """A copy on `device` as `dtype`."""
         fields = (self.means, self.whitening, self.weights, self.offset)
         return MixturePrior(*(value.to(device=device, dtype=dtype) for value in fields))
 
     def mean(self) -> Float[Tensor, " 63"]:
-        """The mean of the whole mixture, between its components: a start that takes no component's side.
+        """The mean of the whole mixture, between its components: a start that takes no component's
+        side.
 
-        The heaviest component's own mean would be likelier, but a fit that begins there tends to stay with it.
+        The heaviest component's own mean would be likelier, but a fit that begins there tends to
+        stay with it.
         """
         return (self.weights[:, None] * self.means).sum(0)
 
     def residual(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch 64"]:
-        """Whitened difference from the best component's mean, and the root of that component's offset.
+        """Whitened difference from the best component's mean, and the root of that component's
+        offset.
 
         The square sum is exactly -2 log max_k w_k N_k up to a constant.
         """
@@ -107,10 +127,17 @@ class MixturePrior(JointAngles):
 
     def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count 63"]:
         """Draws of the mixture itself (the sum, not the maximum)."""
-        chosen = torch.multinomial(self.weights.to(generator.device), count, replacement=True, generator=generator)
+        chosen = torch.multinomial(
+            self.weights.to(generator.device), count, replacement=True, generator=generator
+        )
         chosen = chosen.to(self.means.device)
-        noise = torch.randn(count, ANGLES, 1, generator=generator, device=generator.device).to(self.means)
-        return self.means[chosen] + torch.linalg.solve_triangular(self.whitening[chosen], noise, upper=False)[..., 0]
+        noise = torch.randn(count, ANGLES, 1, generator=generator, device=generator.device).to(
+            self.means
+        )
+        return (
+            self.means[chosen]
+            + torch.linalg.solve_triangular(self.whitening[chosen], noise, upper=False)[..., 0]
+        )
 
     def _best(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """The whitened difference from the best component [rows, 63] and which one that is [rows].
@@ -118,13 +145,17 @@ class MixturePrior(JointAngles):
         All components at once: one product with their whitenings side by side.
         """
         matrix, shift = self._side_by_side
-        whitened = shared_matmul(latent, matrix)[:, : shift.numel()].unflatten(-1, (-1, ANGLES)) - shift
+        whitened = (
+            shared_matmul(latent, matrix)[:, : shift.numel()].unflatten(-1, (-1, ANGLES)) - shift
+        )
         chosen = (whitened.square().sum(-1) + self.offset).argmin(-1)
         return whitened.take_along_dim(chosen[:, None, None], 1)[:, 0], chosen
 
     @cached_property
     def _side_by_side(self) -> tuple[Tensor, Tensor]:
-        """All whitenings as one matrix [63, k 63], of a width that multiplies quickly, and the whitened means."""
+        """All whitenings as one matrix [63, k 63], of a width that multiplies quickly, and the
+        whitened means.
+        """
         matrix = self.whitening.flatten(0, 1).mT
         matrix = torch.nn.functional.pad(matrix, (0, -matrix.shape[1] % COLUMNS))
         return matrix, (self.whitening * self.means[:, None]).sum(-1)

@@ -1,7 +1,8 @@
-"""Rotations as two columns (six numbers), the way pose networks put them out; no angle, no singular rotation.
+"""Rotations as two columns (six numbers), the way pose networks put them out; no angle, no singular
+rotation.
 
-Source: Zhou et al. 2019, "On the continuity of rotation representations in neural networks", section 4.2. The numbers
-are interleaved as VPoser has them: the 3 x 2 matrix [a1 a2], row by row.
+Source: Zhou et al. 2019, "On the continuity of rotation representations in neural networks",
+section 4.2. The numbers are interleaved as VPoser has them: the 3 x 2 matrix [a1 a2], row by row.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ TINY = 1e-8  # squares below this have lost too many digits to tell a direction
 def to_rotation(six: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
     """Gram-Schmidt of the two columns; the third is their cross product.
 
-    A rotation, with a finite derivative, for every finite input: columns that vanish or agree give way to axes.
+    A rotation, with a finite derivative, for every finite input: columns that vanish or agree give
+    way to axes.
     """
     return _frame(six)[0]
 
@@ -51,11 +53,15 @@ def _frame(six: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def _unit(vector: Tensor, otherwise: Tensor) -> tuple[Tensor, Tensor]:
-    """A vector at length one and the reciprocal of its length; `otherwise` and 0 where it has no direction."""
+    """A vector at length one and the reciprocal of its length; `otherwise` and 0 where it has no
+    direction.
+    """
     square = (vector * vector).sum(-1, keepdim=True)
     vanishes = square < TINY  # False for NaN, which must stay visible
     reciprocal = torch.where(vanishes, torch.ones_like(square), square).rsqrt()
-    return torch.where(vanishes, otherwise, vector * reciprocal), torch.where(vanishes, 0.0, reciprocal)
+    return torch.where(vanishes, otherwise, vector * reciprocal), torch.where(
+        vanishes, 0.0, reciprocal
+    )
 
 
 def _across(unit: Tensor) -> Tensor:

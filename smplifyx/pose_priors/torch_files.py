@@ -1,7 +1,8 @@
 """Takes the weights out of torch checkpoints without running anything that they bring.
 
-`torch.load(weights_only=True)` refuses a checkpoint that also holds the settings of its training as objects of other
-packages, as those of Lightning do. Here such objects become inert stand-ins: nothing is imported, nothing is called.
+`torch.load(weights_only=True)` refuses a checkpoint that also holds the settings of its training as
+objects of other packages, as those of Lightning do. Here such objects become inert stand-ins:
+nothing is imported, nothing is called.
 """
 
 from __future__ import annotations
@@ -22,12 +23,31 @@ from torch import Tensor
 from .arrays import one_line
 
 ZIP_MAGIC = b"PK"
-LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the number that old checkpoints begin with, pickled
+# the number that old checkpoints begin with, pickled
+LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _MEMBER = re.compile(r"(?P<root>[^/]+/)?data\.pkl")
 _REFUSAL = "weights need no such thing, so it is not run"
 _HOSTILE = frozenset("os posix nt subprocess sys shutil socket runpy importlib pty ctypes".split())
-_HOSTILE_BUILTINS = frozenset("eval exec execfile compile open file __import__ input breakpoint setattr".split())
-_PLAIN = (dict, list, tuple, set, frozenset, str, bytes, bytearray, int, float, bool, complex, object, slice, range)
+_HOSTILE_BUILTINS = frozenset(
+    "eval exec execfile compile open file __import__ input breakpoint setattr".split()
+)
+_PLAIN = (
+    dict,
+    list,
+    tuple,
+    set,
+    frozenset,
+    str,
+    bytes,
+    bytearray,
+    int,
+    float,
+    bool,
+    complex,
+    object,
+    slice,
+    range,
+)
 _STORAGES = {
     "Double": torch.float64, "Float": torch.float32, "Half": torch.float16, "BFloat16": torch.bfloat16,
     "Long": torch.int64, "Int": torch.int32, "Short": torch.int16, "Char": torch.int8, "Byte": torch.uint8,
@@ -36,24 +56,34 @@ _STORAGES = {
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint, in its `state_dict` or at its top, old serialisation or new, on the CPU.
+    """The tensors of a checkpoint, in its `state_dict` or at its top, old serialisation or new, on
+    the CPU.
 
-    Raises ValueError, one line that names the file, where it is damaged, holds no tensors by name or is hostile.
+    Raises ValueError, one line that names the file, where it is damaged, holds no tensors by name
+    or is hostile.
     """
     try:
         with path.open("rb") as stream:
             zipped = stream.read(len(ZIP_MAGIC)) == ZIP_MAGIC
-        content = _read_zip(path) if zipped else torch.load(path, map_location="cpu", weights_only=True)
+        content = (
+            _read_zip(path) if zipped else torch.load(path, map_location="cpu", weights_only=True)
+        )
     except _Refused as error:
         raise ValueError(f"{path}: {error}: {_REFUSAL}") from error
     except pickle.UnpicklingError as error:
-        refused = re.search(r"GLOBAL ([\w.]+)", str(error))  # torch's own text is long, and advises to trust the file
+        # torch's own text is long, and advises to trust the file
+        refused = re.search(r"GLOBAL ([\w.]+)", str(error))
         reason = f"refused global {refused[1]}: {_REFUSAL}" if refused else "not a whole checkpoint"
         raise ValueError(f"{path}: {reason}") from error
-    except Exception as error:  # damaged archives and pickles raise anything; all of it means the same
+    # damaged archives and pickles raise anything; all of it means the same
+    except Exception as error:
         raise ValueError(f"{path}: not a whole checkpoint: {one_line(error)}") from error
     content = content.get("state_dict", content) if isinstance(content, Mapping) else content
-    weights = {key: value for key, value in content.items() if isinstance(value, Tensor)} if _is_dict(content) else {}
+    weights = (
+        {key: value for key, value in content.items() if isinstance(value, Tensor)}
+        if _is_dict(content)
+        else {}
+    )
     if not weights:
         raise ValueError(f"{path}: holds no tensors by name, expected a state_dict")
     return weights
@@ -102,14 +132,18 @@ class _StorageType:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows tensors and plain containers; the rest is refused where it could only do harm, else stands inert."""
+    """Knows tensors and plain containers; the rest is refused where it could only do harm, else
+    stands inert.
+    """
 
     def __init__(self, stream: object, read_storage: Callable[[str, torch.dtype], Tensor]) -> None:
         super().__init__(stream, encoding="latin1")
         self._read_storage = read_storage
 
     def find_class(self, module: str, name: str) -> object:
-        """Stand-ins, wrappers and storage types are new each time: a pickle can set attributes on what it is given."""
+        """Stand-ins, wrappers and storage types are new each time: a pickle can set attributes on
+        what it is given.
+        """
         builtin = module in ("builtins", "__builtin__")
         if builtin and name in _CONTAINERS:
             return _CONTAINERS[name]
@@ -125,23 +159,32 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, identity: tuple) -> Tensor:
         _, kind, key, *_ = identity
-        return self._read_storage(str(key), kind.dtype if isinstance(kind, _StorageType) else torch.uint8)
+        return self._read_storage(
+            str(key), kind.dtype if isinstance(kind, _StorageType) else torch.uint8
+        )
 
 
 def _read_zip(path: Path) -> object:
     with zipfile.ZipFile(path) as archive:
-        root = next((m["root"] or "" for m in map(_MEMBER.fullmatch, archive.namelist()) if m), None)
+        root = next(
+            (m["root"] or "" for m in map(_MEMBER.fullmatch, archive.namelist()) if m), None
+        )
         if root is None:
             raise ValueError("an archive without data.pkl")
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
             raise ValueError("a compressed archive, which torch does not write")
-        if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
+        if (
+            f"{root}byteorder" in archive.namelist()
+            and archive.read(f"{root}byteorder") != b"little"
+        ):
             raise ValueError("written on a big-endian machine")
         storages: dict[str, Tensor] = {}
 
         def read_storage(key: str, dtype: torch.dtype) -> Tensor:
             if key not in storages:
-                storages[key] = torch.frombuffer(bytearray(archive.read(f"{root}data/{key}") or b"\0" * 8), dtype=dtype)
+                storages[key] = torch.frombuffer(
+                    bytearray(archive.read(f"{root}data/{key}") or b"\0" * 8), dtype=dtype
+                )
             return storages[key]
 
         with archive.open(f"{root}data.pkl") as stream:

@@ -1,4 +1,6 @@
-"""A variational auto-encoder of body poses (VPoser and its kind): a small latent that decodes to likely poses only."""
+"""A variational auto-encoder of body poses (VPoser and its kind): a small latent that decodes to
+likely poses only.
+"""
 
 from __future__ import annotations
 
@@ -31,18 +33,24 @@ class Affine:
         """Both layers as one."""
         return Affine(self.matrix @ following.matrix, self.bias @ following.matrix + following.bias)
 
-    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Affine:
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> Affine:
         """A copy on `device` as `dtype`."""
-        return Affine(self.matrix.to(device=device, dtype=dtype), self.bias.to(device=device, dtype=dtype))
+        return Affine(
+            self.matrix.to(device=device, dtype=dtype), self.bias.to(device=device, dtype=dtype)
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class VaePrior:
-    """Poses decode(z) with z ~ N(0, 1): layers with a leaky rectifier of this negative `slope` between them.
+    """Poses decode(z) with z ~ N(0, 1): layers with a leaky rectifier of this negative `slope`
+    between them.
 
-    `decoder` goes from the latent to 21 x 6 numbers (`sixd`), `encoder` from the 63 axis-angles (radians) to the mean
-    of the latent, its normalisation folded into the layers. The residual is the density of the latent, not of the pose:
-    how much the decoder stretches is left out, as in every fit with VPoser.
+    `decoder` goes from the latent to 21 x 6 numbers (`sixd`), `encoder` from the 63 axis-angles
+    (radians) to the mean of the latent, its normalisation folded into the layers. The residual is
+    the density of the latent, not of the pose: how much the decoder stretches is left out, as in
+    every fit with VPoser.
     """
 
     decoder: tuple[Affine, ...]
@@ -55,20 +63,28 @@ class VaePrior:
             ("decoder", self.decoder, (self.latent_dim, 6 * JOINTS)),
             ("encoder", self.encoder, (3 * JOINTS, self.latent_dim)),
         ):
-            outputs, inputs = [layer.matrix.shape[1] for layer in layers], [layer.matrix.shape[0] for layer in layers]
+            outputs, inputs = (
+                [layer.matrix.shape[1] for layer in layers],
+                [layer.matrix.shape[0] for layer in layers],
+            )
             if [ends[0], *outputs] != [*inputs, ends[1]]:
                 sizes = [(int(a), int(b)) for a, b in zip(inputs, outputs, strict=True)]
-                raise ValueError(f"the {name}'s layers {sizes} do not lead from {ends[0]} to {ends[1]}")
+                raise ValueError(
+                    f"the {name}'s layers {sizes} do not lead from {ends[0]} to {ends[1]}"
+                )
 
     @property
     def latent_dim(self) -> int:
         """Length of the latent, 32 in VPoser."""
         return self.decoder[0].matrix.shape[0]
 
-    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> VaePrior:
+    def to(
+        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> VaePrior:
         """A copy on `device` as `dtype`."""
         decoder, encoder = (
-            tuple(layer.to(device, dtype) for layer in layers) for layers in (self.decoder, self.encoder)
+            tuple(layer.to(device, dtype) for layer in layers)
+            for layers in (self.decoder, self.encoder)
         )
         return VaePrior(decoder, encoder, self.slope)
 
@@ -77,9 +93,13 @@ class VaePrior:
         return torch.zeros_like(self.decoder[0].matrix[:, 0])
 
     def decode(self, latent: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch 21 3 3"]:
-        """The rotations of the body joints; a rotation and a finite derivative for every finite latent."""
+        """The rotations of the body joints; a rotation and a finite derivative for every finite
+        latent.
+        """
         six = _answer(self.decoder, self.slope, latent.reshape(-1, self.latent_dim))
-        return sixd.to_rotation(six.unflatten(-1, (JOINTS, 6))).reshape(*latent.shape[:-1], JOINTS, 3, 3)
+        return sixd.to_rotation(six.unflatten(-1, (JOINTS, 6))).reshape(
+            *latent.shape[:-1], JOINTS, 3, 3
+        )
 
     def velocity(self, latent: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch 63 latent"]:
         """The left angular velocity of each joint per change of the latent, rows 3 joint + axis."""
@@ -89,33 +109,46 @@ class VaePrior:
         return gram(turns, columns).reshape(*latent.shape[:-1], 3 * JOINTS, self.latent_dim)
 
     def encode(self, rotation: Float[Tensor, "*batch 21 3 3"]) -> Float[Tensor, "*batch latent"]:
-        """The mean of the encoder: a latent that decodes close to the pose, though not the closest there is."""
+        """The mean of the encoder: a latent that decodes close to the pose, though not the closest
+        there is.
+        """
         rotvec = rotations.log(rotation).reshape(-1, 3 * JOINTS)
-        return _answer(self.encoder, self.slope, rotvec).reshape(*rotation.shape[:-3], self.latent_dim)
+        return _answer(self.encoder, self.slope, rotvec).reshape(
+            *rotation.shape[:-3], self.latent_dim
+        )
 
     def residual(self, latent: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch latent"]:
-        """The latent itself; its square sum is -2 log density of the standard normal up to a constant."""
+        """The latent itself; its square sum is -2 log density of the standard normal up to a
+        constant.
+        """
         return latent
 
-    def jacobian(self, latent: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch latent latent"]:
+    def jacobian(
+        self, latent: Float[Tensor, "*batch latent"]
+    ) -> Float[Tensor, "*batch latent latent"]:
         """The identity."""
         identity = torch.eye(self.latent_dim, dtype=latent.dtype, device=latent.device)
         return identity.expand(*latent.shape[:-1], -1, -1)
 
     def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count latent"]:
         """Draws of the standard normal."""
-        return torch.randn(count, self.latent_dim, generator=generator, device=generator.device).to(self.mean())
+        return torch.randn(count, self.latent_dim, generator=generator, device=generator.device).to(
+            self.mean()
+        )
 
     def _with_tangents(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """The decoder's 126 numbers and their derivative [rows, latent, 126].
 
-        All derivatives together are one tall matrix per layer; the rectifier scales its columns, row by row.
+        All derivatives together are one tall matrix per layer; the rectifier scales its columns,
+        row by row.
         """
         rows, width = latent.shape
         value, tangents = self.decoder[0](latent), self.decoder[0].matrix.expand(rows, -1, -1)
         for layer in self.decoder[1:]:
             slopes = _slopes(value, self.slope)
-            tangents = shared_matmul((tangents * slopes[:, None]).flatten(0, 1), layer.matrix).unflatten(0, (-1, width))
+            tangents = shared_matmul(
+                (tangents * slopes[:, None]).flatten(0, 1), layer.matrix
+            ).unflatten(0, (-1, width))
             value = layer(value * slopes)
         return value, tangents
 

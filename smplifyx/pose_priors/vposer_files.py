@@ -1,7 +1,7 @@
 """Reads VPoser as its makers publish it: v1.0 and v2.0, a folder or the checkpoint itself.
 
-Only the weights are read: no code of a folder runs, and its settings are not needed, for the sizes are those of the
-weights and what else differs is fixed by the version.
+Only the weights are read: no code of a folder runs, and its settings are not needed, for the sizes
+are those of the weights and what else differs is fixed by the version.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ _EPOCH = re.compile(r"(?:epoch=|_E)(\d+)")
 
 @dataclass(frozen=True)
 class _Version:
-    """Names of the layers. Those of one group follow each other directly, a leaky rectifier stands between groups."""
+    """Names of the layers.
+
+    Those of one group follow each other directly, a leaky rectifier stands between groups.
+    """
 
     slope: float
     decoder: tuple[tuple[str, ...], ...]
@@ -67,21 +70,36 @@ def load_vposer(path: Path) -> VaePrior:
     weights = read_weights(file)
     for version in (_V1, _V2):
         for key in weights:
-            # Lightning puts the name of the module's attribute before the keys, and has other modules beside it.
+            # Lightning puts the name of the module's attribute before the keys, and has other
+            # modules beside it.
             if key == version.mark or key.endswith(f".{version.mark}"):
                 prefix = key.removesuffix(version.mark)
-                return _build(file, version, {k.removeprefix(prefix): v for k, v in weights.items()})
-    raise ValueError(f"{file}: none of VPoser's layers is in it, expected {_V1.mark} (v1.0) or {_V2.mark} (v2.0)")
+                return _build(
+                    file, version, {k.removeprefix(prefix): v for k, v in weights.items()}
+                )
+    raise ValueError(
+        f"{file}: none of VPoser's layers is in it, expected {_V1.mark} (v1.0) or {_V2.mark} (v2.0)"
+    )
 
 
 def find_snapshot(folder: Path) -> Path:
-    """The checkpoint of the last epoch in a folder or its folder `snapshots`, by the epoch in the name.
+    """The checkpoint of the last epoch in a folder or its folder `snapshots`, by the epoch in the
+    name.
 
     Raises ValueError where there is none; links that lead out of the folder do not count.
     """
     home = folder.resolve()
-    files = [f for place in (folder / "snapshots", folder) if place.is_dir() for f in sorted(place.iterdir())]
-    inside = [f for f in files if f.suffix in _ENDINGS and f.is_file() and f.resolve().is_relative_to(home)]
+    files = [
+        f
+        for place in (folder / "snapshots", folder)
+        if place.is_dir()
+        for f in sorted(place.iterdir())
+    ]
+    inside = [
+        f
+        for f in files
+        if f.suffix in _ENDINGS and f.is_file() and f.resolve().is_relative_to(home)
+    ]
     if not inside:
         raise ValueError(
             f"{folder}: found no snapshot in it, expected snapshots/*.pt or snapshots/*.ckpt as VPoser has"
@@ -109,7 +127,9 @@ def _half(
     """The layers of one half, every group folded into one."""
     layers = []
     for group in groups:
-        folded = Affine(torch.eye(inputs, dtype=torch.float64), torch.zeros(inputs, dtype=torch.float64))
+        folded = Affine(
+            torch.eye(inputs, dtype=torch.float64), torch.zeros(inputs, dtype=torch.float64)
+        )
         for name in group:
             read = _norm if name in version.norms else _linear
             folded = folded.then(read(weights, name, inputs))
@@ -126,7 +146,9 @@ def _linear(weights: dict[str, Tensor], name: str, inputs: int) -> Affine:
 def _norm(weights: dict[str, Tensor], name: str, inputs: int) -> Affine:
     """A batch normalisation as it acts once training is over: a diagonal layer."""
     fields = ("weight", "bias", "running_mean", "running_var")
-    scale, shift, mean, variance = (_entry(weights, f"{name}.{field}", (inputs,)) for field in fields)
+    scale, shift, mean, variance = (
+        _entry(weights, f"{name}.{field}", (inputs,)) for field in fields
+    )
     scale = scale / (variance + _NORM_EPSILON).sqrt()
     return Affine(torch.diag(scale), shift - mean * scale)
 

@@ -30,7 +30,8 @@ MADE_BY = MappingProxyType({  # inputs of the terms that are not unknowns themse
     "body_pose": Block.BODY, "left_hand_pose": Block.LEFT_HAND, "right_hand_pose": Block.RIGHT_HAND,
     "up": Block.GLOBAL_ORIENT,
 })  # fmt: skip
-ANGLES_OF = MappingProxyType({  # the input that holds the axis-angles of each part of BodyParams.full_pose()
+# the input that holds the axis-angles of each part of BodyParams.full_pose()
+ANGLES_OF = MappingProxyType({
     "global_orient": Block.GLOBAL_ORIENT.value, "body_pose": "body_pose", "jaw_pose": Block.JAW.value,
     "leye_pose": Block.LEYE.value, "reye_pose": Block.REYE.value,
     "left_hand_pose": "left_hand_pose", "right_hand_pose": "right_hand_pose",
@@ -39,10 +40,12 @@ ANGLES_OF = MappingProxyType({  # the input that holds the axis-angles of each p
 
 @dataclass(frozen=True, eq=False)
 class Bones:
-    """How the bones of a point model get their rotations: from axis-angles, and from what the pose prior decodes.
+    """How the bones of a point model get their rotations: from axis-angles, and from what the pose
+    prior decodes.
 
-    Entries `turned` of an axis-angle of zero and those in the inputs `sources`; then the 21 joints of the prior, unless
-    its latent is axis-angles too, which are among the sources then. `order` puts these in the order of the bones.
+    Entries `turned` of an axis-angle of zero and those in the inputs `sources`; then the 21 joints
+    of the prior, unless its latent is axis-angles too, which are among the sources then. `order`
+    puts these in the order of the bones.
     """
 
     sources: tuple[str, ...]
@@ -52,9 +55,13 @@ class Bones:
     @staticmethod
     @functools.lru_cache(maxsize=64)
     def of(joints: tuple[int, ...], jointwise: bool, device: torch.device) -> Bones:
-        """For bones given as indices into the full pose, -1 for one that never turns; `Decoder.jointwise`."""
+        """For bones given as indices into the full pose, -1 for one that never turns;
+        `Decoder.jointwise`.
+        """
         decoded = range(0) if jointwise else POSE_ROWS["body_pose"]
-        parts = [part for part, rows in POSE_ROWS.items() if set(rows) & (set(joints) - set(decoded))]
+        parts = [
+            part for part, rows in POSE_ROWS.items() if set(rows) & (set(joints) - set(decoded))
+        ]
         places = {j: i for i, j in enumerate((-1, *(j for part in parts for j in POSE_ROWS[part])))}
         turned = [places[j] for j in joints if j not in decoded]
         place = iter(range(len(turned)))
@@ -65,12 +72,15 @@ class Bones:
 
 @dataclass(frozen=True)
 class View:
-    """One evaluation at x [b, dim]: what the terms see, and what the slopes of the points are made of."""
+    """One evaluation at x [b, dim]: what the terms see, and what the slopes of the points are made
+    of.
+    """
 
     x: Tensor
     scene: Scene
     posed: Posed
-    turn: rotations.Turn  # [b, turned] of the bones that the pose prior does not turn; of all where it is jointwise
+    # [b, turned] of the bones that the pose prior does not turn; of all where it is jointwise
+    turn: rotations.Turn
 
     def rows(self, index: Tensor) -> View:
         """The same for some people."""
@@ -79,7 +89,9 @@ class View:
 
 @dataclass(frozen=True)
 class Columns:
-    """Slopes of some rows along some unknowns: [b, r, c], or [r, c] when all of the batch share them, or sparse."""
+    """Slopes of some rows along some unknowns: [b, r, c], or [r, c] when all of the batch share
+    them, or sparse.
+    """
 
     at: tuple[int, ...]  # the place in x of each column
     slope: Tensor | Picked | Chosen
@@ -102,25 +114,38 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Route:
-    """The way from the turns and shape directions that move a group of points, or the spheres, to the unknowns."""
+    """The way from the turns and shape directions that move a group of points, or the spheres, to
+    the unknowns.
+    """
 
     asked: Asked | AskedSpheres
-    turns: tuple[tuple[Block, tuple[int, ...], slice], ...]  # block, which of its angles, where among the turns
+    # block, which of its angles, where among the turns
+    turns: tuple[tuple[Block, tuple[int, ...], slice], ...]
     shapes: tuple[int, ...]  # the place in x of each of `asked.shapes`
 
     @staticmethod
     @functools.lru_cache(maxsize=64)
-    def all(model: PointModel, free: tuple[tuple[Block, int, int], ...], betas: int) -> tuple[Route, ...]:
-        """One for each group. free: each block's place in x, start and stop; betas: how many the body has."""
+    def all(
+        model: PointModel, free: tuple[tuple[Block, int, int], ...], betas: int
+    ) -> tuple[Route, ...]:
+        """One for each group.
+
+        free: each block's place in x, start and stop; betas: how many the body has.
+        """
         bones, shapes = Route._moving(model, free, betas)
         asked = (Asked.of(model, group, bones, tuple(shapes)) for group in model.groups)
-        return tuple(Route._of(model, a, tuple(block for block, _, _ in free), shapes) for a in asked)
+        return tuple(
+            Route._of(model, a, tuple(block for block, _, _ in free), shapes) for a in asked
+        )
 
     @staticmethod
     @functools.lru_cache(maxsize=64)
     def of_spheres(
-        model: PointModel, spheres: SphereModel, free: tuple[tuple[Block, int, int], ...], betas: int
-    ) -> Route:  # fmt: skip
+        model: PointModel,
+        spheres: SphereModel,
+        free: tuple[tuple[Block, int, int], ...],
+        betas: int,
+    ) -> Route:
         """That of the spheres; arguments as those of `all`."""
         bones, shapes = Route._moving(model, free, betas)
         asked = AskedSpheres.of(model, spheres, bones, tuple(shapes))
@@ -134,17 +159,24 @@ class Route:
         place = {block: range(start, stop) for block, start, stop in free}
         shapes = dict(enumerate(place.get(Block.BETAS, ())))
         shapes |= dict(enumerate(place.get(Block.EXPRESSION, ()), betas))
-        joints = sorted(joint for block in place for joint in JOINTS_OF.get(block, ()) if joint in model.joints)
+        joints = sorted(
+            joint for block in place for joint in JOINTS_OF.get(block, ()) if joint in model.joints
+        )
         return [model.joints.index(joint) for joint in joints], shapes
 
     @staticmethod
     def _of(
-        model: PointModel, asked: Asked | AskedSpheres, free: tuple[Block, ...], shapes: Mapping[int, int]
+        model: PointModel,
+        asked: Asked | AskedSpheres,
+        free: tuple[Block, ...],
+        shapes: Mapping[int, int],
     ) -> Route:
         joints, turns = [model.joints[bone] for bone in asked.bones], []
         for block in sorted(set(free) & set(JOINTS_OF), key=lambda block: JOINTS_OF[block].start):
             own = [i for i, joint in enumerate(joints) if joint in JOINTS_OF[block]]
-            angles = tuple(3 * (joints[i] - JOINTS_OF[block].start) + axis for i in own for axis in range(3))
+            angles = tuple(
+                3 * (joints[i] - JOINTS_OF[block].start) + axis for i in own for axis in range(3)
+            )
             if own:
                 turns.append((block, angles, slice(3 * own[0], 3 * own[-1] + 3)))
         return Route(asked, tuple(turns), tuple(shapes[s] for s in asked.shapes))
@@ -161,12 +193,20 @@ class Chain:
     spheres: SphereModel | None = None
 
     def parts(self, slopes: Slopes) -> list[Part]:
-        """Slopes of the inputs as slopes of x, for rows that go together; inputs that are not free drop out."""
-        others = [self._pull(name, slope) for name, slope in slopes.wrt.items() if name not in ("points", "spheres")]
+        """Slopes of the inputs as slopes of x, for rows that go together; inputs that are not free
+        drop out.
+        """
+        others = [
+            self._pull(name, slope)
+            for name, slope in slopes.wrt.items()
+            if name not in ("points", "spheres")
+        ]
         others = tuple(columns for columns in others if columns is not None)
         points, spheres = slopes.wrt.get("points"), slopes.wrt.get("spheres")
         if spheres is not None:
-            others += self._through_spheres(spheres if isinstance(spheres, OnSpheres) else OnSpheres.of_dense(spheres))
+            others += self._through_spheres(
+                spheres if isinstance(spheres, OnSpheres) else OnSpheres.of_dense(spheres)
+            )
         if points is None:
             return [Part(slopes.rows, others)]
         if points.dim() == 4:
@@ -174,7 +214,9 @@ class Chain:
             return [self._of_group(route, slopes.rows, pulls, others) for route in self._routes]
         return [Part(slopes.rows, (*others, self._through_all(points)))]
 
-    def _of_group(self, route: Route, rows: Tensor, pulls: Pulls, others: tuple[Columns, ...]) -> Part:
+    def _of_group(
+        self, route: Route, rows: Tensor, pulls: Pulls, others: tuple[Columns, ...]
+    ) -> Part:
         """The rows (p, k) that see the points of one group."""
         group, per_point = route.asked.group, pulls.force.shape[2]
         own = slice(group.start * per_point, group.stop * per_point)
@@ -183,7 +225,9 @@ class Chain:
         return Part(rows[:, own], (*pulled, *(Columns(c.at, c.dense[..., own, :]) for c in others)))
 
     def _through_all(self, slope: Tensor) -> Columns:
-        """Slopes of rows that see many points [b, r, 3 p], or [r, 3 p], through the Jacobian of all points."""
+        """Slopes of rows that see many points [b, r, 3 p], or [r, 3 p], through the Jacobian of all
+        points.
+        """
         batch, count = self.view.posed.points.shape[:2]
         size = max(at.stop for at in self.slices.values())
         jacobian = slope.new_zeros(batch, count, 3, size)
@@ -193,12 +237,16 @@ class Chain:
             group = slice(route.asked.group.start, route.asked.group.stop)
             for columns in self._pull_points(route, pulls):
                 jacobian[:, group, :, list(columns.at)] = columns.slope
-        return Columns(tuple(range(size)), gram(slope.expand(batch, -1, -1).mT, jacobian.flatten(1, 2)))
+        return Columns(
+            tuple(range(size)), gram(slope.expand(batch, -1, -1).mT, jacobian.flatten(1, 2))
+        )
 
     def _through_spheres(self, slope: OnSpheres) -> tuple[Columns, ...]:
         """Slopes of rows that see a few spheres each."""
         posed, route = self.view.posed, Route.of_spheres(self.model, self.spheres, *self._unknowns)
-        turns = route.asked.turn_rows(posed, self._motion, self.view.scene["spheres"], slope)[:, :, None]
+        turns = route.asked.turn_rows(posed, self._motion, self.view.scene["spheres"], slope)[
+            :, :, None
+        ]
         found = [self._turned(block, angles, turns[..., at]) for block, angles, at in route.turns]
         found = [Columns(c.at, c.slope.flatten(1, 2)) for c in found]
         if Block.TRANSL in self.slices:
@@ -225,24 +273,36 @@ class Chain:
             pulled = shared_matmul(columns.flatten(0, 2), components.T)
             return Columns(self._at(block), pulled.unflatten(0, columns.shape[:3]))
         if block is Block.BODY and not self.decoder.jointwise:
-            pulled = gram(columns.flatten(1, 2).mT, self._velocity[:, column_index(angles, columns.device)])
+            pulled = gram(
+                columns.flatten(1, 2).mT, self._velocity[:, column_index(angles, columns.device)]
+            )
             return Columns(self._at(block), pulled.unflatten(1, columns.shape[1:3]))
         return Columns(tuple(self.slices[block].start + angle for angle in angles), columns)
 
     def _pull(self, name: str, slope: Tensor | Picked | Chosen) -> Columns | None:
-        """Slopes of an input as slopes of the unknown that makes it; most inputs are unknowns already."""
+        """Slopes of an input as slopes of the unknown that makes it; most inputs are unknowns
+        already.
+        """
         block = MADE_BY[name] if name in MADE_BY else Block(name)
         if block not in self.slices:
             return None
         if name == "up":  # turning by u moves it by u x up
             slope = slope @ (rotations.skew(self.view.scene["up"]).mT @ self._motion.left[:, 0])
-        if name in MADE_BY and isinstance(slope, Picked) and not (block is Block.BODY and self.decoder.jointwise):
+        if (
+            name in MADE_BY
+            and isinstance(slope, Picked)
+            and not (block is Block.BODY and self.decoder.jointwise)
+        ):
             slope = slope.dense(self.view.scene[name].shape[-1])
         if name == "body_pose" and not self.decoder.jointwise:
             rotvec = self.view.scene["body_pose"].unflatten(-1, (-1, 3))
-            slope = gram(_per_joint(slope, rotations.left_jacobian_inverse(rotvec)).mT, self._velocity)
+            slope = gram(
+                _per_joint(slope, rotations.left_jacobian_inverse(rotvec)).mT, self._velocity
+            )
         if name in ("left_hand_pose", "right_hand_pose"):
-            slope = shared_matmul(slope.flatten(0, -2), self._hands[block].components.T).unflatten(0, slope.shape[:-1])
+            slope = shared_matmul(slope.flatten(0, -2), self._hands[block].components.T).unflatten(
+                0, slope.shape[:-1]
+            )
         return Columns(self._at(block), slope)
 
     def _at(self, block: Block) -> tuple[int, ...]:
@@ -261,8 +321,14 @@ class Chain:
     @property
     def _shapes(self) -> int:
         """How many shape directions, betas before expression, hold those that are free."""
-        betas, expression = (self.view.scene[block.value].shape[-1] for block in (Block.BETAS, Block.EXPRESSION))
-        return betas + expression if Block.EXPRESSION in self.slices else betas * (Block.BETAS in self.slices)
+        betas, expression = (
+            self.view.scene[block.value].shape[-1] for block in (Block.BETAS, Block.EXPRESSION)
+        )
+        return (
+            betas + expression
+            if Block.EXPRESSION in self.slices
+            else betas * (Block.BETAS in self.slices)
+        )
 
     @property
     def _hands(self) -> dict[Block, Hand]:
@@ -273,7 +339,9 @@ class Chain:
         left = self.view.turn.left_jacobian()
         if not self.decoder.jointwise:
             body = torch.eye(3).to(left).expand(len(left), 21, 3, 3)
-            left = torch.cat([left, body], 1).index_select(1, Bones.of(self.model.joints, False, left.device).order)
+            left = torch.cat([left, body], 1).index_select(
+                1, Bones.of(self.model.joints, False, left.device).order
+            )
         return Motion.of(self.model, self.view.posed, left, self._shapes)
 
     @cached_property
@@ -282,14 +350,23 @@ class Chain:
 
 
 def jacobian_by_autograd(term: Term, scene: Scene) -> Slopes:
-    """The slopes of a term that states none: reverse differentiation, one pass per row of its residual."""
+    """The slopes of a term that states none: reverse differentiation, one pass per row of its
+    residual.
+    """
     with torch.enable_grad():
         inputs = {name: value.detach().requires_grad_() for name, value in scene.inputs.items()}
         residual = term(Scene(inputs, scene.observation)).residual
         batch, count = residual.shape
-        basis = torch.eye(count, dtype=residual.dtype, device=residual.device)[:, None].expand(count, batch, count)
+        basis = torch.eye(count, dtype=residual.dtype, device=residual.device)[:, None].expand(
+            count, batch, count
+        )
         found = torch.autograd.grad(
-            residual, list(inputs.values()), basis, is_grads_batched=True, allow_unused=True, retain_graph=False
+            residual,
+            list(inputs.values()),
+            basis,
+            is_grads_batched=True,
+            allow_unused=True,
+            retain_graph=False,
         )
     found = {name: slope for name, slope in zip(inputs, found, strict=True) if slope is not None}
     wrt = {name: slope.movedim(0, 1).contiguous().flatten(2) for name, slope in found.items()}

@@ -13,14 +13,17 @@ from .jacobian import Part
 
 
 class NormalEquations:
-    """Accumulates [J r]^T [J r] of the parts of an energy: r is one more column of J, J^T r the last of the sums."""
+    """Accumulates [J r]^T [J r] of the parts of an energy: r is one more column of J, J^T r the
+    last of the sums.
+    """
 
     def __init__(self, x: Tensor) -> None:
         """For unknowns x [batch, dim], all zero."""
         self._batch, self._dim = x.shape
         self._width = self._dim + 1 + -(self._dim + 1) % GRAM
         self._sums = x.new_zeros(self._batch, self._width * self._width)
-        self._waiting: list[tuple[Tensor, tuple[int, ...], Picked]] = []  # diagonal parts, for one sum of them all
+        # diagonal parts, for one sum of them all
+        self._waiting: list[tuple[Tensor, tuple[int, ...], Picked]] = []
 
     def add(self, part: Part) -> None:
         """Adds rows and their slopes."""
@@ -53,7 +56,9 @@ class NormalEquations:
         return self._sums.view(self._batch, self._width, self._width)
 
     def _add_square(self, at: tuple[int, ...], square: Tensor) -> None:
-        """Adds a matrix between the unknowns `at` and, after them, the residual: blocks where these are neighbours."""
+        """Adds a matrix between the unknowns `at` and, after them, the residual: blocks where these
+        are neighbours.
+        """
         count, own = len(at), slice(at[0], at[-1] + 1)
         if at == tuple(range(own.start, own.stop)):
             self._square[:, own, own] += square[:, :count, :count]
@@ -106,7 +111,11 @@ def _of_matrices(matrices: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @functools.lru_cache(maxsize=256)  # tensors as keys: the constants of the terms, by identity
-def _diagonal_places(which: tuple[tuple[tuple[int, ...], Tensor], ...], dim: int, width: int) -> tuple[Tensor, Tensor]:
-    """Where the squares and the gradient of rows that see the unknown at[picked] alone lie in the flattened sums."""
+def _diagonal_places(
+    which: tuple[tuple[tuple[int, ...], Tensor], ...], dim: int, width: int
+) -> tuple[Tensor, Tensor]:
+    """Where the squares and the gradient of rows that see the unknown at[picked] alone lie in the
+    flattened sums.
+    """
     unknown = torch.cat([picked.new_tensor(at)[picked] for at, picked in which])
     return unknown * (width + 1), unknown * width + dim

@@ -36,9 +36,11 @@ class WeightedTerm:
 
 @dataclass(frozen=True)
 class Problem:
-    """The energy of many people as a function of their free unknowns x [batch, dim]: an `Objective` for any solver.
+    """The energy of many people as a function of their free unknowns x [batch, dim]: an `Objective`
+    for any solver.
 
-    Rows are independent. `state` holds every unknown; the blocks in `free`, in that order, are those x replaces.
+    Rows are independent. `state` holds every unknown; the blocks in `free`, in that order, are
+    those x replaces.
     """
 
     model: PointModel
@@ -58,12 +60,17 @@ class Problem:
         """The state with the free unknowns taken from x."""
         widths = [getattr(self.state, block.value).shape[-1] for block in self.free]
         parts = x.split(widths, -1)
-        return self.state.replace(**{block.value: part for block, part in zip(self.free, parts, strict=True)})
+        return self.state.replace(
+            **{block.value: part for block, part in zip(self.free, parts, strict=True)}
+        )
 
     def rows(self, index: Int[Tensor, " kept"]) -> Problem:
         """The same problem for some of its people."""
         return dataclasses.replace(
-            self, state=self.state[index], observation=self.observation[index], contour=self.contour[index]
+            self,
+            state=self.state[index],
+            observation=self.observation[index],
+            contour=self.contour[index],
         )
 
     def joined(self, other: Problem) -> Problem:
@@ -79,7 +86,9 @@ class Problem:
         """The same problem, its spheres held apart from those that are near at `state`."""
         placed = self.view(self.pack(self.state)).scene["spheres"]
         candidates = candidate_pairs(placed, self.spheres.apart)
-        return dataclasses.replace(self, observation=self.observation.replace(candidates=candidates))
+        return dataclasses.replace(
+            self, observation=self.observation.replace(candidates=candidates)
+        )
 
     def residual(self, x: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch rows"]:
         """All weighted residuals side by side; their square sum is the energy."""
@@ -99,7 +108,9 @@ class Problem:
         return _total(self.energies(x).values())
 
     def evaluate(self, x: Float[Tensor, "batch dim"]) -> Evaluation:
-        """The energy of each row; the derivatives, when asked for, are worked out from the same view."""
+        """The energy of each row; the derivatives, when asked for, are worked out from the same
+        view.
+        """
         return self.evaluate_at(self.view(x))
 
     def evaluate_at(self, view: View) -> Evaluation:
@@ -119,7 +130,9 @@ class Problem:
         return gradient_by_autograd(self.energy, x)
 
     def normal(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Energy, exact gradient and Gauss-Newton Hessian [batch, dim, dim], by the terms' closed forms."""
+        """Energy, exact gradient and Gauss-Newton Hessian [batch, dim, dim], by the terms' closed
+        forms.
+        """
         found = self.evaluate(x)
         return found.energy, *found.linearised(None)
 
@@ -127,7 +140,10 @@ class Problem:
         return [weighted.term(scene) for weighted in self.terms]
 
     def _energies_of(self, rows: Sequence[Rows]) -> dict[str, Tensor]:
-        return {t.name: t.weight**2 * _square_sum(r.residual) for t, r in zip(self.terms, rows, strict=True)}
+        return {
+            t.name: t.weight**2 * _square_sum(r.residual)
+            for t, r in zip(self.terms, rows, strict=True)
+        }
 
     def _linearised(self, view: View, rows: Sequence[Rows]) -> tuple[Tensor, Tensor]:
         """Gradient and Gauss-Newton Hessian; rows: what each term says in the view."""
@@ -149,7 +165,9 @@ class Problem:
         shape = torch.cat([state.betas, state.expression], -1)
         turned = torch.cat([root, rotation[:, 1:]], 1)
         posed = point_model.pose(self.model, turned, shape, state.transl, self.contour)
-        spheres = {} if self.spheres is None else {"spheres": lambda: self.spheres.place(posed, shape)}
+        spheres = (
+            {} if self.spheres is None else {"spheres": lambda: self.spheres.place(posed, shape)}
+        )
         inputs = inputs.also({"points": posed.points, "up": root[:, 0, :, 1]}, spheres)
         return View(x, Scene(inputs, self.observation), posed, turn)
 
@@ -175,8 +193,13 @@ class Problem:
 
     def slices(self) -> dict[Block, slice]:
         """Where each free block lies in x."""
-        ends = list(itertools.accumulate(getattr(self.state, block.value).shape[-1] for block in self.free))
-        return {block: slice(*bounds) for block, bounds in zip(self.free, itertools.pairwise([0, *ends]), strict=True)}
+        ends = list(
+            itertools.accumulate(getattr(self.state, block.value).shape[-1] for block in self.free)
+        )
+        return {
+            block: slice(*bounds)
+            for block, bounds in zip(self.free, itertools.pairwise([0, *ends]), strict=True)
+        }
 
 
 def _square_sum(rows: Tensor) -> Tensor:

@@ -1,4 +1,6 @@
-"""People who share a problem: the energies of each, and rows that hold the spheres of one apart from another's."""
+"""People who share a problem: the energies of each, and rows that hold the spheres of one apart
+from another's.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +26,19 @@ PAIRS = 64 * 440**2  # of spheres looked at together when partners are looked up
 
 @dataclass(frozen=True)
 class SharedProblem:
-    """The energy of groups of people, each a row, as a function of x [batch, dim]: an `Objective` for any solver.
+    """The energy of groups of people, each a row, as a function of x [batch, dim]: an `Objective`
+    for any solver.
 
-    `members`: the problems of the first person of each group, of the second ..., all with `spheres` and with TRANSL among
-    `free`; x holds their unknowns side by side. `between` is a term of the spheres of all of them in the frame of the
-    first's `transl`, numbered through. Members may have different bodies.
+    `members`: the problems of the first person of each group, of the second ..., all with `spheres`
+    and with TRANSL among `free`; x holds their unknowns side by side. `between` is a term of the
+    spheres of all of them in the frame of the first's `transl`, numbered through. Members may have
+    different bodies.
     """
 
     members: tuple[Problem, ...]
     between: WeightedTerm
-    candidates: Int[Tensor, "batch n m"]  # as in `Observation`: spheres, and those of others that each may meet
+    # as in `Observation`: spheres, and those of others that each may meet
+    candidates: Int[Tensor, "batch n m"]
 
     @classmethod
     def of(cls, members: tuple[Problem, ...], between: WeightedTerm) -> SharedProblem:
@@ -41,7 +46,9 @@ class SharedProblem:
         views = [member.view(member.pack(member.state)) for member in members]
         spheres, owner = _spheres(views), _owner(members)
         some = spheres.split(max(PAIRS // spheres.shape[1] ** 2, 1))
-        candidates = torch.cat([candidate_pairs(placed, owner[:, None] != owner) for placed in some])
+        candidates = torch.cat(
+            [candidate_pairs(placed, owner[:, None] != owner) for placed in some]
+        )
         return cls(members, between, candidates)
 
     def pack(self) -> Float[Tensor, "batch dim"]:
@@ -62,7 +69,9 @@ class SharedProblem:
         return self.evaluate(x).energy
 
     def evaluate(self, x: Float[Tensor, "batch dim"]) -> Evaluation:
-        """The energy of each group; the derivatives, when asked for, are worked out from the same views."""
+        """The energy of each group; the derivatives, when asked for, are worked out from the same
+        views.
+        """
         views = self.views(x)
         found = [member.evaluate_at(view) for member, view in zip(self.members, views, strict=True)]
 
@@ -73,14 +82,18 @@ class SharedProblem:
             return self.rows(index)._joined(x[index], [view.rows(index) for view in views], own)
 
         energies = (one.energy for one in found)
-        return Evaluation(functools.reduce(torch.add, energies, self.between_energy(views)), linearised)
+        return Evaluation(
+            functools.reduce(torch.add, energies, self.between_energy(views)), linearised
+        )
 
     def gradient(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor]:
         """Energy and its exact gradient [batch, dim], by reverse differentiation."""
         return gradient_by_autograd(self.energy, x)
 
     def normal(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Energy, exact gradient and Gauss-Newton Hessian [batch, dim, dim], by the terms' closed forms."""
+        """Energy, exact gradient and Gauss-Newton Hessian [batch, dim, dim], by the terms' closed
+        forms.
+        """
         found = self.evaluate(x)
         return found.energy, *found.linearised(None)
 
@@ -97,7 +110,9 @@ class SharedProblem:
         seen = views[0].scene.observation.replace(candidates=self.candidates)
         return Scene({"spheres": _spheres(views)}, seen)
 
-    def _joined(self, x: Tensor, views: list[View], own: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    def _joined(
+        self, x: Tensor, views: list[View], own: list[tuple[Tensor, Tensor]]
+    ) -> tuple[Tensor, Tensor]:
         """Gradient and Hessian from those of each member's own energy."""
         slopes = self.between.term(self._scene(views)).slopes().scaled(2**0.5 * self.between.weight)
         normal = NormalEquations(x)
@@ -115,25 +130,35 @@ class SharedProblem:
             ends = _ends(slopes.wrt["spheres"], range(first, first + len(member.spheres.rest)))
             chain = Chain(member.model, member.decoder, member.slices(), view, member.spheres)
             (part,) = chain.parts(Slopes(slopes.rows, {"spheres": ends}))
-            found += [Columns(tuple(place.start + at for at in own.at), own.slope) for own in part.columns]
+            found += [
+                Columns(tuple(place.start + at for at in own.at), own.slope) for own in part.columns
+            ]
             first += len(member.spheres.rest)
         return found
 
     @functools.cached_property
     def _slices(self) -> tuple[slice, ...]:
-        widths = (sum(getattr(m.state, block.value).shape[-1] for block in m.free) for m in self.members)
+        widths = (
+            sum(getattr(m.state, block.value).shape[-1] for block in m.free) for m in self.members
+        )
         ends = itertools.accumulate(widths, initial=0)
         return tuple(slice(*bounds) for bounds in itertools.pairwise(ends))
 
 
 def _spheres(views: list[View]) -> Float[Tensor, "batch s 4"]:
-    """The spheres of all. Translations are subtracted first: people are metres away, overlaps millimetres."""
+    """The spheres of all.
+
+    Translations are subtracted first: people are metres away, overlaps millimetres.
+    """
     first = views[0].scene["transl"]
     offsets = ((view.scene["transl"] - first)[:, None] for view in views)
-    return torch.cat([
-        torch.cat([view.scene["spheres"][..., :3] + offset, view.scene["spheres"][..., 3:]], -1)
-        for view, offset in zip(views, offsets, strict=True)
-    ], 1)  # fmt: skip
+    return torch.cat(
+        [
+            torch.cat([view.scene["spheres"][..., :3] + offset, view.scene["spheres"][..., 3:]], -1)
+            for view, offset in zip(views, offsets, strict=True)
+        ],
+        1,
+    )
 
 
 def _owner(members: tuple[Problem, ...]) -> Int[Tensor, " s"]:
@@ -143,7 +168,9 @@ def _owner(members: tuple[Problem, ...]) -> Int[Tensor, " s"]:
 
 
 def _ends(slopes: OnSpheres, own: range) -> OnSpheres:
-    """Of rows between two spheres of different people, the end that lies in `own`, counted from its start."""
+    """Of rows between two spheres of different people, the end that lies in `own`, counted from its
+    start.
+    """
     mine = (slopes.at >= own.start) & (slopes.at < own.stop)
     side = mine.to(torch.int64).argmax(-1, keepdim=True)
     ours = mine.any(-1, keepdim=True)

@@ -19,9 +19,11 @@ from ..pose_priors.contract import PosePrior
 
 @dataclass(frozen=True)
 class State(Bundle):
-    """The unknowns of each row, named as `config.Block`: what a solver moves, and what stays as it is.
+    """The unknowns of each row, named as `config.Block`: what a solver moves, and what stays as it
+    is.
 
-    The body's orientation is exp(global_orient) @ orient: the increment stays small, so it has no bad place.
+    The body's orientation is exp(global_orient) @ orient: the increment stays small, so it has no
+    bad place.
     """
 
     orient: Float[Tensor, "*batch 3 3"]
@@ -63,7 +65,9 @@ class Hand:
 
 @dataclass(frozen=True, eq=False)
 class Decoder:
-    """From unknowns to joint rotations: the pose prior for the body, PCA for the hands, the rest as it is."""
+    """From unknowns to joint rotations: the pose prior for the body, PCA for the hands, the rest as
+    it is.
+    """
 
     prior: PosePrior
     left_hand: Hand
@@ -71,7 +75,9 @@ class Decoder:
 
     @cached_property
     def jointwise(self) -> bool:
-        """Whether the latent is the body pose itself, an axis-angle for each joint (see `PosePrior.velocity`)."""
+        """Whether the latent is the body pose itself, an axis-angle for each joint (see
+        `PosePrior.velocity`).
+        """
         return self.prior.velocity(self.prior.mean()).dim() == 3
 
     def params(self, state: State) -> BodyParams:
@@ -79,25 +85,39 @@ class Decoder:
         return BodyParams(
             global_orient=rotations.log(rotations.exp(state.global_orient) @ state.orient),
             body_pose=rotations.log(self.prior.decode(state.body)),
-            jaw_pose=state.jaw, leye_pose=state.leye, reye_pose=state.reye,
+            jaw_pose=state.jaw,
+            leye_pose=state.leye,
+            reye_pose=state.reye,
             left_hand_pose=self.left_hand.decode(state.left_hand).unflatten(-1, (-1, 3)),
             right_hand_pose=self.right_hand.decode(state.right_hand).unflatten(-1, (-1, 3)),
-            betas=state.betas, expression=state.expression, transl=state.transl,
-        )  # fmt: skip
+            betas=state.betas,
+            expression=state.expression,
+            transl=state.transl,
+        )
 
     def state(self, params: BodyParams, latent: Float[Tensor, "*batch latent"]) -> State:
-        """The unknowns of a body that `params` made, at the camera's own focal length; latent: its body pose."""
+        """The unknowns of a body that `params` made, at the camera's own focal length; latent: its
+        body pose.
+        """
         return State(
-            orient=rotations.exp(params.global_orient), global_orient=torch.zeros_like(params.global_orient),
-            transl=params.transl, body=latent, betas=params.betas, expression=params.expression,
+            orient=rotations.exp(params.global_orient),
+            global_orient=torch.zeros_like(params.global_orient),
+            transl=params.transl,
+            body=latent,
+            betas=params.betas,
+            expression=params.expression,
             left_hand=self.left_hand.encode(params.left_hand_pose.flatten(-2)),
             right_hand=self.right_hand.encode(params.right_hand_pose.flatten(-2)),
-            jaw=params.jaw_pose, leye=params.leye_pose, reye=params.reye_pose,
+            jaw=params.jaw_pose,
+            leye=params.leye_pose,
+            reye=params.reye_pose,
             focal=torch.zeros_like(params.transl[..., :1]),
-        )  # fmt: skip
+        )
 
 
 def shape_sizes(body: BodyModel, config: FitConfig) -> tuple[int, int]:
-    """How many betas (a child's last one included) and expression coefficients a preset fits with a body."""
+    """How many betas (a child's last one included) and expression coefficients a preset fits with a
+    body.
+    """
     sized = body.sized(config.betas, config.expressions)
     return sized.shapedirs.shape[-1], sized.expressiondirs.shape[-1]

@@ -25,12 +25,15 @@ _COLUMNS = ("fx", "fy", "cx", "cy", "width", "height")
 
 
 class IntrinsicsError(KeypointError):
-    """Camera data that cannot be used: the message names the file or option, the field and what is allowed."""
+    """Camera data that cannot be used: the message names the file or option, the field and what is
+    allowed.
+    """
 
 
 @dataclass(frozen=True, eq=False)
 class CameraRecord:
-    """What one sidecar entry says: K in pixels (None: nothing), its image size (width, height), what was ignored.
+    """What one sidecar entry says: K in pixels (None: nothing), its image size (width, height),
+    what was ignored.
 
     A principal point of NaN means the centre of the image.
     """
@@ -42,26 +45,41 @@ class CameraRecord:
 
 
 def read_size(values: Mapping[str, object], origin: str) -> tuple[int, int] | None:
-    """(width, height) from `image_size` or `width` and `height`; None where absent. Raises IntrinsicsError."""
+    """(width, height) from `image_size` or `width` and `height`; None where absent.
+
+    Raises IntrinsicsError.
+    """
     pair = values.get("image_size")
     if pair is None:
-        pair = next(([values.get(w), values.get(h)] for w, h in _SIZE_KEYS if values.get(w) is not None), None)
+        pair = next(
+            ([values.get(w), values.get(h)] for w, h in _SIZE_KEYS if values.get(w) is not None),
+            None,
+        )
     if pair is None:
         return None
     sides = [_number(v) for v in pair] if isinstance(pair, list) and len(pair) == 2 else []
     if not sides or not all(1 <= side <= LARGEST for side in sides):
-        raise IntrinsicsError(f"{origin}: image size should be two numbers of 1..{LARGEST} pixels, got {pair!r:.60}")
+        raise IntrinsicsError(
+            f"{origin}: image size should be two numbers of 1..{LARGEST} pixels, got {pair!r:.60}"
+        )
     return round(sides[0]), round(sides[1])
 
 
 def read_record(values: object, origin: str) -> CameraRecord:
-    """One camera from `K` (3x3, row by row) or `fx` with optional `fy`, `cx`, `cy`, and optional image size.
+    """One camera from `K` (3x3, row by row) or `fx` with optional `fy`, `cx`, `cy`, and optional
+    image size.
 
     Raises IntrinsicsError.
     """
     if not isinstance(values, Mapping):
-        raise IntrinsicsError(f"{origin}: expected an object with K or fx, got {type(values).__name__}")
-    K = _from_matrix(values["K"], origin) if values.get("K") is not None else _from_numbers(values, origin)
+        raise IntrinsicsError(
+            f"{origin}: expected an object with K or fx, got {type(values).__name__}"
+        )
+    K = (
+        _from_matrix(values["K"], origin)
+        if values.get("K") is not None
+        else _from_numbers(values, origin)
+    )
     bent = [key for key in _DISTORTION if np.any(values.get(key))]
     note = f"lens distortion ({', '.join(bent)}) ignored" if bent else None
     return CameraRecord(origin=origin, K=K, image_size=read_size(values, origin), note=note)
@@ -82,13 +100,20 @@ def read_camera_file(path: Path) -> CameraRecord:
 def read_cameras(path: Path) -> Mapping[str, CameraRecord]:
     """Cameras by image stem from a CSV (`stem,fx,fy,cx,cy[,width,height]`) or a JSON file.
 
-    The JSON holds one camera for all images (key EVERY in the answer) or one object per stem. Raises IntrinsicsError.
+    The JSON holds one camera for all images (key EVERY in the answer) or one object per stem.
+    Raises IntrinsicsError.
     """
     if path.suffix.lower() == ".csv":
         return _read_table(path)
     document = _load(path)
-    if isinstance(document, dict) and document and all(isinstance(v, dict) for v in document.values()):
-        return {plain_stem(key): read_record(value, f"{path}: {key}") for key, value in document.items()}
+    if (
+        isinstance(document, dict)
+        and document
+        and all(isinstance(v, dict) for v in document.values())
+    ):
+        return {
+            plain_stem(key): read_record(value, f"{path}: {key}") for key, value in document.items()
+        }
     return {EVERY: read_record(document, str(path))}
 
 
@@ -115,7 +140,9 @@ def _read_table(path: Path) -> Mapping[str, CameraRecord]:
     for line, row in enumerate(rows, start=2):
         origin = f"{path}: line {line}"
         if not row.get("stem") or not row.get("fx"):
-            raise IntrinsicsError(f"{origin}: needs the columns stem and fx (then fy, cx, cy, width, height)")
+            raise IntrinsicsError(
+                f"{origin}: needs the columns stem and fx (then fy, cx, cy, width, height)"
+            )
         stem = plain_stem(row["stem"])
         if stem in records:
             raise IntrinsicsError(f"{origin}: stem {stem!r} appears twice")
@@ -136,9 +163,13 @@ def _from_matrix(value: object, origin: str) -> Float[np.ndarray, "3 3"]:
     except (TypeError, ValueError, OverflowError) as error:
         raise IntrinsicsError(f"{origin}: K should be 3x3 numbers, got {value!r:.60}") from error
     if not np.isfinite(K).all() or (K[2] != (0, 0, 1)).any() or K[1, 0] != 0:
-        raise IntrinsicsError(f"{origin}: K should be [[fx,0,cx],[0,fy,cy],[0,0,1]] (transposed?), got {K.tolist()}")
+        raise IntrinsicsError(
+            f"{origin}: K should be [[fx,0,cx],[0,fy,cy],[0,0,1]] (transposed?), got {K.tolist()}"
+        )
     if abs(K[0, 1]) > 1e-3 * abs(K[0, 0]):
-        raise IntrinsicsError(f"{origin}: K has a skew of {K[0, 1]:g} px; only cameras without skew are supported")
+        raise IntrinsicsError(
+            f"{origin}: K has a skew of {K[0, 1]:g} px; only cameras without skew are supported"
+        )
     return _checked(K, origin)
 
 
@@ -160,6 +191,7 @@ def _from_numbers(values: Mapping[str, object], origin: str) -> Float[np.ndarray
 
 def _checked(K: Float[np.ndarray, "3 3"], origin: str) -> Float[np.ndarray, "3 3"]:
     for name, focal in (("fx", K[0, 0]), ("fy", K[1, 1])):
-        if not 10 <= focal <= 1e6:  # NaN fails too; below 10 it is a fraction of the image or millimetres
+        # NaN fails too; below 10 it is a fraction of the image or millimetres
+        if not 10 <= focal <= 1e6:
             raise IntrinsicsError(f"{origin}: {name} should be 10..1e6 pixels, got {focal:g}")
     return K

@@ -1,4 +1,6 @@
-"""COCO, COCO-WholeBody and Halpe JSON: annotations with their images, or a list of a detector's results."""
+"""COCO, COCO-WholeBody and Halpe JSON: annotations with their images, or a list of a detector's
+results.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +16,27 @@ from .camera_sidecar import IntrinsicsError, read_size
 from .frames import Person, read_gender, unusable
 from .values import clean, looks_normalised, triplets
 
-LAYOUT_OF = MappingProxyType({
-    17: LayoutName.COCO_17, 26: LayoutName.HALPE_26, 133: LayoutName.COCO_WHOLEBODY_133, 136: LayoutName.HALPE_136,
-})  # fmt: skip
-# WholeBody annotations keep each part under its own key; in this order, after the 17 body points, they are the 133.
+LAYOUT_OF = MappingProxyType(
+    {
+        17: LayoutName.COCO_17,
+        26: LayoutName.HALPE_26,
+        133: LayoutName.COCO_WHOLEBODY_133,
+        136: LayoutName.HALPE_136,
+    }
+)
+# WholeBody annotations keep each part under its own key; in this order, after the 17 body points,
+# they are the 133.
 _PARTS = (("foot", 6), ("face", 68), ("lefthand", 21), ("righthand", 21))
-_HIDDEN = 0.5  # confidence of a point that an annotator placed without seeing it (visibility 1; 2 is seen)
+# confidence of a point that an annotator placed without seeing it (visibility 1; 2 is seen)
+_HIDDEN = 0.5
 _UNKNOWN = "unknown_image"
 
 
 @dataclass(frozen=True)
 class AnnotatedImage:
-    """One image of an annotation file: its name as written there, (width, height) where stated, its people."""
+    """One image of an annotation file: its name as written there, (width, height) where stated, its
+    people.
+    """
 
     file_name: str
     image_size: tuple[int, int] | None
@@ -37,7 +48,9 @@ def is_coco(document: object) -> bool:
     """Whether a JSON document is an annotation file or a non-empty list of results with keypoints."""
     if isinstance(document, dict):
         return isinstance(document.get("annotations"), list)
-    return isinstance(document, list) and any(isinstance(entry, dict) and "keypoints" in entry for entry in document)
+    return isinstance(document, list) and any(
+        isinstance(entry, dict) and "keypoints" in entry for entry in document
+    )
 
 
 def read_images(document: Mapping[str, object] | list[object]) -> Iterator[AnnotatedImage]:
@@ -82,14 +95,19 @@ def _read_person(entry: object, index: int) -> Person:
     if not isinstance(entry, dict):
         return unusable(index, f"expected an object with keypoints, got {type(entry).__name__}")
     if _image_key(entry) is None:
-        return unusable(index, f"image_id should be a number or a name, got {entry.get('image_id')!r:.40}")
+        return unusable(
+            index, f"image_id should be a number or a name, got {entry.get('image_id')!r:.40}"
+        )
     if entry.get("iscrowd") == 1:
         return unusable(index, "annotated as a crowd, not as one person")
     notes: list[str] = []
     points = _points(entry, notes)
     if points is None:
         allowed = ", ".join(str(3 * n) for n in LAYOUT_OF)
-        return unusable(index, f"keypoints should hold {allowed} numbers, got {_describe(entry.get('keypoints'))}")
+        return unusable(
+            index,
+            f"keypoints should hold {allowed} numbers, got {_describe(entry.get('keypoints'))}",
+        )
     layout = LAYOUT_OF[len(points)]
     keypoints = to_canonical(points, layout)
     if looks_normalised(keypoints):
@@ -97,7 +115,9 @@ def _read_person(entry: object, index: int) -> Person:
     if notes and not keypoints.any():
         return unusable(index, "; ".join(notes))
     gender = read_gender(entry.get("gender"))
-    return Person(index=index, keypoints=keypoints, gender=gender, layout=layout, notes=tuple(notes))
+    return Person(
+        index=index, keypoints=keypoints, gender=gender, layout=layout, notes=tuple(notes)
+    )
 
 
 def _describe(value: object) -> str:
@@ -105,7 +125,9 @@ def _describe(value: object) -> str:
 
 
 def _points(entry: Mapping[str, object], notes: list[str]) -> Float[np.ndarray, "points 3"] | None:
-    """The clean points of the entry in one of the layouts of LAYOUT_OF, None where its length fits none."""
+    """The clean points of the entry in one of the layouts of LAYOUT_OF, None where its length fits
+    none.
+    """
     annotated = "score" not in entry
     body = triplets(entry.get("keypoints"))
     if body is None or len(body) not in LAYOUT_OF:
@@ -126,23 +148,34 @@ def _read_part(
         return absent
     points = triplets(entry[key])
     if points is None or len(points) != count:
-        notes.append(f"{key} should hold {3 * count} numbers, has {_describe(entry[key])}; part ignored")
+        notes.append(
+            f"{key} should hold {3 * count} numbers, has {_describe(entry[key])}; part ignored"
+        )
         return absent
     return _clean_part(points, key, annotated, notes, annotated and part == "foot")
 
 
 def _clean_part(
-    points: Float[np.ndarray, "points 3"], key: str, annotated: bool, notes: list[str], always_flags: bool
+    points: Float[np.ndarray, "points 3"],
+    key: str,
+    annotated: bool,
+    notes: list[str],
+    always_flags: bool,
 ) -> Float[np.ndarray, "points 3"]:
     """Clean points; visibility flags 0, 1, 2 become confidences.
 
-    Body and feet of annotations are always flags; faces and hands hold flags or scores, told apart by a 2.
+    Body and feet of annotations are always flags; faces and hands hold flags or scores, told apart
+    by a 2.
     """
     marks = points[:, 2]
     flags = np.isin(marks, (0, 1, 2)).all() and (always_flags or (annotated and (marks == 2).any()))
     if flags:
-        points = np.concatenate([points[:, :2], np.select([marks == 2, marks == 1], [1.0, _HIDDEN], 0.0)[:, None]], 1)
+        points = np.concatenate(
+            [points[:, :2], np.select([marks == 2, marks == 1], [1.0, _HIDDEN], 0.0)[:, None]], 1
+        )
     points, broken = clean(points)
     if broken:
-        notes.append(f"{key}: {broken} of {len(points)} points are not finite numbers; points ignored")
+        notes.append(
+            f"{key}: {broken} of {len(points)} points are not finite numbers; points ignored"
+        )
     return points

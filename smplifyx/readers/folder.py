@@ -15,7 +15,14 @@ from jaxtyping import Float
 from ..parallel.prefetch import prefetch
 from . import coco, openpose
 from .camera_sidecar import SUFFIX as CAMERA_SUFFIX
-from .camera_sidecar import TABLES, IntrinsicsError, find_sidecar, plain_stem, read_camera_file, read_size
+from .camera_sidecar import (
+    TABLES,
+    IntrinsicsError,
+    find_sidecar,
+    plain_stem,
+    read_camera_file,
+    read_size,
+)
 from .frames import Frame, KeypointError, Person, SizeSource
 from .images import ImageError, index_images, read_image, upright_size
 from .people_sidecar import SUFFIX as PEOPLE_SUFFIX
@@ -50,13 +57,17 @@ class _Finder:
         return self.find(plain_stem(name)) or next((path for path in paths if path.is_file()), None)
 
 
-def read_frames(source: Path | str, images: Path | str | None = None, recursive: bool = False) -> Iterator[Frame]:
-    """Every frame of a folder of keypoint files, or of one file, sorted by stem and read one at a time.
+def read_frames(
+    source: Path | str, images: Path | str | None = None, recursive: bool = False
+) -> Iterator[Frame]:
+    """Every frame of a folder of keypoint files, or of one file, sorted by stem and read one at a
+    time.
 
-    Files are `X_keypoints.json` or `X.json`: OpenPose (one frame each), or COCO, COCO-WholeBody and Halpe annotations
-    or results (a frame per image), told apart by their content. A frame's image has the same stem and lies in
-    `images` or beside the file; with `recursive`, subfolders are part of the stem on both sides. A file that cannot be
-    read becomes a frame with a `problem`, and so does the second of two with the same stem.
+    Files are `X_keypoints.json` or `X.json`: OpenPose (one frame each), or COCO, COCO-WholeBody and
+    Halpe annotations or results (a frame per image), told apart by their content. A frame's image
+    has the same stem and lies in `images` or beside the file; with `recursive`, subfolders are part
+    of the stem on both sides. A file that cannot be read becomes a frame with a `problem`, and so
+    does the second of two with the same stem.
 
     Raises KeypointError, at once, when `source` or `images` does not exist or holds no JSON file.
     """
@@ -70,7 +81,9 @@ def read_frames(source: Path | str, images: Path | str | None = None, recursive:
 
 
 def count_files(source: Path | str, recursive: bool = False) -> int:
-    """How many keypoint files `read_frames` would read: its frames, where each file is of one image."""
+    """How many keypoint files `read_frames` would read: its frames, where each file is of one
+    image.
+    """
     return len(_list_files(Path(source), recursive))
 
 
@@ -81,7 +94,10 @@ def _list_files(source: Path, recursive: bool) -> list[tuple[str, Path]]:
     if not source.is_dir():
         raise KeypointError(f"{source}: no such file or folder of keypoints")
     found = [path.relative_to(source) for path in _walk(source, recursive)]
-    files = sorted(found, key=lambda path: (_stem_of(path.as_posix()), _ENDING not in path.name, path.as_posix()))
+    files = sorted(
+        found,
+        key=lambda path: (_stem_of(path.as_posix()), _ENDING not in path.name, path.as_posix()),
+    )
     if not files:
         raise KeypointError(f"{source}: holds no keypoint files (X_keypoints.json or X.json)")
     return [(_stem_of(path.as_posix()), source / path) for path in files]
@@ -107,7 +123,9 @@ def _stem_of(name: str) -> str:
 
 
 def _safe(name: str) -> str:
-    """A relative path of plain parts, whatever `name` holds: it becomes the name of an output folder."""
+    """A relative path of plain parts, whatever `name` holds: it becomes the name of an output
+    folder.
+    """
     parts = [_UNSAFE.sub("_", part).strip() for part in name.replace("\\", "/").split("/")]
     return "/".join(part for part in parts if part.strip(".")) or "unnamed"
 
@@ -131,7 +149,9 @@ def _read_file(stem: str, path: Path, finder: _Finder) -> Iterator[Frame]:
     try:
         document = _load(path)
         if openpose.is_openpose(document):
-            yield _finish(replace(empty, people=openpose.read_people(document)), _stated_size(document))
+            yield _finish(
+                replace(empty, people=openpose.read_people(document)), _stated_size(document)
+            )
         elif coco.is_coco(document):
             yield from _annotated_frames(document, path, finder)
         else:
@@ -157,7 +177,9 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _annotated_frames(document: Mapping[str, object] | list[object], path: Path, finder: _Finder) -> Iterator[Frame]:
+def _annotated_frames(
+    document: Mapping[str, object] | list[object], path: Path, finder: _Finder
+) -> Iterator[Frame]:
     for image in coco.read_images(document):
         frame = Frame(
             stem=_safe(plain_stem(image.file_name)),
@@ -170,7 +192,8 @@ def _annotated_frames(document: Mapping[str, object] | list[object], path: Path,
 
 
 def _finish(frame: Frame, stated: tuple[int, int] | str | None) -> Frame:
-    """The frame with its image's size: the image's own, else a sidecar's or the file's, else bounded by the points.
+    """The frame with its image's size: the image's own, else a sidecar's or the file's, else
+    bounded by the points.
 
     `stated` is what the keypoint file itself says, a string where that is unusable.
     """
@@ -180,12 +203,23 @@ def _finish(frame: Frame, stated: tuple[int, int] | str | None) -> Frame:
     size, source = _measured_size(frame, notes), SizeSource.IMAGE
     image = frame.image if size else None  # one that cannot be read is as good as none
     if size is None:
-        size, source = _sidecar_size(frame, notes) or (None if isinstance(stated, str) else stated), SizeSource.SIDECAR
+        size, source = (
+            _sidecar_size(frame, notes) or (None if isinstance(stated, str) else stated),
+            SizeSource.SIDECAR,
+        )
     if size is None:
         size, source = _bounding_size(frame.people), SizeSource.KEYPOINTS
     elif (outside := _share_outside(frame.people, size)) > 0.5:
-        notes.append(f"{outside:.0%} of the points lie outside the image of {size[0]}x{size[1]}: resized or turned?")
-    finished = replace(frame, image=image, image_size=size, size_source=source if size else None, notes=tuple(notes))
+        notes.append(
+            f"{outside:.0%} of the points lie outside the image of {size[0]}x{size[1]}: resized or turned?"
+        )
+    finished = replace(
+        frame,
+        image=image,
+        image_size=size,
+        size_source=source if size else None,
+        notes=tuple(notes),
+    )
     try:
         return replace(finished, people=with_facts(frame))
     except KeypointError as error:  # a frame whose people would be taken for others is not fitted
@@ -217,7 +251,9 @@ def _sidecar_size(frame: Frame, notes: list[str]) -> tuple[int, int] | None:
 
 
 def _bounding_size(people: Sequence[Person]) -> tuple[int, int] | None:
-    """(width, height) of the smallest image that holds every seen point, None where there are no people."""
+    """(width, height) of the smallest image that holds every seen point, None where there are no
+    people.
+    """
     if not people:
         return None
     width, height = np.floor(_seen_points(people).max(0, initial=0)).astype(int) + 1

@@ -17,7 +17,9 @@ _SPELLINGS = {"f": "female", "m": "male", "n": "neutral"} | {gender: gender for 
 
 
 class KeypointError(ValueError):
-    """An input that cannot be read at all: the message names the file, what is wrong and what is allowed."""
+    """An input that cannot be read at all: the message names the file, what is wrong and what is
+    allowed.
+    """
 
 
 class SizeSource(Enum):
@@ -32,10 +34,11 @@ class SizeSource(Enum):
 class Person:
     """One entry of a keypoint file.
 
-    `index` is its place in the frame, from 0. `keypoints` are (x px, y px, confidence 0..1) in the canonical order,
-    all zero where unseen. `gender` is neutral, female, male or None, `age` adult, child, auto or
-    None, `height` the stature in metres where it is known. `problem` says in one line why the entry is
-    unusable (the keypoints are zero then); `notes` say what was left out of a usable one.
+    `index` is its place in the frame, from 0. `keypoints` are (x px, y px, confidence 0..1) in the
+    canonical order, all zero where unseen. `gender` is neutral, female, male or None, `age` adult,
+    child, auto or None, `height` the stature in metres where it is known. `problem` says in one
+    line why the entry is unusable (the keypoints are zero then); `notes` say what was left out of a
+    usable one.
     """
 
     index: int
@@ -52,9 +55,10 @@ class Person:
 class Frame:
     """One image's people, in file order.
 
-    `stem` names the results: a relative path of `/`-joined plain parts, never absolute and never with `..`.
-    `image_size` is (width, height) of the upright image in pixels. `problem` says in one line why the file could not
-    be read (there are no people then); `notes` what else was met, the notes of its people included.
+    `stem` names the results: a relative path of `/`-joined plain parts, never absolute and never
+    with `..`. `image_size` is (width, height) of the upright image in pixels. `problem` says in one
+    line why the file could not be read (there are no people then); `notes` what else was met, the
+    notes of its people included.
     """
 
     stem: str

@@ -1,4 +1,6 @@
-"""Images beside the keypoints: finding, measuring and reading them upright, as EXIF says they were taken."""
+"""Images beside the keypoints: finding, measuring and reading them upright, as EXIF says they were
+taken.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +36,8 @@ class ImageError(KeypointError):
 def index_images(folder: Path, recursive: bool = False) -> Mapping[str, Path]:
     """The images in a folder by stem (relative, with `/`, where `recursive`), listed once.
 
-    Of several with one stem the first by suffix, in the order of SUFFIXES, is taken. Each is also found by its stem in
-    lower case, where no other image has exactly that stem.
+    Of several with one stem the first by suffix, in the order of SUFFIXES, is taken. Each is also
+    found by its stem in lower case, where no other image has exactly that stem.
     """
     found: dict[str, Path] = {}
     for parent, folders, files in os.walk(folder):
@@ -85,7 +87,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def focal_35mm(path: Path) -> float | None:
-    """The focal length in 35 mm-equivalent millimetres from EXIF, None where it is absent or absurd.
+    """The focal length in 35 mm-equivalent millimetres from EXIF, None where it is absent or
+    absurd.
 
     Raises ImageError for an unreadable image.
     """
@@ -105,7 +108,9 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _exif(image: Image.Image) -> Image.Exif:
-    """EXIF from the header alone (`getexif` decodes a whole PNG to look for a late chunk), empty where damaged."""
+    """EXIF from the header alone (`getexif` decodes a whole PNG to look for a late chunk), empty
+    where damaged.
+    """
     exif = Image.Exif()
     try:
         exif.load(image.info.get("exif", b""))

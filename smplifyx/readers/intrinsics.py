@@ -1,4 +1,6 @@
-"""Which K belongs to an image: told by the user, a sidecar or EXIF, else a stated default; never asked of a network."""
+"""Which K belongs to an image: told by the user, a sidecar or EXIF, else a stated default; never
+asked of a network.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +28,12 @@ from .images import ImageError, focal_35mm
 
 __all__ = ["CameraOptions", "CameraSource", "IntrinsicsError", "camera_for", "options_for"]
 
-FILM_DIAGONAL = math.hypot(36.0, 24.0)  # mm (43.27); CIPA DC-008: 35 mm-equivalent is equality of the diagonal angle
-WIDEST = 0.1  # least focal length as a share of the image's diagonal (157 degrees across); less is a wrong unit
-SAME_ASPECT = 0.01  # relative difference of aspect up to which a K of another resolution is rescaled
+# mm (43.27); CIPA DC-008: 35 mm-equivalent is equality of the diagonal angle
+FILM_DIAGONAL = math.hypot(36.0, 24.0)
+# least focal length as a share of the image's diagonal (157 degrees across); less is a wrong unit
+WIDEST = 0.1
+# relative difference of aspect up to which a K of another resolution is rescaled
+SAME_ASPECT = 0.01
 
 
 class CameraSource(Enum):
@@ -46,9 +51,9 @@ class CameraSource(Enum):
 class CameraOptions:
     """What the user says about all cameras of a run; at most one of the first three.
 
-    `focal_px` in pixels, `fov_degrees` the horizontal field of view of the upright image (across its width),
-    `focal_35mm` in 35 mm-equivalent millimetres. `cameras`: records by image stem, or EVERY (see `options_for`).
-    `use_exif` allows the focal length that the image's EXIF tells.
+    `focal_px` in pixels, `fov_degrees` the horizontal field of view of the upright image (across
+    its width), `focal_35mm` in 35 mm-equivalent millimetres. `cameras`: records by image stem, or
+    EVERY (see `options_for`). `use_exif` allows the focal length that the image's EXIF tells.
     """
 
     focal_px: float | int | None = None
@@ -59,7 +64,11 @@ class CameraOptions:
 
     def __post_init__(self) -> None:
         """Raises IntrinsicsError for values that no camera has, and for more than one of the three."""
-        given = {"focal_px": self.focal_px, "fov_degrees": self.fov_degrees, "focal_35mm": self.focal_35mm}
+        given = {
+            "focal_px": self.focal_px,
+            "fov_degrees": self.fov_degrees,
+            "focal_35mm": self.focal_35mm,
+        }
         given = {name: value for name, value in given.items() if value is not None}
         if len(given) > 1:
             raise IntrinsicsError(f"{' and '.join(given)} say the same thing twice: give one")
@@ -70,12 +79,14 @@ class CameraOptions:
                 raise IntrinsicsError(f"{name}: expected {low:g}..{high:g}, got {value}")
 
 
-def options_for(source: Path, sidecar: Path | None = None, options: CameraOptions | None = None) -> CameraOptions:
+def options_for(
+    source: Path, sidecar: Path | None = None, options: CameraOptions | None = None
+) -> CameraOptions:
     """The options with the camera table of a run, read once.
 
-    `sidecar` is a CSV (`stem,fx,fy,cx,cy[,width,height]`) or JSON file of cameras; where None, `cameras.csv` or
-    `cameras.json` in the keypoint folder `source` (or beside it, for a file) is used if it exists.
-    Raises IntrinsicsError.
+    `sidecar` is a CSV (`stem,fx,fy,cx,cy[,width,height]`) or JSON file of cameras; where None,
+    `cameras.csv` or `cameras.json` in the keypoint folder `source` (or beside it, for a file) is
+    used if it exists. Raises IntrinsicsError.
     """
     options = options or CameraOptions()
     folder = source if source.is_dir() else source.parent
@@ -84,17 +95,21 @@ def options_for(source: Path, sidecar: Path | None = None, options: CameraOption
     if sidecar is None:
         return options
     return CameraOptions(
-        options.focal_px, options.fov_degrees, options.focal_35mm, read_cameras(sidecar), options.use_exif
+        options.focal_px,
+        options.fov_degrees,
+        options.focal_35mm,
+        read_cameras(sidecar),
+        options.use_exif,
     )
 
 
 def camera_for(frame: Frame, options: CameraOptions) -> tuple[Camera, CameraSource, str]:
     """The camera of one frame (no batch axes), where its K comes from, and a line that says so.
 
-    The first of: the user's focal length or field of view; the frame's own `X.camera.json`; the table of cameras;
-    EXIF; a focal length of the image's diagonal in pixels (53 degrees corner to corner). The principal point is the
-    centre of the image unless a sidecar tells it. Raises IntrinsicsError for a frame whose image size is unknown and
-    for unusable values.
+    The first of: the user's focal length or field of view; the frame's own `X.camera.json`; the
+    table of cameras; EXIF; a focal length of the image's diagonal in pixels (53 degrees corner to
+    corner). The principal point is the centre of the image unless a sidecar tells it. Raises
+    IntrinsicsError for a frame whose image size is unknown and for unusable values.
     """
     if frame.image_size is None:
         raise IntrinsicsError(f"{frame.stem}: no image size: no image, no sidecar, no keypoints")
@@ -122,13 +137,25 @@ def _diagonal(frame: Frame) -> float:
 
 def _from_options(frame: Frame, options: CameraOptions) -> _Choice | None:
     if options.focal_px is not None:
-        return _centred(frame, options.focal_px), CameraSource.FOCAL, f"focal length {options.focal_px:g} px as given"
+        return (
+            _centred(frame, options.focal_px),
+            CameraSource.FOCAL,
+            f"focal length {options.focal_px:g} px as given",
+        )
     if options.focal_35mm is not None:
         focal = options.focal_35mm / FILM_DIAGONAL * _diagonal(frame)
-        return _centred(frame, focal), CameraSource.FOCAL_35MM, f"{options.focal_35mm:g} mm (35 mm equivalent) as given"
+        return (
+            _centred(frame, focal),
+            CameraSource.FOCAL_35MM,
+            f"{options.focal_35mm:g} mm (35 mm equivalent) as given",
+        )
     if options.fov_degrees is not None:
         focal = frame.image_size[0] / 2 / math.tan(math.radians(options.fov_degrees) / 2)
-        return _centred(frame, focal), CameraSource.FOV, f"horizontal view of {options.fov_degrees:g} degrees as given"
+        return (
+            _centred(frame, focal),
+            CameraSource.FOV,
+            f"horizontal view of {options.fov_degrees:g} degrees as given",
+        )
     return None
 
 
@@ -144,7 +171,9 @@ def _from_sidecar(frame: Frame, options: CameraOptions) -> _Choice | None:
 
 
 def _record(frame: Frame, options: CameraOptions) -> CameraRecord | None:
-    """The frame's own file, else its row in the table (by whole stem, then by name), else what holds for all."""
+    """The frame's own file, else its row in the table (by whole stem, then by name), else what
+    holds for all.
+    """
     own = find_sidecar(frame)
     if own is not None and (record := read_camera_file(own)).K is not None:
         return record
@@ -159,7 +188,9 @@ def _fitted_to(record: CameraRecord, size: tuple[int, int]) -> tuple[np.ndarray,
     if record.image_size is not None and record.image_size != size:
         x, y = size[0] / record.image_size[0], size[1] / record.image_size[1]
         if abs(x / y - 1) > SAME_ASPECT:
-            raise IntrinsicsError(f"{record.origin}: K is for {_by(record.image_size)}, the image is {_by(size)}")
+            raise IntrinsicsError(
+                f"{record.origin}: K is for {_by(record.image_size)}, the image is {_by(size)}"
+            )
         K = np.diag([x, y, 1.0]) @ K
         scaled = f", scaled from {_by(record.image_size)} to {_by(size)}"
     center = np.where(np.isfinite(K[:2, 2]), K[:2, 2], np.array(size) / 2)
@@ -181,12 +212,20 @@ def _from_exif(frame: Frame, options: CameraOptions) -> _Choice | None:
     if millimetres is None:
         return None
     focal = millimetres / FILM_DIAGONAL * _diagonal(frame)
-    return _centred(frame, focal), CameraSource.EXIF, f"{millimetres:g} mm (35 mm equivalent) in EXIF"
+    return (
+        _centred(frame, focal),
+        CameraSource.EXIF,
+        f"{millimetres:g} mm (35 mm equivalent) in EXIF",
+    )
 
 
 def _from_default(frame: Frame, options: CameraOptions) -> _Choice:
     focal = _diagonal(frame)
-    return _centred(frame, focal), CameraSource.DEFAULT, f"default focal length, the image's diagonal: {focal:.0f} px"
+    return (
+        _centred(frame, focal),
+        CameraSource.DEFAULT,
+        f"default focal length, the image's diagonal: {focal:.0f} px",
+    )
 
 
 def _check(camera: Camera, stem: str, note: str) -> None:

@@ -1,4 +1,6 @@
-"""OpenPose JSON as it really comes: versions 1.0 to 1.3 or none, parts missing, empty, renamed or damaged."""
+"""OpenPose JSON as it really comes: versions 1.0 to 1.3 or none, parts missing, empty, renamed or
+damaged.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,8 @@ def is_openpose(document: object) -> bool:
 
 
 def read_people(document: Mapping[str, object]) -> tuple[Person, ...]:
-    """Every entry of `people`, in order; what is wrong with one costs only that one or a part of it.
+    """Every entry of `people`, in order; what is wrong with one costs only that one or a part of
+    it.
 
     Raises ValueError when `people` is no list.
     """
@@ -56,24 +59,37 @@ def read_people(document: Mapping[str, object]) -> tuple[Person, ...]:
 
 def _read_person(entry: object, index: int) -> Person:
     if not isinstance(entry, dict):
-        return unusable(index, f"expected an object with keypoint lists, got {type(entry).__name__}")
+        return unusable(
+            index, f"expected an object with keypoint lists, got {type(entry).__name__}"
+        )
     if not _KEYS & entry.keys():
-        return unusable(index, f"has none of the keys {_BODY.keys[0]}, {', '.join(p.keys[0] for p in _OTHERS)}")
+        return unusable(
+            index, f"has none of the keys {_BODY.keys[0]}, {', '.join(p.keys[0] for p in _OTHERS)}"
+        )
     notes: list[str] = []
     body = _read_part(entry, _BODY, notes)
     others = [_read_part(entry, part, notes) for part in _OTHERS]
     layout = BODY_LAYOUTS[len(body)]
     keypoints = _assemble(body, others, layout)
     if looks_normalised(keypoints):
-        return unusable(index, "coordinates are fractions of the image, expected pixels (OpenPose --keypoint_scale 0)")
+        return unusable(
+            index,
+            "coordinates are fractions of the image, expected pixels (OpenPose --keypoint_scale 0)",
+        )
     if notes and not keypoints.any():
         return unusable(index, "; ".join(notes))
     gender = _read_person_gender(entry, notes)
-    return Person(index=index, keypoints=keypoints, gender=gender, layout=layout, notes=tuple(notes))
+    return Person(
+        index=index, keypoints=keypoints, gender=gender, layout=layout, notes=tuple(notes)
+    )
 
 
-def _read_part(entry: Mapping[str, object], part: _Part, notes: list[str]) -> Float[np.ndarray, "points 3"]:
-    """The part's clean points, zeros where it is missing; adds a line to `notes` for what had to be dropped."""
+def _read_part(
+    entry: Mapping[str, object], part: _Part, notes: list[str]
+) -> Float[np.ndarray, "points 3"]:
+    """The part's clean points, zeros where it is missing; adds a line to `notes` for what had to be
+    dropped.
+    """
     absent = np.zeros((part.counts[0], 3), np.float32)
     key = next((k for k in part.keys if entry.get(k)), None)
     if key is None:
@@ -81,11 +97,15 @@ def _read_part(entry: Mapping[str, object], part: _Part, notes: list[str]) -> Fl
     points = triplets(entry[key])
     if points is None or len(points) not in part.counts:
         allowed = " or ".join(str(3 * n) for n in part.counts)
-        notes.append(f"{part.name}: {key} should hold {allowed} numbers, has {_describe(entry[key])}; part ignored")
+        notes.append(
+            f"{part.name}: {key} should hold {allowed} numbers, has {_describe(entry[key])}; part ignored"
+        )
         return absent
     points, broken = clean(points)
     if broken:
-        notes.append(f"{part.name}: {broken} of {len(points)} points are not finite numbers; points ignored")
+        notes.append(
+            f"{part.name}: {broken} of {len(points)} points are not finite numbers; points ignored"
+        )
     return points
 
 
@@ -96,7 +116,9 @@ def _describe(value: object) -> str:
 def _assemble(
     body: Float[np.ndarray, "points 3"], others: list[Float[np.ndarray, "_ 3"]], layout: LayoutName
 ) -> Float[np.ndarray, "137 3"]:
-    """The body in canonical order; hands and face have that order already (a face of 68 has no pupils)."""
+    """The body in canonical order; hands and face have that order already (a face of 68 has no
+    pupils).
+    """
     canonical = to_canonical(body, layout)
     for part, points in zip((names.LEFT_HAND, names.RIGHT_HAND, names.FACE), others, strict=True):
         canonical[part.start : part.start + len(points)] = points

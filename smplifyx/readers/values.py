@@ -11,7 +11,8 @@ FEWEST = 3  # points needed to tell that
 
 
 def triplets(value: object) -> Float[np.ndarray, "points 3"] | None:
-    """(x, y, confidence) rows from a flat or nested JSON list, NaN where an entry is no number; None if not in threes.
+    """(x, y, confidence) rows from a flat or nested JSON list, NaN where an entry is no number;
+    None if not in threes.
 
     Numbers written as strings count as numbers.
     """
@@ -42,10 +43,11 @@ def _number(value: object) -> float:
 
 
 def clean(points: Float[np.ndarray, "points 3"]) -> tuple[Float[np.ndarray, "points 3"], int]:
-    """Points with every unusable one set to zero and confidences at most 1, and how many were not numbers.
+    """Points with every unusable one set to zero and confidences at most 1, and how many were not
+    numbers.
 
-    Unusable: not finite, farther than FARTHEST, confidence not above 0, or exactly at (0, 0), which is how many
-    tools write a missing point.
+    Unusable: not finite, farther than FARTHEST, confidence not above 0, or exactly at (0, 0), which
+    is how many tools write a missing point.
     """
     finite = np.isfinite(points).all(-1) & (np.abs(np.nan_to_num(points)) < FARTHEST).all(-1)
     safe = np.where(finite[:, None], points, 0.0)

@@ -6,4 +6,13 @@ from .lbfgs import LBFGS
 from .levenberg_marquardt import LevenbergMarquardt
 from .residual_objective import ResidualObjective
 
-__all__ = ["LBFGS", "Adam", "LevenbergMarquardt", "Objective", "ResidualObjective", "Solution", "Solver", "Status"]
+__all__ = [
+    "LBFGS",
+    "Adam",
+    "LevenbergMarquardt",
+    "Objective",
+    "ResidualObjective",
+    "Solution",
+    "Solver",
+    "Status",
+]

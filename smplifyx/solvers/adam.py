@@ -28,9 +28,10 @@ MIN_SHARE = 2.0**-20  # of the first learning rate
 class Adam:
     """Minimises by Adam (Kingma & Ba 2015); the solution is the lowest point met.
 
-    After `patience` steps without a new lowest energy, or a step to where the energy is not finite, a row goes back to
-    its lowest point with half the learning rate. No variable moves much further than the learning rate in one step.
-    A row has converged when the gradient, or the decrease that it promises for such a step, is negligible.
+    After `patience` steps without a new lowest energy, or a step to where the energy is not finite,
+    a row goes back to its lowest point with half the learning rate. No variable moves much further
+    than the learning rate in one step. A row has converged when the gradient, or the decrease that
+    it promises for such a step, is negligible.
     """
 
     max_steps: int = 1000
@@ -90,7 +91,10 @@ class Adam:
         spent = rate < MIN_SHARE * self.lr
         status = status_where(
             (largest(state.gradient) <= self.gradient_tolerance, Status.CONVERGED),
-            (negligible(self.lr * state.gradient.abs().sum(-1), state.energy, self.tolerance), Status.CONVERGED),
+            (
+                negligible(self.lr * state.gradient.abs().sum(-1), state.energy, self.tolerance),
+                Status.CONVERGED,
+            ),
             (spent & broken, Status.FAILED),
             (spent, Status.STALLED),
             (state.steps >= self.max_steps, Status.STEP_LIMIT),

@@ -27,22 +27,26 @@ class Status(IntEnum):
 class Objective(Protocol):
     """Independent rows of a minimisation; it knows nothing of who asks.
 
-    Row i of every result may depend on row i of x alone, not even in its rounding: that makes a row's solution the same
-    alone and in any batch. A row that cannot be evaluated gives NaN or infinity, never an exception.
+    Row i of every result may depend on row i of x alone, not even in its rounding: that makes a
+    row's solution the same alone and in any batch. A row that cannot be evaluated gives NaN or
+    infinity, never an exception.
     """
 
     def energy(self, x: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
         """The energy of each row."""
         ...
 
-    def gradient(self, x: Float[Tensor, "batch dim"]) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch dim"]]:
+    def gradient(
+        self, x: Float[Tensor, "batch dim"]
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch dim"]]:
         """The energy and its exact gradient."""
         ...
 
     def normal(
         self, x: Float[Tensor, "batch dim"]
     ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch dim"], Float[Tensor, "batch dim dim"]]:
-        """The energy, its exact gradient and an approximate Hessian: the Newton step is -hessian^-1 gradient.
+        """The energy, its exact gradient and an approximate Hessian: the Newton step is -hessian^-1
+        gradient.
 
         For a sum of squares r.r these are 2 J^T r and, by Gauss-Newton, 2 J^T J.
         """
@@ -55,11 +59,14 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an objective found at x: the energy of each row, and its derivatives there, should anybody ask."""
+    """What an objective found at x: the energy of each row, and its derivatives there, should
+    anybody ask.
+    """
 
     energy: Float[Tensor, " batch"]
     linearised: Callable[[Int[Tensor, " kept"] | None], tuple[Tensor, Tensor]]
-    """Gradient and Hessian, as `Objective.normal` gives them, of some of the rows (None: of all)."""
+    """Gradient and Hessian, as `Objective.normal` gives them, of some of the rows (None: of all).
+    """
 
 
 @runtime_checkable

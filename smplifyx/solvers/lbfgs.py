@@ -27,11 +27,13 @@ from .rows import (
 
 @dataclass(frozen=True)
 class LBFGS:
-    """Minimises along quasi-Newton directions made of the last `history` steps (Nocedal & Wright 2006, alg. 7.4).
+    """Minimises along quasi-Newton directions made of the last `history` steps (Nocedal & Wright
+    2006, alg. 7.4).
 
-    Rows do not wait for each other: every tick evaluates one trial of each, whatever stage its line search is at.
-    A step is an accepted one; its trials are counted in `evaluations`.
-    A row has converged when the gradient, the move, or both the promised and the found decrease are negligible.
+    Rows do not wait for each other: every tick evaluates one trial of each, whatever stage its line
+    search is at. A step is an accepted one; its trials are counted in `evaluations`. A row has
+    converged when the gradient, the move, or both the promised and the found decrease are
+    negligible.
     """
 
     max_steps: int = 100
@@ -42,7 +44,8 @@ class LBFGS:
     c1: float = 1e-4  # sufficient decrease
     c2: float = 0.9  # flatness; below 1
     max_trials: int = 25  # of one line search
-    first_step: float = 1.0  # sum of the moves of all variables at the first trial, when nothing is known of the scale
+    # sum of the moves of all variables at the first trial, when nothing is known of the scale
+    first_step: float = 1.0
     max_step: float = math.inf  # longest move of any variable
     looks: int = 0  # as in `LevenbergMarquardt`
 
@@ -92,7 +95,9 @@ class LBFGS:
         )
 
     def _renew(self, state: _State, moved: Tensor, lost: Tensor) -> _State:
-        """A step and a new search for rows that moved; a search without history for rows that were lost."""
+        """A step and a new search for rows that moved; a search without history for rows that were
+        lost.
+        """
         low = state.search.low
         step = low.t[:, None] * state.direction
         change = low.gradient - state.search.start.gradient
@@ -111,15 +116,23 @@ class LBFGS:
             past_changes=changes,
         )
 
-    def _remember(self, state: _State, step: Tensor, change: Tensor, moved: Tensor) -> tuple[Tensor, Tensor]:
+    def _remember(
+        self, state: _State, step: Tensor, change: Tensor, moved: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """The histories with the newest pair last, where it shows positive curvature."""
-        resolution = torch.finfo(step.dtype).eps * dot(change, change).sqrt() * dot(step, step).sqrt()
+        resolution = (
+            torch.finfo(step.dtype).eps * dot(change, change).sqrt() * dot(step, step).sqrt()
+        )
         useful = moved & (dot(step, change) > resolution)
         pairs = ((state.past_steps, step), (state.past_changes, change))
-        pushed = (select(useful, torch.cat([past[:, 1:], new[:, None]], 1), past) for past, new in pairs)
+        pushed = (
+            select(useful, torch.cat([past[:, 1:], new[:, None]], 1), past) for past, new in pairs
+        )
         return tuple(pushed)
 
-    def _search(self, energy: Tensor, gradient: Tensor, steps: Tensor, changes: Tensor) -> tuple[Search, Tensor]:
+    def _search(
+        self, energy: Tensor, gradient: Tensor, steps: Tensor, changes: Tensor
+    ) -> tuple[Search, Tensor]:
         """The direction from a point and the line search along it."""
         direction = -_apply_inverse_hessian(gradient, steps, changes)
         slope = dot(gradient, direction)

@@ -24,17 +24,20 @@ from .rows import (
 
 MIN_DAMPING = 1e-10
 MAX_DAMPING = 1e12  # a row that needs more has nowhere to go
-FLAT = 1e-7  # the least scale of a variable, relative to the steepest: an unseen variable still needs damping
+# the least scale of a variable, relative to the steepest: an unseen variable still needs damping
+FLAT = 1e-7
 
 
 @dataclass(frozen=True)
 class LevenbergMarquardt:
-    """Minimises by steps p with (H + damping D) p = -gradient that are taken only if they lower the energy.
+    """Minimises by steps p with (H + damping D) p = -gradient that are taken only if they lower the
+    energy.
 
-    The damping follows Nielsen (1999): it falls as the model proves right and rises ever faster as steps fail.
-    A trial costs one energy; derivatives are worked out at accepted points alone, from where the energy left off where
-    the objective is `Reusable`. A step is a trial, accepted or not.
-    A row has converged when the gradient, the move, or both the promised and the found decrease are negligible.
+    The damping follows Nielsen (1999): it falls as the model proves right and rises ever faster as
+    steps fail. A trial costs one energy; derivatives are worked out at accepted points alone, from
+    where the energy left off where the objective is `Reusable`. A step is a trial, accepted or not.
+    A row has converged when the gradient, the move, or both the promised and the found decrease are
+    negligible.
     """
 
     max_steps: int = 50
@@ -44,8 +47,10 @@ class LevenbergMarquardt:
     damping: float = 1e-3  # at the start
     least_factor: float = 1 / 5  # the damping falls by no more than this in one step
     marquardt: bool = True  # D is the diagonal of H (free of units), else the identity
-    max_step: float | tuple[float, ...] = math.inf  # longest move of each variable; longer steps shrink as a whole
-    looks: int = 0  # steps from one look at which rows are done to the next; 0: one on a CPU, more on a GPU
+    # longest move of each variable; longer steps shrink as a whole
+    max_step: float | tuple[float, ...] = math.inf
+    # steps from one look at which rows are done to the next; 0: one on a CPU, more on a GPU
+    looks: int = 0
 
     def minimise(self, objective: Objective, x: Float[Tensor, "batch dim"]) -> Solution:
         """The minimum of each row, started from its row of x."""
@@ -60,7 +65,9 @@ class LevenbergMarquardt:
             (counts(x) >= self.max_steps, Status.STEP_LIMIT),
         )
         damping, growth = torch.full_like(energy, self.damping), torch.full_like(energy, 2.0)
-        return _State(x, energy, status, counts(x), counts(x, 1), gradient, hessian, damping, growth)
+        return _State(
+            x, energy, status, counts(x), counts(x, 1), gradient, hessian, damping, growth
+        )
 
     def advance(self, objective: Objective, state: _State) -> _State:
         """The rows a step on."""
@@ -85,9 +92,13 @@ class LevenbergMarquardt:
         return self._relinearise(trial, moved, accepted & (state.status == Status.RUNNING))
 
     def _step(self, state: _State) -> tuple[Tensor, Tensor]:
-        """The damped Newton step and the decrease it promises; both 0 where the matrix is not positive definite."""
+        """The damped Newton step and the decrease it promises; both 0 where the matrix is not
+        positive definite.
+        """
         diagonal = state.hessian.diagonal(dim1=-2, dim2=-1)
-        floor = (FLAT * diagonal.amax(-1, keepdim=True)).clamp_min(torch.finfo(diagonal.dtype).tiny ** 0.5)
+        floor = (FLAT * diagonal.amax(-1, keepdim=True)).clamp_min(
+            torch.finfo(diagonal.dtype).tiny ** 0.5
+        )
         scale = diagonal.maximum(floor) if self.marquardt else torch.ones_like(diagonal)
         extra = state.damping[:, None] * scale
         step, solved = _solve(state.hessian, extra, -state.gradient)
@@ -107,9 +118,12 @@ class LevenbergMarquardt:
         return 1 / largest(step / limit).clamp_min(1.0)
 
     def _judge(self, state: _State, step: Tensor, predicted: Tensor, found: Tensor) -> Tensor:
-        # A rejected step shows convergence only if it is the first from its point: later ones are short by damping.
+        # A rejected step shows convergence only if it is the first from its point: later ones are
+        # short by damping.
         honest = (found > 0) | (state.growth == 2)
-        small = negligible(predicted, state.energy, self.tolerance) & negligible(found, state.energy, self.tolerance)
+        small = negligible(predicted, state.energy, self.tolerance) & negligible(
+            found, state.energy, self.tolerance
+        )
         reach = max(self.step_tolerance, 4 * torch.finfo(step.dtype).eps) * largest(state.x)
         still = (largest(step) <= reach) & (predicted > 0) & (found > -math.inf)
         exhausted = (found <= 0) & (state.damping >= MAX_DAMPING)
@@ -131,9 +145,13 @@ class LevenbergMarquardt:
     def _relinearise(self, trial: Evaluation, state: _State, accepted: Tensor) -> _State:
         """Gradient and Hessian at the accepted points of rows that go on."""
         wanted = accepted & (state.status == Status.RUNNING)
-        if self.looks > 1 or (self.looks == 0 and wanted.device.type != "cpu"):  # do not wait to see whose they are
+        # do not wait to see whose they are
+        if self.looks > 1 or (self.looks == 0 and wanted.device.type != "cpu"):
             gradient, hessian = trial.linearised(None)
-            gradient, hessian = select(wanted, gradient, state.gradient), select(wanted, hessian, state.hessian)
+            gradient, hessian = (
+                select(wanted, gradient, state.gradient),
+                select(wanted, hessian, state.hessian),
+            )
         else:
             index = wanted.nonzero()[:, 0]
             if len(index) == 0:
@@ -168,15 +186,19 @@ class _State(RowState):
 def _solve(hessian: Tensor, extra: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
     """(hessian + diag(extra))^-1 right, and whether that matrix is positive definite.
 
-    Triangular kernels round by memory alignment; sizes that are multiples of 4 round alike anywhere in a batch.
+    Triangular kernels round by memory alignment; sizes that are multiples of 4 round alike anywhere
+    in a batch.
     """
     dim = right.shape[-1]
     gap = -dim % 4
     matrix = torch.nn.functional.pad(hessian, (0, gap, 0, gap))
-    diagonal = torch.nn.functional.pad(hessian.diagonal(dim1=-2, dim2=-1) + extra, (0, gap), value=1.0)
+    diagonal = torch.nn.functional.pad(
+        hessian.diagonal(dim1=-2, dim2=-1) + extra, (0, gap), value=1.0
+    )
     matrix.diagonal(dim1=-2, dim2=-1).copy_(diagonal)  # of a copy, even where nothing is padded
     factor, info = torch.linalg.cholesky_ex(matrix, upper=True)  # faster than the lower factor
     right = torch.nn.functional.pad(right, (0, gap))[..., None]
-    half = torch.linalg.solve_triangular(factor.mT, right, upper=False)  # quicker than cholesky_solve, the same bits
+    # quicker than cholesky_solve, the same bits
+    half = torch.linalg.solve_triangular(factor.mT, right, upper=False)
     solution = torch.linalg.solve_triangular(factor, half, upper=True)[:, :dim, 0]
     return solution, (info == 0) & (solution.sum(-1).abs() < math.inf)

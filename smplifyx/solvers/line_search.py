@@ -1,12 +1,14 @@
-"""Strong-Wolfe line search of many rows at once, as a state machine that is fed one trial per row and tick.
+"""Strong-Wolfe line search of many rows at once, as a state machine that is fed one trial per row
+and tick.
 
 Each row looks along its own direction for a step length t with
     energy(t) <= energy(0) + c1 t slope(0)    and    |slope(t)| <= c2 |slope(0)|.
 It keeps two ends (Nocedal & Wright 2006, algorithms 3.5 and 3.6, in one):
     low   the lowest trial so far that satisfies the first condition; at first t = 0;
     high  the other end of the bracket, on the side that low's slope descends to; at first t = infinity: none yet.
-Between them lies a point that satisfies both. A trial either becomes `high`, or becomes `low` and may turn the bracket
-round. While `high` is infinite the next trial lies beyond low, else between the two.
+Between them lies a point that satisfies both. A trial either becomes `high`, or becomes `low` and
+may turn the bracket round. While `high` is infinite the next trial lies beyond low, else between
+the two.
 """
 
 from __future__ import annotations
@@ -64,27 +66,50 @@ class Search(Bundle):
 
 
 def begin(start: Point, t: Float[Tensor, " batch"], limit: Float[Tensor, " batch"]) -> Search:
-    """A search from `start` (its t is 0, its slope negative) whose first trial is t, or `limit` where that is less."""
+    """A search from `start` (its t is 0, its slope negative) whose first trial is t, or `limit`
+    where that is less.
+    """
     none = start.replace(t=torch.full_like(t, math.inf))
-    return Search(start, start, none, torch.minimum(t, limit), limit, counts(start.gradient), counts(start.gradient))
+    return Search(
+        start,
+        start,
+        none,
+        torch.minimum(t, limit),
+        limit,
+        counts(start.gradient),
+        counts(start.gradient),
+    )
 
 
 def advance(search: Search, trial: Point, rules: Rules) -> Search:
-    """The search after one more trial of each row. A trial that is not finite counts as too high."""
+    """The search after one more trial of each row.
+
+    A trial that is not finite counts as too high.
+    """
     start, low, high = search.start, search.low, search.high
     enough = trial.energy <= start.energy + rules.c1 * trial.t * start.slope
-    better = enough & (trial.energy < low.energy) & is_finite(trial.energy, trial.slope[:, None], trial.gradient)
+    better = (
+        enough
+        & (trial.energy < low.energy)
+        & is_finite(trial.energy, trial.slope[:, None], trial.gradient)
+    )
     flat = trial.slope.abs() <= -rules.c2 * start.slope
-    capped = (trial.t >= search.limit) & (trial.slope < 0)  # still going down, but no longer step is allowed
-    turned = better & (trial.slope * (high.t - low.t) >= 0)  # uphill toward high: the minimum lies back toward low
+    # still going down, but no longer step is allowed
+    capped = (trial.t >= search.limit) & (trial.slope < 0)
+    # uphill toward high: the minimum lies back toward low
+    turned = better & (trial.slope * (high.t - low.t) >= 0)
 
     new_high = select(better, select(turned, low, high), trial)
     new_low = select(better, trial, low)
     trials = search.trials + 1
     over = (trials >= rules.max_trials) | _closed(start, new_low, new_high)
     accepted = (better & (flat | capped)) | (over & (new_low.t > 0))
-    verdict = torch.where(accepted, int(Verdict.ACCEPTED), torch.where(over, int(Verdict.EXHAUSTED), 0))
-    t = torch.where(new_high.t.isinf(), _beyond(low, trial, search.limit), _between(new_low, new_high, trials))
+    verdict = torch.where(
+        accepted, int(Verdict.ACCEPTED), torch.where(over, int(Verdict.EXHAUSTED), 0)
+    )
+    t = torch.where(
+        new_high.t.isinf(), _beyond(low, trial, search.limit), _between(new_low, new_high, trials)
+    )
     return search.replace(low=new_low, high=new_high, t=t, trials=trials, verdict=verdict)
 
 
@@ -102,7 +127,9 @@ def _beyond(low: Point, trial: Point, limit: Tensor) -> Tensor:
 
 
 def _between(low: Point, high: Point, trials: Tensor) -> Tensor:
-    """The next trial within the bracket: the cubic's minimum away from the ends; the middle where there is none."""
+    """The next trial within the bracket: the cubic's minimum away from the ends; the middle where
+    there is none.
+    """
     width = high.t - low.t
     share = (_cubic_minimum(low, high) - low.t) / width
     # every third trial halves the bracket, so that it shrinks even where the cubic misleads
@@ -111,7 +138,10 @@ def _between(low: Point, high: Point, trials: Tensor) -> Tensor:
 
 
 def _cubic_minimum(a: Point, b: Point) -> Tensor:
-    """The minimum of the cubic through two points and slopes (Nocedal & Wright eq. 3.59); not finite if none."""
+    """The minimum of the cubic through two points and slopes (Nocedal & Wright eq.
+
+    3.59); not finite if none.
+    """
     width = b.t - a.t
     d1 = a.slope + b.slope + 3 * (a.energy - b.energy) / width
     d2 = (d1 * d1 - a.slope * b.slope).sqrt() * width.sign()

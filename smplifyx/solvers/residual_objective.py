@@ -18,7 +18,8 @@ Data = Tensor | Bundle | None
 
 @dataclass(frozen=True)
 class ResidualObjective:
-    """The energy r.r of `residual(x, data) -> [batch, rows]`; gradient 2 J^T r, Gauss-Newton Hessian 2 J^T J.
+    """The energy r.r of `residual(x, data) -> [batch, rows]`; gradient 2 J^T r, Gauss-Newton
+    Hessian 2 J^T J.
 
     Row i of the residual may depend on row i of x and of data alone.
     """
@@ -35,7 +36,9 @@ class ResidualObjective:
         return gradient_by_autograd(self.energy, x)
 
     def normal(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Energy, gradient and Gauss-Newton Hessian, by one reverse pass per row of the residual, all at once."""
+        """Energy, gradient and Gauss-Newton Hessian, by one reverse pass per row of the residual,
+        all at once.
+        """
         residual, jacobian = self._linearise(x)
         gradient = 2 * (jacobian * residual[..., None]).sum(-2)
         return residual.square().sum(-1), gradient, 2 * gram(jacobian, jacobian)
@@ -49,12 +52,17 @@ class ResidualObjective:
             leaf = x.detach().requires_grad_()
             residual = self.residual(leaf, self.data)
             batch, count = residual.shape
-            basis = torch.eye(count, dtype=x.dtype, device=x.device)[:, None].expand(count, batch, count)
+            basis = torch.eye(count, dtype=x.dtype, device=x.device)[:, None].expand(
+                count, batch, count
+            )
             (slopes,) = torch.autograd.grad(residual, leaf, basis, is_grads_batched=True)
-        return residual.detach(), slopes.movedim(0, 1).contiguous()  # the strides would decide how sums round
+        # the strides would decide how sums round
+        return residual.detach(), slopes.movedim(0, 1).contiguous()
 
 
-def gradient_by_autograd(energy: Callable[[Tensor], Tensor], x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor]:
+def gradient_by_autograd(
+    energy: Callable[[Tensor], Tensor], x: Float[Tensor, "batch dim"]
+) -> tuple[Tensor, Tensor]:
     """Energy [batch] and gradient [batch, dim] of independent rows, by one reverse pass."""
     with torch.enable_grad():
         leaf = x.detach().requires_grad_()

@@ -1,4 +1,6 @@
-"""The loop that every solver shares: a slot of rows advances; the done ones leave, waiting ones take their place."""
+"""The loop that every solver shares: a slot of rows advances; the done ones leave, waiting ones
+take their place.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,15 @@ SLOT = 256  # rows side by side on a CPU: what its caches hold
 SLOT_GPU = 2**16
 LOOKS_GPU = 8  # calls of `advance` from one look of the host at a GPU's rows to the next
 FREE_FRACTION = 1 / 4  # of the slot must be free before waiting rows enter
-DROP_FRACTION = 1 / 8  # of the rows at hand must be done, when none wait, before the rest is gathered anew
+# of the rows at hand must be done, when none wait, before the rest is gathered anew
+DROP_FRACTION = 1 / 8
 
 
 @dataclass(frozen=True)
 class RowState(Solution):
-    """The solution so far, with status RUNNING while there is something to do; each solver's state adds its own."""
+    """The solution so far, with status RUNNING while there is something to do; each solver's state
+    adds its own.
+    """
 
 
 State = TypeVar("State", bound=RowState)
@@ -36,7 +41,9 @@ class Stepwise(Protocol):
     """A solver as its rows see it."""
 
     looks: int
-    """Steps from one look of the host at which rows are done to the next; 0: one on a CPU, now and then on a GPU."""
+    """Steps from one look of the host at which rows are done to the next; 0: one on a CPU, now and
+    then on a GPU.
+    """
 
     def start(self, objective: Objective, x: Float[Tensor, "batch dim"]) -> RowState:
         """Rows at their start."""
@@ -65,14 +72,18 @@ def run_rows(solver: Stepwise, objective: Objective, x: Float[Tensor, "batch dim
 
 
 def run_some(
-    solver: Stepwise, objective: Objective, x: Float[Tensor, "batch dim"],
-    before: RowState | None = None, leave: int = 0,
-) -> Run:  # fmt: skip
+    solver: Stepwise,
+    objective: Objective,
+    x: Float[Tensor, "batch dim"],
+    before: RowState | None = None,
+    leave: int = 0,
+) -> Run:
     """Goes on with the first rows of the objective from `before`, and minimises the others from x.
 
-    Rows pass through a slot of limited size, so memory and caches hold a slot however many there are. A row's solution
-    never changes once it is done, and who stands beside it changes nothing in it. The run ends when no row waits and no
-    more than `leave` still run: a later one can go on with those, in new company.
+    Rows pass through a slot of limited size, so memory and caches hold a slot however many there
+    are. A row's solution never changes once it is done, and who stands beside it changes nothing in
+    it. The run ends when no row waits and no more than `leave` still run: a later one can go on
+    with those, in new company.
     """
     size = SLOT if x.device.type == "cpu" else SLOT_GPU
     looks = solver.looks or (1 if x.device.type == "cpu" else LOOKS_GPU)
@@ -80,7 +91,9 @@ def run_some(
     count = known + len(x)
 
     def begun(fresh: Tensor) -> RowState:
-        return solver.start(objective if len(fresh) == count else objective.rows(fresh), x[fresh - known])
+        return solver.start(
+            objective if len(fresh) == count else objective.rows(fresh), x[fresh - known]
+        )
 
     entered = max(min(size, count), known)
     index = torch.arange(entered, device=x.device)
@@ -95,7 +108,12 @@ def run_some(
             numbers, solutions = zip(*done, strict=True)
             return Run(torch.cat(numbers), Solution.cat(solutions), index[running], state[running])
         free = size - active
-        if waiting and free >= FREE_FRACTION * size or not waiting and active <= (1 - DROP_FRACTION) * len(index):
+        if (
+            waiting
+            and free >= FREE_FRACTION * size
+            or not waiting
+            and active <= (1 - DROP_FRACTION) * len(index)
+        ):
             done.append((index[~running], _solution(state)[~running]))
             fresh = torch.arange(entered, entered + min(free, waiting), device=x.device)
             entered += len(fresh)
@@ -125,11 +143,15 @@ def select(mask: Bool[Tensor, " batch"], yes: Part, no: Part) -> Part:
     if isinstance(yes, Tensor):
         return torch.where(mask.view(-1, *[1] * (yes.dim() - 1)), yes, no)
     fields = dataclasses.fields(yes)
-    return dataclasses.replace(yes, **{f.name: select(mask, getattr(yes, f.name), getattr(no, f.name)) for f in fields})
+    return dataclasses.replace(
+        yes, **{f.name: select(mask, getattr(yes, f.name), getattr(no, f.name)) for f in fields}
+    )
 
 
 def dot(a: Float[Tensor, "batch dim"], b: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
-    """The inner product of each row; unlike a matrix product, it rounds the same in a batch of any size."""
+    """The inner product of each row; unlike a matrix product, it rounds the same in a batch of any
+    size.
+    """
     return (a * b).sum(-1)
 
 
@@ -138,14 +160,20 @@ def largest(a: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
     return a.abs().amax(-1) if a.shape[-1] else a.new_zeros(len(a))
 
 
-def is_finite(energy: Float[Tensor, " batch"], *more: Float[Tensor, "batch ..."]) -> Bool[Tensor, " batch"]:
+def is_finite(
+    energy: Float[Tensor, " batch"], *more: Float[Tensor, "batch ..."]
+) -> Bool[Tensor, " batch"]:
     """Rows in which everything is finite (and its sum too, which is much the cheaper test)."""
     total = functools.reduce(torch.add, (part.flatten(1).sum(-1) for part in more), energy)
     return total.abs() < math.inf  # cheaper than isfinite, and false for NaN too
 
 
-def negligible(change: Float[Tensor, " batch"], energy: Float[Tensor, " batch"], tolerance: float) -> Tensor:
-    """Whether a change of the energy is within the relative tolerance, or within what its precision can show."""
+def negligible(
+    change: Float[Tensor, " batch"], energy: Float[Tensor, " batch"], tolerance: float
+) -> Tensor:
+    """Whether a change of the energy is within the relative tolerance, or within what its precision
+    can show.
+    """
     return change.abs() <= max(tolerance, 4 * torch.finfo(energy.dtype).eps) * energy.abs()
 
 

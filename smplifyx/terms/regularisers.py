@@ -40,7 +40,8 @@ class Scaled:
 
 @dataclass(frozen=True)
 class Height:
-    """The body's stature in its T-pose against the person's known height, in units of `spread` metres.
+    """The body's stature in its T-pose against the person's known height, in units of `spread`
+    metres.
 
     Zero for people whose height is not known.
     """
@@ -87,7 +88,9 @@ class BodyPrior:
         latent = scene[Block.BODY.value]
         if self._piecewise:
             rows, which = self.prior.residual_in_piece(latent)
-            return Rows(rows, lambda: Slopes(rows, {Block.BODY.value: Chosen(self.prior.pieces, which)}))
+            return Rows(
+                rows, lambda: Slopes(rows, {Block.BODY.value: Chosen(self.prior.pieces, which)})
+            )
         rows = self.prior.residual(latent)
         return Rows(rows, lambda: Slopes(rows, {Block.BODY.value: self._jacobian(latent)}))
 
@@ -128,7 +131,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Bending:
-    """exp(s x) of elbows and knees: the 2019 term, which pushes straight limbs to bend (kept for comparison)."""
+    """exp(s x) of elbows and knees: the 2019 term, which pushes straight limbs to bend (kept for
+    comparison).
+    """
 
     at: Tensor  # [4]
     sign: Float[Tensor, " 4"]
@@ -141,10 +146,12 @@ class Bending:
 
 @dataclass(frozen=True)
 class Upright:
-    """The pelvis' lean from the image's vertical, robustly: most people stand or sit and most cameras are level.
+    """The pelvis' lean from the image's vertical, robustly: most people stand or sit and most
+    cameras are level.
 
-    Rows are the sideways and the forward part of the body's up direction in units of `spread` (sine of the lean), by
-    GMoF of width `rho`: somebody lying costs no more than rho^2, which a few seen points outweigh.
+    Rows are the sideways and the forward part of the body's up direction in units of `spread` (sine
+    of the lean), by GMoF of width `rho`: somebody lying costs no more than rho^2, which a few seen
+    points outweigh.
     """
 
     spread: float
@@ -156,7 +163,9 @@ class Upright:
         lean = (up[:, None, :] * select).sum(-1)
         squash = self.rho / torch.sqrt((lean * lean).sum(-1, keepdim=True) + self.rho**2)
         weight = squash * squash
-        return Rows(squash * lean, lambda: Slopes(weight * lean, {"up": weight[..., None] * select}))
+        return Rows(
+            squash * lean, lambda: Slopes(weight * lean, {"up": weight[..., None] * select})
+        )
 
 
 @dataclass(frozen=True)

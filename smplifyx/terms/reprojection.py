@@ -10,24 +10,29 @@ from torch import Tensor
 
 from .scene import Observation, Rows, Scene, Slopes
 
-LEAST_SHRINK = 0.1  # of `Curvature.CORRECTED`: outliers bend the energy downwards, a solver needs it upwards
+# of `Curvature.CORRECTED`: outliers bend the energy downwards, a solver needs it upwards
+LEAST_SHRINK = 0.1
 
 
 class Curvature(Enum):
     """How the energy is said to bend along and across an error; its gradient is exact in any case.
 
-    The energy of the error e is f(|e|^2) with f(z) = rho^2 z / (z + rho^2), and s = rho / sqrt(z + rho^2) falls from 1
-    to 0 for outliers: f' = s^4, and f' + 2 z f'' = s^4 (4 s^2 - 3).
+    The energy of the error e is f(|e|^2) with f(z) = rho^2 z / (z + rho^2), and s = rho / sqrt(z +
+    rho^2) falls from 1 to 0 for outliers: f' = s^4, and f' + 2 z f'' = s^4 (4 s^2 - 3).
     """
 
-    REWEIGHTED = "reweighted"  # s^4 both ways, iteratively reweighted least squares: never less than the energy's own
-    CORRECTED = "corrected"  # s^4 across, s^4 (4 s^2 - 3) along, kept positive: the energy's own (Triggs et al. 2000)
+    # s^4 both ways, iteratively reweighted least squares: never less than the energy's own
+    REWEIGHTED = "reweighted"
+    # s^4 across, s^4 (4 s^2 - 3) along, kept positive: the energy's own (Triggs et al. 2000)
+    CORRECTED = "corrected"
     ROWS = "rows"  # s^2 across, s^6 along: Gauss-Newton on the residual s e
 
 
 @dataclass(frozen=True)
 class Reprojection:
-    """gain x GMoF of the distance between projection and detection (Geman-McClure, rho r / sqrt(r^2 + rho^2))."""
+    """gain x GMoF of the distance between projection and detection (Geman-McClure, rho r / sqrt(r^2
+    + rho^2)).
+    """
 
     per_coordinate: bool = False  # x and y are two errors
     curvature: Curvature = Curvature.REWEIGHTED
@@ -42,7 +47,9 @@ class Reprojection:
         return Rows(residual, lambda: self._slopes(scene, error, squash))
 
     def _slopes(self, scene: Scene, error: Tensor, squash: Tensor) -> Slopes:
-        """Rows `pull e` with slopes `across de`, shrunk along e, so that pull x across x shrink = gain^2 s^4."""
+        """Rows `pull e` with slopes `across de`, shrunk along e, so that pull x across x shrink =
+        gain^2 s^4.
+        """
         seen, points, zoom = scene.observation, scene["points"], scene["focal"].exp()[:, None]
         across, pull, shrink = self._bend(squash)
         gain = seen.gain[..., None]

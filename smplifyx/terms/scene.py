@@ -18,7 +18,8 @@ from ..core.bundle import Bundle
 class Observation(Bundle):
     """What was seen of each person: per-row data that the terms compare the body with.
 
-    The data term's residual is `gain * GMoF((projected - target) / unit, rho)`; a gain of 0 means unseen.
+    The data term's residual is `gain * GMoF((projected - target) / unit, rho)`; a gain of 0 means
+    unseen.
     """
 
     camera: Camera
@@ -36,7 +37,9 @@ class Observation(Bundle):
 class Inputs(Mapping[str, Tensor]):
     """Tensors by name, some of them made only when somebody asks for them."""
 
-    def __init__(self, known: Mapping[str, Tensor], made: Mapping[str, Callable[[], Tensor]]) -> None:
+    def __init__(
+        self, known: Mapping[str, Tensor], made: Mapping[str, Callable[[], Tensor]]
+    ) -> None:
         """made: how to make those that are not known."""
         self._known, self._made = dict(known), made
 
@@ -53,7 +56,10 @@ class Inputs(Mapping[str, Tensor]):
     def rows(self, index: Int[Tensor, " kept"]) -> Inputs:
         """Those of some people."""
         known = {name: value.index_select(0, index) for name, value in self._known.items()}
-        later = {name: partial(lambda name: self[name].index_select(0, index), name) for name in self._made}
+        later = {
+            name: partial(lambda name: self[name].index_select(0, index), name)
+            for name in self._made
+        }
         return Inputs(known, later)
 
     def __iter__(self) -> Iterator[str]:
@@ -69,9 +75,10 @@ class Inputs(Mapping[str, Tensor]):
 class Scene:
     """One evaluation, rows along the first axis. `inputs` holds everything a slope may be taken of:
 
-    `points` [b, p, 3] in the camera's frame; `body_pose` [b, 63], `left_hand_pose`, `right_hand_pose` [b, 45] as
-    axis-angle; `up` [b, 3] the direction of the pelvis' y axis in the camera's frame; `spheres` [b, s, 4] centre and
-    radius of the body's collision spheres, `transl` not added; and the unknowns by the name of their `config.Block`.
+    `points` [b, p, 3] in the camera's frame; `body_pose` [b, 63], `left_hand_pose`,
+    `right_hand_pose` [b, 45] as axis-angle; `up` [b, 3] the direction of the pelvis' y axis in the
+    camera's frame; `spheres` [b, s, 4] centre and radius of the body's collision spheres, `transl`
+    not added; and the unknowns by the name of their `config.Block`.
     """
 
     inputs: Mapping[str, Tensor]
@@ -87,10 +94,12 @@ class Scene:
 
 @dataclass(frozen=True)
 class Slopes:
-    """Linearised rows: the energy's gradient is exactly `2 wrt^T rows`, its curvature about `2 wrt^T wrt`.
+    """Linearised rows: the energy's gradient is exactly `2 wrt^T rows`, its curvature about `2
+    wrt^T wrt`.
 
-    wrt[name]: [b, r, d] or, shared by the batch, [r, d]; for `points` also [b, p, k, 3] where row (p, k) sees point p
-    alone; `Picked` where each row sees one coordinate alone; `Chosen`; for `spheres` also `OnSpheres`.
+    wrt[name]: [b, r, d] or, shared by the batch, [r, d]; for `points` also [b, p, k, 3] where row
+    (p, k) sees point p alone; `Picked` where each row sees one coordinate alone; `Chosen`; for
+    `spheres` also `OnSpheres`.
     """
 
     rows: Float[Tensor, "b r"]
@@ -98,12 +107,16 @@ class Slopes:
 
     def scaled(self, factor: float) -> Slopes:
         """Those of the rows times `factor`."""
-        return Slopes(self.rows * factor, {name: slope * factor for name, slope in self.wrt.items()})
+        return Slopes(
+            self.rows * factor, {name: slope * factor for name, slope in self.wrt.items()}
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Picked:
-    """Slopes of rows that see one coordinate each: row i of person b sees coordinate at[i] with slope[b, i]."""
+    """Slopes of rows that see one coordinate each: row i of person b sees coordinate at[i] with
+    slope[b, i].
+    """
 
     at: Int[Tensor, " r"]
     slope: Float[Tensor, "b r"]
@@ -114,7 +127,8 @@ class Picked:
 
     def dense(self, width: int) -> Float[Tensor, "b r d"]:
         """The same for all `width` coordinates."""
-        picks = self.at[:, None] == torch.arange(width, device=self.at.device)  # one_hot would wait for the device
+        # one_hot would wait for the device
+        picks = self.at[:, None] == torch.arange(width, device=self.at.device)
         return self.slope[..., None] * picks
 
 
@@ -137,7 +151,9 @@ class Chosen:
 
 @dataclass(frozen=True, eq=False)
 class OnSpheres:
-    """Slopes of rows that see a few spheres each: row r of person b sees its e-th, at[b, r, e], with pull[b, r, e]."""
+    """Slopes of rows that see a few spheres each: row r of person b sees its e-th, at[b, r, e],
+    with pull[b, r, e].
+    """
 
     at: Int[Tensor, "b r e"]
     pull: Float[Tensor, "b r e 4"]  # along the centre's three coordinates and the radius
@@ -155,7 +171,9 @@ class OnSpheres:
 
 @dataclass(frozen=True)
 class Rows:
-    """The residual of a term, its square sum the energy, and its slopes when they have a closed form."""
+    """The residual of a term, its square sum the energy, and its slopes when they have a closed
+    form.
+    """
 
     residual: Float[Tensor, "b r"]
     slopes: Callable[[], Slopes] | None = None

@@ -14,7 +14,8 @@ from .contract import Description, History
 
 @dataclass(frozen=True)
 class Recordings:
-    """Where the recordings come from, what their owners allow, and the command that made the prior of them.
+    """Where the recordings come from, what their owners allow, and the command that made the prior
+    of them.
 
     `figures` of other trainings, to compare with, go into the card as they are.
     """
@@ -25,7 +26,9 @@ class Recordings:
     figures: Mapping[str, object] = field(default_factory=dict)
 
 
-def write_card(file: Path, card: Path, about: tuple[Recordings, Description], figures: Mapping[str, object]) -> None:
+def write_card(
+    file: Path, card: Path, about: tuple[Recordings, Description], figures: Mapping[str, object]
+) -> None:
     """What a person needs to judge `file`, as YAML at `card`."""
     origin, description = about
     content = {
@@ -39,11 +42,16 @@ def write_card(file: Path, card: Path, about: tuple[Recordings, Description], fi
         "settings": description.settings,
         "figures": dict(figures),
     }
-    card.write_text(yaml.safe_dump(content, sort_keys=False, width=120, allow_unicode=True), encoding="utf-8")
+    card.write_text(
+        yaml.safe_dump(content, sort_keys=False, width=120, allow_unicode=True), encoding="utf-8"
+    )
 
 
 def draw_curve(history: History, path: Path) -> None:
-    """The figures over the epochs as PNG, one panel each. Raises ImportError where matplotlib is missing."""
+    """The figures over the epochs as PNG, one panel each.
+
+    Raises ImportError where matplotlib is missing.
+    """
     from matplotlib.figure import Figure  # here: the extra [train]
 
     names = sorted({name for entry in history for name in entry.validation} - {"loss"})

@@ -1,4 +1,6 @@
-"""Poses by which a prior is judged: rare ones told apart by simple rules, and turns that the recordings lack."""
+"""Poses by which a prior is judged: rare ones told apart by simple rules, and turns that the
+recordings lack.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +30,11 @@ TURNS = MappingProxyType({
 class PoseClass(Enum):
     """Classes of poses; a pose may be of several or of none."""
 
-    STANDING = "standing"  # thighs less than 25 degrees from hanging, knees bent less than 30, wrists below shoulders
+    # thighs less than 25 degrees from hanging, knees bent less than 30, wrists below shoulders
+    STANDING = "standing"
     SITTING = "sitting"  # both thighs more than 55 degrees from hanging, both knees bent 45 to 110
-    CROUCHING = "crouching"  # both thighs more than 45 degrees from hanging, both knees bent more than 80
+    # both thighs more than 45 degrees from hanging, both knees bent more than 80
+    CROUCHING = "crouching"
     ARMS_OVERHEAD = "arms_overhead"  # both wrists above the head joint
 
 
@@ -39,9 +43,15 @@ def classify(
 ) -> dict[PoseClass, Bool[Tensor, " poses"]]:
     """Which poses are of each class. Thighs are measured against the pelvis, heights along it."""
     places = joint_positions(rotation, rest_joints)
-    thigh = torch.stack([_hanging(rotation[:, JOINT_INDEX[f"{side}_hip"] - 1]) for side in ("left", "right")], 1)
-    bend = torch.stack([_angle(rotation[:, JOINT_INDEX[f"{side}_knee"] - 1]) for side in ("left", "right")], 1)
-    height = {name: places[:, JOINT_INDEX[name], 1] for name in JOINT_INDEX if JOINT_INDEX[name] < 22}
+    thigh = torch.stack(
+        [_hanging(rotation[:, JOINT_INDEX[f"{side}_hip"] - 1]) for side in ("left", "right")], 1
+    )
+    bend = torch.stack(
+        [_angle(rotation[:, JOINT_INDEX[f"{side}_knee"] - 1]) for side in ("left", "right")], 1
+    )
+    height = {
+        name: places[:, JOINT_INDEX[name], 1] for name in JOINT_INDEX if JOINT_INDEX[name] < 22
+    }
     wrists = torch.stack([height["left_wrist"], height["right_wrist"]], 1)
     shoulders = torch.stack([height["left_shoulder"], height["right_shoulder"]], 1)
     return {
@@ -53,7 +63,9 @@ def classify(
 
 
 def kept_turns(prior: Reconstructs, rotation: Float[Tensor, "poses 21 3 3"]) -> dict[str, float]:
-    """Of each turn of `TURNS`, put on top of these poses, the mean share that is left after the latent: 1 is all."""
+    """Of each turn of `TURNS`, put on top of these poses, the mean share that is left after the
+    latent: 1 is all.
+    """
     still = rotations.log(prior.reconstruct(rotation))
     kept = {}
     for name, turns in TURNS.items():

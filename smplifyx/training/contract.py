@@ -1,4 +1,6 @@
-"""What training knows of each kind of prior: the poses it gets, the loss it states, the file it writes."""
+"""What training knows of each kind of prior: the poses it gets, the loss it states, the file it
+writes.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from torch import Tensor, nn
 class PoseSet:
     """Poses and how often each is to be seen.
 
-    `rotations` are parent-frame rotation matrices of the 21 body joints, float32; `weights` sum to 1.
+    `rotations` are parent-frame rotation matrices of the 21 body joints, float32; `weights` sum to
+    1.
     """
 
     rotations: Float[Tensor, "poses 21 3 3"]
@@ -23,13 +26,18 @@ class PoseSet:
 
     def draw(self, count: int, generator: torch.Generator) -> Float[Tensor, "count 21 3 3"]:
         """So many poses by their weights, with replacement."""
-        return self.rotations[torch.multinomial(self.weights, count, replacement=True, generator=generator)]
+        return self.rotations[
+            torch.multinomial(self.weights, count, replacement=True, generator=generator)
+        ]
 
 
 @runtime_checkable
 @runtime_checkable
 class Augment(Protocol):
-    """Fills what the recordings hold still: poses in, moved poses out. CPU tensors, random by `generator` alone."""
+    """Fills what the recordings hold still: poses in, moved poses out.
+
+    CPU tensors, random by `generator` alone.
+    """
 
     def __call__(
         self, rotations: Float[Tensor, "batch 21 3 3"], generator: torch.Generator
@@ -40,8 +48,9 @@ class Augment(Protocol):
 class Material:
     """What a prior is made from.
 
-    `training` and `validation` come from different subjects and are not augmented; the batches that a trainee's `loss`
-    gets were drawn from `training` and went through `augment`. `rest_joints` are metres.
+    `training` and `validation` come from different subjects and are not augmented; the batches that
+    a trainee's `loss` gets were drawn from `training` and went through `augment`. `rest_joints` are
+    metres.
     """
 
     training: PoseSet
@@ -52,10 +61,12 @@ class Material:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast: Adam whose rate falls from `rate` to zero along half a cosine over all steps.
+    """How long and how fast: Adam whose rate falls from `rate` to zero along half a cosine over all
+    steps.
 
-    An epoch draws as many poses as the training set has. `minutes` (None: no limit) ends the run earlier, the rate
-    falling in time; the result then depends on the machine. `clip` bounds the gradient's norm.
+    An epoch draws as many poses as the training set has. `minutes` (None: no limit) ends the run
+    earlier, the rate falling in time; the result then depends on the machine. `clip` bounds the
+    gradient's norm.
     """
 
     epochs: int
@@ -69,7 +80,9 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Description:
-    """What the card says of a file besides source, licence and figures: what it is, and what its fields hold."""
+    """What the card says of a file besides source, licence and figures: what it is, and what its
+    fields hold.
+    """
 
     what: str
     fields: dict[str, str]
@@ -82,7 +95,10 @@ class Product(Protocol):
     """A prior that can be judged and written."""
 
     def validate(self, rotations: Float[Tensor, "poses 21 3 3"]) -> dict[str, float]:
-        """Named figures on poses of other subjects, the same at every call; the curve draws each. "loss" is one."""
+        """Named figures on poses of other subjects, the same at every call; the curve draws each.
+
+        "loss" is one.
+        """
 
     def export(self, out: Path, history: History) -> Path:
         """Write the prior at `out` (a file, or a folder) and return the file with the numbers."""
@@ -96,16 +112,20 @@ class Product(Protocol):
 class Reconstructs(Protocol):
     """A prior whose latent cannot express every pose."""
 
-    def reconstruct(self, rotations: Float[Tensor, "poses 21 3 3"]) -> Float[Tensor, "poses 21 3 3"]:
+    def reconstruct(
+        self, rotations: Float[Tensor, "poses 21 3 3"]
+    ) -> Float[Tensor, "poses 21 3 3"]:
         """The poses after they went through the latent."""
 
 
 @runtime_checkable
 class Trainee(Product, Protocol):
-    """A prior in training; it may take statistics from the `Material` when it is made (as buffers of `module`).
+    """A prior in training; it may take statistics from the `Material` when it is made (as buffers
+    of `module`).
 
-    Everything that a resumed run needs lies in `module.state_dict()`. The loop calls `module.train()` before `loss` and
-    `module.eval()` under `no_grad` before `validate`; batches are on the module's device.
+    Everything that a resumed run needs lies in `module.state_dict()`. The loop calls
+    `module.train()` before `loss` and `module.eval()` under `no_grad` before `validate`; batches
+    are on the module's device.
     """
 
     @property
@@ -115,7 +135,9 @@ class Trainee(Product, Protocol):
     def loss(
         self, rotations: Float[Tensor, "batch 21 3 3"], progress: float, generator: torch.Generator
     ) -> Float[Tensor, ""]:
-        """What is minimised on a batch of augmented poses; `progress` runs from 0 to 1, `generator` is on the CPU."""
+        """What is minimised on a batch of augmented poses; `progress` runs from 0 to 1, `generator`
+        is on the CPU.
+        """
 
 
 @dataclass(frozen=True)

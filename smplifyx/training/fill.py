@@ -1,9 +1,11 @@
-"""Movement that the recordings lack, put into the training poses: how each hole of the mocap is filled.
+"""Movement that the recordings lack, put into the training poses: how each hole of the mocap is
+filled.
 
-The CMU conversion holds collars and toes at zero, spine3 nearly still, lets wrists only twist, and its people look
-ahead. A prior trained on it as it is would freeze these joints in every photo. Each rule adds as much as is missing:
-where the recordings move a joint as much as `SPREAD` asks (AMASS does), nothing is added. No joint is pushed over its
-limits (`priors/pose/limits.yaml`): a turn that would is halved until it does not.
+The CMU conversion holds collars and toes at zero, spine3 nearly still, lets wrists only twist, and
+its people look ahead. A prior trained on it as it is would freeze these joints in every photo. Each
+rule adds as much as is missing: where the recordings move a joint as much as `SPREAD` asks (AMASS
+does), nothing is added. No joint is pushed over its limits (`priors/pose/limits.yaml`): a turn that
+would is halved until it does not.
 """
 
 from __future__ import annotations
@@ -22,20 +24,41 @@ from ..core import rotations
 from ..pose_priors.limits import body_limits
 from .contract import PoseSet
 
-LEGS = tuple(j for j, name in enumerate(JOINTS) if name.split("_")[-1] in ("hip", "knee", "ankle", "foot"))
+LEGS = tuple(
+    j for j, name in enumerate(JOINTS) if name.split("_")[-1] in ("hip", "knee", "ankle", "foot")
+)
 
-# Standard deviation that each joint should show at least, radians about its own x, y, z; both sides alike. The share
-# of the added turn that goes alike (in the mirror) to the joints of a group: neck with head, left collar with right.
-SPREAD = MappingProxyType({
-    "spine3": ((0.18, 0.14, 0.14), "nearly frozen in the mocap (sd .09, .04, .07); three trunk joints bend alike"),
-    "neck": ((0.28, 0.25, 0.14), "the mocap's people look ahead; in photos they look down, up and around"),
-    "head": ((0.28, 0.25, 0.14), "as neck; three quarters of the added turn are shared with it"),
-    "collar": ((0.08, 0.12, 0.14), "constant in the mocap; shrugs, half of it on both sides alike"),
-    "wrist": ((0.10, 0.16, 0.35), "only twists (x) in the mocap; deviation (y) and flexion (z) are constant"),
-    "foot": ((0.20, 0.03, 0.03), "constant in the mocap; toes bend about x"),
-})  # fmt: skip
+# Standard deviation that each joint should show at least, radians about its own x, y, z; both sides
+# alike. The share of the added turn that goes alike (in the mirror) to the joints of a group: neck
+# with head, left collar with right.
+SPREAD = MappingProxyType(
+    {
+        "spine3": (
+            (0.18, 0.14, 0.14),
+            "nearly frozen in the mocap (sd .09, .04, .07); three trunk joints bend alike",
+        ),
+        "neck": (
+            (0.28, 0.25, 0.14),
+            "the mocap's people look ahead; in photos they look down, up and around",
+        ),
+        "head": (
+            (0.28, 0.25, 0.14),
+            "as neck; three quarters of the added turn are shared with it",
+        ),
+        "collar": (
+            (0.08, 0.12, 0.14),
+            "constant in the mocap; shrugs, half of it on both sides alike",
+        ),
+        "wrist": (
+            (0.10, 0.16, 0.35),
+            "only twists (x) in the mocap; deviation (y) and flexion (z) are constant",
+        ),
+        "foot": ((0.20, 0.03, 0.03), "constant in the mocap; toes bend about x"),
+    }
+)
 SHARED = MappingProxyType({"head": 0.75, "collar": 0.5})
-RHYTHM_FROM = torch.pi / 6  # the arm's elevation from which the shoulder girdle goes along (Inman et al. 1944)
+# the arm's elevation from which the shoulder girdle goes along (Inman et al. 1944)
+RHYTHM_FROM = torch.pi / 6
 SHARES = (0.5, 0.25, 0.125, 0.0)  # of a turn that leads out of the limits, tried in order
 
 
@@ -43,9 +66,10 @@ SHARES = (0.5, 0.25, 0.125, 0.0)  # of a turn that leads out of the limits, trie
 class FillSettings:
     """How strongly the holes are filled.
 
-    `spread` scales the table's standard deviations; `rhythm` is the largest share of an arm's elevation that the
-    shoulder girdle takes; `jitter` (radians) moves every joint, since twelve subjects are few; `recombine` is the share
-    of poses that get the legs of another; `clamped` puts recorded angles that are beyond the limits back onto them.
+    `spread` scales the table's standard deviations; `rhythm` is the largest share of an arm's
+    elevation that the shoulder girdle takes; `jitter` (radians) moves every joint, since twelve
+    subjects are few; `recombine` is the share of poses that get the legs of another; `clamped` puts
+    recorded angles that are beyond the limits back onto them.
     """
 
     spread: float = 1.0
@@ -93,11 +117,16 @@ class Fill:
         mean = (angles * poses.weights[:, None, None]).sum(0)
         shown = ((angles - mean).square() * poses.weights[:, None, None]).sum(0)
         wanted = torch.tensor(
-            [SPREAD[sideless(name)][0] if sideless(name) in SPREAD else (0.0,) * 3 for name in JOINTS]
+            [
+                SPREAD[sideless(name)][0] if sideless(name) in SPREAD else (0.0,) * 3
+                for name in JOINTS
+            ]
         )
         added = settings.spread * (wanted.square() - shown).clamp(min=0).sqrt()
         arms = torch.stack([_bone(rest_joints, side) for side in ("left", "right")])
-        still = bool(shown[[JOINTS.index("left_collar"), JOINTS.index("right_collar")]].max() < 1e-4)
+        still = bool(
+            shown[[JOINTS.index("left_collar"), JOINTS.index("right_collar")]].max() < 1e-4
+        )
         return cls(settings, added, arms, still, *_bounds())
 
     def __call__(
@@ -119,7 +148,9 @@ class Fill:
         return mixed
 
     def _raised(self, poses: Tensor, generator: torch.Generator) -> Tensor:
-        """The scapulo-humeral rhythm and shrugs: the collar turns, the arm keeps its direction in space."""
+        """The scapulo-humeral rhythm and shrugs: the collar turns, the arm keeps its direction in
+        space.
+        """
         poses, shrug = poses.clone(), self._shrugs(len(poses), generator)
         for at, side in enumerate(("left", "right")):
             collar, shoulder = JOINTS.index(f"{side}_collar"), JOINTS.index(f"{side}_shoulder")
@@ -136,7 +167,10 @@ class Fill:
     def _shrugs(self, count: int, generator: torch.Generator) -> Tensor:
         """[count, 2, 3] turns of the left and right collar."""
         spread, share = self.added[JOINTS.index("left_collar")], SHARED["collar"]
-        own, both = torch.randn(count, 2, 3, generator=generator), torch.randn(count, 1, 3, generator=generator)
+        own, both = (
+            torch.randn(count, 2, 3, generator=generator),
+            torch.randn(count, 1, 3, generator=generator),
+        )
         mirrored = both * torch.tensor([[1.0, 1.0, 1.0], [1.0, -1.0, -1.0]])
         return spread * ((1 - share) ** 0.5 * own + share**0.5 * mirrored)
 
@@ -149,10 +183,14 @@ class Fill:
         return noise + self.settings.jitter * torch.randn(noise.shape, generator=generator)
 
     def _limited(self, rotation: Tensor, turn: Tensor, joints: Sequence[int]) -> Tensor:
-        """rotation exp(turn) [batch, joints, 3, 3], each turn halved while it leads out of the limits, at last none."""
+        """rotation exp(turn) [batch, joints, 3, 3], each turn halved while it leads out of the
+        limits, at last none.
+        """
         lower, upper = self.lower[list(joints)], self.upper[list(joints)]
         moved = rotation @ rotations.exp(turn)
-        row, joint = torch.meshgrid(torch.arange(len(moved)), torch.arange(len(joints)), indexing="ij")
+        row, joint = torch.meshgrid(
+            torch.arange(len(moved)), torch.arange(len(joints)), indexing="ij"
+        )
         row, joint = row.flatten(), joint.flatten()
         for share in SHARES:
             angles = rotations.log(moved[row, joint])
@@ -169,6 +207,9 @@ def _bone(rest_joints: Tensor, side: str) -> Tensor:
 
 def _bounds() -> tuple[Tensor, Tensor]:
     limits = body_limits(torch.zeros(()))
-    lower, upper = torch.full((3 * len(JOINTS),), -torch.inf), torch.full((3 * len(JOINTS),), torch.inf)
+    lower, upper = (
+        torch.full((3 * len(JOINTS),), -torch.inf),
+        torch.full((3 * len(JOINTS),), torch.inf),
+    )
     lower[limits.at], upper[limits.at] = limits.lower, limits.upper
     return lower.unflatten(0, (-1, 3)), upper.unflatten(0, (-1, 3))

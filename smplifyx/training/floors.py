@@ -1,4 +1,6 @@
-"""How far each joint may stray from what the mocap shows: floors of the standard deviations of Gaussian priors."""
+"""How far each joint may stray from what the mocap shows: floors of the standard deviations of
+Gaussian priors.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from numpy.typing import NDArray
 
 from ..body.joints import BODY_POSE_JOINTS, sideless
 
-# Standard deviation in radians added in quadrature, about x, y, z of the joint at rest; both sides alike.
+# Standard deviation in radians added in quadrature, about x, y, z of the joint at rest; both sides
+# alike.
 FLOORS = MappingProxyType({
     "spine3": ((0.25, 0.25, 0.25), "nearly frozen in the mocap (sd .08)"),
     "neck": ((0.2, 0.2, 0.2), "the mocap's subjects look ahead; people in photos look down, up and around"),
@@ -20,10 +23,15 @@ FLOORS = MappingProxyType({
     "wrist": ((0.15, 0.2, 0.3), "the mocap's wrist only twists (x); deviation (y) and flexion (z) are constant"),
     "foot": ((0.2, 0.1, 0.1), "constant in the mocap; toes bend about x at push-off"),
 })  # fmt: skip
-DEFAULT_FLOOR = ((0.15, 0.15, 0.15), "12 subjects are few, and detectors' joints are not the mocap's")
+DEFAULT_FLOOR = (
+    (0.15, 0.15, 0.15),
+    "12 subjects are few, and detectors' joints are not the mocap's",
+)
 
 
 def floor_of(table: Mapping[str, tuple[float, float, float]]) -> Float[NDArray, " 63"]:
-    """The table's entry (radians) for each of the 21 joints, `table["others"]` or the default for the rest."""
+    """The table's entry (radians) for each of the 21 joints, `table["others"]` or the default for
+    the rest.
+    """
     others = table.get("others", DEFAULT_FLOOR[0])
     return np.array([table.get(sideless(name), others) for name in BODY_POSE_JOINTS]).ravel()

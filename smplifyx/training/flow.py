@@ -1,4 +1,6 @@
-"""Trains the normalizing flow with the library zuko; the trained numbers run without it, in `pose_priors.flow`."""
+"""Trains the normalizing flow with the library zuko; the trained numbers run without it, in
+`pose_priors.flow`.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +29,12 @@ FILL = FillSettings(recombine=0.5).without_noise()  # the floors are the noise
 
 @dataclass(frozen=True)
 class FlowSettings:
-    """`couplings` layers of `hidden` units each, and splines of `pieces` within `bound` standard deviations.
+    """`couplings` layers of `hidden` units each, and splines of `pieces` within `bound` standard
+    deviations.
 
-    `floor` scales the floors: the noise that the poses are seen with. So few couplings because twelve subjects do not
-    fill more: each further one raises the density of the subjects trained on, and lowers that of others.
+    `floor` scales the floors: the noise that the poses are seen with. So few couplings because
+    twelve subjects do not fill more: each further one raises the density of the subjects trained
+    on, and lowers that of others.
     """
 
     couplings: int = 2
@@ -44,18 +48,29 @@ class FlowNetwork(nn.Module):
     """A Gaussian of these moments to begin with; splines and couplings bend it."""
 
     def __init__(
-        self, center: Float[Tensor, " 63"], covariance: Float[Tensor, "63 63"], floor: Tensor, settings: FlowSettings
+        self,
+        center: Float[Tensor, " 63"],
+        covariance: Float[Tensor, "63 63"],
+        floor: Tensor,
+        settings: FlowSettings,
     ) -> None:
         super().__init__()
         spread, whitening = _whitening(covariance, floor)
-        for name, value in (("center", center), ("spread", spread), ("whitening", whitening), ("floor", floor)):
+        for name, value in (
+            ("center", center),
+            ("spread", spread),
+            ("whitening", whitening),
+            ("floor", floor),
+        ):
             self.register_buffer(name, value.float())
         pieces = settings.pieces
         self.bound = settings.bound
         self.widths, self.heights, self.slopes = (
             nn.Parameter(torch.zeros(ANGLES, count)) for count in (pieces, pieces, pieces - 1)
         )
-        self.couplings = nn.ModuleList(_coupling(layer, settings.hidden) for layer in range(settings.couplings))
+        self.couplings = nn.ModuleList(
+            _coupling(layer, settings.hidden) for layer in range(settings.couplings)
+        )
 
     def splines(self) -> torch.distributions.Transform:
         """The curves of the angles, as zuko has them."""
@@ -63,7 +78,9 @@ class FlowNetwork(nn.Module):
 
         return MonotonicRQSTransform(self.widths, self.heights, self.slopes, bound=self.bound)
 
-    def forward(self, angles: Float[Tensor, "batch 63"]) -> tuple[Float[Tensor, "batch 63"], Float[Tensor, " batch"]]:
+    def forward(
+        self, angles: Float[Tensor, "batch 63"]
+    ) -> tuple[Float[Tensor, "batch 63"], Float[Tensor, " batch"]]:
         """The latent and the log determinant of its derivative by the angles."""
         value, slopes = self.splines().call_and_ladj((angles - self.center) / self.spread)
         value = value @ self.whitening.mT
@@ -85,7 +102,9 @@ class FlowNetwork(nn.Module):
 
     def draw(self, count: int) -> Float[Tensor, "count 63"]:
         """Angles drawn from the flow, the same at every call."""
-        value = torch.randn(count, ANGLES, generator=torch.Generator().manual_seed(0)).to(self.center)
+        value = torch.randn(count, ANGLES, generator=torch.Generator().manual_seed(0)).to(
+            self.center
+        )
         for coupling in reversed(self.couplings):
             value = coupling().inv(value)
         value = torch.linalg.solve(self.whitening, value.mT).mT
@@ -97,9 +116,13 @@ class FlowTrainee:
 
     def __init__(self, material: Material, settings: FlowSettings | None = None) -> None:
         self._settings = settings or FlowSettings()
-        floor = self._settings.floor * torch.from_numpy(floor_of({kind: value for kind, (value, _) in FLOORS.items()}))
+        floor = self._settings.floor * torch.from_numpy(
+            floor_of({kind: value for kind, (value, _) in FLOORS.items()})
+        )
         center, covariance = _moments(material)
-        self._network = FlowNetwork(center, covariance + torch.diag(floor.square()), floor, self._settings)
+        self._network = FlowNetwork(
+            center, covariance + torch.diag(floor.square()), floor, self._settings
+        )
 
     @property
     def module(self) -> nn.Module:
@@ -116,7 +139,8 @@ class FlowTrainee:
 
     @torch.no_grad()
     def validate(self, rotation: Float[Tensor, "poses 21 3 3"]) -> dict[str, float]:
-        """Log density in nats per pose: its mean, fifth percentile, and what it is over the Gaussian's.
+        """Log density in nats per pose: its mean, fifth percentile, and what it is over the
+        Gaussian's.
 
         "loss" and "noisy_over_gaussian" are of the poses under the floors' noise, as in training;
         "samples_inside_percent" is the share of draws that lie inside the joint limits.
@@ -132,13 +156,16 @@ class FlowTrainee:
             "log_density_p5": float(density.quantile(0.05)),
             "over_gaussian": float((density - network.gaussian(angles)).mean()),
             "noisy_over_gaussian": float((moved - network.gaussian(noisy)).mean()),
-            "samples_inside_percent": 100 * float(body_limits(sampled).inside(sampled).float().mean()),
+            "samples_inside_percent": 100
+            * float(body_limits(sampled).inside(sampled).float().mean()),
         }
 
     def export(self, out: Path, history: History) -> Path:
         """As `.npz` of float32, in the layout of `pose_priors.flow`."""
         out.parent.mkdir(parents=True, exist_ok=True)
-        arrays = {key: value.cpu().float().numpy() for key, value in arrays_of(self._network).items()}
+        arrays = {
+            key: value.cpu().float().numpy() for key, value in arrays_of(self._network).items()
+        }
         with open(out, "wb") as file:  # by name, numpy would add an ending of its own
             np.savez_compressed(file, **arrays, joints=np.array(JOINTS))
         return out
@@ -157,7 +184,8 @@ class FlowTrainee:
                 "it is bounded by log 10) of the other half; even layers move the second, 31 wide",
                 "joints": "[21] names, three numbers of the angles each",
             },
-            settings=asdict(self._settings) | {"floors": {k: f"{list(v)}: {why}" for k, (v, why) in FLOORS.items()}},
+            settings=asdict(self._settings)
+            | {"floors": {k: f"{list(v)}: {why}" for k, (v, why) in FLOORS.items()}},
         )
 
     def _angles(self, rotation: Tensor) -> Float[Tensor, "batch 63"]:
@@ -173,11 +201,13 @@ def _moments(material: Material) -> tuple[Float[Tensor, " 63"], Float[Tensor, "6
     return center, (angles - center).mT @ (angles - center) / len(angles)
 
 
-def _whitening(covariance: Tensor, floor: Tensor) -> tuple[Float[Tensor, " 63"], Float[Tensor, "63 63"]]:
+def _whitening(
+    covariance: Tensor, floor: Tensor
+) -> tuple[Float[Tensor, " 63"], Float[Tensor, "63 63"]]:
     """The standard deviations, and a whitening of what was divided by them.
 
-    Its rows are ordered by how far the poses stand out of the noise; neighbours go to different halves, so that each
-    half knows of the other.
+    Its rows are ordered by how far the poses stand out of the noise; neighbours go to different
+    halves, so that each half knows of the other.
     """
     values, vectors = torch.linalg.eigh(covariance / torch.outer(floor, floor))
     rows = (vectors / values.sqrt()).mT.flip(0) / floor
@@ -205,13 +235,21 @@ def arrays_of(network: FlowNetwork) -> dict[str, Tensor]:
     """The numbers that `pose_priors.flow.FlowPrior` runs on, under its names."""
     splines = network.splines()
     return {
-        "flow_center": network.center, "flow_spread": network.spread, "flow_whitening": network.whitening,
-        "flow_knots": splines.horizontal, "flow_heights": splines.vertical, "flow_slopes": splines.derivatives,
+        "flow_center": network.center,
+        "flow_spread": network.spread,
+        "flow_whitening": network.whitening,
+        "flow_knots": splines.horizontal,
+        "flow_heights": splines.vertical,
+        "flow_slopes": splines.derivatives,
         "flow_inner": torch.stack([_widened(c.hyper[0].weight.mT, 0) for c in network.couplings]),
         "flow_inner_bias": torch.stack([c.hyper[0].bias for c in network.couplings]),
-        "flow_outer": torch.stack([_widened(_by_kind(c.hyper[2].weight.mT), 2) for c in network.couplings]),
-        "flow_outer_bias": torch.stack([_widened(_by_kind(c.hyper[2].bias), 1) for c in network.couplings]),
-    }  # fmt: skip
+        "flow_outer": torch.stack(
+            [_widened(_by_kind(c.hyper[2].weight.mT), 2) for c in network.couplings]
+        ),
+        "flow_outer_bias": torch.stack(
+            [_widened(_by_kind(c.hyper[2].bias), 1) for c in network.couplings]
+        ),
+    }
 
 
 def _by_kind(outer: Tensor) -> Tensor:

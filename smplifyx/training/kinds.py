@@ -24,7 +24,9 @@ def plan(kind: Kind) -> Plan:
 
         return Plan(SCHEDULE, FILL)
     if kind is Kind.VPOSER:
-        return Plan(Schedule(epochs=300, batch=128, rate=1.5e-3), FillSettings(recombine=0.3, clamped=True))
+        return Plan(
+            Schedule(epochs=300, batch=128, rate=1.5e-3), FillSettings(recombine=0.3, clamped=True)
+        )
     return Plan(Schedule(epochs=1), FillSettings(recombine=0.3))
 
 

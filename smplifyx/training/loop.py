@@ -1,4 +1,6 @@
-"""The training loop: draws, augments, steps, validates; stopped, it goes on where it was, to the same result."""
+"""The training loop: draws, augments, steps, validates; stopped, it goes on where it was, to the
+same result.
+"""
 
 from __future__ import annotations
 
@@ -51,9 +53,14 @@ class _State:
 
 
 def train(
-    trainee: Trainee, material: Material, schedule: Schedule, run: TrainingRun, progress: TrainingProgress
+    trainee: Trainee,
+    material: Material,
+    schedule: Schedule,
+    run: TrainingRun,
+    progress: TrainingProgress,
 ) -> History:
-    """Trains in place, from the run's checkpoint on where there is one; removes the checkpoint at the end.
+    """Trains in place, from the run's checkpoint on where there is one; removes the checkpoint at
+    the end.
 
     Every epoch is seeded by its number, so that a run that was stopped ends as one that was not.
     Raises ValueError where the checkpoint belongs to a run with other settings or data.
@@ -64,8 +71,13 @@ def train(
     while _done(state, schedule) < 1:
         loss = _epoch(state, material, schedule, run.device)
         state.epoch, state.seconds = state.epoch + 1, time.monotonic() - started
-        if state.epoch % math.ceil(schedule.epochs / VALIDATIONS) == 0 or _done(state, schedule) >= 1:
-            state.history.append(Epoch(state.epoch, loss, _validate(state.trainee, material, run.device)))
+        if (
+            state.epoch % math.ceil(schedule.epochs / VALIDATIONS) == 0
+            or _done(state, schedule) >= 1
+        ):
+            state.history.append(
+                Epoch(state.epoch, loss, _validate(state.trainee, material, run.device))
+            )
         if time.monotonic() - kept >= run.keep_every:
             _save(state, run)
             kept = time.monotonic()
@@ -81,12 +93,18 @@ def _done(state: _State, schedule: Schedule) -> float:
 
 
 def _epoch(state: _State, material: Material, schedule: Schedule, device: torch.device) -> float:
-    """As many poses as the training set has, in batches; the mean loss. The global random state stays as it is."""
+    """As many poses as the training set has, in batches; the mean loss.
+
+    The global random state stays as it is.
+    """
     module, total = state.trainee.module.train(), 0.0
     seed = schedule.seed * SEED_STRIDE + state.epoch
     generator = torch.Generator().manual_seed(seed)
-    poses = material.augment(material.training.draw(len(material.training.weights), generator), generator)
-    batches = [batch.to(device) for batch in poses.split(schedule.batch) if len(batch) > 1]  # one has no statistics
+    poses = material.augment(
+        material.training.draw(len(material.training.weights), generator), generator
+    )
+    # one has no statistics
+    batches = [batch.to(device) for batch in poses.split(schedule.batch) if len(batch) > 1]
     begin = _done(state, schedule)
     with torch.random.fork_rng():
         torch.manual_seed(seed)  # for layers that draw by themselves: dropout
@@ -114,18 +132,26 @@ def _validate(trainee: Trainee, material: Material, device: torch.device) -> dic
 
 
 def _note(history: list[Epoch]) -> str:
-    return ", ".join(f"{name} {value:.3g}" for name, value in history[-1].validation.items()) if history else ""
+    return (
+        ", ".join(f"{name} {value:.3g}" for name, value in history[-1].validation.items())
+        if history
+        else ""
+    )
 
 
 def _begin(trainee: Trainee, schedule: Schedule, run: TrainingRun) -> _State:
     module = trainee.module.to(run.device)
     decay = schedule.weight_decay
-    optimiser = torch.optim.AdamW(module.parameters(), lr=schedule.rate, weight_decay=decay, fused=True)
+    optimiser = torch.optim.AdamW(
+        module.parameters(), lr=schedule.rate, weight_decay=decay, fused=True
+    )
     state = _State(trainee, optimiser)
     if run.checkpoint.exists():
         kept = torch.load(run.checkpoint, map_location=run.device, weights_only=True)
         if kept.get("signature") != run.signature:
-            raise ValueError(f"{run.checkpoint}: of a training with other settings or data; delete it to begin anew")
+            raise ValueError(
+                f"{run.checkpoint}: of a training with other settings or data; delete it to begin anew"
+            )
         module.load_state_dict(kept["module"])
         optimiser.load_state_dict(kept["optimiser"])
         state.epoch, state.seconds = kept["epoch"], kept["seconds"]

@@ -20,11 +20,17 @@ class TrainOptions:
     """A body-pose prior from recordings."""
 
     data: Path
-    """folder of .bvh (CMU's joints, named SUBJECT_TRIAL.bvh) or AMASS .npz files, or a tar of .bvh files"""
+    """folder of .bvh (CMU's joints, named SUBJECT_TRIAL.bvh) or AMASS .npz files, or a tar of .bvh
+    files
+    """
     kind: Kind
-    """vposer: autoencoder in VPoser v2's layout; flow: normalizing flow; gmm: mixture of 8 Gaussians"""
+    """vposer: autoencoder in VPoser v2's layout; flow: normalizing flow; gmm: mixture of 8
+    Gaussians
+    """
     out: Path
-    """the file to write (.npz for gmm), for vposer a folder; the card, the curve and the checkpoint lie beside it"""
+    """the file to write (.npz for gmm), for vposer a folder; the card, the curve and the checkpoint
+    lie beside it
+    """
     epochs: int | None = None
     """passes over the poses; by default those of the prior that ships"""
     minutes: float | None = None

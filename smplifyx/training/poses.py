@@ -1,4 +1,6 @@
-"""From recordings to the poses a prior is trained on: read, checked, thinned, weighed, split by subject."""
+"""From recordings to the poses a prior is trained on: read, checked, thinned, weighed, split by
+subject.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,9 @@ ARCHIVES = (".tar", ".xz", ".gz", ".bz2", ".tgz")
 class Balance:
     """How standing, of which mocap is full, is kept from ruling the prior.
 
-    Of a subject's poses those within `radius` metres (rms over the joints) of a kept one are dropped (0: none); a
-    subject with n poses left weighs n ** `power`, so that no subject's trade dominates (1: every pose alike).
+    Of a subject's poses those within `radius` metres (rms over the joints) of a kept one are
+    dropped (0: none); a subject with n poses left weighs n ** `power`, so that no subject's trade
+    dominates (1: every pose alike).
     """
 
     radius: float = 0.05
@@ -36,11 +39,13 @@ class Balance:
 def read_subjects(
     data: Path, rest_joints: Float[NDArray, "joints 3"], subjects: Collection[str] | None = None
 ) -> dict[str, Poses]:
-    """The sound poses of each subject, in every frame, on the skeleton `rest_joints` [>= 55, 3] (metres).
+    """The sound poses of each subject, in every frame, on the skeleton `rest_joints` [>= 55, 3]
+    (metres).
 
-    `data` is a folder of `.bvh` files (CMU's names SUBJECT_TRIAL.bvh and joints), a tar of such files, a folder that
-    holds one such tar, or a folder of AMASS `.npz` files; `subjects` keeps some (None: all).
-    Raises FileNotFoundError where there is nothing of the kind, ValueError where a file is malformed.
+    `data` is a folder of `.bvh` files (CMU's names SUBJECT_TRIAL.bvh and joints), a tar of such
+    files, a folder that holds one such tar, or a folder of AMASS `.npz` files; `subjects` keeps
+    some (None: all). Raises FileNotFoundError where there is nothing of the kind, ValueError where
+    a file is malformed.
     """
     parts: dict[str, list[Poses]] = {}
     for subject, poses in _clips(data, rest_joints, subjects):
@@ -53,10 +58,12 @@ def read_subjects(
 def split(
     subjects: Mapping[str, Poses], validation: Collection[str], share: float, seed: int
 ) -> tuple[dict[str, Poses], dict[str, Poses]]:
-    """Training and validation subjects: those named, or at random `share` of them (one at least) where none is.
+    """Training and validation subjects: those named, or at random `share` of them (one at least)
+    where none is.
 
-    A single subject is cut in time, since there is no other; where none is named and `share` is 0, every subject is
-    both. Raises ValueError for a name that is not there, and where none would be left to train on.
+    A single subject is cut in time, since there is no other; where none is named and `share` is 0,
+    every subject is both. Raises ValueError for a name that is not there, and where none would be
+    left to train on.
     """
     if missing := sorted(set(validation) - set(subjects)):
         raise ValueError(f"no subjects {', '.join(missing)}; there are {', '.join(subjects)}")
@@ -67,17 +74,28 @@ def split(
         poses, cut = subjects[names[0]], round((1 - share) * len(subjects[names[0]].body_pose))
         return {names[0]: poses[:cut]}, {names[0]: poses[cut:]}
     count = max(1, round(share * len(names)))
-    chosen = set(validation) or set(np.random.default_rng(seed).choice(names, count, replace=False).tolist())
+    chosen = set(validation) or set(
+        np.random.default_rng(seed).choice(names, count, replace=False).tolist()
+    )
     if chosen >= set(names):
         raise ValueError("every subject is for validation: none is left to train on")
-    return {s: subjects[s] for s in names if s not in chosen}, {s: subjects[s] for s in names if s in chosen}
+    return {s: subjects[s] for s in names if s not in chosen}, {
+        s: subjects[s] for s in names if s in chosen
+    }
 
 
-def pose_set(subjects: Mapping[str, Poses], rest_joints: Float[NDArray, "joints 3"], balance: Balance) -> PoseSet:
+def pose_set(
+    subjects: Mapping[str, Poses], rest_joints: Float[NDArray, "joints 3"], balance: Balance
+) -> PoseSet:
     """The balanced poses of these subjects, each also mirrored."""
-    kept = {s: thin(poses, rest_joints, balance.radius) if balance.radius else poses for s, poses in subjects.items()}
+    kept = {
+        s: thin(poses, rest_joints, balance.radius) if balance.radius else poses
+        for s, poses in subjects.items()
+    }
     both = [concatenate([poses, mirror(poses)]) for poses in kept.values()]
-    weights = np.concatenate([np.full(len(p.body_pose), len(p.body_pose) ** (balance.power - 1)) for p in both])
+    weights = np.concatenate(
+        [np.full(len(p.body_pose), len(p.body_pose) ** (balance.power - 1)) for p in both]
+    )
     angles = np.concatenate([p.body_pose for p in both])
     return PoseSet(to_matrices(angles), torch.from_numpy(weights / weights.sum()).float())
 
@@ -88,12 +106,16 @@ def to_matrices(angles: Float[NDArray, "poses 21 3"]) -> Float[torch.Tensor, "po
     return torch.from_numpy(matrices).float()
 
 
-def _clips(data: Path, rest_joints: NDArray, subjects: Collection[str] | None) -> Iterator[tuple[str, Poses]]:
+def _clips(
+    data: Path, rest_joints: NDArray, subjects: Collection[str] | None
+) -> Iterator[tuple[str, Poses]]:
     if not data.exists():
         raise FileNotFoundError(f"{data}: no such file or folder")
     tars = [] if data.is_file() else [f for f in sorted(data.iterdir()) if f.suffix in ARCHIVES]
     if data.is_file() or any(data.rglob("*.bvh")) or len(tars) == 1:
-        clips = iter_clips(data if data.is_file() or any(data.rglob("*.bvh")) else tars[0], subjects)
+        clips = iter_clips(
+            data if data.is_file() or any(data.rglob("*.bvh")) else tars[0], subjects
+        )
         for subject, poses in by_subject(clips, rest_joints).items():
             yield subject, poses[plausible(poses)]
         return

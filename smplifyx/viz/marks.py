@@ -22,11 +22,14 @@ class Marks:
     """What to mark of a body; see `collision.mesh_check.Contact`."""
 
     cut: Bool[Tensor, " f"] | Bool[np.ndarray, " f"]  # triangles that cut another part
-    inside: Float[Tensor, " v"] | Float[np.ndarray, " v"]  # metres each vertex lies inside another part; 0: outside
+    # metres each vertex lies inside another part; 0: outside
+    inside: Float[Tensor, " v"] | Float[np.ndarray, " v"]
 
 
 def marked(body: Mesh, marks: Marks) -> Mesh:
-    """The shaded body with its marks, which are lit as the rest is; triangles that cut have a colour of their own."""
+    """The shaded body with its marks, which are lit as the rest is; triangles that cut have a
+    colour of their own.
+    """
     vertices, faces = body.vertices, body.faces
     cut, inside = array(marks.cut, bool), array(marks.inside)
     depth = np.clip(inside / FULL_AT, 0, 1)[:, None]

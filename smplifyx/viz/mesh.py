@@ -39,7 +39,9 @@ def join(meshes: Sequence[Mesh]) -> Mesh:
 
 
 def clip_near(mesh: Mesh, near: float = NEAREST) -> Mesh:
-    """The part of a mesh farther than `near` metres: faces across the plane are cut, faces with NaN corners dropped."""
+    """The part of a mesh farther than `near` metres: faces across the plane are cut, faces with NaN
+    corners dropped.
+    """
     if (mesh.vertices[:, 2] > near).all() and np.isfinite(mesh.vertices).all():
         return mesh
     finite = np.isfinite(mesh.vertices).all(1)
@@ -54,20 +56,32 @@ def clip_near(mesh: Mesh, near: float = NEAREST) -> Mesh:
     start = np.concatenate([one[:, 0], one[:, 0], two[:, 1], two[:, 2]])
     end = np.concatenate([one[:, 1], one[:, 2], two[:, 0], two[:, 0]])
     along = ((near - vertices[start, 2]) / (vertices[end, 2] - vertices[start, 2]))[:, None]
-    a, b, c, d = np.split(len(vertices) + np.arange(len(start)), np.cumsum([len(one), len(one), len(two)]))
-    cut = [np.stack(t, 1) for t in ((one[:, 0], a, b), (two[:, 1], two[:, 2], d), (two[:, 1], d, c))]
+    a, b, c, d = np.split(
+        len(vertices) + np.arange(len(start)), np.cumsum([len(one), len(one), len(two)])
+    )
+    cut = [
+        np.stack(t, 1) for t in ((one[:, 0], a, b), (two[:, 1], two[:, 2], d), (two[:, 1], d, c))
+    ]
     return Mesh(
         np.concatenate([vertices, _between(vertices, start, end, along)]),
         np.concatenate([faces[count == 3], *cut]),
-        np.concatenate([mesh.colours, _between(mesh.colours, start, end, along)]).astype(np.float32),
+        np.concatenate([mesh.colours, _between(mesh.colours, start, end, along)]).astype(
+            np.float32
+        ),
     )
 
 
 def _rolled(faces: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """Faces with their one chosen corner first; the winding stays."""
-    order = (np.argmax(chosen, 1)[:, None] + np.arange(3)) % 3 if len(faces) else np.zeros((0, 3), np.int64)
+    order = (
+        (np.argmax(chosen, 1)[:, None] + np.arange(3)) % 3
+        if len(faces)
+        else np.zeros((0, 3), np.int64)
+    )
     return np.take_along_axis(faces, order, 1)
 
 
-def _between(values: np.ndarray, start: np.ndarray, end: np.ndarray, along: np.ndarray) -> np.ndarray:
+def _between(
+    values: np.ndarray, start: np.ndarray, end: np.ndarray, along: np.ndarray
+) -> np.ndarray:
     return values[start] + (values[end] - values[start]) * along

@@ -1,4 +1,6 @@
-"""Bodies on their photo, by the fit's own camera, and the panel that shows what an overlay alone hides."""
+"""Bodies on their photo, by the fit's own camera, and the panel that shows what an overlay alone
+hides.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +28,19 @@ def canvas(size: tuple[int, int]) -> Image:
 
 
 def overlay(
-    image: Image | None, people: Sequence[Figure], faces: Faces, camera: Camera,
-    renderer: Renderer = Renderer.SOFTWARE, opacity: float = 0.95,
-) -> Image:  # fmt: skip
+    image: Image | None,
+    people: Sequence[Figure],
+    faces: Faces,
+    camera: Camera,
+    renderer: Renderer = Renderer.SOFTWARE,
+    opacity: float = 0.95,
+) -> Image:
     """Everyone of a photo drawn over it together, in depth order.
 
-    `image` RGB uint8 of the camera's size, or None for a plain canvas; `camera` unbatched; `faces` [F, 3] shared by
-    all people; opacity 0..1. Bodies may reach out of the image or behind the camera. Raises ValueError where image and
-    camera disagree on the size, RendererUnavailable where pyrender or GL is missing.
+    `image` RGB uint8 of the camera's size, or None for a plain canvas; `camera` unbatched; `faces`
+    [F, 3] shared by all people; opacity 0..1. Bodies may reach out of the image or behind the
+    camera. Raises ValueError where image and camera disagree on the size, RendererUnavailable where
+    pyrender or GL is missing.
     """
     K, size = intrinsics(camera)
     base = canvas(size) if image is None else _checked(image, size)
@@ -41,13 +48,17 @@ def overlay(
 
 
 def panel(
-    image: Image | None, people: Sequence[Figure], faces: Faces, camera: Camera,
-    renderer: Renderer = Renderer.SOFTWARE, longest: int = 1000,
-) -> Image:  # fmt: skip
+    image: Image | None,
+    people: Sequence[Figure],
+    faces: Faces,
+    camera: Camera,
+    renderer: Renderer = Renderer.SOFTWARE,
+    longest: int = 1000,
+) -> Image:
     """Photo with keypoints | overlay | the same people turned by 90 degrees, side by side.
 
-    Larger photos are drawn at `longest` pixels on their longer side. Detected points are dots, the model's own points
-    crosses. Errors as for `overlay`.
+    Larger photos are drawn at `longest` pixels on their longer side. Detected points are dots, the
+    model's own points crosses. Errors as for `overlay`.
     """
     image, people, camera = shrink(image, people, camera, longest)
     _, size = intrinsics(camera)
@@ -64,13 +75,17 @@ def panel(
 def shrink(
     image: Image | None, people: Sequence[Figure], camera: Camera, longest: int
 ) -> tuple[Image | None, tuple[Figure, ...], Camera]:
-    """Photo, points and camera scaled together so that the longer side has at most `longest` pixels; never enlarged."""
+    """Photo, points and camera scaled together so that the longer side has at most `longest`
+    pixels; never enlarged.
+    """
     _, size = intrinsics(camera)
     small = tuple(max(1, round(side * min(1.0, longest / max(size)))) for side in size)
     if small == size:
         return image, tuple(people), camera
     factor = np.array(small) / np.array(size)
-    scale = torch.as_tensor([[factor[0]], [factor[1]], [1.0]], dtype=camera.K.dtype, device=camera.K.device)
+    scale = torch.as_tensor(
+        [[factor[0]], [factor[1]], [1.0]], dtype=camera.K.dtype, device=camera.K.device
+    )
     camera = Camera(K=camera.K * scale, image_size=torch.as_tensor(small, dtype=camera.K.dtype))
     if image is not None:
         image = cv2.resize(_checked(image, size), small, interpolation=cv2.INTER_AREA)

@@ -1,4 +1,6 @@
-"""Keypoints on an image: what was detected (dots) and where the model puts the same points (crosses)."""
+"""Keypoints on an image: what was detected (dots) and where the model puts the same points
+(crosses).
+"""
 
 from __future__ import annotations
 
@@ -34,9 +36,11 @@ _SHIFT = 4  # cv2's fixed point: positions to 1/16 pixel
 
 
 def draw_points(image: Image, people: Sequence[Figure]) -> Image:
-    """A copy of the image with everyone's keypoints: detected ones as dots with bones, the model's as crosses.
+    """A copy of the image with everyone's keypoints: detected ones as dots with bones, the model's
+    as crosses.
 
-    Dots scale with the person, so that a crowd stays readable; points outside the image are left out by themselves.
+    Dots scale with the person, so that a crowd stays readable; points outside the image are left
+    out by themselves.
     """
     out = np.ascontiguousarray(image).copy()
     for person in people:
@@ -61,7 +65,9 @@ def _radius(person: Figure, height: int) -> float:
 
 
 def _trusted(person: Figure) -> np.ndarray:
-    """Which of the model's points to mark: those that were detected, or all where nothing was given."""
+    """Which of the model's points to mark: those that were detected, or all where nothing was
+    given.
+    """
     if person.keypoints is None:
         return np.ones(len(person.points2d), bool)
     return array(person.keypoints)[:, 2] > 0
@@ -73,7 +79,15 @@ def _draw_bones(out: Image, keypoints: np.ndarray, radius: float) -> None:
     for names in BONES:
         a, b = (POINT_INDEX[name] for name in names)
         if seen[a] and seen[b]:
-            cv2.line(out, places[a], places[b], EDGE, thickness + (1 if thickness == 1 else 2), cv2.LINE_AA, _SHIFT)
+            cv2.line(
+                out,
+                places[a],
+                places[b],
+                EDGE,
+                thickness + (1 if thickness == 1 else 2),
+                cv2.LINE_AA,
+                _SHIFT,
+            )
             cv2.line(out, places[a], places[b], BONE, thickness, cv2.LINE_AA, _SHIFT)
 
 
@@ -81,7 +95,9 @@ def _draw_dots(out: Image, keypoints: np.ndarray, radius: float) -> None:
     for part, colour, relative in DOTS:
         size = max(0.8, radius * relative)
         for place in _fixed(keypoints[part][keypoints[part][:, 2] > 0]):
-            cv2.circle(out, place, int((size + 0.8) * 2**_SHIFT), EDGE, cv2.FILLED, cv2.LINE_AA, _SHIFT)
+            cv2.circle(
+                out, place, int((size + 0.8) * 2**_SHIFT), EDGE, cv2.FILLED, cv2.LINE_AA, _SHIFT
+            )
             cv2.circle(out, place, int(size * 2**_SHIFT), colour, cv2.FILLED, cv2.LINE_AA, _SHIFT)
 
 
@@ -90,12 +106,16 @@ def _draw_crosses(out: Image, points: np.ndarray, marked: np.ndarray, radius: fl
         arm = max(1.5, 1.3 * radius * relative)
         drawn = points[part][marked[part] & np.isfinite(points[part]).all(1)]
         thickness = max(1, round(0.4 * radius * relative))
-        corners = (_fixed(drawn + np.array(sign) * arm) for sign in ((-1, -1), (1, 1), (-1, 1), (1, -1)))
+        corners = (
+            _fixed(drawn + np.array(sign) * arm) for sign in ((-1, -1), (1, 1), (-1, 1), (1, -1))
+        )
         for a, b, c, d in zip(*corners, strict=True):
             cv2.line(out, a, b, CROSS, thickness, cv2.LINE_AA, _SHIFT)
             cv2.line(out, c, d, CROSS, thickness, cv2.LINE_AA, _SHIFT)
 
 
 def _fixed(points: np.ndarray) -> list[list[int]]:
-    """Positions in pixels as cv2 wants them; cv2 counts from pixel centres, keypoints from the image's corner."""
+    """Positions in pixels as cv2 wants them; cv2 counts from pixel centres, keypoints from the
+    image's corner.
+    """
     return np.rint(np.clip(points[:, :2] - 0.5, -1e5, 1e5) * 2**_SHIFT).astype(int).tolist()

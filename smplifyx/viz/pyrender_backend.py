@@ -1,4 +1,6 @@
-"""The same picture through pyrender (OpenGL), headless by EGL; an optional extra that nothing else depends on."""
+"""The same picture through pyrender (OpenGL), headless by EGL; an optional extra that nothing else
+depends on.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from ..camera import NEAREST
 from .mesh import Mesh
 from .raster import Frame, Layer, empty_layer, frame
 
-NO_GL = "pyrender finds no OpenGL here: apt-get install -y libegl1 libgl1, or use --renderer software"
+NO_GL = (
+    "pyrender finds no OpenGL here: apt-get install -y libegl1 libgl1, or use --renderer software"
+)
 
 
 class RendererUnavailable(RuntimeError):
@@ -41,7 +45,11 @@ def rasterise_gl(mesh: Mesh, K: Float[np.ndarray, "3 3"], size: tuple[int, int])
         return empty_layer()
     renderer = _offscreen(pyrender, view.width, view.height)
     try:
-        flags = pyrender.RenderFlags.FLAT | pyrender.RenderFlags.RGBA | pyrender.RenderFlags.SKIP_CULL_FACES
+        flags = (
+            pyrender.RenderFlags.FLAT
+            | pyrender.RenderFlags.RGBA
+            | pyrender.RenderFlags.SKIP_CULL_FACES
+        )
         colour, depth = renderer.render(_scene(pyrender, view, np.asarray(K, np.float64)), flags)
     finally:
         renderer.delete()
@@ -57,9 +65,11 @@ def _scene(pyrender: ModuleType, view: Frame, K: np.ndarray) -> object:
     opaque = np.concatenate([colours, np.ones((len(colours), 1))], 1).astype(np.float32)
     to_gl = np.array([1, -1, -1], np.float32)  # GL looks along -z with y up
     primitive = pyrender.Primitive(
-        positions=(vertices * to_gl).astype(np.float32), color_0=opaque, indices=faces.astype(np.uint32),
+        positions=(vertices * to_gl).astype(np.float32),
+        color_0=opaque,
+        indices=faces.astype(np.uint32),
         material=pyrender.MetallicRoughnessMaterial(doubleSided=True, alphaMode="OPAQUE"),
-    )  # fmt: skip
+    )
     far = 2 * float(vertices[faces, 2].max())
     camera = pyrender.IntrinsicsCamera(
         K[0, 0], K[1, 1], K[0, 2] - view.left, K[1, 2] - view.top, znear=0.5 * NEAREST, zfar=far
@@ -78,7 +88,9 @@ def _import_pyrender() -> ModuleType:
     try:
         import pyrender
     except ModuleNotFoundError as error:
-        raise RendererUnavailable('pyrender is not installed: pip install "smplifyx[render]"') from error
+        raise RendererUnavailable(
+            'pyrender is not installed: pip install "smplifyx[render]"'
+        ) from error
     except (ImportError, AttributeError, OSError) as error:
         raise RendererUnavailable(NO_GL) from error
     return pyrender
@@ -87,5 +99,6 @@ def _import_pyrender() -> ModuleType:
 def _offscreen(pyrender: ModuleType, width: int, height: int) -> object:
     try:
         return pyrender.OffscreenRenderer(width, height)
-    except Exception as error:  # GL drivers fail in many ways; each one means that there is no usable GL here
+    # GL drivers fail in many ways; each one means that there is no usable GL here
+    except Exception as error:
         raise RendererUnavailable(NO_GL) from error

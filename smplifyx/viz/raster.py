@@ -1,4 +1,7 @@
-"""The software renderer: a mesh in the camera's frame to anti-aliased colour, coverage and depth. No system library."""
+"""The software renderer: a mesh in the camera's frame to anti-aliased colour, coverage and depth.
+
+No system library.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ BAND = 1 << 21  # sub-pixels rasterised at once, so that a huge photo needs no h
 class Layer:
     """What a renderer drew, for the rectangle of the image that it covers.
 
-    colour is premultiplied by alpha (coverage), both 0..1; depth in metres, inf where nothing is; left and top are the
-    rectangle's corner in pixels of the image.
+    colour is premultiplied by alpha (coverage), both 0..1; depth in metres, inf where nothing is;
+    left and top are the rectangle's corner in pixels of the image.
     """
 
     colour: Float[np.ndarray, "h w 3"]
@@ -50,7 +53,9 @@ class Frame:
 
 
 def frame(mesh: Mesh, K: Float[np.ndarray, "3 3"], size: tuple[int, int]) -> Frame | None:
-    """The visible faces of a mesh and the rectangle of the (width, height) image they touch; None if there are none."""
+    """The visible faces of a mesh and the rectangle of the (width, height) image they touch; None
+    if there are none.
+    """
     mesh = clip_near(mesh)
     z = np.maximum(mesh.vertices[:, 2:], NEAREST)
     uv = mesh.vertices / z @ np.asarray(K, np.float64)[:2].T
@@ -77,12 +82,17 @@ def _faces_within(
 
 
 def rasterise(
-    mesh: Mesh, K: Float[np.ndarray, "3 3"], size: tuple[int, int], supersample: int = 2, fill: Fill | None = None
+    mesh: Mesh,
+    K: Float[np.ndarray, "3 3"],
+    size: tuple[int, int],
+    supersample: int = 2,
+    fill: Fill | None = None,
 ) -> Layer:
     """Draws a mesh by z-buffer, anti-aliased by `supersample` samples per pixel and axis.
 
-    `size` is (width, height) of the image in pixels; only the mesh's own rectangle is drawn. Faces nearer than 5 cm or
-    behind the camera are cut away. `fill` chooses the z-buffer (default: the fastest there is).
+    `size` is (width, height) of the image in pixels; only the mesh's own rectangle is drawn. Faces
+    nearer than 5 cm or behind the camera are cut away. `fill` chooses the z-buffer (default: the
+    fastest there is).
     """
     view = frame(mesh, K, size)
     if view is None:
@@ -104,7 +114,9 @@ def empty_layer() -> Layer:
 def _blank(view: Frame) -> Layer:
     shape = (view.height, view.width)
     depth = np.full(shape, np.inf, np.float32)
-    return Layer(np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32), depth, view.left, view.top)
+    return Layer(
+        np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32), depth, view.left, view.top
+    )
 
 
 def _draw_band(layer: Layer, view: Frame, rows: slice, supersample: int, fill: Fill) -> None:
@@ -120,6 +132,12 @@ def _draw_band(layer: Layer, view: Frame, rows: slice, supersample: int, fill: F
         return
     depth, colour = fill(corners, faces, view.mesh.colours, size)
     layer.colour[rows] = cv2.resize(colour, small, interpolation=cv2.INTER_AREA)
-    layer.alpha[rows] = cv2.resize(np.isfinite(depth).astype(np.float32), small, interpolation=cv2.INTER_AREA)
-    samples = [depth[i::supersample, j::supersample] for i in range(supersample) for j in range(supersample)]
+    layer.alpha[rows] = cv2.resize(
+        np.isfinite(depth).astype(np.float32), small, interpolation=cv2.INTER_AREA
+    )
+    samples = [
+        depth[i::supersample, j::supersample]
+        for i in range(supersample)
+        for j in range(supersample)
+    ]
     layer.depth[rows] = reduce(np.minimum, samples)

@@ -12,14 +12,19 @@ from .raster import Layer, rasterise
 
 
 class Renderer(enum.Enum):
-    """SOFTWARE needs nothing but OpenCV or numpy; PYRENDER needs the `render` extra and the GL libraries."""
+    """SOFTWARE needs nothing but OpenCV or numpy; PYRENDER needs the `render` extra and the GL
+    libraries.
+    """
 
     SOFTWARE = "software"
     PYRENDER = "pyrender"
 
 
 def render(
-    mesh: Mesh, K: Float[np.ndarray, "3 3"], size: tuple[int, int], renderer: Renderer = Renderer.SOFTWARE
+    mesh: Mesh,
+    K: Float[np.ndarray, "3 3"],
+    size: tuple[int, int],
+    renderer: Renderer = Renderer.SOFTWARE,
 ) -> Layer:
     """Draws a mesh in the camera's frame with intrinsics K on an image of (width, height) pixels.
 
@@ -27,6 +32,7 @@ def render(
     """
     if renderer is Renderer.SOFTWARE:
         return rasterise(mesh, K, size)
-    from .pyrender_backend import rasterise_gl  # an optional extra: nothing of it may load unless it is asked for
+    # an optional extra: nothing of it may load unless it is asked for
+    from .pyrender_backend import rasterise_gl
 
     return rasterise_gl(mesh, K, size)

@@ -39,10 +39,11 @@ class Tone(enum.Enum):
 class PersonEntry:
     """The line of one person; a number that is None or not finite is shown as a dash.
 
-    The *_percent are median reprojection errors in percent of the person's size, energy_gap the runner-up hypothesis's
-    energy minus the best one's, height in metres, focal in pixels, seconds of computing, penetration_mm how deep the
-    body passes through itself and intersecting_triangles how many of its triangles do; colour (RGB 0..1) is the one
-    used in the overlay; note says in words what the status leaves open.
+    The *_percent are median reprojection errors in percent of the person's size, energy_gap the
+    runner-up hypothesis's energy minus the best one's, height in metres, focal in pixels, seconds
+    of computing, penetration_mm how deep the body passes through itself and intersecting_triangles
+    how many of its triangles do; colour (RGB 0..1) is the one used in the overlay; note says in
+    words what the status leaves open.
     """
 
     person: int
@@ -65,7 +66,9 @@ class PersonEntry:
 
 @dataclass(frozen=True)
 class PhotoEntry:
-    """The card of one photo: images already written under the report's folder (None = not drawn), and its people."""
+    """The card of one photo: images already written under the report's folder (None = not drawn),
+    and its people.
+    """
 
     name: str
     people: tuple[PersonEntry, ...]
@@ -77,7 +80,9 @@ class PhotoEntry:
 
 @dataclass(frozen=True)
 class Summary:
-    """The head of the page: title, wall time of the run in seconds, and named facts such as model and preset."""
+    """The head of the page: title, wall time of the run in seconds, and named facts such as model
+    and preset.
+    """
 
     title: str
     seconds: float | None = None
@@ -113,7 +118,9 @@ class _Totals:
         good = sum(count for (_, tone), count in self.counts.items() if tone is Tone.GOOD)
         tiles = [("photos", str(self.photos)), ("people", str(people))]
         tiles.append(("good", f"{100 * good / people:.0f} %" if people else MISSING))
-        tiles.append(("median body error", _number(median(self.errors) if self.errors else None, 2, " %")))
+        tiles.append(
+            ("median body error", _number(median(self.errors) if self.errors else None, 2, " %"))
+        )
         if seconds:
             tiles.append(("seconds", _number(seconds, 1)))
             tiles.append(("people per second", _number(people / seconds, 1)))
@@ -122,7 +129,10 @@ class _Totals:
     def statuses(self) -> list[_Count]:
         """How many people have each status, the most frequent first."""
         total = self.counts.total()
-        return [_Count(*kind, people, 100 * people / total) for kind, people in self.counts.most_common()]
+        return [
+            _Count(*kind, people, 100 * people / total)
+            for kind, people in self.counts.most_common()
+        ]
 
 
 @dataclass(frozen=True)
@@ -138,14 +148,20 @@ class _Pages:
         extra = {"tiles": [], "counts": [], "contents": []} | extra
         shown = [(entry, self._pictures(path.parent, entry)) for entry in photos]
         around = {"back": self._link(number, number - 1), "ahead": self._link(number, number + 1)}
-        text = _template().render(summary=self.summary, number=number, photos=shown, **(around | extra))
+        text = _template().render(
+            summary=self.summary, number=number, photos=shown, **(around | extra)
+        )
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
         return path
 
     def contents(self, starts: Sequence[str]) -> list[tuple[str, str, str]]:
         """(number, first photo, address) of each page, as seen from the first."""
-        return [(str(n), name, self._link(1, n)) for n, name in enumerate(starts, 1)] if len(starts) > 1 else []
+        return (
+            [(str(n), name, self._link(1, n)) for n, name in enumerate(starts, 1)]
+            if len(starts) > 1
+            else []
+        )
 
     def remove_after(self, last: int) -> None:
         """The pages of an earlier, longer report."""
@@ -161,8 +177,14 @@ class _Pages:
 
     def _pictures(self, folder: Path, entry: PhotoEntry) -> list[tuple[str, str]]:
         """(caption, address) of the images of an entry."""
-        named = (("Photo", entry.photo), ("Overlay", entry.overlay), ("Turned by 90°", entry.turned))
-        return [(caption, self._address(folder, path)) for caption, path in named if path is not None]
+        named = (
+            ("Photo", entry.photo),
+            ("Overlay", entry.overlay),
+            ("Turned by 90°", entry.turned),
+        )
+        return [
+            (caption, self._address(folder, path)) for caption, path in named if path is not None
+        ]
 
     def _address(self, folder: Path, path: Path) -> str:
         if not (self.root / path).is_file():
@@ -170,12 +192,16 @@ class _Pages:
         return _relative(self.root / path, folder)
 
 
-def write_report(out_dir: Path, entries: Iterable[PhotoEntry], summary: Summary, per_page: int = PAGE) -> Path:
-    """Writes `out_dir/index.html` and returns its path; more than `per_page` photos go on in `out_dir/pages/`.
+def write_report(
+    out_dir: Path, entries: Iterable[PhotoEntry], summary: Summary, per_page: int = PAGE
+) -> Path:
+    """Writes `out_dir/index.html` and returns its path; more than `per_page` photos go on in
+    `out_dir/pages/`.
 
-    Every page appears whole or not at all and needs no network and no script; two pages of entries are in memory at a
-    time. The first has the totals, so it is written last. Pages of an earlier, longer report are removed. Image paths
-    may be absolute or relative to `out_dir`. Raises FileNotFoundError for an image that is not there.
+    Every page appears whole or not at all and needs no network and no script; two pages of entries
+    are in memory at a time. The first has the totals, so it is written last. Pages of an earlier,
+    longer report are removed. Image paths may be absolute or relative to `out_dir`. Raises
+    FileNotFoundError for an image that is not there.
     """
     pages, totals, starts = _Pages(out_dir, summary), _Totals(), []
     parts = _parts(entries, per_page)
@@ -188,7 +214,11 @@ def write_report(out_dir: Path, entries: Iterable[PhotoEntry], summary: Summary,
         if len(starts) > 1:
             pages.write(len(starts), photos, {} if following else {"ahead": ""})
         photos = following
-    head = {"tiles": totals.tiles(summary.seconds), "counts": totals.statuses(), "contents": pages.contents(starts)}
+    head = {
+        "tiles": totals.tiles(summary.seconds),
+        "counts": totals.statuses(),
+        "contents": pages.contents(starts),
+    }
     path = pages.write(1, first, head if len(starts) > 1 else head | {"ahead": ""})
     pages.remove_after(len(starts))
     return path
@@ -203,16 +233,26 @@ def _parts(entries: Iterable[PhotoEntry], size: int) -> Iterator[list[PhotoEntry
 @lru_cache(maxsize=1)
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters |= {"number": _number, "css": _css, "cells": _cells}
-    environment.globals["marks"] = {"cut": CUT, "shallow": SHALLOW, "deep": DEEP, "full_mm": round(1000 * FULL_AT)}
+    environment.globals["marks"] = {
+        "cut": CUT,
+        "shallow": SHALLOW,
+        "deep": DEEP,
+        "full_mm": round(1000 * FULL_AT),
+    }
     return environment.get_template(TEMPLATE)
 
 
 def _relative(path: Path, folder: Path) -> str:
-    """The address of a file on a page in `folder`, safe in an attribute whatever the user's file names."""
+    """The address of a file on a page in `folder`, safe in an attribute whatever the user's file
+    names.
+    """
     return quote(Path(os.path.relpath(path, folder)).as_posix())
 
 

@@ -25,9 +25,9 @@ COMPOSITE_ROWS = 512  # at once: bounds the temporaries on huge photos
 class Figure:
     """One person to draw; anything but the colour may be missing.
 
-    vertices [V, 3] in metres in the camera's frame; colour RGB 0..1; keypoints [137, 3] as detected (x, y in pixels,
-    confidence, 0 = unseen); points2d [137, 2] the model's own projected points in pixels (NaN = none); marks: where
-    the body passes through itself.
+    vertices [V, 3] in metres in the camera's frame; colour RGB 0..1; keypoints [137, 3] as detected
+    (x, y in pixels, confidence, 0 = unseen); points2d [137, 2] the model's own projected points in
+    pixels (NaN = none); marks: where the body passes through itself.
     """
 
     colour: Colour
@@ -38,9 +38,13 @@ class Figure:
 
 
 def intrinsics(camera: Camera) -> tuple[np.ndarray, tuple[int, int]]:
-    """K [3, 3] and the (width, height) in whole pixels of an unbatched camera; ValueError for a batch."""
+    """K [3, 3] and the (width, height) in whole pixels of an unbatched camera; ValueError for a
+    batch.
+    """
     if camera.K.ndim != 2:
-        raise ValueError(f"camera: expected one camera with K [3, 3], got a batch with K {list(camera.K.shape)}")
+        raise ValueError(
+            f"camera: expected one camera with K [3, 3], got a batch with K {list(camera.K.shape)}"
+        )
     width, height = (int(round(float(side))) for side in camera.image_size)
     return array(camera.K), (width, height)
 
@@ -48,7 +52,9 @@ def intrinsics(camera: Camera) -> tuple[np.ndarray, tuple[int, int]]:
 def draw_people(
     people: Sequence[Figure], faces: Faces, K: np.ndarray, size: tuple[int, int], renderer: Renderer
 ) -> Layer:
-    """All bodies lit and drawn into one depth buffer, in the right order whatever the order of `people`."""
+    """All bodies lit and drawn into one depth buffer, in the right order whatever the order of
+    `people`.
+    """
     meshes = [mesh for mesh, _ in _bodies(people, faces)]
     return add_depth_cue(render(join(meshes), K, size, renderer), float(K[1, 1]))
 
@@ -57,7 +63,9 @@ def draw_marks(
     people: Sequence[Figure], faces: Faces, K: np.ndarray, size: tuple[int, int], renderer: Renderer
 ) -> Layer:
     """The marks of all bodies alone, as if nothing hid them."""
-    meshes = [only_marks(mesh, marks) for mesh, marks in _bodies(people, faces) if marks is not None]
+    meshes = [
+        only_marks(mesh, marks) for mesh, marks in _bodies(people, faces) if marks is not None
+    ]
     return render(join(meshes), K, size, renderer)
 
 
@@ -68,7 +76,9 @@ def _bodies(people: Sequence[Figure], faces: Faces) -> list[tuple[Mesh, Marks | 
         vertices = None if person.vertices is None else array(person.vertices)
         if vertices is not None and np.isfinite(vertices).all():
             mesh = Mesh(vertices, triangles, shade(vertices, triangles, person.colour))
-            found.append((mesh if person.marks is None else marked(mesh, person.marks), person.marks))
+            found.append(
+                (mesh if person.marks is None else marked(mesh, person.marks), person.marks)
+            )
     return found
 
 

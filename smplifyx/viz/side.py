@@ -27,7 +27,9 @@ _SHIFT = 4
 
 @dataclass(frozen=True)
 class SideCamera:
-    """A level camera beside the group: turned points + offset [3] are in its frame, the ground at y = ground."""
+    """A level camera beside the group: turned points + offset [3] are in its frame, the ground at y
+    = ground.
+    """
 
     K: Float[np.ndarray, "3 3"]
     offset: np.ndarray
@@ -35,13 +37,17 @@ class SideCamera:
 
 
 def side_view(
-    people: Sequence[Figure], faces: Faces, size: tuple[int, int], renderer: Renderer = Renderer.SOFTWARE
+    people: Sequence[Figure],
+    faces: Faces,
+    size: tuple[int, int],
+    renderer: Renderer = Renderer.SOFTWARE,
 ) -> Image:
-    """People turned by 90 degrees about the vertical through their common centre, on a ground grid of 1 m.
+    """People turned by 90 degrees about the vertical through their common centre, on a ground grid
+    of 1 m.
 
-    The photo's camera is to the left, depth grows to the right; `size` is (width, height) in pixels. The ground lies at
-    the lowest vertex. Marks of people are seen through what hides them. People without vertices are left out; nobody
-    gives an empty picture.
+    The photo's camera is to the left, depth grows to the right; `size` is (width, height) in
+    pixels. The ground lies at the lowest vertex. Marks of people are seen through what hides them.
+    People without vertices are left out; nobody gives an empty picture.
     """
     out = np.full((size[1], size[0], 3), BACKGROUND, np.uint8)
     turned = [(p, array(p.vertices) @ _TURN.T) for p in people if p.vertices is not None]
@@ -60,7 +66,9 @@ def side_view(
 
 
 def _framed(points: np.ndarray, size: tuple[int, int]) -> SideCamera:
-    """The camera that just holds all points, level, shifted instead of tilted so that uprights stay upright."""
+    """The camera that just holds all points, level, shifted instead of tilted so that uprights stay
+    upright.
+    """
     width, height = size
     focal = FOCAL * height
     low, high = points.min(0), points.max(0)
@@ -72,11 +80,15 @@ def _framed(points: np.ndarray, size: tuple[int, int]) -> SideCamera:
     offset = -eye + (0, 0, max(wide, tall, 0.3 - local[:, 2].min()))
     seen = (points + offset)[:, 1] / (points + offset)[:, 2] * focal
     middle = 0.49 * height - (seen.min() + seen.max()) / 2
-    return SideCamera(np.array([[focal, 0, width / 2], [0, focal, middle], [0, 0, 1]]), offset, EYE_HEIGHT)
+    return SideCamera(
+        np.array([[focal, 0, width / 2], [0, focal, middle], [0, 0, 1]]), offset, EYE_HEIGHT
+    )
 
 
 def _draw_grid(out: Image, camera: SideCamera, points: np.ndarray) -> None:
-    """Lines on the ground every metre from the group's middle, across the picture and a metre beyond in depth."""
+    """Lines on the ground every metre from the group's middle, across the picture and a metre
+    beyond in depth.
+    """
     middle = (points[:, 2].min() + points[:, 2].max()) / 2
     deep = np.ceil(np.ptp(points[:, 2]) / 2) + 1
     reach = np.ceil(0.5 * out.shape[1] / camera.K[0, 0] * (middle + deep))
@@ -94,7 +106,9 @@ def _steps(reach: float) -> np.ndarray:
     return np.arange(-reach, reach + 0.5, step)
 
 
-def _ground_line(out: Image, camera: SideCamera, start: tuple[float, float], end: tuple[float, float]) -> None:
+def _ground_line(
+    out: Image, camera: SideCamera, start: tuple[float, float], end: tuple[float, float]
+) -> None:
     a, b = _ground_pixel(camera, *start), _ground_pixel(camera, *end)
     cv2.line(out, a, b, GRID, 1, cv2.LINE_AA, _SHIFT)
 
@@ -113,10 +127,16 @@ def _draw_scale(out: Image, camera: SideCamera, points: np.ndarray) -> None:
     text = max(0.32, height / 1100)
     right, y = width - round(0.04 * width), height - round(0.035 * height)
     left = right - round(metre)
-    for a, b in (((left, y), (right, y)), ((left, y - 4), (left, y + 4)), ((right, y - 4), (right, y + 4))):
+    for a, b in (
+        ((left, y), (right, y)),
+        ((left, y - 4), (left, y + 4)),
+        ((right, y - 4), (right, y + 4)),
+    ):
         cv2.line(out, a, b, INK, 1, cv2.LINE_AA)
     cv2.putText(out, "1 m", (left, y - 8), cv2.FONT_HERSHEY_SIMPLEX, text, INK, 1, cv2.LINE_AA)
     word = cv2.getTextSize("camera", cv2.FONT_HERSHEY_SIMPLEX, text, 1)[0][0]
     start, top = right - word - 32, 18  # away from the bar, which may be as wide as the picture
     cv2.arrowedLine(out, (start + 26, top), (start, top), INK, 1, cv2.LINE_AA, tipLength=0.35)
-    cv2.putText(out, "camera", (start + 32, top + 4), cv2.FONT_HERSHEY_SIMPLEX, text, INK, 1, cv2.LINE_AA)
+    cv2.putText(
+        out, "camera", (start + 32, top + 4), cv2.FONT_HERSHEY_SIMPLEX, text, INK, 1, cv2.LINE_AA
+    )

@@ -1,7 +1,9 @@
-"""Two ways to fill a depth buffer with triangles: OpenCV 5's own, and vectorised numpy where OpenCV is older.
+"""Two ways to fill a depth buffer with triangles: OpenCV 5's own, and vectorised numpy where OpenCV
+is older.
 
-Both take corners already projected (u, v in pixels, depth in metres), sample at pixel centres (pixel i spans
-[i, i+1)) and interpolate colours perspectively, so they give the same image up to rounding.
+Both take corners already projected (u, v in pixels, depth in metres), sample at pixel centres
+(pixel i spans [i, i+1)) and interpolate colours perspectively, so they give the same image up to
+rounding.
 """
 
 from __future__ import annotations
@@ -26,9 +28,13 @@ def best_fill() -> Fill:
 
 
 def fill_opencv(
-    corners: Corners, faces: Integer[np.ndarray, "f 3"], colours: Float[np.ndarray, "v 3"], size: tuple[int, int]
+    corners: Corners,
+    faces: Integer[np.ndarray, "f 3"],
+    colours: Float[np.ndarray, "v 3"],
+    size: tuple[int, int],
 ) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w 3"]]:
-    """Depth (inf = empty) and colour of (width, height) pixels by cv2.triangleRasterize (OpenCV 5 or later).
+    """Depth (inf = empty) and colour of (width, height) pixels by cv2.triangleRasterize (OpenCV 5
+    or later).
 
     All corners must have a positive depth; colours must be in 0..1.
     """
@@ -44,16 +50,26 @@ def fill_opencv(
     settings.setCullingMode(cv2.RASTERIZE_CULLING_NONE)
     settings.setShadingType(cv2.RASTERIZE_SHADING_SHADED)
     cv2.triangleRasterize(
-        np.ascontiguousarray(points, np.float32), np.ascontiguousarray(faces, np.int32),
-        np.ascontiguousarray(colours, np.float32), image, depth, np.eye(4, dtype=np.float32),
-        np.pi / 2, near, far, settings,
-    )  # fmt: skip
+        np.ascontiguousarray(points, np.float32),
+        np.ascontiguousarray(faces, np.int32),
+        np.ascontiguousarray(colours, np.float32),
+        image,
+        depth,
+        np.eye(4, dtype=np.float32),
+        np.pi / 2,
+        near,
+        far,
+        settings,
+    )
     depth[depth > 0.75 * far] = np.inf
     return depth, image
 
 
 def fill_numpy(
-    corners: Corners, faces: Integer[np.ndarray, "f 3"], colours: Float[np.ndarray, "v 3"], size: tuple[int, int]
+    corners: Corners,
+    faces: Integer[np.ndarray, "f 3"],
+    colours: Float[np.ndarray, "v 3"],
+    size: tuple[int, int],
 ) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w 3"]]:
     """Depth (inf = empty) and colour of (width, height) pixels by scan lines in numpy.
 
@@ -81,7 +97,9 @@ def fill_numpy(
 
 
 def _slopes(triangles: np.ndarray) -> np.ndarray:
-    """Per face the change of its second and third corner's weight per pixel, [f, 2 corners, 2 axes]."""
+    """Per face the change of its second and third corner's weight per pixel, [f, 2 corners, 2
+    axes].
+    """
     edges = triangles[:, 1:, :2] - triangles[:, :1, :2]
     area = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
     area = np.where(np.abs(area) < 1e-12, np.inf, area)[:, None]
@@ -93,7 +111,9 @@ def _slopes(triangles: np.ndarray) -> np.ndarray:
 def _screen_weights(
     triangles: np.ndarray, slopes: np.ndarray, face: np.ndarray, pixel: np.ndarray, width: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weights of the second and third corner at pixel centres, kept within the triangle against rounding."""
+    """Weights of the second and third corner at pixel centres, kept within the triangle against
+    rounding.
+    """
     du = pixel % width + 0.5 - triangles[face, 0, 0]
     dv = pixel // width + 0.5 - triangles[face, 0, 1]
     second = np.clip(slopes[face, 0, 0] * du + slopes[face, 0, 1] * dv, 0, 1)
@@ -101,21 +121,27 @@ def _screen_weights(
     return second, third
 
 
-def _nearness(triangles: np.ndarray, slopes: np.ndarray, face: np.ndarray, pixel: np.ndarray, width: int) -> np.ndarray:
+def _nearness(
+    triangles: np.ndarray, slopes: np.ndarray, face: np.ndarray, pixel: np.ndarray, width: int
+) -> np.ndarray:
     second, third = _screen_weights(triangles, slopes, face, pixel, width)
     inverse = 1 / triangles[..., 2]
     first, rise = inverse[:, 0], inverse[:, 1:] - inverse[:, :1]
     return first[face] + second * rise[face, 0] + third * rise[face, 1]
 
 
-def _weights(triangles: np.ndarray, slopes: np.ndarray, face: np.ndarray, pixel: np.ndarray, width: int) -> np.ndarray:
+def _weights(
+    triangles: np.ndarray, slopes: np.ndarray, face: np.ndarray, pixel: np.ndarray, width: int
+) -> np.ndarray:
     """Perspective weights of the three corners, [p, 3]."""
     second, third = _screen_weights(triangles, slopes, face, pixel, width)
     weights = np.stack([1 - second - third, second, third], 1) / triangles[face, :, 2]
     return (weights / (weights[:, :1] + weights[:, 1:2] + weights[:, 2:])).astype(np.float32)
 
 
-def _covered(triangles: np.ndarray, width: int, height: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _covered(
+    triangles: np.ndarray, width: int, height: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(face, pixel index) of every covered pixel centre, in chunks; triangles [f, 3, 2] in pixels."""
     v = triangles[..., 1]
     top, bottom = _centres(v.min(1), v.max(1), height)
@@ -132,7 +158,9 @@ def _centres(low: np.ndarray, high: np.ndarray, count: int) -> tuple[np.ndarray,
     return first, np.ceil(np.clip(high, 0, count) - 0.5).astype(np.int64)
 
 
-def _expanded(item: np.ndarray, first: np.ndarray, last: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _expanded(
+    item: np.ndarray, first: np.ndarray, last: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Every (item, value) with first <= value < last, about CHUNK at a time."""
     kept = last > first
     item, first, length = item[kept], first[kept], (last - first)[kept]
@@ -151,7 +179,8 @@ def _span(triangles: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     """Where the horizontal line y crosses each triangle, [left, right) in pixels."""
     crossings = []
     for a, b in ((0, 1), (1, 2), (2, 0)):
-        swap = triangles[:, a, 1] > triangles[:, b, 1]  # both faces of an edge compute the very same number: no gaps
+        # both faces of an edge compute the very same number: no gaps
+        swap = triangles[:, a, 1] > triangles[:, b, 1]
         low = np.where(swap[:, None], triangles[:, b], triangles[:, a])
         high = np.where(swap[:, None], triangles[:, a], triangles[:, b])
         crosses = (low[:, 1] <= y) & (y < high[:, 1])

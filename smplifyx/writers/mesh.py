@@ -1,8 +1,9 @@
 """Meshes of fitted people for other programs.
 
-Frames: `.obj` and `.ply` are in the camera's frame, metres: x right, y down, z forward (away from the camera), so that
-K projects them onto the image as they are. `.glb` follows glTF: x right, y up, z backward, the same camera at the
-origin looking along -z; it is the camera's frame turned by 180 degrees about x.
+Frames: `.obj` and `.ply` are in the camera's frame, metres: x right, y down, z forward (away from
+the camera), so that K projects them onto the image as they are. `.glb` follows glTF: x right, y up,
+z backward, the same camera at the origin looking along -z; it is the camera's frame turned by 180
+degrees about x.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ _TO_GLTF = np.diag([1.0, -1.0, -1.0])
 
 
 def write_mesh(path: Path, vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"]) -> None:
-    """Writes one body as the suffix of `path` says, whole or not at all; vertices in the camera's frame, metres.
+    """Writes one body as the suffix of `path` says, whole or not at all; vertices in the camera's
+    frame, metres.
 
     Raises ValueError for another suffix or vertices that are not finite.
     """
@@ -61,7 +63,9 @@ def _kind_of(path: Path) -> MeshKind:
 
 def _encode(mesh: trimesh.Trimesh, kind: MeshKind) -> bytes:
     if kind is MeshKind.OBJ:
-        text = trimesh.exchange.obj.export_obj(mesh, header=NOTES[kind], include_normals=False, digits=6)
+        text = trimesh.exchange.obj.export_obj(
+            mesh, header=NOTES[kind], include_normals=False, digits=6
+        )
         return text.encode()
     if kind is MeshKind.PLY:
         data = trimesh.exchange.ply.export_ply(mesh, vertex_normal=False)

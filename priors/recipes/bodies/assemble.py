@@ -16,7 +16,14 @@ from .skeleton import Skeleton, Straight, build_skeleton, to_t_pose
 from .skinning import Skin, bind
 from .source import Rig, Source
 from .statistics import Linear, joint_regressor, orient, principal
-from .topology import Topology, build_topology, smooth_fill, symmetrise, vertex_areas, vertex_normals
+from .topology import (
+    Topology,
+    build_topology,
+    smooth_fill,
+    symmetrise,
+    vertex_areas,
+    vertex_normals,
+)
 
 MODEL_NAME = "smplifyx-cc0-v1"
 SHAPES, EXPRESSIONS, HAND_SAMPLES = 10, 10, 512
@@ -59,7 +66,9 @@ def load_stock(source: Source) -> Stock:
     average = space.vertices(reference())[0]
     skeleton = build_skeleton(average, rig, topology, skin)
     fill = smooth_fill(topology, tables.NIPPLES, average[topology.base_ids])
-    units = {name: shape[topology.base_ids] for name, shape in active_units(source.face_units()).items()}
+    units = {
+        name: shape[topology.base_ids] for name, shape in active_units(source.face_units()).items()
+    }
     return Stock(topology, space, rig, skin, skeleton, fill, units)
 
 
@@ -73,7 +82,9 @@ class Shared:
     hands: HandModel
 
 
-def shared_parts(stock: Stock, template: np.ndarray, joints: np.ndarray, rng: np.random.Generator) -> Shared:
+def shared_parts(
+    stock: Stock, template: np.ndarray, joints: np.ndarray, rng: np.random.Generator
+) -> Shared:
     """Expression, landmarks, hands and joint weights for a template [V, 3] with joints [55, 3]."""
     faces, bary = static_landmarks(stock.topology)
     points = np.einsum("lk,lkc->lc", bary, template[stock.topology.faces[faces]])
@@ -96,7 +107,9 @@ class Body:
 
 
 def shape_model(stock: Stock, gender: Gender, samples: Straight, expression: np.ndarray) -> Body:
-    """Ten shape components (area-weighted, unit variance) and the joint regressor from T-pose samples."""
+    """Ten shape components (area-weighted, unit variance) and the joint regressor from T-pose
+    samples.
+    """
     vertices, joints = samples.vertices, samples.joints
     template = vertices.mean(0)
     areas = vertex_areas(template, stock.topology.faces)
@@ -107,11 +120,15 @@ def shape_model(stock: Stock, gender: Gender, samples: Straight, expression: np.
     model = orient(model, int(template[:, 1].argmax()), int(template[:, 1].argmin()), outward)
     still = np.moveaxis(expression, -1, 0)
     few = slice(0, 250)
-    regressor = joint_regressor(vertices[few], joints[few], stock.skeleton.centres, still, stock.topology.mirror)
+    regressor = joint_regressor(
+        vertices[few], joints[few], stock.skeleton.centres, still, stock.topology.mirror
+    )
     return Body(gender, model, regressor)
 
 
-def file_arrays(stock: Stock, shared: Shared, body: Body, posedirs: np.ndarray) -> dict[str, np.ndarray]:
+def file_arrays(
+    stock: Stock, shared: Shared, body: Body, posedirs: np.ndarray
+) -> dict[str, np.ndarray]:
     """The arrays of the npz, in the layout that readers of SMPL-X files expect."""
     topology, hands, marks = stock.topology, shared.hands, shared.landmarks
     parents = np.stack([tables.PARENTS, np.arange(len(tables.JOINTS))]).astype(np.int64)

@@ -1,4 +1,6 @@
-"""Pose correctives: what linear skinning misses of a better deformation, as a linear function of each joint's R - I."""
+"""Pose correctives: what linear skinning misses of a better deformation, as a linear function of
+each joint's R - I.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from .skinning import Skin, chain, dual_quaternion_blend, rig_transforms
 from .tables import JOINT, JOINTS, MIRROR_JOINT, PARENTS, other_side
 from .topology import Topology, vertex_normals
 
-# Range of each left or middle joint in degrees: (x, y, z), low and high, as intrinsic x-y-z Euler angles.
+# Range of each left or middle joint in degrees: (x, y, z), low and high, as intrinsic x-y-z Euler
+# angles.
 RANGES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
     "hip": ((-125, -45, -30), (45, 45, 55)), "knee": ((-5, -12, -8), (150, 12, 8)),
     "ankle": ((-40, -25, -25), (50, 25, 25)), "foot": ((-50, -8, -8), (40, 8, 8)),
@@ -24,21 +27,35 @@ RANGES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]]
     "thumb": ((-30, -45, -45), (50, 45, 45)), "finger1": ((-12, -22, -95), (12, 22, 25)),
     "finger": ((-4, -4, -105), (4, 4, 15)),
 }  # fmt: skip
-FITTED = tuple(name for name in JOINTS[1:] if not name.startswith("right_") and not name.endswith("eye"))
+FITTED = tuple(
+    name for name in JOINTS[1:] if not name.startswith("right_") and not name.endswith("eye")
+)
 ALONG_X = ("shoulder", "elbow", "wrist", "thumb", "finger1", "finger")
 _DOWN = ((15, -5, -55), (35, 30, 25))
 USUAL = {  # means and spreads in degrees
     "left_shoulder": (_DOWN, ((10, -70, 0), (35, 30, 35)), _DOWN, ((0, -15, 60), (35, 30, 25))),
     "left_hip": (((-25, 0, 5), (40, 15, 12)), ((-80, 0, 10), (35, 20, 18))),
 }
-LOWERED = (0.1, -0.35)  # sine of the elevation where the A-pose mesh starts to lead, and where it leads alone
+# sine of the elevation where the A-pose mesh starts to lead, and where it leads alone
+LOWERED = (0.1, -0.35)
 SAMPLES, RIDGE, SMALLEST = 56, 2e-3, 5e-5
-MUSH = {"spine": 12, "collar": 25, "shoulder": 30, "hip": 25, "neck": 12, "head": 12, "elbow": 6, "knee": 6}
+MUSH = {
+    "spine": 12,
+    "collar": 25,
+    "shoulder": 30,
+    "hip": 25,
+    "neck": 12,
+    "head": 12,
+    "elbow": 6,
+    "knee": 6,
+}
 
 
 @dataclass(frozen=True)
 class Correctives:
-    """posedirs [V, 3, 486] and, per fitted joint, rms distance to the target before and after in millimetres."""
+    """posedirs [V, 3, 486] and, per fitted joint, rms distance to the target before and after in
+    millimetres.
+    """
 
     posedirs: np.ndarray
     before: dict[str, float]
@@ -63,7 +80,9 @@ def random_rotations(joint: str, count: int, rng: np.random.Generator) -> np.nda
         share[: count // 4] = np.round(share[: count // 4])
         angles = low + share * (high - low)
     # limbs along x twist first and swing last; the others swing about x last
-    return Rotation.from_euler("xyz" if _kind(joint) in ALONG_X else "XYZ", angles, degrees=True).as_matrix()
+    return Rotation.from_euler(
+        "xyz" if _kind(joint) in ALONG_X else "XYZ", angles, degrees=True
+    ).as_matrix()
 
 
 def smoothing(topology: Topology) -> sp.csr_array:
@@ -74,7 +93,9 @@ def smoothing(topology: Topology) -> sp.csr_array:
 
 
 class DeltaMush:
-    """Smooth a posed mesh and give it back the detail that smoothing takes from the rest mesh, in local frames."""
+    """Smooth a posed mesh and give it back the detail that smoothing takes from the rest mesh, in
+    local frames.
+    """
 
     def __init__(self, rest: np.ndarray, topology: Topology, steps: int) -> None:
         self._step, self._steps, self._faces = smoothing(topology), steps, topology.faces
@@ -100,11 +121,15 @@ class DeltaMush:
     def __call__(self, posed: np.ndarray) -> np.ndarray:
         """[S, V, 3] -> [S, V, 3]."""
         smooth = self._smooth(posed)
-        return np.stack([s + np.einsum("vca,va->vc", self._frames(s), self._detail) for s in smooth])
+        return np.stack(
+            [s + np.einsum("vca,va->vc", self._frames(s), self._detail) for s in smooth]
+        )
 
 
 def moving_skin(joint: str, weights: np.ndarray, topology: Topology, rings: int) -> np.ndarray:
-    """Ids of vertices that the joint bends: partly carried by it or its descendants, and some rings around."""
+    """Ids of vertices that the joint bends: partly carried by it or its descendants, and some rings
+    around.
+    """
     j = JOINT[joint]
     below = np.zeros(len(JOINTS), bool)
     for k in range(len(JOINTS)):
@@ -120,11 +145,15 @@ def moving_skin(joint: str, weights: np.ndarray, topology: Topology, rings: int)
 
 def fit_joint(rest: np.ndarray, joints: np.ndarray, weights: np.ndarray, local: np.ndarray, target: np.ndarray,
               joint_ids: list[int], chosen: np.ndarray) -> tuple[np.ndarray, float, float]:  # fmt: skip
-    """Least squares in posed space: directions [chosen, 3, 9 * joints], rms before and after in metres."""
+    """Least squares in posed space: directions [chosen, 3, 9 * joints], rms before and after in
+    metres.
+    """
     rotation, position = chain(local, joints)
     shift = position - (rotation @ joints[..., None])[..., 0]
     matrix = np.einsum("vj,sjab->svab", weights[chosen], rotation, optimize=True)
-    moved = np.einsum("svab,vb->sva", matrix, rest[chosen]) + np.einsum("vj,sja->sva", weights[chosen], shift)
+    moved = np.einsum("svab,vb->sva", matrix, rest[chosen]) + np.einsum(
+        "vj,sja->sva", weights[chosen], shift
+    )
     missing = target - moved
     feature = (local[:, joint_ids] - np.eye(3)).reshape(len(local), -1)
     # rows: M_s P f_s = missing_s; normal equations of the 3 x 9k unknowns of each vertex
@@ -134,7 +163,11 @@ def fit_joint(rest: np.ndarray, joints: np.ndarray, weights: np.ndarray, local: 
     outer = np.einsum("sf,sg->sfg", feature, feature).reshape(len(local), -1)
     gram = np.tensordot(square.transpose(1, 2, 3, 0).reshape(-1, len(local)), outer, 1)
     size = feature.shape[1]
-    gram = gram.reshape(len(chosen), 3, 3, size, size).transpose(0, 1, 3, 2, 4).reshape(len(chosen), 3 * size, -1)
+    gram = (
+        gram.reshape(len(chosen), 3, 3, size, size)
+        .transpose(0, 1, 3, 2, 4)
+        .reshape(len(chosen), 3 * size, -1)
+    )
     gram += RIDGE * len(local) * np.eye(3 * size)
     found = np.linalg.solve(gram, right[..., None])[..., 0].reshape(len(chosen), 3, size)
     left = missing - np.einsum("svab,svb->sva", matrix, np.einsum("vbf,sf->svb", found, feature))
@@ -152,7 +185,9 @@ class Subject:
     topology: Topology
 
     def target(self, joint: str, local: np.ndarray) -> np.ndarray:
-        """Where the skin should be [S, V, 3] in poses [S, 55, 3, 3]: full rig, dual quaternions, smooth trunk."""
+        """Where the skin should be [S, V, 3] in poses [S, 55, 3, 3]: full rig, dual quaternions,
+        smooth trunk.
+        """
         rest, joints = self.straight.vertices[0], self.straight.joints[0]
         pose = rig_transforms(local, joints)
         target = dual_quaternion_blend(rest, self.skin.bones, pose)
@@ -160,7 +195,9 @@ class Subject:
         target = DeltaMush(rest, self.topology, steps)(target) if steps else target
         return self._lowered(local, pose, target) if joint == "left_shoulder" else target
 
-    def _lowered(self, local: np.ndarray, pose: tuple[np.ndarray, np.ndarray], target: np.ndarray) -> np.ndarray:
+    def _lowered(
+        self, local: np.ndarray, pose: tuple[np.ndarray, np.ndarray], target: np.ndarray
+    ) -> np.ndarray:
         """Hanging arms: bend the A-pose mesh as it was modelled instead of the straightened one."""
         (r1, t1), (r0, t0) = pose, self.straight.transforms
         composed = r1 @ r0, (r1 @ t0[..., None])[..., 0] + t1
@@ -170,9 +207,17 @@ class Subject:
         return share * modelled + (1 - share) * target
 
 
-def fit_correctives(subject: Subject, rng: np.random.Generator, fitted: tuple[str, ...] = FITTED) -> Correctives:
-    """Fit posedirs so that linear skinning by 55 joints follows the subject's target, joint by joint."""
-    rest, joints, weights = subject.straight.vertices[0], subject.straight.joints[0], subject.skin.joints
+def fit_correctives(
+    subject: Subject, rng: np.random.Generator, fitted: tuple[str, ...] = FITTED
+) -> Correctives:
+    """Fit posedirs so that linear skinning by 55 joints follows the subject's target, joint by
+    joint.
+    """
+    rest, joints, weights = (
+        subject.straight.vertices[0],
+        subject.straight.joints[0],
+        subject.skin.joints,
+    )
     posedirs, before, after = np.zeros((len(rest), 3, 54, 9)), {}, {}
     for joint in fitted:
         count = SAMPLES * (4 if joint in USUAL else 1)
@@ -188,7 +233,9 @@ def fit_correctives(subject: Subject, rng: np.random.Generator, fitted: tuple[st
 
 
 def _both_sides(posedirs: np.ndarray, mirror: np.ndarray) -> np.ndarray:
-    """Mirror left joints to the right, make the middle ones symmetric, drop what is too small to see: [V, 3, 486]."""
+    """Mirror left joints to the right, make the middle ones symmetric, drop what is too small to
+    see: [V, 3, 486].
+    """
     flip = np.array([-1.0, 1.0, 1.0])
     sign = flip[:, None, None] * np.outer(flip, flip).ravel()
     reflected = posedirs[mirror] * sign

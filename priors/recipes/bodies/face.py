@@ -1,4 +1,6 @@
-"""Facial expression: components of random mixes of MakeHuman's action units, without jaw, gaze and tongue."""
+"""Facial expression: components of random mixes of MakeHuman's action units, without jaw, gaze and
+tongue.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +33,11 @@ def random_mixes(names: list[str], count: int, rng: np.random.Generator) -> np.n
 
 def expression_model(units: np.ndarray, names: list[str], template: np.ndarray, areas: np.ndarray,
                      landmarks: np.ndarray, rng: np.random.Generator) -> tuple[Linear, np.ndarray]:  # fmt: skip
-    """Ten expression directions from units [U, V, 3], and held-out explained variance under the same metric.
+    """Ten expression directions from units [U, V, 3], and held-out explained variance under the
+    same metric.
 
-    The metric is area times (1 + 25 exp(-(distance to the nearest landmark / 7 mm)^2)): plain area loses the brows.
+    The metric is area times (1 + 25 exp(-(distance to the nearest landmark / 7 mm)^2)): plain area
+    loses the brows.
     """
     distance = np.linalg.norm(template[:, None] - landmarks[None], axis=-1).min(1)
     metric = areas * (1 + LANDMARK_GAIN * np.exp(-((distance / LANDMARK_RADIUS) ** 2)))
@@ -44,17 +48,27 @@ def expression_model(units: np.ndarray, names: list[str], template: np.ndarray, 
     model = principal(samples, metric[moved], 10)
     held = np.tensordot(mixes[600:], units[:, moved], 1)
     left = held - model(model.fit(held, metric[moved]))
-    share = 1 - (left**2 * metric[moved, None]).sum() / (((held - model.mean) ** 2) * metric[moved, None]).sum()
+    share = (
+        1
+        - (left**2 * metric[moved, None]).sum()
+        / (((held - model.mean) ** 2) * metric[moved, None]).sum()
+    )
     directions = np.zeros((*template.shape, 10))
     directions[moved] = model.directions
     return Linear(np.zeros_like(template), directions, model.explained), share
 
 
 def orient_expression(model: Linear, units: dict[str, np.ndarray]) -> Linear:
-    """Fix signs: positive coefficients smile where a component has to do with smiling, else follow its main unit."""
+    """Fix signs: positive coefficients smile where a component has to do with smiling, else follow
+    its main unit.
+    """
     scaled = {name: shape / np.linalg.norm(shape) for name, shape in units.items()}
-    agreement = np.stack([np.einsum("vc,vcn->n", shape, model.directions) for shape in scaled.values()])
+    agreement = np.stack(
+        [np.einsum("vc,vcn->n", shape, model.directions) for shape in scaled.values()]
+    )
     main = agreement[np.abs(agreement).argmax(0), np.arange(agreement.shape[1])]
-    smile = agreement[[list(units).index(f"mouthSmile{side}") for side in ("Left", "Right")]].mean(0)
+    smile = agreement[[list(units).index(f"mouthSmile{side}") for side in ("Left", "Right")]].mean(
+        0
+    )
     sign = np.sign(np.where(np.abs(smile) > 0.5 * np.abs(main), smile, main))
     return Linear(model.mean, model.directions * sign, model.explained)

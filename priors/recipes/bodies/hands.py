@@ -1,4 +1,6 @@
-"""Synthetic hand poses: curl, spread and thumb opposition drawn from natural ranges, and their components."""
+"""Synthetic hand poses: curl, spread and thumb opposition drawn from natural ranges, and their
+components.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ RELAXED = {"index": 18.0, "middle": 24.0, "ring": 28.0, "pinky": 30.0}  # knuckl
 
 @dataclass(frozen=True)
 class HandModel:
-    """Left-hand components [45, 45] (rows), mean [45], training coefficients [n, 45]; the right hand mirrors them."""
+    """Left-hand components [45, 45] (rows), mean [45], training coefficients [n, 45]; the right
+    hand mirrors them.
+    """
 
     components: np.ndarray
     mean: np.ndarray
@@ -38,15 +42,20 @@ def flexion_axis(joints: np.ndarray) -> np.ndarray:
 
 def finger_pose(curl: np.ndarray, spread: np.ndarray, finger: str) -> np.ndarray:
     """Axis-angle [n, 3, 3] of a left finger: curl [n, 3] and spread [n] in radians."""
-    splay = np.radians(1.25 * SPLAY[finger])  # a little more than the finger's own: curled fingers converge
+    # a little more than the finger's own: curled fingers converge
+    splay = np.radians(1.25 * SPLAY[finger])
     out = curl[..., None] * np.array([np.sin(splay), 0.0, -np.cos(splay)])
     knuckle = Rotation.from_rotvec(np.stack([0 * spread, -spread * SPREAD[finger], 0 * spread], 1))
     out[:, 0] = (knuckle * Rotation.from_rotvec(out[:, 0])).as_rotvec()
     return out
 
 
-def thumb_pose(flex: np.ndarray, opposition: np.ndarray, abduction: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    """Axis-angle [n, 3, 3] of the left thumb: flex [n, 2] outside; opposition, abduction [n] at its root."""
+def thumb_pose(
+    flex: np.ndarray, opposition: np.ndarray, abduction: np.ndarray, axis: np.ndarray
+) -> np.ndarray:
+    """Axis-angle [n, 3, 3] of the left thumb: flex [n, 2] outside; opposition, abduction [n] at its
+    root.
+    """
     out = np.zeros((len(flex), 3, 3))
     out[:, 1:] = flex[..., None] * axis
     roll = Rotation.from_rotvec(opposition[:, None] * np.array([1.0, 0.0, 0.0]))
@@ -56,7 +65,9 @@ def thumb_pose(flex: np.ndarray, opposition: np.ndarray, abduction: np.ndarray, 
 
 
 def _curls(count: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Flexion [n, 3] per finger in radians: a common fist, a gradient across fingers and each finger's own will."""
+    """Flexion [n, 3] per finger in radians: a common fist, a gradient across fingers and each
+    finger's own will.
+    """
     fist, slope = rng.beta(1.1, 1.6, count), rng.normal(0, 0.15, count)
     own = rng.random((count, 4)) < 0.35
     out = {}
@@ -71,9 +82,14 @@ def _curls(count: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
 def sample_hands(count: int, axis: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Left-hand poses [count, 45] in SMPL-X joint order."""
     curl, spread = _curls(count, rng), rng.normal(0.02, 0.13, count)
-    pose = {finger: finger_pose(curl[finger], spread + rng.normal(0, 0.03, count), finger) for finger in curl}
+    pose = {
+        finger: finger_pose(curl[finger], spread + rng.normal(0, 0.03, count), finger)
+        for finger in curl
+    }
     closed = np.clip(curl["index"][:, 0] / np.radians(80), 0, 1)
-    flex = np.clip(rng.normal(0.25 + 0.4 * closed, 0.25)[:, None] + rng.normal(0, 0.12, (count, 2)), -0.15, 1.2)
+    flex = np.clip(
+        rng.normal(0.25 + 0.4 * closed, 0.25)[:, None] + rng.normal(0, 0.12, (count, 2)), -0.15, 1.2
+    )
     opposition = np.clip(rng.normal(0.15 + 0.35 * closed, 0.25), -0.25, 0.9)
     pose["thumb"] = thumb_pose(flex, opposition, rng.normal(0.0, 0.15, count), axis)
     return np.concatenate([pose[finger] for finger in FINGERS], 1).reshape(count, 45)
@@ -90,7 +106,9 @@ def relaxed(axis: np.ndarray) -> np.ndarray:
 
 
 def hand_model(axis: np.ndarray, count: int, rng: np.random.Generator) -> HandModel:
-    """Components of synthetic left-hand poses about the relaxed hand; component 0 > 0 curls the fingers."""
+    """Components of synthetic left-hand poses about the relaxed hand; component 0 > 0 curls the
+    fingers.
+    """
     mean = relaxed(axis)
     samples = sample_hands(4000, axis, rng) - mean
     values, vectors = np.linalg.eigh(samples.T @ samples / len(samples))

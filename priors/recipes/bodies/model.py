@@ -1,4 +1,6 @@
-"""A shipped body file, posed with plain numpy (for the report, the pictures and the figures on the cards)."""
+"""A shipped body file, posed with plain numpy (for the report, the pictures and the figures on the
+cards).
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ class Model:
         """Rest vertices [V, 3] for 20 coefficients: ten of shape, ten of expression."""
         return self.arrays["v_template"] + self.arrays["shapedirs"] @ coefficients
 
-    def pose(self, rotations: np.ndarray, coefficients: np.ndarray, correct: bool = True) -> np.ndarray:
+    def pose(
+        self, rotations: np.ndarray, coefficients: np.ndarray, correct: bool = True
+    ) -> np.ndarray:
         """Vertices [V, 3] for 55 axis-angle rotations; `correct` switches the pose correctives."""
         rest = self.shaped(coefficients)
         joints = self.arrays["J_regressor"] @ rest

@@ -23,7 +23,9 @@ SHOWN = ("T-pose", "relaxed", "arms up", "arms up, shoulders only", "arms forwar
          "crouching", "running")  # fmt: skip
 
 
-def whole(model: Model, vertices: np.ndarray, yaw: float, size: tuple[int, int], height: float = 0.0) -> np.ndarray:
+def whole(
+    model: Model, vertices: np.ndarray, yaw: float, size: tuple[int, int], height: float = 0.0
+) -> np.ndarray:
     """The whole body in a picture; `height` in metres keeps one scale over several."""
     centre = (vertices.max(0) + vertices.min(0)) / 2
     tall = height or max(np.ptp(vertices[:, 1]), np.ptp(vertices[:, 0]) * size[1] / size[0]) * 1.06
@@ -46,10 +48,16 @@ def hand_page(model: Model) -> np.ndarray:
     tiles = []
     for name, hand in hand_poses(model).items():
         vertices = model.pose(with_hands(np.zeros((55, 3)), hand), np.zeros(20))
-        palm = vertices[model.arrays["weights"][:, JOINT["left_wrist"]] > 0.9].mean(0) + [0.06, -0.01, 0]
+        palm = vertices[model.arrays["weights"][:, JOINT["left_wrist"]] > 0.9].mean(0) + [
+            0.06,
+            -0.01,
+            0,
+        ]
         for yaw, pitch in ((-20.0, 70.0), (15.0, 0.0), (60.0, -35.0)):
             view = View(yaw, tuple(palm), 0.24, pitch)
-            tiles.append(label(picture(vertices, model.faces, colours(model), view, (230, 200)), name))
+            tiles.append(
+                label(picture(vertices, model.faces, colours(model), view, (230, 200)), name)
+            )
     return grid(tiles, 6)
 
 
@@ -63,7 +71,9 @@ def face_page(model: Model) -> np.ndarray:
         centre = (0.0, model.arrays["v_template"][model.arrays["extra_points"][0], 1] + 0.022, 0.05)
         for yaw in (0.0, -45.0):
             view = View(yaw, centre, 0.3)
-            tiles.append(label(picture(vertices, model.faces, colours(model), view, (220, 270)), name))
+            tiles.append(
+                label(picture(vertices, model.faces, colours(model), view, (220, 270)), name)
+            )
     return grid(tiles, 6)
 
 
@@ -76,12 +86,15 @@ def shape_page(folder: Path) -> np.ndarray:
         for component, value in [(0, 0.0)] + [(k, s) for k in range(4) for s in (-2.0, 2.0)]:
             values = np.eye(20)[component] * value
             text = f"b{component} {value:+.0f} sd" if value else f"{gender}, mean"
-            tiles.append(label(whole(model, model.pose(rotation, values), -20.0, (150, 330), 2.05), text))
+            tiles.append(
+                label(whole(model, model.pose(rotation, values), -20.0, (150, 330), 2.05), text)
+            )
     return grid(tiles, 9)
 
 
 def age_page(model: Model, template: np.ndarray) -> np.ndarray:
-    """From the adult to the kid template [V, 3]: at rest, relaxed from both sides, and the face, each row at one scale.
+    """From the adult to the kid template [V, 3]: at rest, relaxed from both sides, and the face,
+    each row at one scale.
 
     The last column goes a little further than the fit's soft limit lets it.
     """
@@ -91,12 +104,19 @@ def age_page(model: Model, template: np.ndarray) -> np.ndarray:
         child = Model(model.arrays | {"v_template": rest + step * (template - rest)})
         rotation = with_hands(rotations(POSES["relaxed"]), hand_poses(model)["relaxed"])
         relaxed = child.pose(rotation, np.zeros(20))
-        for row, vertices, yaw in ((0, child.shaped(np.zeros(20)), 0.0), (1, relaxed, -30.0), (2, relaxed, 150.0)):
+        for row, vertices, yaw in (
+            (0, child.shaped(np.zeros(20)), 0.0),
+            (1, relaxed, -30.0),
+            (2, relaxed, 150.0),
+        ):
             rows[row].append(label(whole(child, vertices, yaw, (230, 330), 1.75), f"kid {step:g}"))
         face = child.shaped(np.zeros(20))[model.arrays["extra_points"][0]] + [0, 0.02, -0.05]
         view = View(-25.0, tuple(face), 0.28)
         rows[3].append(
-            label(picture(child.shaped(np.zeros(20)), child.faces, colours(child), view, (230, 230)), "face")
+            label(
+                picture(child.shaped(np.zeros(20)), child.faces, colours(child), view, (230, 230)),
+                "face",
+            )
         )
     return np.concatenate([grid(row, len(row)) for row in rows])
 
@@ -113,7 +133,8 @@ def main() -> None:
              "shapes": shape_page(arguments.bodies),
              "ages": age_page(model, np.load(arguments.bodies / "kid_template.npy"))}  # fmt: skip
     for name, page in pages.items():
-        small = Image.fromarray(page[..., ::-1]).quantize(160, dither=Image.Dither.NONE)  # a third of the size
+        # a third of the size
+        small = Image.fromarray(page[..., ::-1]).quantize(160, dither=Image.Dither.NONE)
         small.save(arguments.out / f"body_{name}.png", optimize=True)
 
 

@@ -14,7 +14,11 @@ Pose = dict[str, tuple[float, float, float]]
 
 def both(pose: Pose) -> Pose:
     """The pose with its left side mirrored to the right."""
-    return pose | {other_side(name): (x, -y, -z) for name, (x, y, z) in pose.items() if name.startswith("left_")}
+    return pose | {
+        other_side(name): (x, -y, -z)
+        for name, (x, y, z) in pose.items()
+        if name.startswith("left_")
+    }
 
 
 RELAXED = both({"left_shoulder": (0, 0, -68), "left_elbow": (0, -18, 0), "left_collar": (0, 0, -3)})
@@ -53,7 +57,9 @@ def with_hands(pose: np.ndarray, hand: np.ndarray) -> np.ndarray:
 
 def _hand(curl: dict[str, tuple[float, float, float]], spread: float, thumb: tuple[float, ...], axis: np.ndarray
           ) -> np.ndarray:  # fmt: skip
-    pose = {f: finger_pose(np.radians([curl[f]]), np.full(1, np.radians(spread)), f)[0] for f in curl}
+    pose = {
+        f: finger_pose(np.radians([curl[f]]), np.full(1, np.radians(spread)), f)[0] for f in curl
+    }
     first, second, opposition, abduction = (np.radians([value]) for value in thumb)
     pose["thumb"] = thumb_pose(np.stack([first, second], 1), opposition, abduction, axis)[0]
     return np.concatenate([pose[finger] for finger in FINGERS])

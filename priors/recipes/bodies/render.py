@@ -14,7 +14,12 @@ from .model import Model
 from .tables import INNER_LIPS
 from .topology import vertex_normals
 
-SKIN, EYE, PUPIL, MOUTH = (0.86, 0.72, 0.63), (0.97, 0.97, 0.97), (0.15, 0.12, 0.1), (0.5, 0.22, 0.2)
+SKIN, EYE, PUPIL, MOUTH = (
+    (0.86, 0.72, 0.63),
+    (0.97, 0.97, 0.97),
+    (0.15, 0.12, 0.1),
+    (0.5, 0.22, 0.2),
+)
 BACKGROUND, SAMPLES, DISTANCE = 1.0, 2, 6.0
 LIGHTS = (((0.4, 0.6, 0.7), 0.75), ((-0.8, 0.2, 0.4), 0.25), ((0.0, 0.3, -1.0), 0.1))
 
@@ -64,7 +69,9 @@ def picture(vertices: np.ndarray, faces: np.ndarray, colour: np.ndarray, view: V
     turn = Rotation.from_euler("xy", [view.pitch, view.yaw], degrees=True).as_matrix()
     points = (vertices - view.centre) @ turn.T
     normal = vertex_normals(points, faces)
-    light = 0.3 + sum(power * np.clip(normal @ (np.array(d) / np.linalg.norm(d)), 0, 1) for d, power in LIGHTS)
+    light = 0.3 + sum(
+        power * np.clip(normal @ (np.array(d) / np.linalg.norm(d)), 0, 1) for d, power in LIGHTS
+    )
     shaded = np.clip(colour * light[:, None], 0, 1)
     image = np.full((height, width, 3), BACKGROUND, np.float32)
     depth = np.full((height, width), 100.0, np.float32)
@@ -85,7 +92,9 @@ def label(image: np.ndarray, text: str) -> np.ndarray:
     strip = np.full((26, image.shape[1], 3), 255, np.uint8)
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.45
     (width, _), _ = cv2.getTextSize(text, font, scale, 1)
-    cv2.putText(strip, text, ((image.shape[1] - width) // 2, 17), font, scale, (60, 60, 60), 1, cv2.LINE_AA)
+    cv2.putText(
+        strip, text, ((image.shape[1] - width) // 2, 17), font, scale, (60, 60, 60), 1, cv2.LINE_AA
+    )
     return np.concatenate([image, strip])
 
 
@@ -93,4 +102,6 @@ def grid(tiles: list[np.ndarray], columns: int) -> np.ndarray:
     """Tiles of one size side by side."""
     blank = np.full_like(tiles[0], 255)
     padded = tiles + [blank] * (-len(tiles) % columns)
-    return np.concatenate([np.concatenate(padded[i : i + columns], 1) for i in range(0, len(padded), columns)])
+    return np.concatenate(
+        [np.concatenate(padded[i : i + columns], 1) for i in range(0, len(padded), columns)]
+    )

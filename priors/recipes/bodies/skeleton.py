@@ -22,7 +22,9 @@ THIGH, SHANK = np.array([0.06, -1.0, 0.0]), np.array([0.0, -1.0, -0.05])
 
 @dataclass(frozen=True)
 class Skeleton:
-    """Non-negative weights over the A-pose skin that give each joint centre and the ends of the fingers."""
+    """Non-negative weights over the A-pose skin that give each joint centre and the ends of the
+    fingers.
+    """
 
     centres: np.ndarray  # [55, V]
     tips: dict[str, np.ndarray]  # left finger -> [V]
@@ -42,7 +44,9 @@ def ring_weights(vertices: np.ndarray, allowed: np.ndarray, point: np.ndarray) -
     chosen = np.concatenate([order[sector[order] == k][:PER_SECTOR] for k in range(SECTORS)])
     scale = np.median(distance[chosen])
     damp = 0.03 * np.diag(distance[chosen] / scale)
-    system = np.concatenate([offset[chosen].T / scale * 100, np.full((1, len(chosen)), 100.0), damp])
+    system = np.concatenate(
+        [offset[chosen].T / scale * 100, np.full((1, len(chosen)), 100.0), damp]
+    )
     solution = nnls(system, np.concatenate([np.zeros(3), [100.0], np.zeros(len(chosen))]))[0]
     out = np.zeros(len(vertices))
     out[chosen] = solution / solution.sum()
@@ -57,7 +61,9 @@ def _directions(count: int) -> np.ndarray:
 
 
 def build_skeleton(reference: np.ndarray, rig: Rig, topology: Topology, skin: Skin) -> Skeleton:
-    """Tie every joint to the skin of one reference shape `reference` [19158, 3] (joint cubes drift between shapes)."""
+    """Tie every joint to the skin of one reference shape `reference` [19158, 3] (joint cubes drift
+    between shapes).
+    """
     mesh = reference[topology.base_ids]
     centres = np.zeros((len(JOINTS), len(mesh)))
     for joint, bones in CENTRES.items():
@@ -66,7 +72,9 @@ def build_skeleton(reference: np.ndarray, rig: Rig, topology: Topology, skin: Sk
         if not joint.startswith("left_"):
             weights = 0.5 * (weights + weights[topology.mirror])
         centres[JOINT[joint]] = weights
-        centres[JOINT[other_side(joint)]] = weights if joint == other_side(joint) else weights[topology.mirror]
+        centres[JOINT[other_side(joint)]] = (
+            weights if joint == other_side(joint) else weights[topology.mirror]
+        )
     for eye in ("left_eye", "right_eye"):
         sphere = skin.joints[:, JOINT[eye]] == 1
         centres[JOINT[eye]] = sphere / sphere.sum()
@@ -76,7 +84,9 @@ def build_skeleton(reference: np.ndarray, rig: Rig, topology: Topology, skin: Sk
 
 
 def _near(joint: str, skin: Skin) -> np.ndarray:
-    """Skin that moves with a joint, its parent or its children; breasts and insides of the head stay out."""
+    """Skin that moves with a joint, its parent or its children; breasts and insides of the head
+    stay out.
+    """
     j = JOINT[joint]
     family = [j, *([PARENTS[j]] if j else []), *np.flatnonzero(PARENTS == j)]
     return skin.joints[:, family].sum(1) > 0.3
@@ -131,7 +141,9 @@ def _finger(finger: str, hand: np.ndarray, bone: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Straight:
-    """People in the T-pose, pelvis at (0, -.35, 0), and the rig transforms (R [S, bones, 3, 3], t) that led there."""
+    """People in the T-pose, pelvis at (0, -.35, 0), and the rig transforms (R [S, bones, 3, 3], t)
+    that led there.
+    """
 
     vertices: np.ndarray
     joints: np.ndarray
@@ -141,7 +153,10 @@ class Straight:
 def to_t_pose(vertices: np.ndarray, skeleton: Skeleton, skin: Skin) -> Straight:
     """Straighten A-pose vertices [S, V, 3] by dual quaternion skinning of the full rig."""
     joints = skeleton.joints(vertices)
-    tips = {finger: np.einsum("v,svc->sc", weights, vertices) for finger, weights in skeleton.tips.items()}
+    tips = {
+        finger: np.einsum("v,svc->sc", weights, vertices)
+        for finger, weights in skeleton.tips.items()
+    }
     world = _straight_pose(joints, tips)
     flip = np.diag(FLIP)
     for name, j in JOINT.items():
@@ -155,5 +170,7 @@ def to_t_pose(vertices: np.ndarray, skeleton: Skeleton, skin: Skin) -> Straight:
     shift = shift + move
     posed = np.empty_like(vertices)
     for s in range(len(vertices)):
-        posed[s] = dual_quaternion_blend(vertices[s], skin.bones, (rotation[s : s + 1], shift[s : s + 1]))[0]
+        posed[s] = dual_quaternion_blend(
+            vertices[s], skin.bones, (rotation[s : s + 1], shift[s : s + 1])
+        )[0]
     return Straight(posed, placed + move, (rotation, shift))

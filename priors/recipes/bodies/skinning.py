@@ -1,4 +1,6 @@
-"""Posing: kinematic chain, linear blend skinning, and the full rig with dual quaternions (the correctives' model)."""
+"""Posing: kinematic chain, linear blend skinning, and the full rig with dual quaternions (the
+correctives' model).
+"""
 
 from __future__ import annotations
 
@@ -24,12 +26,16 @@ class Skin:
 
 
 def bind(rig: Rig, base_ids: np.ndarray, eyeballs: dict[str, np.ndarray]) -> Skin:
-    """Sum MakeHuman's weights into bone groups and joints; eyeballs (name -> mesh ids) are made rigid."""
+    """Sum MakeHuman's weights into bone groups and joints; eyeballs (name -> mesh ids) are made
+    rigid.
+    """
     groups = np.zeros((len(rig.names), len(BONES)))
     for column, bone in enumerate(BONES):
         groups[[any(fnmatch(name, m) for m in bone.members) for name in rig.names], column] = 1
     if not (groups.sum(1) == 1).all():
-        raise ValueError(f"bones in no or several groups: {np.array(rig.names)[groups.sum(1) != 1]}")
+        raise ValueError(
+            f"bones in no or several groups: {np.array(rig.names)[groups.sum(1) != 1]}"
+        )
     weights = (rig.weights[base_ids] @ groups).astype(float)
     for joint, ids in eyeballs.items():
         weights[ids] = [bone.joint == joint for bone in BONES]
@@ -48,7 +54,9 @@ def joint_weights(bones: np.ndarray) -> np.ndarray:
 
 
 def chain(local: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """World rotations [S, 55, 3, 3], positions [S, 55, 3] of local rotations [S, 55, 3, 3], rest joints [S, 55, 3]."""
+    """World rotations [S, 55, 3, 3], positions [S, 55, 3] of local rotations [S, 55, 3, 3], rest
+    joints [S, 55, 3].
+    """
     rotation, position = np.empty_like(local), np.broadcast_to(joints, local.shape[:-1]).copy()
     rotation[:, 0] = local[:, 0]
     for j in range(1, len(PARENTS)):
@@ -64,8 +72,12 @@ def linear_blend(vertices: np.ndarray, weights: np.ndarray, world: tuple[np.ndar
     """Linear blend skinning of [V, 3] by world transforms of S poses: [S, V, 3]."""
     rotation, position = world
     shift = position - (rotation @ joints[..., None])[..., 0]
-    matrix = np.concatenate([rotation, shift[..., None]], -1).reshape(len(rotation), len(PARENTS), 12)
-    blended = np.einsum("vj,sjk->svk", weights, matrix, optimize=True).reshape(len(rotation), -1, 3, 4)
+    matrix = np.concatenate([rotation, shift[..., None]], -1).reshape(
+        len(rotation), len(PARENTS), 12
+    )
+    blended = np.einsum("vj,sjk->svk", weights, matrix, optimize=True).reshape(
+        len(rotation), -1, 3, 4
+    )
     return np.einsum("svab,vb->sva", blended[..., :3], vertices) + blended[..., 3]
 
 
@@ -78,7 +90,9 @@ def twist_fraction(rotation: np.ndarray, axis: np.ndarray, fraction: float) -> n
 
 
 def rig_transforms(local: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rotation [S, bones, 3, 3] and shift [S, bones, 3] of every bone group (x -> R x + t) in the pose `local`."""
+    """Rotation [S, bones, 3, 3] and shift [S, bones, 3] of every bone group (x -> R x + t) in the
+    pose `local`.
+    """
     joints = np.broadcast_to(joints, local.shape[:-1])
     rotation, position = chain(local, joints)
     out_r, out_t = [], []
@@ -125,7 +139,9 @@ def dual_quaternion_blend(vertices: np.ndarray, bones: sp.csr_array, transforms:
     real, dual = np.split(blended / np.linalg.norm(blended[..., :4], axis=-1, keepdims=True), 2, -1)
     vector, scalar = real[..., :3], real[..., 3:]
     turned = vertices + 2 * np.cross(vector, np.cross(vector, vertices) + scalar * vertices)
-    return turned + 2 * (scalar * dual[..., :3] - dual[..., 3:] * vector + np.cross(vector, dual[..., :3]))
+    return turned + 2 * (
+        scalar * dual[..., :3] - dual[..., 3:] * vector + np.cross(vector, dual[..., :3])
+    )
 
 
 def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:

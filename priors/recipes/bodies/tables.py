@@ -1,4 +1,6 @@
-"""Tables: the SMPL-X skeleton, MakeHuman bones behind each joint, named points and landmarks (hm08 vertex ids)."""
+"""Tables: the SMPL-X skeleton, MakeHuman bones behind each joint, named points and landmarks (hm08
+vertex ids).
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,11 @@ _LEFT = (
     Bone(("lowerarm02.L",), "left_elbow", Drive.FORE_TWIST),
     Bone(("wrist.L", "metacarpal*.L"), "left_wrist"),
     Bone(("eye.L",), "left_eye"),
-    *(Bone((f"finger{n}-{i}.L",), f"left_{finger}{i}") for finger, n in _NUMBER.items() for i in (1, 2, 3)),
+    *(
+        Bone((f"finger{n}-{i}.L",), f"left_{finger}{i}")
+        for finger, n in _NUMBER.items()
+        for i in (1, 2, 3)
+    ),
 )
 _MIDDLE = (
     Bone(("root", "pelvis.*", "spine05"), "pelvis"),
@@ -82,7 +88,8 @@ _MIDDLE = (
     Bone(("jaw", "special04", "oris01", "oris02", "oris06.*", "oris07.*", "tongue*"), "jaw"),
 )
 _RIGHT = tuple(
-    Bone(tuple(other_side(m) for m in bone.members), other_side(bone.joint), bone.drive, bone.share) for bone in _LEFT
+    Bone(tuple(other_side(m) for m in bone.members), other_side(bone.joint), bone.drive, bone.share)
+    for bone in _LEFT
 )
 BONES: tuple[Bone, ...] = _MIDDLE + _LEFT + _RIGHT
 
@@ -129,7 +136,8 @@ LANDMARKS = """
 7269:1.000; 7280:0.566 7279:0.434; 540:1.000; 534:0.434 535:0.566
 """
 SUBNASALE, GNATHION, EAR_FRONT, EAR_LOBE = 343, 5225, 11712, 12340
-# Left half of the line where the lips meet; its mirror image closes the loop around the inside of the mouth.
+# Left half of the line where the lips meet; its mirror image closes the loop around the inside of
+# the mouth.
 INNER_LIPS = (
     537,
     7282,
@@ -158,4 +166,6 @@ INNER_LIPS = (
 def landmark_points() -> list[list[tuple[int, float]]]:
     """The 51 landmarks as lists of (hm08 vertex id, weight)."""
     entries = [entry.split() for entry in LANDMARKS.replace("\n", " ").split(";")]
-    return [[(int(v), float(w)) for v, w in (item.split(":") for item in entry)] for entry in entries]
+    return [
+        [(int(v), float(w)) for v, w in (item.split(":") for item in entry)] for entry in entries
+    ]

@@ -15,7 +15,9 @@ RINGS = 3
 
 @dataclass(frozen=True)
 class Topology:
-    """Body skin and two eyeballs of hm08, renumbered so that SMPL-X readers find their named vertices."""
+    """Body skin and two eyeballs of hm08, renumbered so that SMPL-X readers find their named
+    vertices.
+    """
 
     base_ids: np.ndarray  # [V] hm08 id of each vertex
     mesh_ids: np.ndarray  # [19158] the inverse, -1 where dropped
@@ -28,14 +30,20 @@ class Topology:
 
     def adjacency(self) -> sp.csr_array:
         """[V, V] with 1 for every edge."""
-        a, b = np.concatenate([self.faces[:, [0, 1]], self.faces[:, [1, 2]], self.faces[:, [2, 0]]]).T
+        a, b = np.concatenate(
+            [self.faces[:, [0, 1]], self.faces[:, [1, 2]], self.faces[:, [2, 0]]]
+        ).T
         graph = sp.csr_array((np.ones(len(a)), (a, b)), (len(self.base_ids),) * 2)
         return ((graph + graph.T) > 0).astype(float)
 
 
 def build_topology(quads: np.ndarray, mirror: np.ndarray) -> Topology:
-    """Keep skin and eyeballs, renumber, split the quads of the left side and mirror the split to the right."""
-    base_ids = _renumber(np.concatenate([tables.BODY_IDS, tables.LEFT_EYEBALL, tables.RIGHT_EYEBALL]))
+    """Keep skin and eyeballs, renumber, split the quads of the left side and mirror the split to
+    the right.
+    """
+    base_ids = _renumber(
+        np.concatenate([tables.BODY_IDS, tables.LEFT_EYEBALL, tables.RIGHT_EYEBALL])
+    )
     mesh_ids = np.full(len(mirror), -1)
     mesh_ids[base_ids] = np.arange(len(base_ids))
     kept = quads[(mesh_ids[quads] >= 0).all(1)]
@@ -70,15 +78,22 @@ def _diagonal(quad: list[int], wanted: set[frozenset[int]]) -> frozenset[int]:
     a, b, c, d = quad
     first, second = frozenset((a, c)), frozenset((b, d))
     halves = [frozenset((b, c, d)), frozenset((a, b, d)), second]
-    needs_second = any(point <= half and not point <= first for point in wanted for half in halves if len(point) == 3)
+    needs_second = any(
+        point <= half and not point <= first
+        for point in wanted
+        for half in halves
+        if len(point) == 3
+    )
     return second if needs_second or second in wanted else first
 
 
 def smooth_fill(topology: Topology, hm08: np.ndarray, reference: np.ndarray) -> sp.csr_array:
-    """[V, V] operator that replaces a patch (and RINGS around it) by a smooth surface that continues its surroundings.
+    """[V, V] operator that replaces a patch (and RINGS around it) by a smooth surface that
+    continues its surroundings.
 
-    Biharmonic: position and slope continue. A first, harmonic fill of `reference` [V, 3] spreads the patch out flat, so
-    that the second one is weighted by true distances; otherwise the dense rings of the patch would rise into a cone.
+    Biharmonic: position and slope continue. A first, harmonic fill of `reference` [V, 3] spreads
+    the patch out flat, so that the second one is weighted by true distances; otherwise the dense
+    rings of the patch would rise into a cone.
     """
     graph = topology.adjacency()
     inside = np.zeros(len(topology.base_ids))
@@ -108,7 +123,9 @@ def _fill(energy: sp.csc_array, inside: np.ndarray) -> sp.csr_array:
     inner, outer = sp.csc_matrix(energy[patch][:, patch]), sp.csc_matrix(-energy[patch][:, rest])
     fill = sp.csr_array(spla.spsolve(inner, outer))
     keep = sp.csr_array((np.ones(len(rest)), (rest, rest)), (count, count))
-    spread = sp.csr_array((np.ones(len(patch)), (patch, np.arange(len(patch)))), (count, len(patch)))
+    spread = sp.csr_array(
+        (np.ones(len(patch)), (patch, np.arange(len(patch)))), (count, len(patch))
+    )
     gather = sp.csr_array((np.ones(len(rest)), (np.arange(len(rest)), rest)), (len(rest), count))
     return sp.csr_array(keep + spread @ fill @ gather)
 
@@ -116,7 +133,12 @@ def _fill(energy: sp.csc_array, inside: np.ndarray) -> sp.csr_array:
 def vertex_areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """A third of the area of the triangles around each vertex, [V]."""
     corners = vertices[faces]
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 6
+    area = (
+        np.linalg.norm(
+            np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
+        )
+        / 6
+    )
     return np.bincount(faces.ravel(), np.repeat(area, 3), len(vertices))
 
 
@@ -124,7 +146,9 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Unit normals [V, 3], area weighted."""
     corners = vertices[faces]
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    total = np.stack([np.bincount(faces.ravel(), np.repeat(normal[:, i], 3), len(vertices)) for i in range(3)], 1)
+    total = np.stack(
+        [np.bincount(faces.ravel(), np.repeat(normal[:, i], 3), len(vertices)) for i in range(3)], 1
+    )
     return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20)
 
 

@@ -1,1 +1,3 @@
-"""How the hand prior was made: recorded joint positions in, mean and components of SMPL-X's finger rotations out."""
+"""How the hand prior was made: recorded joint positions in, mean and components of SMPL-X's finger
+rotations out.
+"""

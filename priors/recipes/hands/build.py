@@ -1,8 +1,10 @@
-"""Make `priors/hands/hands.npz` and the cards of priors/hands: `python -m priors.recipes.hands.build`.
+"""Make `priors/hands/hands.npz` and the cards of priors/hands: `python -m
+priors.recipes.hands.build`.
 
     python -m priors.recipes.hands.build --data ../shared/data/hands [--sheets FOLDER] [--percentiles]
 
-`limits.yaml` itself is written by hand, from anatomy and the percentiles that `--percentiles` prints.
+`limits.yaml` itself is written by hand, from anatomy and the percentiles that `--percentiles`
+prints.
 """
 
 from __future__ import annotations
@@ -52,7 +54,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Sources:
-    """Everything the statistics are made of. `rest` [21, 3] mm: the body's left hand, wrist at the origin."""
+    """Everything the statistics are made of.
+
+    `rest` [21, 3] mm: the body's left hand, wrist at the origin.
+    """
 
     rest: np.ndarray
     recordings: tuple[Recordings, Recordings]
@@ -70,28 +75,43 @@ def main(options: Options) -> None:
         _print_percentiles(sources)
     arrays = {"mean": pca.mean, "components": pca.components[:KEPT], "sds": pca.sds[:KEPT]}
     options.out.mkdir(parents=True, exist_ok=True)
-    np.savez(options.out / "hands.npz", **{key: value.astype(np.float32) for key, value in arrays.items()})
+    np.savez(
+        options.out / "hands.npz",
+        **{key: value.astype(np.float32) for key, value in arrays.items()},
+    )
     _write_card(options.out / "hands.npz", _prior_card(sources, pca))
-    _write_card(options.out / "limits.yaml", _limits_card(sources, pca, options.out / "limits.yaml"))
+    _write_card(
+        options.out / "limits.yaml", _limits_card(sources, pca, options.out / "limits.yaml")
+    )
     if options.sheets:
         _draw(body, sources, pca, options.sheets)
 
 
 def read_sources(data: Path, body: BodyModel) -> Sources:
     """All recordings as poses of the body's left hand, and the synthetic ones."""
-    points = skinning.points(body, BodyParams.zeros((), 0, 0, like=body.v_template))[names.LEFT_HAND]
+    points = skinning.points(body, BodyParams.zeros((), 0, 0, like=body.v_template))[
+        names.LEFT_HAND
+    ]
     rest = 1000 * (points - points[0]).double().numpy()
     headset, video = read_handyjs(data, rest), read_tfjs(data, rest)
     precise, shapes = solve_hands(headset, rest)
     noisy, _ = solve_hands(video, rest, shapes)
-    synthetic = sample_hands(SYNTHETIC, flexion_axis(body.joint_template.double().numpy()), np.random.default_rng(SEED))
-    samples = (Sample.of(precise.pose, precise.error), Sample.of(noisy.pose, noisy.error), Sample.of(synthetic))
+    synthetic = sample_hands(
+        SYNTHETIC, flexion_axis(body.joint_template.double().numpy()), np.random.default_rng(SEED)
+    )
+    samples = (
+        Sample.of(precise.pose, precise.error),
+        Sample.of(noisy.pose, noisy.error),
+        Sample.of(synthetic),
+    )
     return Sources(rest, (headset, video), (precise, noisy), samples, levers(precise.pose, rest))
 
 
 def draw(pca: HandPca, count: int, components: int, seed: int = SEED) -> np.ndarray:
     """Random poses [count, 45] of the prior's Gaussian over its first components."""
-    coefficients = np.random.default_rng(seed).normal(size=(count, components)) * pca.sds[:components]
+    coefficients = (
+        np.random.default_rng(seed).normal(size=(count, components)) * pca.sds[:components]
+    )
     return pca.mean + coefficients @ pca.components[:components]
 
 
@@ -134,7 +154,10 @@ def held_out(sources: Sources) -> dict[str, list[float]]:
     trials = {
         "handyjs from tfjs_asl": (headset, [(video, 1.0)]),
         "handyjs from synthetic": (headset, [(synthetic, 1.0)]),
-        "handyjs from tfjs_asl and synthetic, half each": (headset, [(video, 1.0), (synthetic, 1.0)]),
+        "handyjs from tfjs_asl and synthetic, half each": (
+            headset,
+            [(video, 1.0), (synthetic, 1.0)],
+        ),
         "tfjs_asl from handyjs": (video, [(headset, 1.0)]),
         "tfjs_asl from synthetic": (video, [(synthetic, 1.0)]),
         "tfjs_asl from handyjs and 3/10 synthetic": (video, [(headset, 0.7), (synthetic, 0.3)]),
@@ -157,11 +180,16 @@ def _limits_card(sources: Sources, pca: HandPca, table: Path) -> dict:
     left, _ = hand_limits(torch.zeros(1, dtype=torch.float64), table)
 
     def percent(pose: np.ndarray) -> float:
-        return round(100 * float(left.inside(torch.from_numpy(pose).unflatten(-1, (15, 3))).double().mean()), 1)
+        return round(
+            100 * float(left.inside(torch.from_numpy(pose).unflatten(-1, (15, 3))).double().mean()),
+            1,
+        )
 
     def percent_of_angles(pose: np.ndarray) -> float:
         angles = torch.from_numpy(pose)[:, left.at]
-        return round(100 * float(((angles >= left.lower) & (angles <= left.upper)).double().mean()), 1)
+        return round(
+            100 * float(((angles >= left.lower) & (angles <= left.upper)).double().mean()), 1
+        )
 
     poses = {r.source.value: p.pose for r, p in zip(sources.recordings, sources.poses, strict=True)}
     poses |= {"synthetic": sources.samples[2].pose}
@@ -174,13 +202,18 @@ def _limits_card(sources: Sources, pca: HandPca, table: Path) -> dict:
         "command": "python -m priors.recipes.hands.build",
         "figures": {
             "percent_of_poses_inside": {name: percent(pose) for name, pose in poses.items()},
-            "percent_of_angles_inside": {name: percent_of_angles(pose) for name, pose in poses.items()},
+            "percent_of_angles_inside": {
+                name: percent_of_angles(pose) for name, pose in poses.items()
+            },
         },
     }
 
 
 def _spread(values: np.ndarray) -> dict[str, float]:
-    return {"mean": round(float(values.mean()), 2), "p95": round(float(np.quantile(values, 0.95)), 2)}
+    return {
+        "mean": round(float(values.mean()), 2),
+        "p95": round(float(np.quantile(values, 0.95)), 2),
+    }
 
 
 def _by_joint(off: np.ndarray) -> dict[str, list[float]]:
@@ -194,7 +227,11 @@ def _print_percentiles(sources: Sources) -> None:
         for axis in range(3):
             columns = [poses.pose[:, 3 * joint + axis] for poses in sources.poses]
             columns.append(sources.samples[2].pose[:, 3 * joint + axis])
-            print(name, "xyz"[axis], *(np.percentile(c, [0.5, 99.5]).round(2).tolist() for c in columns))
+            print(
+                name,
+                "xyz"[axis],
+                *(np.percentile(c, [0.5, 99.5]).round(2).tolist() for c in columns),
+            )
 
 
 def _draw(body: BodyModel, sources: Sources, pca: HandPca, folder: Path) -> None:

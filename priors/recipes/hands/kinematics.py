@@ -1,4 +1,6 @@
-"""Inverse kinematics of recorded fingers: knuckles that swing, joints that are hinges, the hinges' axes estimated."""
+"""Inverse kinematics of recorded fingers: knuckles that swing, joints that are hinges, the hinges'
+axes estimated.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,15 @@ from scipy.spatial.transform import Rotation
 
 DOWN = np.array([0.0, -1.0, 0.0])  # out of the palm of the left hand in the T-pose
 MOST_STEPS = 100
-ANGLE_WIDTH, AXIS_WIDTH = 0.35, 0.3  # radians: angles about zero, the hinge's axis about straight across the bone
+# radians: angles about zero, the hinge's axis about straight across the bone
+ANGLE_WIDTH, AXIS_WIDTH = 0.35, 0.3
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A finger of the body at rest: its unit bones [3, 3] and the unit axis [3] about which it would curl."""
+    """A finger of the body at rest: its unit bones [3, 3] and the unit axis [3] about which it
+    would curl.
+    """
 
     bones: np.ndarray
     across: np.ndarray
@@ -39,16 +44,23 @@ class Chain:
 
     @property
     def angles(self) -> int:
-        """Unknowns of a frame. Finger: flexion, spread, two hinges. Thumb: swing (2), twist, two hinges, sideways."""
+        """Unknowns of a frame. Finger: flexion, spread, two hinges.
+
+        Thumb: swing (2), twist, two hinges, sideways.
+        """
         return 6 if self.thumb else 4
 
     @property
     def shared(self) -> int:
-        """Unknowns of all frames: the hinge's axis (2); a finger's knuckle axis, a thumb's twist per swing (1 + 2)."""
+        """Unknowns of all frames: the hinge's axis (2); a finger's knuckle axis, a thumb's twist
+        per swing (1 + 2).
+        """
         return 5 if self.thumb else 3
 
     def rotations(self, angles: np.ndarray, shape: np.ndarray) -> list[Rotation]:
-        """Local rotations of the three joints for `angles` [n, angles] in radians and `shape` [shared]."""
+        """Local rotations of the three joints for `angles` [n, angles] in radians and `shape`
+        [shared].
+        """
         bone, across, side = self.bones[0], self.across, self.side
         hinge = _unit(across + shape[0] * bone + shape[1] * side)
         if not self.thumb:
@@ -61,7 +73,9 @@ class Chain:
                 _about(hinge, angles[:, 4])]  # fmt: skip
 
     def positions(self, turns: list[Rotation], lengths: np.ndarray) -> np.ndarray:
-        """Second joint, third joint and tip [n, 3, 3] relative to the first joint, for bones of `lengths` [3]."""
+        """Second joint, third joint and tip [n, 3, 3] relative to the first joint, for bones of
+        `lengths` [3].
+        """
         place, world, out = np.zeros(3), Rotation.identity(), []
         for bone, turn, length in zip(self.bones, turns, lengths, strict=True):
             world = world * turn
@@ -78,18 +92,21 @@ def finger_points(finger: int) -> slice:
 def solve(
     chain: Chain, target: np.ndarray, pull: float, shape: np.ndarray | None = None
 ) -> tuple[list[Rotation], np.ndarray, np.ndarray]:
-    """The local rotations that bring a finger nearest to `target` [n, 3, 3] (mm, relative to its first joint).
+    """The local rotations that bring a finger nearest to `target` [n, 3, 3] (mm, relative to its
+    first joint).
 
-    Bones take the median lengths of the recording. `pull` (mm, about the recording's own error) is how much an angle a
-    width from zero costs: little, it decides what the positions leave open. Without `shape` the axes that all frames
-    share are found too.
-    Returns the rotations of the three joints, the shape, and the distances left [n, 3] in mm.
+    Bones take the median lengths of the recording. `pull` (mm, about the recording's own error) is
+    how much an angle a width from zero costs: little, it decides what the positions leave open.
+    Without `shape` the axes that all frames share are found too. Returns the rotations of the three
+    joints, the shape, and the distances left [n, 3] in mm.
     """
     lengths = np.median(np.linalg.norm(np.diff(target, axis=1, prepend=0.0), axis=2), axis=0)
     count, width, shared = len(target), chain.angles, 0 if shape is not None else chain.shared
 
     def parts(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return x[: count * width].reshape(count, width), x[count * width :] if shape is None else shape
+        return x[: count * width].reshape(count, width), x[
+            count * width :
+        ] if shape is None else shape
 
     def residual(x: np.ndarray) -> np.ndarray:
         angles, axes = parts(x)
@@ -99,7 +116,11 @@ def solve(
 
     start = np.concatenate([np.full(count * width, 0.1), np.zeros(shared)])
     found = least_squares(
-        residual, start, jac_sparsity=_pattern(count, 9 + width, width, shared), x_scale="jac", max_nfev=MOST_STEPS
+        residual,
+        start,
+        jac_sparsity=_pattern(count, 9 + width, width, shared),
+        x_scale="jac",
+        max_nfev=MOST_STEPS,
     )
     angles, axes = parts(found.x)
     turns = chain.rotations(angles, axes)
@@ -107,7 +128,9 @@ def solve(
 
 
 def _pattern(count: int, rows: int, width: int, shared: int) -> lil_matrix:
-    """Which residuals depend on which unknowns: each frame's on its own angles, all on what is shared."""
+    """Which residuals depend on which unknowns: each frame's on its own angles, all on what is
+    shared.
+    """
     pattern = lil_matrix((count * rows + shared, count * width + shared), dtype=int)
     for i in range(count):
         pattern[i * rows : (i + 1) * rows, i * width : (i + 1) * width] = 1

@@ -15,8 +15,9 @@ from .recordings import ERROR, FINGERS, Recordings
 
 @dataclass(frozen=True)
 class HandPoses:
-    """Poses of n left hands: axis-angle [n, 45] in radians; `off` [n, 5, 3] the distance in mm from the recorded
-    second joint, third joint and tip of each finger (thumb first); `error` [n] the mean of all with the palm's."""
+    """Poses of n left hands: axis-angle [n, 45] in radians; `off` [n, 5, 3] the distance in mm from
+    the recorded second joint, third joint and tip of each finger (thumb first); `error` [n] the
+    mean of all with the palm's."""
 
     pose: np.ndarray
     off: np.ndarray
@@ -26,7 +27,8 @@ class HandPoses:
 def solve_hands(
     recordings: Recordings, rest: np.ndarray, shapes: list[np.ndarray] | None = None
 ) -> tuple[HandPoses, list[np.ndarray]]:
-    """Inverse kinematics of recordings onto the body's left hand at rest [21, 3]; also the axes of the five fingers.
+    """Inverse kinematics of recordings onto the body's left hand at rest [21, 3]; also the axes of
+    the five fingers.
 
     Pass the `shapes` that precise recordings gave when solving imprecise ones.
     """
@@ -34,7 +36,8 @@ def solve_hands(
     off, found = np.zeros((len(pose), 5, 3)), []
     for finger, name in enumerate(FINGERS):
         points = recordings.points[:, finger_points(finger)]
-        # The thumb's first joint moves with the wrist bones in life, not in SMPL-X: there it stays at its mean place.
+        # The thumb's first joint moves with the wrist bones in life, not in SMPL-X: there it stays
+        # at its mean place.
         base = points[:, :1] if finger else points[:, :1].mean(0, keepdims=True)
         chain = Chain.at_rest(rest, finger)
         turns, shape, off[:, finger] = solve(
@@ -53,7 +56,9 @@ def rows_of(finger: str) -> slice:
 
 
 def finger_positions(pose: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """Forward kinematics: the 20 finger points [n, 20, 3] of left hands [n, 45], palm fixed, in the units of `rest`."""
+    """Forward kinematics: the 20 finger points [n, 20, 3] of left hands [n, 45], palm fixed, in the
+    units of `rest`.
+    """
     joints, out = pose.reshape(-1, 15, 3), []
     for finger, name in enumerate(FINGERS):
         points, world = rest[finger_points(finger)], Rotation.identity()

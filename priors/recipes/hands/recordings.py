@@ -1,4 +1,6 @@
-"""Recorded hand poses as 21 joint positions of a left hand in the palm frame of the embedded body's T-pose."""
+"""Recorded hand poses as 21 joint positions of a left hand in the palm frame of the embedded body's
+T-pose.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,10 @@ from types import MappingProxyType
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-FINGERS = ("thumb", "index", "middle", "ring", "pinky")  # the order of OpenPose, MediaPipe and WebXR
-# The 21 points of OpenPose among WebXR's 25 joints, which have the wrist end of each finger's metacarpal as well.
+# the order of OpenPose, MediaPipe and WebXR
+FINGERS = ("thumb", "index", "middle", "ring", "pinky")
+# The 21 points of OpenPose among WebXR's 25 joints, which have the wrist end of each finger's
+# metacarpal as well.
 WEBXR = (0, 1, 2, 3, 4, *(first + i for first in (6, 11, 16, 21) for i in range(4)))
 PALM = (0, 5, 9, 13, 17)  # the wrist and the four knuckles
 BLOCK = 25  # frames of the video that go together when the recordings are split: a second
@@ -31,10 +35,12 @@ ERROR = MappingProxyType({Source.HANDYJS: 0.5, Source.TFJS: 2.0})  # mm, of a jo
 
 @dataclass(frozen=True)
 class Recordings:
-    """n left hands. `points` [n, 21, 3] in mm, wrist at the origin, palm down, fingers along +x, thumb at +z.
+    """n left hands. `points` [n, 21, 3] in mm, wrist at the origin, palm down, fingers along +x,
+    thumb at +z.
 
-    `group` tells which poses are near-copies of each other (the same sign, the same second of the video), `name` what
-    each pose is called, `palm_error` how well wrist and knuckles agree with the body's (mean, mm, after scaling).
+    `group` tells which poses are near-copies of each other (the same sign, the same second of the
+    video), `name` what each pose is called, `palm_error` how well wrist and knuckles agree with the
+    body's (mean, mm, after scaling).
     """
 
     points: np.ndarray
@@ -47,16 +53,26 @@ class Recordings:
         index = np.arange(len(self.points))[rows]
         names, groups = (tuple(column[i] for i in index) for column in (self.name, self.group))
         return dataclasses.replace(
-            self, points=self.points[index], name=names, group=groups, palm_error=self.palm_error[index]
+            self,
+            points=self.points[index],
+            name=names,
+            group=groups,
+            palm_error=self.palm_error[index],
         )
 
 
 def read_handyjs(folder: Path, rest: np.ndarray) -> Recordings:
-    """Both hands of `folder/handyjs`, the right ones mirrored. `rest` [21, 3]: the body's left hand, wrist at 0."""
+    """Both hands of `folder/handyjs`, the right ones mirrored.
+
+    `rest` [21, 3]: the body's left hand, wrist at 0.
+    """
     points, names = [], []
     for side, sign in (("left", 1.0), ("right", -1.0)):
-        for pose in json.loads((folder / "handyjs" / f"handyjs_{side}.json").read_text(encoding="utf-8")):
-            if len(pose["jointPositions"]) != 25:  # one pose of each hand was saved with the ends of its bones only
+        for pose in json.loads(
+            (folder / "handyjs" / f"handyjs_{side}.json").read_text(encoding="utf-8")
+        ):
+            # one pose of each hand was saved with the ends of its bones only
+            if len(pose["jointPositions"]) != 25:
                 continue
             points.append(np.array(pose["jointPositions"], float)[list(WEBXR)] * (sign, 1.0, 1.0))
             names.append((f"{side} {pose['names'][0]}", pose["names"][0]))
@@ -70,7 +86,9 @@ def read_tfjs(folder: Path, rest: np.ndarray) -> Recordings:
     return _aligned(1000 * np.array(frames) * (-1.0, 1.0, 1.0), rest, names, Source.TFJS)
 
 
-def _aligned(points: np.ndarray, rest: np.ndarray, names: list[tuple[str, str]], source: Source) -> Recordings:
+def _aligned(
+    points: np.ndarray, rest: np.ndarray, names: list[tuple[str, str]], source: Source
+) -> Recordings:
     """Turned so that wrist and knuckles lie on the body's, its size taken on."""
     palm, goal = points[:, PALM], rest[list(PALM)]
     palm = palm - palm.mean(1, keepdims=True)

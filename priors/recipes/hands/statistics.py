@@ -1,4 +1,6 @@
-"""A Gaussian over finger angles from several sources, its components ordered by how far they move the fingers."""
+"""A Gaussian over finger angles from several sources, its components ordered by how far they move
+the fingers.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +35,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class HandPca:
-    """pose = mean + coefficients @ components; `sds` [n] of the coefficients, `scale` [45] the metric (see `levers`).
+    """pose = mean + coefficients @ components; `sds` [n] of the coefficients, `scale` [45] the
+    metric (see `levers`).
 
-    Components [n, 45] have unit length in radians; they are perpendicular to each other in the metric.
+    Components [n, 45] have unit length in radians; they are perpendicular to each other in the
+    metric.
     """
 
     mean: np.ndarray
@@ -52,7 +56,9 @@ class HandPca:
 
 
 def levers(pose: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """How far each of the 45 angles moves the finger points (root mean square over `pose`), relative to the median."""
+    """How far each of the 45 angles moves the finger points (root mean square over `pose`),
+    relative to the median.
+    """
     before = finger_positions(pose, rest)
     moved = [finger_positions(pose + STEP * unit, rest) - before for unit in np.eye(45)]
     lever = np.sqrt([(move**2).sum((1, 2)).mean() for move in moved])
@@ -69,7 +75,9 @@ def mix(parts: Sequence[tuple[Sample, float]]) -> Sample:
 
 
 def hand_pca(sample: Sample, scale: np.ndarray) -> HandPca:
-    """All 45 components, the strongest first; signs such that a positive coefficient curls the fingers."""
+    """All 45 components, the strongest first; signs such that a positive coefficient curls the
+    fingers.
+    """
     mean = sample.weight @ sample.pose
     offset = (sample.pose - mean) * scale
     values, vectors = np.linalg.eigh((sample.weight[:, None] * offset).T @ offset)
@@ -77,10 +85,14 @@ def hand_pca(sample: Sample, scale: np.ndarray) -> HandPca:
     length = np.linalg.norm(rows, axis=1)
     curls = -rows.reshape(45, 15, 3)[:, :12, 2].sum(1)
     components = rows / length[:, None] * np.where(curls < 0, -1, 1)[:, None]
-    return HandPca(mean, components, np.sqrt(values) * length, scale, np.cumsum(values) / values.sum())
+    return HandPca(
+        mean, components, np.sqrt(values) * length, scale, np.cumsum(values) / values.sum()
+    )
 
 
 def reconstruction_mm(pca: HandPca, pose: np.ndarray, count: int, rest: np.ndarray) -> float:
-    """Mean distance of the finger points of `pose` from those of its nearest pose among `count` components."""
+    """Mean distance of the finger points of `pose` from those of its nearest pose among `count`
+    components.
+    """
     off = finger_positions(pca.project(pose, count), rest) - finger_positions(pose, rest)
     return float(np.linalg.norm(off, axis=-1).mean())

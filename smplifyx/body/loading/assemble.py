@@ -1,4 +1,6 @@
-"""Turns the checked arrays of a file into a BodyModel, telling SMPL-X, SMPL-H and SMPL apart by their joints."""
+"""Turns the checked arrays of a file into a BodyModel, telling SMPL-X, SMPL-H and SMPL apart by
+their joints.
+"""
 
 from __future__ import annotations
 
@@ -14,24 +16,31 @@ from .hand_space import hand_space
 from .point_table import point_table
 from .raw import RawBody
 
-Limits = tuple[int | None, int | None]  # how many shape and expression components to keep; None: all
+# how many shape and expression components to keep; None: all
+Limits = tuple[int | None, int | None]
 
 _KINDS = MappingProxyType({len(joint_names(kind)): kind for kind in BodyKind})
-_STRANGERS = MappingProxyType({16: "a MANO hand", 5: "a FLAME head", 35: "a SMAL animal", 33: "a SMAL animal"})
+_STRANGERS = MappingProxyType(
+    {16: "a MANO hand", 5: "a FLAME head", 35: "a SMAL animal", 33: "a SMAL animal"}
+)
 # SMPL-X keeps shape and expression side by side in one array: columns -> (shape, expression).
 _SMPLX_COLUMNS = MappingProxyType({20: (10, 10), 400: (300, 100)})
 _HEIGHTS = (0.3, 3.0)  # metres, of anything that is a person
 
 
 def assemble(raw: RawBody, gender: Gender, limits: Limits, dtype: torch.dtype) -> BodyModel:
-    """The body model in a file; raises BodyFileError for the first array that is missing, misshapen or impossible."""
+    """The body model in a file; raises BodyFileError for the first array that is missing, misshapen
+    or impossible.
+    """
     kind = _kind(raw)
     joints = len(joint_names(kind))
     template = _template(raw)
     count = len(template)
     faces = raw.indices("f", (None, 3), count)
     directions = raw.array("shapedirs", (count, 3, None))
-    (shape_start, shape_stop), (face_start, face_stop) = _columns(raw, kind, directions.shape[2], limits)
+    (shape_start, shape_stop), (face_start, face_stop) = _columns(
+        raw, kind, directions.shape[2], limits
+    )
     has_fingers = kind is not BodyKind.SMPL
     return BodyModel(
         name=_name(raw),
@@ -55,8 +64,12 @@ def assemble(raw: RawBody, gender: Gender, limits: Limits, dtype: torch.dtype) -
 def _kind(raw: RawBody) -> BodyKind:
     joints = raw.array("weights", (None, None)).shape[1]
     if joints not in _KINDS:
-        expected = ", ".join(f"{n} ({kind.name})" for n, kind in sorted(_KINDS.items(), reverse=True))
-        raise raw.fault("weights", f"{joints} joints ({_STRANGERS.get(joints, 'no known body')})", expected)
+        expected = ", ".join(
+            f"{n} ({kind.name})" for n, kind in sorted(_KINDS.items(), reverse=True)
+        )
+        raise raw.fault(
+            "weights", f"{joints} joints ({_STRANGERS.get(joints, 'no known body')})", expected
+        )
     return _KINDS[joints]
 
 
@@ -64,19 +77,30 @@ def _template(raw: RawBody) -> np.ndarray:
     template = raw.array("v_template", (None, 3))
     height = float(np.ptp(template[:, 1])) if len(template) else 0.0
     if not _HEIGHTS[0] <= height <= _HEIGHTS[1]:
-        raise raw.fault("v_template", f"a body {height:.3g} high along y", "metres, y up: {} to {}".format(*_HEIGHTS))
+        raise raw.fault(
+            "v_template",
+            f"a body {height:.3g} high along y",
+            "metres, y up: {} to {}".format(*_HEIGHTS),
+        )
     return template
 
 
-def _columns(raw: RawBody, kind: BodyKind, columns: int, limits: Limits) -> tuple[tuple[int, int], tuple[int, int]]:
+def _columns(
+    raw: RawBody, kind: BodyKind, columns: int, limits: Limits
+) -> tuple[tuple[int, int], tuple[int, int]]:
     """The columns of shapedirs that are shape and expression, as (start, stop) each."""
     if kind is not BodyKind.SMPLX or columns <= 10:
         shapes, expressions = columns, 0
     elif columns in _SMPLX_COLUMNS:
         shapes, expressions = _SMPLX_COLUMNS[columns]
     else:
-        raise raw.fault("shapedirs", f"{columns} columns", "20 (10 shape + 10 expression) or 400 (300 + 100)")
-    kept = [n if limit is None else min(n, limit) for n, limit in zip((shapes, expressions), limits, strict=True)]
+        raise raw.fault(
+            "shapedirs", f"{columns} columns", "20 (10 shape + 10 expression) or 400 (300 + 100)"
+        )
+    kept = [
+        n if limit is None else min(n, limit)
+        for n, limit in zip((shapes, expressions), limits, strict=True)
+    ]
     return (0, kept[0]), (shapes, shapes + kept[1])
 
 
@@ -89,7 +113,11 @@ def _parents(raw: RawBody, kind: BodyKind) -> tuple[int, ...]:
     if len(wrong):
         joint = wrong[0]
         name = joint_names(kind)[joint]
-        raise raw.fault("kintree_table", f"parent {found[joint]} for joint {joint} ({name})", str(expected[joint]))
+        raise raw.fault(
+            "kintree_table",
+            f"parent {found[joint]} for joint {joint} ({name})",
+            str(expected[joint]),
+        )
     return expected
 
 
@@ -97,12 +125,16 @@ def _sums_to_one(raw: RawBody, key: str, shape: tuple[int, int]) -> np.ndarray:
     value = raw.array(key, shape)
     total = value.sum(axis=1, dtype=np.float64)
     if np.abs(total - 1).max() > 1e-2:
-        raise raw.fault(key, f"rows that sum to {total.min():.3g}..{total.max():.3g}", "rows that sum to 1")
+        raise raw.fault(
+            key, f"rows that sum to {total.min():.3g}..{total.max():.3g}", "rows that sum to 1"
+        )
     return value
 
 
 def _name(raw: RawBody) -> str:
-    """What the file calls itself, else its name; AMASS calls every file model.npz, its folders tell them apart."""
+    """What the file calls itself, else its name; AMASS calls every file model.npz, its folders tell
+    them apart.
+    """
     if raw.has("model_name"):
         return str(raw.arrays["model_name"])
     return f"{raw.path.parent.name}/{raw.path.stem}" if raw.path.stem == "model" else raw.path.stem

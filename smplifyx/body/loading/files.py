@@ -1,4 +1,6 @@
-"""Finds and loads body models: SMPL-X, SMPL-H and SMPL files as their makers publish them, and the embedded body."""
+"""Finds and loads body models: SMPL-X, SMPL-H and SMPL files as their makers publish them, and the
+embedded body.
+"""
 
 from __future__ import annotations
 
@@ -26,22 +28,27 @@ def load_body(
     age: Age = Age.ADULT,
     kid_template: str | Path | None = None,
 ) -> BodyModel:
-    """Loads one body model: the embedded one (None), a file, or the file of this gender in a folder of models.
+    """Loads one body model: the embedded one (None), a file, or the file of this gender in a folder
+    of models.
 
-    What a file holds decides its kind, not its name. `num_betas` and `num_expressions` keep the first components only.
-    A child's body has one more beta after those, from `kid_template` or the template beside the file (see `kid.py`).
-    Raises BodyFileError, one line, for a file that cannot be used and where there is none of this gender or age.
+    What a file holds decides its kind, not its name. `num_betas` and `num_expressions` keep the
+    first components only. A child's body has one more beta after those, from `kid_template` or the
+    template beside the file (see `kid.py`). Raises BodyFileError, one line, for a file that cannot
+    be used and where there is none of this gender or age.
     """
     file = find_body(path, gender)
     raw = read_raw(file)
     body = assemble(raw, gender_of(file, gender), (num_betas, num_expressions), dtype)
     if age is Age.ADULT:
         return body
-    return with_kid(body, Path(kid_template) if kid_template else find_kid_template(file, len(body.v_template)))
+    return with_kid(
+        body, Path(kid_template) if kid_template else find_kid_template(file, len(body.v_template))
+    )
 
 
 def find_body(path: str | Path | None, gender: Gender) -> Path:
-    """The file that `load_body` would read, e.g. models/smplx/SMPLX_NEUTRAL.npz for models/ or models/smplx/.
+    """The file that `load_body` would read, e.g. models/smplx/SMPLX_NEUTRAL.npz for models/ or
+    models/smplx/.
 
     Raises BodyFileError where nothing is there.
     """
@@ -49,10 +56,13 @@ def find_body(path: str | Path | None, gender: Gender) -> Path:
     if place.is_file():
         return place
     if not place.is_dir():
-        raise BodyFileError(f"{place}: found nothing, expected a body model file or a folder of them")
+        raise BodyFileError(
+            f"{place}: found nothing, expected a body model file or a folder of them"
+        )
     folders = [place, *(place / family for family in _FAMILIES)]
     candidates = [folder / name for folder in folders for name in _file_names(gender)]
-    # Letter case differs between releases; a case-blind comparison also works on case-sensitive disks.
+    # Letter case differs between releases; a case-blind comparison also works on case-sensitive
+    # disks.
     for candidate in candidates:
         for file in _files(candidate.parent):
             if file.name.lower() == candidate.name.lower():
@@ -75,8 +85,14 @@ def _file_names(gender: Gender) -> list[str]:
     """The names that files of this gender have in the folders that users have, best first."""
     word, letter = gender.value, gender.value[0]
     stems = [f"{family}_{word}" for family in _FAMILIES] + [word]
-    stems += [f"basicmodel_{who}_lbs_10_207_0_v{version}" for version in ("1.1.0", "1.0.0") for who in (letter, word)]
-    return [stem + ending for stem in stems for ending in _ENDINGS] + [f"{word}/model{ending}" for ending in _ENDINGS]
+    stems += [
+        f"basicmodel_{who}_lbs_10_207_0_v{version}"
+        for version in ("1.1.0", "1.0.0")
+        for who in (letter, word)
+    ]
+    return [stem + ending for stem in stems for ending in _ENDINGS] + [
+        f"{word}/model{ending}" for ending in _ENDINGS
+    ]
 
 
 def _files(folder: Path) -> list[Path]:
@@ -84,7 +100,9 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _listing(folders: list[Path]) -> str:
-    files = [file for folder in folders for file in _files(folder) if file.suffix.lower() in _ENDINGS]
+    files = [
+        file for folder in folders for file in _files(folder) if file.suffix.lower() in _ENDINGS
+    ]
     names = ", ".join(file.name for file in files[:6]) or "no .npz or .pkl file"
     return names + (", ..." if len(files) > 6 else "")
 

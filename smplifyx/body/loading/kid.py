@@ -1,8 +1,9 @@
 """Children: a template of a small child as one more shape component, after the adult's.
 
-The convention is that of the kid templates that go with SMPL and SMPL-X (AGORA, Patel et al. 2021): the file holds the
-vertices of a small child, and (vertices - their mean) - v_template is appended to the shape directions. Its
-coefficient, the last of betas, is 0 for an adult and 1 for the child of the template.
+The convention is that of the kid templates that go with SMPL and SMPL-X (AGORA, Patel et al. 2021):
+the file holds the vertices of a small child, and (vertices - their mean) - v_template is appended
+to the shape directions. Its coefficient, the last of betas, is 0 for an adult and 1 for the child
+of the template.
 """
 
 from __future__ import annotations
@@ -18,7 +19,12 @@ import torch
 from ..model import BodyModel
 from .raw import BodyFileError
 
-NAMES = ("smplx_kid_template.npy", "smplh_kid_template.npy", "smpl_kid_template.npy", "kid_template.npy")
+NAMES = (
+    "smplx_kid_template.npy",
+    "smplh_kid_template.npy",
+    "smpl_kid_template.npy",
+    "kid_template.npy",
+)
 _HEIGHTS = (0.3, 1.6)  # metres, of a small child
 
 
@@ -30,28 +36,43 @@ def find_kid_template(body_file: Path, vertices: int) -> Path:
     for path in kid_templates(body_file):
         if _read(path)[0].shape[:1] == (vertices,):
             return path
-    raise BodyFileError(f"{body_file.parent}: found no kid template for a body of age child, expected {NAMES[0]}")
+    raise BodyFileError(
+        f"{body_file.parent}: found no kid template for a body of age child, expected {NAMES[0]}"
+    )
 
 
 def kid_templates(body_file: Path) -> list[Path]:
     """The kid templates beside a body file and one folder up, of whatever mesh."""
-    places = (folder / name for folder in (body_file.parent, body_file.parent.parent) for name in NAMES)
+    places = (
+        folder / name for folder in (body_file.parent, body_file.parent.parent) for name in NAMES
+    )
     return [path for path in places if path.is_file()]
 
 
 def with_kid(body: BodyModel, path: Path) -> BodyModel:
-    """The body with the kid component after its betas. Raises BodyFileError for a template of another mesh."""
+    """The body with the kid component after its betas.
+
+    Raises BodyFileError for a template of another mesh.
+    """
     template, sha256 = _read(path)
     count = len(body.v_template)
-    if template.shape != (count, 3) or template.dtype.kind != "f" or not np.isfinite(template).all():
-        raise BodyFileError(f"{path}: found {template.dtype} {template.shape}, expected finite numbers ({count}, 3)")
+    if (
+        template.shape != (count, 3)
+        or template.dtype.kind != "f"
+        or not np.isfinite(template).all()
+    ):
+        raise BodyFileError(
+            f"{path}: found {template.dtype} {template.shape}, expected finite numbers ({count}, 3)"
+        )
     height = float(np.ptp(template[:, 1]))
     if not _HEIGHTS[0] <= height <= _HEIGHTS[1]:
         expected = "metres, y up: {} to {}".format(*_HEIGHTS)
         raise BodyFileError(f"{path}: found a child {height:.3g} high along y, expected {expected}")
     centred = torch.as_tensor(template - template.mean(0, keepdims=True)).to(body.v_template)
     column = (centred - body.v_template)[..., None]
-    return dataclasses.replace(body, shapedirs=torch.cat([body.shapedirs, column], -1), kid_sha256=sha256)
+    return dataclasses.replace(
+        body, shapedirs=torch.cat([body.shapedirs, column], -1), kid_sha256=sha256
+    )
 
 
 def _read(path: Path) -> tuple[np.ndarray, str]:
@@ -59,4 +80,6 @@ def _read(path: Path) -> tuple[np.ndarray, str]:
         data = path.read_bytes()
         return np.load(io.BytesIO(data), allow_pickle=False), hashlib.sha256(data).hexdigest()
     except (OSError, ValueError, EOFError) as error:
-        raise BodyFileError(f"{path}: not readable as .npy: {' '.join(str(error).split())[:160]}") from error
+        raise BodyFileError(
+            f"{path}: not readable as .npy: {' '.join(str(error).split())[:160]}"
+        ) from error

@@ -28,12 +28,14 @@ _SMPLX_VERTICES = (
     9120, 9929, 9448, 616, 6, 5770, 5780, 8846, 8463, 8474, 8635,
     5361, 4933, 5058, 5169, 5286, 8079, 7669, 7794, 7905, 8022,
 )  # fmt: skip
-# Vertex ids of EXTRA_POINT_NAMES in the published topologies, for files that do not name theirs in `extra_points`.
+# Vertex ids of EXTRA_POINT_NAMES in the published topologies, for files that do not name theirs in
+# `extra_points`.
 DEFAULT_VERTICES = MappingProxyType(
     {BodyKind.SMPLX: _SMPLX_VERTICES, BodyKind.SMPLH: _SMPL_VERTICES, BodyKind.SMPL: _SMPL_VERTICES}
 )
 
-# Detectors define these by other points: their "neck" is the middle of the shoulders, not a vertebra.
+# Detectors define these by other points: their "neck" is the middle of the shoulders, not a
+# vertebra.
 JOINT_RULES = MappingProxyType(
     {"neck": ("left_shoulder", "right_shoulder"), "mid_hip": ("left_hip", "right_hip")}
     | {f"{side}_hand_wrist": (f"{side}_wrist",) for side in ("left", "right")}
@@ -48,8 +50,9 @@ PUPILS = ("right_pupil", "left_pupil")
 def point_table(raw: RawBody, kind: BodyKind, faces: np.ndarray, dtype: torch.dtype) -> PointTable:
     """The canonical points of a model whose triangles are `faces` [F, 3].
 
-    Vertices come from the file's `extra_points` (21 ids in the order of EXTRA_POINT_NAMES) and `pupils` (right, left),
-    else from DEFAULT_VERTICES. Raises BodyFileError where an id or a landmark lies outside the model.
+    Vertices come from the file's `extra_points` (21 ids in the order of EXTRA_POINT_NAMES) and
+    `pupils` (right, left), else from DEFAULT_VERTICES. Raises BodyFileError where an id or a
+    landmark lies outside the model.
     """
     joints = len(joint_names(kind))
     rows = _joint_rows(kind) | _vertex_rows(raw, kind, joints)
@@ -58,11 +61,15 @@ def point_table(raw: RawBody, kind: BodyKind, faces: np.ndarray, dtype: torch.dt
     contour_sources, contour_coefficients = _contour(raw, kind, faces, joints)
     if len(contour_sources):
         at = names.POINT_NAMES[names.CONTOUR]
-        rows |= {name: (contour_sources[0, i], contour_coefficients[0, i]) for i, name in enumerate(at)}
+        rows |= {
+            name: (contour_sources[0, i], contour_coefficients[0, i]) for i, name in enumerate(at)
+        }
     table = [rows.get(name, (_ROOT, _WHOLE)) for name in names.POINT_NAMES]
     return PointTable(
         sources=torch.as_tensor(np.array([sources for sources, _ in table]), dtype=torch.int64),
-        coefficients=torch.as_tensor(np.array([coefficients for _, coefficients in table]), dtype=dtype),
+        coefficients=torch.as_tensor(
+            np.array([coefficients for _, coefficients in table]), dtype=dtype
+        ),
         known=torch.tensor([name in rows for name in names.POINT_NAMES]),
         contour_sources=torch.as_tensor(contour_sources, dtype=torch.int64),
         contour_coefficients=torch.as_tensor(contour_coefficients, dtype=dtype),
@@ -91,20 +98,28 @@ def _shows(kind: BodyKind, name: str) -> bool:
 
 
 def _vertex_rows(raw: RawBody, kind: BodyKind, joints: int) -> dict[str, _Row]:
-    """Points that are vertices: nose, eyes, ears, feet, fingertips, and the pupils of a model with a face."""
+    """Points that are vertices: nose, eyes, ears, feet, fingertips, and the pupils of a model with
+    a face.
+    """
     count = len(raw.array("v_template", (None, 3)))
     if raw.has("extra_points"):
         ids = raw.indices("extra_points", (len(EXTRA_POINT_NAMES),), count)
     else:
         ids = np.array(DEFAULT_VERTICES[kind])
         if ids.max() >= count:
-            raise raw.fault("v_template", f"{count} vertices", f"more than {ids.max()}, or `extra_points` with 21 ids")
+            raise raw.fault(
+                "v_template",
+                f"{count} vertices",
+                f"more than {ids.max()}, or `extra_points` with 21 ids",
+            )
     vertices = dict(zip(EXTRA_POINT_NAMES, ids, strict=True))
     if kind is BodyKind.SMPLX:
         eyes = vertices["right_eye"], vertices["left_eye"]
         pupils = raw.indices("pupils", (2,), count) if raw.has("pupils") else eyes
         vertices |= dict(zip(PUPILS, pupils, strict=True))
-    return {name: (np.full(3, joints + v), _WHOLE) for name, v in vertices.items() if _shows(kind, name)}
+    return {
+        name: (np.full(3, joints + v), _WHOLE) for name, v in vertices.items() if _shows(kind, name)
+    }
 
 
 def _landmark_rows(raw: RawBody, faces: np.ndarray, joints: int) -> dict[str, _Row]:
@@ -130,5 +145,9 @@ def _barycentric(raw: RawBody, key: str, shape: tuple[int, ...]) -> np.ndarray:
     value = raw.array(key, shape).astype(np.float64)
     total = value.sum(-1)
     if np.abs(total - 1).max() > 1e-2:
-        raise raw.fault(key, f"rows that sum to {total.min():.3g}..{total.max():.3g}", "barycentric rows (sum 1)")
+        raise raw.fault(
+            key,
+            f"rows that sum to {total.min():.3g}..{total.max():.3g}",
+            "barycentric rows (sum 1)",
+        )
     return value

@@ -1,4 +1,6 @@
-"""The arrays of a body model file, each checked as it is asked for, and the one way to say what is wrong."""
+"""The arrays of a body model file, each checked as it is asked for, and the one way to say what is
+wrong.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ Shape = tuple[int | None, ...]  # None: any size
 
 
 class BodyFileError(ValueError):
-    """A body model file that cannot be used; the message is one line: file, key, what was found, what was expected."""
+    """A body model file that cannot be used; the message is one line: file, key, what was found,
+    what was expected.
+    """
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,9 @@ class RawBody:
         Raises BodyFileError where it is missing, not numeric, of another shape or not finite.
         """
         value = self._numeric(key, shape)
-        if value.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, value.shape, strict=True)):
+        if value.ndim != len(shape) or any(
+            n not in (None, m) for n, m in zip(shape, value.shape, strict=True)
+        ):
             raise self.fault(key, f"shape {value.shape}", _text(shape))
         wrong = int(np.count_nonzero(~np.isfinite(value))) if value.dtype.kind == "f" else 0
         if wrong:
@@ -45,7 +51,9 @@ class RawBody:
         return value
 
     def indices(self, key: str, shape: Shape, count: int) -> np.ndarray:
-        """An int64 array of this shape whose values index `count` things; raises BodyFileError otherwise."""
+        """An int64 array of this shape whose values index `count` things; raises BodyFileError
+        otherwise.
+        """
         value = self.array(key, shape)
         if value.dtype.kind == "f" and (value != np.rint(value)).any():
             raise self.fault(key, "fractions", f"whole numbers in 0..{count - 1}")
@@ -63,4 +71,9 @@ class RawBody:
 
 
 def _text(shape: Shape) -> str:
-    return "(" + ", ".join("any" if n is None else str(n) for n in shape) + ("," if len(shape) == 1 else "") + ")"
+    return (
+        "("
+        + ", ".join("any" if n is None else str(n) for n in shape)
+        + ("," if len(shape) == 1 else "")
+        + ")"
+    )

@@ -1,4 +1,6 @@
-"""Reads the arrays of a body model file, .npz or .pkl, told apart by their first bytes; never runs what is in them."""
+"""Reads the arrays of a body model file, .npz or .pkl, told apart by their first bytes; never runs
+what is in them.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from . import unpickle
 from .raw import BodyFileError, RawBody
 
 _HANDS = tuple(f"hands_{part}{side}" for part in ("components", "mean", "coeffs") for side in "lr")
-# What a body is made of. Other keys (texture coordinates, dictionaries of part names) are not even decoded.
+# What a body is made of. Other keys (texture coordinates, dictionaries of part names) are not even
+# decoded.
 KEYS = frozenset({
     "v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f", "lmk_faces_idx",
     "lmk_bary_coords", "dynamic_lmk_faces_idx", "dynamic_lmk_bary_coords", "extra_points", "pupils",
@@ -23,11 +26,15 @@ _ZIP_MAGIC = b"PK"
 
 
 def read_raw(path: Path) -> RawBody:
-    """The known arrays of a model file; raises BodyFileError where it is no such file, is damaged or unsafe."""
+    """The known arrays of a model file; raises BodyFileError where it is no such file, is damaged
+    or unsafe.
+    """
     data = _bytes(path)
     arrays = _read_npz(path, data) if data.startswith(_ZIP_MAGIC) else _read_pickle(path, data)
     if "v_template" not in arrays:
-        raise BodyFileError(f"{path}: found no v_template among its keys, expected a SMPL-X, SMPL-H or SMPL model")
+        raise BodyFileError(
+            f"{path}: found no v_template among its keys, expected a SMPL-X, SMPL-H or SMPL model"
+        )
     return RawBody(path=path, sha256=hashlib.sha256(data).hexdigest(), arrays=arrays)
 
 
@@ -45,13 +52,19 @@ def _read_npz(path: Path, data: bytes) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = {name.removesuffix(".npy"): name for name in archive.namelist()}
-            return {key: _read_member(path, archive, members[key]) for key in sorted(KEYS & members.keys())}
+            return {
+                key: _read_member(path, archive, members[key])
+                for key in sorted(KEYS & members.keys())
+            }
     except (zipfile.BadZipFile, EOFError, OSError) as error:
         raise BodyFileError(f"{path}: damaged or cut short .npz archive: {_line(error)}") from error
 
 
 def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    """One array of the archive. numpy would unpickle arrays of objects freely; here they go through the allow-list."""
+    """One array of the archive.
+
+    numpy would unpickle arrays of objects freely; here they go through the allow-list.
+    """
     key = name.removesuffix(".npy")
     try:
         return _decode_npy(archive.read(name))
@@ -62,7 +75,11 @@ def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray:
 def _decode_npy(content: bytes) -> np.ndarray:
     stream = io.BytesIO(content)
     version = np.lib.format.read_magic(stream)
-    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    header = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
     shape, fortran, dtype = header(stream)
     body = content[stream.tell() :]
     if dtype.hasobject:
@@ -74,11 +91,15 @@ def _read_pickle(path: Path, data: bytes) -> dict[str, np.ndarray]:
     try:
         content = unpickle.load(data)
     except unpickle.Refused as error:
-        raise BodyFileError(f"{path}: {_line(error)}: a body model needs no such thing, so it is not run") from error
+        raise BodyFileError(
+            f"{path}: {_line(error)}: a body model needs no such thing, so it is not run"
+        ) from error
     except Exception as error:  # damaged pickles raise anything; all of it means the same
         raise BodyFileError(f"{path}: neither .npz nor a whole pickle: {_line(error)}") from error
     if not isinstance(content, dict):
-        raise BodyFileError(f"{path}: found a pickled {type(content).__name__}, expected a dict of arrays")
+        raise BodyFileError(
+            f"{path}: found a pickled {type(content).__name__}, expected a dict of arrays"
+        )
     return {key: _value(path, key, content[key]) for key in sorted(KEYS & content.keys())}
 
 

@@ -1,7 +1,8 @@
 """Reads the pickles that body models come in without running anything that they bring.
 
-Plain containers are allowed. Arrays of numpy and objects of chumpy and scipy.sparse become inert records, out of which
-`as_array` takes the values: none of the packages' own unpickling runs, and chumpy is not needed. All else is refused.
+Plain containers are allowed. Arrays of numpy and objects of chumpy and scipy.sparse become inert
+records, out of which `as_array` takes the values: none of the packages' own unpickling runs, and
+chumpy is not needed. All else is refused.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ class Refused(pickle.UnpicklingError):
 
 
 def load(data: bytes, records: str = "") -> object:
-    """The value in a pickle of any protocol, of Python 2 or 3, its arrays as records for `as_array`.
+    """The value in a pickle of any protocol, of Python 2 or 3, its arrays as records for
+    `as_array`.
 
     `records` is a pattern of "module:class": what it matches becomes records too, for `as_fields`.
-    Raises `Refused` for what is not allowed and, for damaged bytes, whatever the unpickler stumbles over.
+    Raises `Refused` for what is not allowed and, for damaged bytes, whatever the unpickler stumbles
+    over.
     """
     return _Unpickler(data, records).load()
 
@@ -31,13 +34,18 @@ def load(data: bytes, records: str = "") -> object:
 def as_fields(value: object) -> dict[str, object]:
     """The fields of a record by name, or the entries of a dictionary; empty for all else."""
     fields = value.fields if isinstance(value, _Record) else value
-    return {key: fields[key] for key in fields if isinstance(key, str)} if isinstance(fields, dict) else {}
+    return (
+        {key: fields[key] for key in fields if isinstance(key, str)}
+        if isinstance(fields, dict)
+        else {}
+    )
 
 
 def as_array(value: object) -> np.ndarray:
     """A value of an unpickled model as a dense numpy array.
 
-    Raises ValueError for a record that holds no array (a chumpy expression, a broken matrix) and for ragged lists.
+    Raises ValueError for a record that holds no array (a chumpy expression, a broken matrix) and
+    for ragged lists.
     """
     if isinstance(value, _Array):
         return value.array()
@@ -74,7 +82,9 @@ class _DType:
 
 
 class _Array:
-    """A numpy array as a pickle spells it: dtype, shape, order and the bytes or, for objects, the list."""
+    """A numpy array as a pickle spells it: dtype, shape, order and the bytes or, for objects, the
+    list.
+    """
 
     def __init__(self, *ignored: object) -> None:
         self.shape, self.dtype, self.fortran, self.data = (0,), np.dtype(float), False, b""
@@ -129,19 +139,29 @@ def _record_array(record: _Record) -> np.ndarray:
         return as_array(fields["x"])
     if name == "Select" and {"a", "idxs"} <= fields.keys():
         chosen = as_array(fields["a"]).ravel()[as_array(fields["idxs"]).astype(np.int64)]
-        return chosen.reshape(as_array(fields.get("preferred_shape", chosen.shape)).astype(np.int64))
+        return chosen.reshape(
+            as_array(fields.get("preferred_shape", chosen.shape)).astype(np.int64)
+        )
     raise ValueError(f"a {record.path}, which holds no plain array")
 
 
 def _dense(layout: str, fields: dict) -> np.ndarray:
-    """A scipy.sparse matrix from its fields, old and new spelling, checked before scipy's C code sees them."""
+    """A scipy.sparse matrix from its fields, old and new spelling, checked before scipy's C code
+    sees them.
+    """
     shape = as_array(fields.get("_shape", fields.get("shape", ()))).tolist()
     if len(shape) != 2:
         raise ValueError(f"a scipy.sparse matrix of shape {shape}")
     if layout == "coo":
-        rows, columns = fields["coords"] if "coords" in fields else (fields.get("row", ()), fields.get("col", ()))
+        rows, columns = (
+            fields["coords"]
+            if "coords" in fields
+            else (fields.get("row", ()), fields.get("col", ()))
+        )
         places = (as_array(rows), as_array(columns))
-        return scipy.sparse.coo_matrix((as_array(fields.get("data", ())), places), shape=shape).toarray()
+        return scipy.sparse.coo_matrix(
+            (as_array(fields.get("data", ())), places), shape=shape
+        ).toarray()
     build = scipy.sparse.csc_matrix if layout == "csc" else scipy.sparse.csr_matrix
     parts = tuple(as_array(fields.get(key, ())) for key in ("data", "indices", "indptr"))
     matrix = build(parts, shape=shape)
@@ -150,13 +170,30 @@ def _dense(layout: str, fields: dict) -> np.ndarray:
 
 
 def _allowed() -> dict[tuple[str, str], object]:
-    table: dict[tuple[str, str], object] = {("numpy", "ndarray"): "numpy.ndarray", ("_codecs", "encode"): _encode}
+    table: dict[tuple[str, str], object] = {
+        ("numpy", "ndarray"): "numpy.ndarray",
+        ("_codecs", "encode"): _encode,
+    }
     for home in ("numpy.core", "numpy._core"):
         table[f"{home}.multiarray", "scalar"] = _scalar
         table[f"{home}.numeric", "_frombuffer"] = _from_buffer
     for home in ("copyreg", "copy_reg"):
         table[home, "_reconstructor"] = _new_record
-    plain = (dict, list, tuple, set, frozenset, str, bytes, bytearray, int, float, bool, complex, object)
+    plain = (
+        dict,
+        list,
+        tuple,
+        set,
+        frozenset,
+        str,
+        bytes,
+        bytearray,
+        int,
+        float,
+        bool,
+        complex,
+        object,
+    )
     for home in ("builtins", "__builtin__"):
         table |= {(home, kind.__name__): kind for kind in plain}
     table |= {("__builtin__", "unicode"): str, ("__builtin__", "long"): int}
@@ -165,7 +202,9 @@ def _allowed() -> dict[tuple[str, str], object]:
 
 _ALLOWED = _allowed()
 _STAND_INS = {("numpy", "dtype"): _DType}
-_STAND_INS |= {(f"{home}.multiarray", "_reconstruct"): _Array for home in ("numpy.core", "numpy._core")}
+_STAND_INS |= {
+    (f"{home}.multiarray", "_reconstruct"): _Array for home in ("numpy.core", "numpy._core")
+}
 _SPARSE = re.compile(r"scipy\.sparse(\.[\w.]+)?:(csc|csr|coo)_(matrix|array)")
 _CHUMPY = re.compile(r"chumpy(\.[\w.]+)?:[\w.]+")
 
@@ -180,7 +219,8 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> object:
         if (module, name) in _ALLOWED:
             return _ALLOWED[module, name]
-        # Stand-ins are subclassed for every load: a pickle can set attributes on the classes that it is given.
+        # Stand-ins are subclassed for every load: a pickle can set attributes on the classes that
+        # it is given.
         if (module, name) in _STAND_INS:
             return type("StandIn", (_STAND_INS[module, name],), {})
         if any(pattern.fullmatch(f"{module}:{name}") for pattern in self._records):

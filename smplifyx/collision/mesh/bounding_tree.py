@@ -1,4 +1,6 @@
-"""A surface in patches and leaves: small compact sets of neighbouring triangles, within one group each."""
+"""A surface in patches and leaves: small compact sets of neighbouring triangles, within one group
+each.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +41,12 @@ def tree_of(group: Int[NDArray, " t"], centres: Float[NDArray, "t 3"], groups: i
     return Tree(joined, *(np.stack([end[:-1], end[1:]], 1) for end in ends))
 
 
-def _split(members: Int[NDArray, " n"], centres: Float[NDArray, "t 3"], most: int) -> list[Int[NDArray, " _"]]:
-    """The triangles cut across their longest extent until each piece is small enough; all pieces but one are full."""
+def _split(
+    members: Int[NDArray, " n"], centres: Float[NDArray, "t 3"], most: int
+) -> list[Int[NDArray, " _"]]:
+    """The triangles cut across their longest extent until each piece is small enough; all pieces
+    but one are full.
+    """
     pieces = -(-len(members) // most)
     if pieces <= 1:
         return [members] if len(members) else []

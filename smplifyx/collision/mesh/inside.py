@@ -1,8 +1,9 @@
 """Which vertices lie inside parts they are held apart from.
 
-A point is inside a closed surface if a ray from it leaves the surface more often than it enters, and a vertex is
-inside if it is inside the closed parts it is held apart from, counted together. Vertices joined by faces that no such
-surface meets are all inside or all outside: one of them is asked for all.
+A point is inside a closed surface if a ray from it leaves the surface more often than it enters,
+and a vertex is inside if it is inside the closed parts it is held apart from, counted together.
+Vertices joined by faces that no such surface meets are all inside or all outside: one of them is
+asked for all.
 """
 
 from __future__ import annotations
@@ -30,12 +31,15 @@ class Askers:
     bodies: Posed
     others: Posed
     held_apart: Bool[Tensor, "j g"]  # the parts of the bodies from the groups of the others
-    crossed: Bool[Tensor, "b t"]  # the triangles that meet the closed surface of a part they are held apart from
+    # the triangles that meet the closed surface of a part they are held apart from
+    crossed: Bool[Tensor, "b t"]
 
 
 @dataclass(frozen=True, eq=False)
 class Inside:
-    """Vertices of bodies and the parts of the others they are in; a vertex in several comes as often."""
+    """Vertices of bodies and the parts of the others they are in; a vertex in several comes as
+    often.
+    """
 
     row: Int[Tensor, " n"]
     vertex: Int[Tensor, " n"]
@@ -65,7 +69,9 @@ def inside(askers: Askers) -> Inside:
     """All vertices that lie inside a part they are held apart from."""
     solid = askers.bodies.solid
     row, triangle = askers.crossed.nonzero().unbind(1)
-    cut = torch.zeros(len(askers.crossed), len(solid.link_range) + 1, dtype=torch.bool, device=row.device)
+    cut = torch.zeros(
+        len(askers.crossed), len(solid.link_range) + 1, dtype=torch.bool, device=row.device
+    )
     cut[row, solid.piece_of_triangle[triangle]] = True
     regions = _joined(_whole_pieces(askers, ~cut[:, :-1]), _torn_pieces(askers, cut[:, :-1]))
     asked, region = _asked(askers, regions)
@@ -81,7 +87,8 @@ def _whole_pieces(askers: Askers, whole: Bool[Tensor, "b c"]) -> _Regions:
     """The pieces that nothing crosses, but for those away from every box."""
     solid, closed = askers.bodies.solid, askers.others.closed
     part = solid.of_vertex[solid.member[solid.member_range[:, 0]]]
-    near = overlap(askers.bodies.boxes[Level.GROUP][:, part, None], closed[:, None])  # [piece, part, body]
+    # [piece, part, body]
+    near = overlap(askers.bodies.boxes[Level.GROUP][:, part, None], closed[:, None])
     near = (near & askers.held_apart[part, : closed.shape[1], None]).any(1)
     row, piece = (whole & near.T).nonzero().unbind(1)
     return _Regions(row, *solid.member_range[piece].unbind(1), solid.member)
@@ -100,7 +107,9 @@ def _torn_pieces(askers: Askers, torn: Bool[Tensor, "b c"]) -> _Regions:
     kept = (~askers.crossed[row[of_link], solid.link_triangle[link]]).nonzero()[:, 0]
     ends = (solid.link[:, link[kept]] + first[of_link[kept]]).cpu().numpy()
     graph = coo_array((np.ones(len(kept), dtype=bool), tuple(ends)), (len(place),) * 2)
-    region, order = torch.as_tensor(connected_components(graph)[1], device=row.device).sort(stable=True)
+    region, order = torch.as_tensor(connected_components(graph)[1], device=row.device).sort(
+        stable=True
+    )
     stop = torch.bincount(region).cumsum(0)
     start = torch.cat([stop.new_zeros(1), stop[:-1]])
     return _Regions(row[of_node[order[start]]], start, stop, solid.member[place[order]])
@@ -117,12 +126,17 @@ def _joined(first: _Regions, second: _Regions) -> _Regions:
 
 
 def _asked(askers: Askers, regions: _Regions) -> tuple[Inside, Int[Tensor, " n"]]:
-    """A vertex of each region with the parts it may be in, and its region: one that is in the fewest boxes."""
+    """A vertex of each region with the parts it may be in, and its region: one that is in the
+    fewest boxes.
+    """
     sample, closed = regions.samples(), askers.others.closed
     part = askers.bodies.solid.of_vertex[sample[0]]
     places = at(askers.bodies.points, regions.row, sample)
     boxes = torch.cat([places.amin(1), -places.amax(1)])
-    near = overlap(boxes[:, None], closed.index_select(2, regions.row)) & askers.held_apart[part, : closed.shape[1]].T
+    near = (
+        overlap(boxes[:, None], closed.index_select(2, regions.row))
+        & askers.held_apart[part, : closed.shape[1]].T
+    )
     region, part = near.T.nonzero().unbind(1)
     box = at(closed, regions.row[region], part)[:, None]
     within = overlap(torch.cat([places, -places]).index_select(2, region), box)
@@ -134,18 +148,28 @@ def _asked(askers: Askers, regions: _Regions) -> tuple[Inside, Int[Tensor, " n"]
 
 
 def _turns(askers: Askers, asked: Inside) -> Int[Tensor, " n"]:
-    """How often the closed surface of the part goes round the vertex: how often a ray along x comes out of it."""
+    """How often the closed surface of the part goes round the vertex: how often a ray along x comes
+    out of it.
+    """
     others, solid = askers.others, askers.others.solid
     origin = at(askers.bodies.points, asked.row, asked.vertex)
     ray = torch.cat([origin, torch.full_like(origin[:1], -torch.inf), -origin[1:]])
     which, number = solid.encloses[asked.part].nonzero().unbind(1)
-    inwards = (number >= solid.parts) & (number != solid.parts + asked.part[which])  # the caps of children
+    # the caps of children
+    inwards = (number >= solid.parts) & (number != solid.parts + asked.part[which])
     for level in Level:
-        met = overlap(others.box(level, asked.row[which], number), ray.index_select(1, which)).nonzero()[:, 0]
+        met = overlap(
+            others.box(level, asked.row[which], number), ray.index_select(1, which)
+        ).nonzero()[:, 0]
         which, number, inwards = which[met], number[met], inwards[met]
         if level is not Level.TRIANGLE:
             parent, number = spread(solid.within[level].index_select(0, number))
             which, inwards = which[parent], inwards[parent]
-    corners = others.corners(asked.row[which], number).double() - origin.index_select(1, which)[:, None].double()
+    corners = (
+        others.corners(asked.row[which], number).double()
+        - origin.index_select(1, which)[:, None].double()
+    )
     turns = exits(corners)
-    return torch.zeros_like(asked.row).index_add(0, which, torch.where(inwards, -turns, turns).to(asked.row))
+    return torch.zeros_like(asked.row).index_add(
+        0, which, torch.where(inwards, -turns, turns).to(asked.row)
+    )

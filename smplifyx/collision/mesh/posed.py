@@ -1,8 +1,9 @@
 """Posed bodies with the boxes round their leaves, patches, groups and closed parts.
 
-A box is six numbers: its lowest corner, and minus its highest. So the box round several is their minimum, and two
-overlap where the one plus the other, its halves swapped, is nowhere above zero; exact in floating point. Coordinates
-and boxes have their numbers in the first axis: what is done along the last axis is quick.
+A box is six numbers: its lowest corner, and minus its highest. So the box round several is their
+minimum, and two overlap where the one plus the other, its halves swapped, is nowhere above zero;
+exact in floating point. Coordinates and boxes have their numbers in the first axis: what is done
+along the last axis is quick.
 """
 
 from __future__ import annotations
@@ -30,16 +31,22 @@ class Posed:
         """How many bodies."""
         return self.points.shape[2]
 
-    def corners(self, row: Int[Tensor, " m"], triangle: Int[Tensor, " m"]) -> Float[Tensor, "3 3 m"]:
+    def corners(
+        self, row: Int[Tensor, " m"], triangle: Int[Tensor, " m"]
+    ) -> Float[Tensor, "3 3 m"]:
         """Of triangles: coordinate, corner."""
         return at(self.points, row, self.solid.triangles.index_select(1, triangle))
 
-    def box(self, level: Level, row: Int[Tensor, " m"], number: Int[Tensor, " m"]) -> Float[Tensor, "6 m"]:
+    def box(
+        self, level: Level, row: Int[Tensor, " m"], number: Int[Tensor, " m"]
+    ) -> Float[Tensor, "6 m"]:
         """The boxes of things of a level."""
         if level is not Level.TRIANGLE:
             return at(self.boxes[level], row, number)
         a, b, c = self.corners(row, number).unbind(1)
-        return torch.cat([torch.minimum(torch.minimum(a, b), c), -torch.maximum(torch.maximum(a, b), c)])
+        return torch.cat(
+            [torch.minimum(torch.minimum(a, b), c), -torch.maximum(torch.maximum(a, b), c)]
+        )
 
 
 def posed(solid: Solid, vertices: Float[Tensor, "b v 3"]) -> Posed:
@@ -47,14 +54,18 @@ def posed(solid: Solid, vertices: Float[Tensor, "b v 3"]) -> Posed:
     points = vertices.new_empty(3, vertices.shape[1] + len(solid.loop_size), len(vertices))
     own, means = points.split([vertices.shape[1], len(solid.loop_size)], 1)
     own.copy_(vertices.permute(2, 1, 0))
-    means.zero_().index_add_(1, solid.loop, own.index_select(1, solid.loop_vertex)).div_(solid.loop_size[:, None])
+    means.zero_().index_add_(1, solid.loop, own.index_select(1, solid.loop_vertex)).div_(
+        solid.loop_size[:, None]
+    )
     leaves = solid.leaf_points.least(torch.cat([points, -points]))
     patches = solid.patch_leaves.least(leaves)
     groups = solid.group_patches.least(patches)
     return Posed(solid, points, (groups, patches, leaves), solid.part_groups.least(groups))
 
 
-def at(values: Float[Tensor, "k n b"], row: Int[Tensor, " m"], number: Int[Tensor, "*c m"]) -> Float[Tensor, "k *c m"]:
+def at(
+    values: Float[Tensor, "k n b"], row: Int[Tensor, " m"], number: Int[Tensor, "*c m"]
+) -> Float[Tensor, "k *c m"]:
     """The numbers of things of bodies."""
     index = number * values.shape[2] + row
     return values.flatten(1).index_select(1, index.flatten()).unflatten(1, index.shape)

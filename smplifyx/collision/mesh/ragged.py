@@ -13,21 +13,29 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Ragged:
-    """Lists of numbers, the longest first: their first members, their second members as far as they have any, ..."""
+    """Lists of numbers, the longest first: their first members, their second members as far as they
+    have any, ...
+    """
 
     columns: tuple[Int[Tensor, " _"], ...]
     place: Int[Tensor, " n"]  # of each list among them; behind them all for an empty one
 
     @classmethod
-    def of(cls, number: Int[NDArray, " m"], span: Int[NDArray, "n 2"], device: torch.device) -> Ragged:
+    def of(
+        cls, number: Int[NDArray, " m"], span: Int[NDArray, "n 2"], device: torch.device
+    ) -> Ragged:
         """The lists `number[start:stop]`."""
         size = span[:, 1] - span[:, 0]
         order = np.argsort(-size, kind="stable")
         start, size = span[order, 0], size[order]
-        counts = np.searchsorted(-size, -np.arange(size.max(initial=0)))  # the lists that have a member 0, 1, ...
+        # the lists that have a member 0, 1, ...
+        counts = np.searchsorted(-size, -np.arange(size.max(initial=0)))
         columns = (number[start[:count] + column] for column, count in enumerate(counts))
         place = np.argsort(order).clip(max=counts.max(initial=0))
-        return cls(tuple(torch.as_tensor(c, device=device) for c in columns), torch.as_tensor(place, device=device))
+        return cls(
+            tuple(torch.as_tensor(c, device=device) for c in columns),
+            torch.as_tensor(place, device=device),
+        )
 
     def least(self, values: Float[Tensor, "k m b"]) -> Float[Tensor, "k n b"]:
         """The least of each list's values; infinite where a list is empty."""

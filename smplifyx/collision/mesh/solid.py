@@ -1,4 +1,6 @@
-"""What the mesh check needs to know once per body: its surface in patches, its parts as closed solids."""
+"""What the mesh check needs to know once per body: its surface in patches, its parts as closed
+solids.
+"""
 
 from __future__ import annotations
 
@@ -34,20 +36,22 @@ class Level(IntEnum):
 class Solid:
     """The triangles of a body of V vertices and J parts, sorted by group, patch and leaf.
 
-    For groups see `caps.Surface`. Points are the V vertices and, behind them, the means of loops. Ranges are (start,
-    stop) of consecutive numbers.
+    For groups see `caps.Surface`. Points are the V vertices and, behind them, the means of loops.
+    Ranges are (start, stop) of consecutive numbers.
     """
 
     triangles: Int[Tensor, "3 t"]
     face: Int[Tensor, " t"]  # -1: of a cap or a filled hole
     group: Int[Tensor, " t"]
-    within: tuple[Int[Tensor, "_ 2"], ...]  # by level: the ranges of what is in each group, patch and leaf
+    # by level: the ranges of what is in each group, patch and leaf
+    within: tuple[Int[Tensor, "_ 2"], ...]
     leaf_points: Ragged
     patch_leaves: Ragged
     group_patches: Ragged
     part_groups: Ragged  # of the closed surface of each part
     of_vertex: Int[Tensor, " v"]
-    link: Int[Tensor, "2 e"]  # places in `member`, joined by an edge of a face of the part of both, piece by piece
+    # places in `member`, joined by an edge of a face of the part of both, piece by piece
+    link: Int[Tensor, "2 e"]
     link_triangle: Int[Tensor, " e"]
     link_range: Int[Tensor, "c 2"]  # the links of each connected piece of a part
     member: Int[Tensor, " v"]  # the vertices, piece by piece
@@ -68,18 +72,29 @@ class Solid:
 
 @lru_cache(maxsize=16)
 def solid_of(body: BodyModel) -> Solid:
-    """The solids and patches of a body, on its device; takes a tenth of a second, and is the same every time."""
+    """The solids and patches of a body, on its device; takes a tenth of a second, and is the same
+    every time.
+    """
     parts, device = parts_of(body), body.faces.device
     of_vertex, held = parts.of_vertex.cpu().numpy(), parts.held_apart.cpu().numpy()
     surface = capped(body.faces.cpu().numpy(), parts.of_face.cpu().numpy(), of_vertex, body.parents)
     rest = body.v_template.double().cpu().numpy()
     points = np.concatenate([rest, *(rest[loop].mean(0, keepdims=True) for loop in surface.loops)])
     tree = tree_of(surface.group, points[surface.triangles].mean(1), 2 * len(held))
-    triangles, group, face = (values[tree.order] for values in (surface.triangles, surface.group, surface.face))
+    triangles, group, face = (
+        values[tree.order] for values in (surface.triangles, surface.group, surface.face)
+    )
     arrays = {"triangles": triangles.T.copy(), "group": group, "face": face, "of_vertex": of_vertex}
-    arrays |= _tables(surface, held, body.parents) | _pieces(triangles, group, face, of_vertex) | _loops(surface)
+    arrays |= (
+        _tables(surface, held, body.parents)
+        | _pieces(triangles, group, face, of_vertex)
+        | _loops(surface)
+    )
     return Solid(
-        within=tuple(torch.as_tensor(span, device=device) for span in (tree.patches, tree.leaves, tree.triangles)),
+        within=tuple(
+            torch.as_tensor(span, device=device)
+            for span in (tree.patches, tree.leaves, tree.triangles)
+        ),
         leaf_points=Ragged.of(*_points_of(triangles, tree.triangles, len(points)), device),
         patch_leaves=Ragged.of(np.arange(len(tree.triangles)), tree.leaves, device),
         group_patches=Ragged.of(np.arange(len(tree.leaves)), tree.patches, device),
@@ -109,8 +124,12 @@ def _points_of(
     return point, ranges(leaf, len(span))
 
 
-def _tables(surface: Surface, held: Bool[NDArray, "j j"], parents: tuple[int, ...]) -> dict[str, NDArray]:
-    """Which groups enclose each part, which it is held apart from, and which are at it or beside it."""
+def _tables(
+    surface: Surface, held: Bool[NDArray, "j j"], parents: tuple[int, ...]
+) -> dict[str, NDArray]:
+    """Which groups enclose each part, which it is held apart from, and which are at it or beside
+    it.
+    """
     own, above = np.eye(len(held), dtype=bool), np.array(parents)
     children = (above[None] == np.arange(len(held))[:, None]) & (above >= 0)[None]
     corners = surface.triangles[surface.face >= 0]
@@ -126,9 +145,15 @@ def _tables(surface: Surface, held: Bool[NDArray, "j j"], parents: tuple[int, ..
 
 
 def _pieces(
-    triangles: Int[NDArray, "t 3"], group: Int[NDArray, " t"], face: Int[NDArray, " t"], of_vertex: Int[NDArray, " v"]
+    triangles: Int[NDArray, "t 3"],
+    group: Int[NDArray, " t"],
+    face: Int[NDArray, " t"],
+    of_vertex: Int[NDArray, " v"],
 ) -> dict[str, NDArray]:
-    """The connected pieces of the parts. A vertex that no face of its own part has is a piece by itself."""
+    """The connected pieces of the parts.
+
+    A vertex that no face of its own part has is a piece by itself.
+    """
     triangle = np.repeat(np.flatnonzero(face >= 0), 3)
     link = np.stack([triangles[face >= 0], np.roll(triangles[face >= 0], -1, 1)], 2).reshape(-1, 2)
     own = (of_vertex[link] == group[triangle][:, None]).all(1)

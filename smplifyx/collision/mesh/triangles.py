@@ -1,11 +1,14 @@
-"""Triangle against triangle, point against triangle, ray against triangle; vectorised over lists of pairs.
+"""Triangle against triangle, point against triangle, ray against triangle; vectorised over lists of
+pairs.
 
-Two triangles that do not lie in one plane meet where an edge of one meets the other. Which side of a plane or of a
-line a point lies on is the sign of a determinant; a determinant within its rounding error counts as zero, and zero as
-touching, so that nothing that meets is missed. The error bounds are those of Shewchuk 1997, "Adaptive precision
-floating-point arithmetic and fast robust geometric predicates".
+Two triangles that do not lie in one plane meet where an edge of one meets the other. Which side of
+a plane or of a line a point lies on is the sign of a determinant; a determinant within its rounding
+error counts as zero, and zero as touching, so that nothing that meets is missed. The error bounds
+are those of Shewchuk 1997, "Adaptive precision floating-point arithmetic and fast robust geometric
+predicates".
 
-Triangles have coordinates in the first axis, corners in the second, and come side by side in the last.
+Triangles have coordinates in the first axis, corners in the second, and come side by side in the
+last.
 """
 
 from __future__ import annotations
@@ -24,8 +27,8 @@ _SHADOWS = [[1, 2], [2, 0], [0, 1]]  # the coordinates left by looking along x, 
 def intersect(first: Float[Tensor, "3 3 n"], second: Float[Tensor, "3 3 n"]) -> Bool[Tensor, " n"]:
     """Whether the triangles of each pair (float64) have a point in common; touching counts.
 
-    Lying in one plane, sharing corners and having no area are allowed. Answers within the rounding of float64 may
-    err towards touching.
+    Lying in one plane, sharing corners and having no area are allowed. Answers within the rounding
+    of float64 may err towards touching.
     """
     meets = torch.zeros(first.shape[-1], dtype=torch.bool, device=first.device)
     below = _sides(second, first)  # of each corner of the first, and the plane of the second
@@ -51,13 +54,15 @@ def distance(point: Float[Tensor, "3 n"], triangle: Float[Tensor, "3 3 n"]) -> F
 
 
 def exits(corner: Float[Tensor, "3 3 n"]) -> Int[Tensor, " n"]:
-    """How often the ray from the origin along x comes out of each triangle's face: 1, 0, or -1 where it goes in.
+    """How often the ray from the origin along x comes out of each triangle's face: 1, 0, or -1
+    where it goes in.
 
-    Added up over a closed surface, anticlockwise from outside: how often it goes round the origin. A ray through an
-    edge or a corner counts once: as if the origin lay a little towards y and z.
+    Added up over a closed surface, anticlockwise from outside: how often it goes round the origin.
+    A ray through an edge or a corner counts once: as if the origin lay a little towards y and z.
     """
     x, y, z = corner
-    turn = y * z[_NEXT] - z * y[_NEXT]  # to the last bit the opposite where a neighbour has the edge the other way
+    # to the last bit the opposite where a neighbour has the edge the other way
+    turn = y * z[_NEXT] - z * y[_NEXT]
     rises, falls = (z <= 0) & (z[_NEXT] > 0) & (turn > 0), (z > 0) & (z[_NEXT] <= 0) & (turn < 0)
     around = (rises.to(torch.int8) - falls.to(torch.int8)).sum(0)
     ahead = (x * turn[_NEXT]).sum(0) * around > 0
@@ -92,10 +97,14 @@ def _straddles(sides: Tensor) -> Bool[Tensor, " n"]:
 
 
 def _meet(first: Tensor, second: Tensor, below: Tensor, above: Tensor) -> Bool[Tensor, " n"]:
-    """`intersect` for pairs of which neither lies clear of the other's plane; `below` tells the sides of `first`."""
+    """`intersect` for pairs of which neither lies clear of the other's plane; `below` tells the
+    sides of `first`.
+    """
     p, q = first[:, :, None], second[:, None]
     turns = _orientation(p, p[:, _NEXT], q, q[:, :, _NEXT])  # [edge of first, edge of second, n]
-    cuts = _any(_pierces(below) & _one_way(turns.transpose(0, 1))) | _any(_pierces(above) & _one_way(turns))
+    cuts = _any(_pierces(below) & _one_way(turns.transpose(0, 1))) | _any(
+        _pierces(above) & _one_way(turns)
+    )
     flat = (_all(below == 0) & _has_area(second)) | (_all(above == 0) & _has_area(first))
     flat = flat | (_all(_all(turns == 0)) & _all(below == 0) & _all(above == 0))
     flat = flat.nonzero()[:, 0]
@@ -110,7 +119,9 @@ def _pierces(sides: Tensor) -> Bool[Tensor, "3 n"]:
 
 
 def _one_way(turns: Tensor) -> Bool[Tensor, "3 n"]:
-    """Whether a line passes the three edges of a triangle all on the same side: it goes through the triangle."""
+    """Whether a line passes the three edges of a triangle all on the same side: it goes through the
+    triangle.
+    """
     return _all(turns >= 0) | _all(turns <= 0)
 
 
@@ -122,8 +133,10 @@ def _has_area(triangle: Tensor) -> Bool[Tensor, " n"]:
 
 def _shadows_overlap(first: Tensor, second: Tensor) -> Bool[Tensor, " n"]:
     """Whether two triangles of one plane overlap: they do if their shadows along x, y and z do."""
-    p, q = (torch.stack([t[shadow] for shadow in _SHADOWS]) for t in (first, second))  # [shadow, 2, corner, n]
-    beside = _any((first.amin(1) > second.amax(1)) | (second.amin(1) > first.amax(1)))  # parts pieces of one line
+    # [shadow, 2, corner, n]
+    p, q = (torch.stack([t[shadow] for shadow in _SHADOWS]) for t in (first, second))
+    # parts pieces of one line
+    beside = _any((first.amin(1) > second.amax(1)) | (second.amin(1) > first.amax(1)))
     return ~(beside | _any(_parted(p, q) | _parted(q, p)))
 
 

@@ -1,7 +1,8 @@
 """Spheres inside a surface that touch it, and a few of them whose union comes near all of it.
 
-Sources: Ma, Bae, Choi 2012, "3D medial axis point approximation using nearest neighbors and the normal field" (the
-shrinking sphere); Nemhauser, Wolsey, Fisher 1978 and Minoux 1978 (greedy choice for a submodular worth, evaluated late).
+Sources: Ma, Bae, Choi 2012, "3D medial axis point approximation using nearest neighbors and the
+normal field" (the shrinking sphere); Nemhauser, Wolsey, Fisher 1978 and Minoux 1978 (greedy choice
+for a submodular worth, evaluated late).
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ SHRINKS = 30  # spheres still too large after so many steps are dropped
 CAP = 2.0  # tolerances: a surface farther from a sphere than that is not covered at all
 
 
-def inscribed(starts: Surface, tree: cKDTree, dent: float) -> tuple[Float[NDArray, "s 3"], Float[NDArray, " s"]]:
-    """Centre and radius of the largest sphere behind each start that no point of `tree` enters deeper than `dent`.
+def inscribed(
+    starts: Surface, tree: cKDTree, dent: float
+) -> tuple[Float[NDArray, "s 3"], Float[NDArray, " s"]]:
+    """Centre and radius of the largest sphere behind each start that no point of `tree` enters
+    deeper than `dent`.
 
     The radius is the distance from the centre to the nearest point, 0 where no sphere was found.
     """
@@ -47,7 +51,8 @@ def inscribed(starts: Surface, tree: cKDTree, dent: float) -> tuple[Float[NDArra
 def cover(
     centers: Float[NDArray, "s 3"], radii: Float[NDArray, " s"], skin: Skin, most: int, least: float
 ) -> Int[NDArray, " chosen"]:
-    """The `most` spheres or fewer that together come nearest to the surface, the best first, each worth `least` or more.
+    """The `most` spheres or fewer that together come nearest to the surface, the best first, each
+    worth `least` or more.
 
     A point at d tolerances from the nearest chosen sphere is worth 1 - (d / CAP)^2 of its worth.
     """
@@ -61,18 +66,25 @@ def cover(
         own = slice(start[index], start[index + 1])
         gain = np.maximum(worth[own] - reached[point[own]], 0).sum()
         if queue and gain < -queue[0][0]:
-            heapq.heappush(queue, (-gain, index))  # gains only fall: who leads when looked at again leads
+            # gains only fall: who leads when looked at again leads
+            heapq.heappush(queue, (-gain, index))
         elif gain >= least:
             chosen.append(index)
             reached[point[own]] = np.maximum(reached[point[own]], worth[own])
     return np.array(chosen, dtype=np.int64)
 
 
-def distinct(centers: Float[NDArray, "s 3"], radii: Float[NDArray, " s"], apart: float) -> Int[NDArray, " kept"]:
-    """The first of spheres that are alike: whose centres fall into one cell of `apart` times their size, about."""
+def distinct(
+    centers: Float[NDArray, "s 3"], radii: Float[NDArray, " s"], apart: float
+) -> Int[NDArray, " kept"]:
+    """The first of spheres that are alike: whose centres fall into one cell of `apart` times their
+    size, about.
+    """
     size = np.round(4 * np.log2(radii)).astype(np.int64)
     cells = np.floor(centers / (apart * 2.0 ** (size / 4))[:, None]).astype(np.int64)
-    return np.sort(np.unique(np.concatenate([cells, size[:, None]], 1), axis=0, return_index=True)[1])
+    return np.sort(
+        np.unique(np.concatenate([cells, size[:, None]], 1), axis=0, return_index=True)[1]
+    )
 
 
 def _worths(

@@ -1,4 +1,6 @@
-"""How spheres follow the surface around them when the shape changes: linear in it, by least squares."""
+"""How spheres follow the surface around them when the shape changes: linear in it, by least
+squares.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ NUMBERS = 1_000_000  # held at a time, for spheres with 500 points near
 class Skin:
     """Points of the surface with what spheres must know of them.
 
-    How they move with the shape (metres per unit), within how many metres spheres should come near them, and how much
-    each counts.
+    How they move with the shape (metres per unit), within how many metres spheres should come near
+    them, and how much each counts.
     """
 
     surface: Surface
@@ -34,12 +36,17 @@ class Skin:
     def __getitem__(self, index: tuple[slice, slice]) -> Skin:
         """Some of the points, some of the shape directions."""
         at, directions = index
-        return Skin(self.surface[at], self.moved[at, :, directions], self.tolerance[at], self.worth[at])
+        return Skin(
+            self.surface[at], self.moved[at, :, directions], self.tolerance[at], self.worth[at]
+        )
 
 
 @dataclass(frozen=True)
 class _Near:
-    """The points near some spheres, by sphere; every sphere has some. `start` is where each sphere's points begin."""
+    """The points near some spheres, by sphere; every sphere has some.
+
+    `start` is where each sphere's points begin.
+    """
 
     sphere: Int[NDArray, " n"]
     point: Int[NDArray, " n"]
@@ -52,7 +59,9 @@ class _Near:
         return np.add.reduceat(values, self.start, axis=0)
 
 
-def slopes(centers: Float[NDArray, "s 3"], radii: Float[NDArray, " s"], skin: Skin) -> Float[NDArray, "s 4 n"]:
+def slopes(
+    centers: Float[NDArray, "s 3"], radii: Float[NDArray, " s"], skin: Skin
+) -> Float[NDArray, "s 4 n"]:
     """The change of each sphere's centre and radius per unit of each shape direction."""
     found = [_fitted(near, skin)[0] for near in _chunks(centers, radii, skin)]
     return np.concatenate(found) if found else np.empty((0, 4, skin.moved.shape[-1]))
@@ -61,7 +70,8 @@ def slopes(centers: Float[NDArray, "s 3"], radii: Float[NDArray, " s"], skin: Sk
 def protrusion(
     centers: Float[NDArray, "s 3"], radii: Float[NDArray, " s"], skin: Skin, deviations: float
 ) -> Float[NDArray, " s"]:
-    """How far, in metres, each sphere stands out of the surface at worst for a shape so many `deviations` from the mean.
+    """How far, in metres, each sphere stands out of the surface at worst for a shape so many
+    `deviations` from the mean.
 
     Negative where the surface stays away. To first order.
     """
@@ -73,7 +83,10 @@ def protrusion(
 
 
 def shares(
-    centers: Float[NDArray, "s 3"], radii: Float[NDArray, " s"], skin: Skin, weights: Float[NDArray, "p j"]
+    centers: Float[NDArray, "s 3"],
+    radii: Float[NDArray, " s"],
+    skin: Skin,
+    weights: Float[NDArray, "p j"],
 ) -> Float[NDArray, "s j"]:
     """How much each joint carries the surface that each sphere touches; rows sum to 1."""
     found = []
@@ -84,7 +97,10 @@ def shares(
 
 
 def _chunks(centers: NDArray, radii: NDArray, skin: Skin) -> Iterator[_Near]:
-    tree, size = cKDTree(skin.surface.points), max(1, NUMBERS // (500 * (10 + 3 * skin.moved.shape[-1])))
+    tree, size = (
+        cKDTree(skin.surface.points),
+        max(1, NUMBERS // (500 * (10 + 3 * skin.moved.shape[-1]))),
+    )
     nearest = tree.query(centers)[0] * (1 + 1e-9) if len(centers) else radii
     sphere, point = neighbours(tree, centers, np.maximum(radii + REACH, nearest))
     for first in range(0, len(centers), size):
@@ -104,10 +120,12 @@ def _near(centers: NDArray, radii: NDArray, skin: Skin, pairs: tuple[NDArray, ND
 
 
 def _fitted(near: _Near, skin: Skin) -> tuple[Float[NDArray, "s 4 n"], Float[NDArray, "p n"]]:
-    """The slopes of centre and radius, and how far the surface then gets off, per unit, at each point.
+    """The slopes of centre and radius, and how far the surface then gets off, per unit, at each
+    point.
 
-    A sphere stays in touch with a point that moves by m, seen along the normal, if normal . (m - centre's motion) is
-    what its radius grows. What the touching points do not determine goes with their mean.
+    A sphere stays in touch with a point that moves by m, seen along the normal, if normal . (m -
+    centre's motion) is what its radius grows. What the touching points do not determine goes with
+    their mean.
     """
     moved = skin.moved[near.point]
     total = near.sums(near.weight)
@@ -115,7 +133,9 @@ def _fitted(near: _Near, skin: Skin) -> tuple[Float[NDArray, "s 4 n"], Float[NDA
     wanted = np.einsum("pi,pin->pn", near.normal, moved - mean[near.sphere])
     rows = np.concatenate([near.normal, np.ones((len(near.normal), 1))], 1)
     weighted = near.weight[:, None] * rows
-    gram = near.sums(weighted[:, :, None] * rows[:, None, :]) + RIDGE * total[:, None, None] * np.eye(4)
+    gram = near.sums(weighted[:, :, None] * rows[:, None, :]) + RIDGE * total[
+        :, None, None
+    ] * np.eye(4)
     found = np.linalg.solve(gram, near.sums(weighted[:, :, None] * wanted[:, None, :]))
     off = wanted - np.einsum("pi,pin->pn", rows, found[near.sphere])
     found[:, :3] += mean

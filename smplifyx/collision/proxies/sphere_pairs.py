@@ -1,8 +1,9 @@
 """Which spheres of a body are held apart: rules on lengths of the resting body, no list of names.
 
-Spheres that touch in life without harm are near each other at rest and either lie along one limb or trunk, so that
-bending it closes their gap (throat and chest, belly and thigh, the finger's root and the palm), or their skin goes with
-other bones too, so that it does not do what one rigid sphere does (armpit, groin, top of the shoulder).
+Spheres that touch in life without harm are near each other at rest and either lie along one limb or
+trunk, so that bending it closes their gap (throat and chest, belly and thigh, the finger's root and
+the palm), or their skin goes with other bones too, so that it does not do what one rigid sphere
+does (armpit, groin, top of the shoulder).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 from ...body.model import Age, BodyModel
 from ..parts import parts_of
 
-SHAPES = 2.0  # standard deviations of each shape and expression direction within which no pair overlaps at rest,
+# standard deviations of each shape and expression direction within which no pair overlaps at rest,
+SHAPES = 2.0
 FIRST = 10  # of so many of the first directions of both
 CLEAR = 2.5e-3  # metres that are left between them: spheres lie a little inside the surface
 STRAIGHT, FOLD = 0.6, 1.25  # see `PairReason.FOLDING`
@@ -30,15 +32,20 @@ class PairReason(IntEnum):
 
     PARTS = 1  # their parts may pass through each other
     TOUCHING = 2  # they come within `CLEAR` in the T-pose of some shape within `SHAPES`
-    FOLDING = 3  # the bones lead from one to the other almost straight (distance > `STRAIGHT` of the way along the
+    # the bones lead from one to the other almost straight (distance > `STRAIGHT` of the way along
+    # the
+    FOLDING = 3
     # bones), and the gap is below `FOLD` times the sum of their radii
-    STRAYING = 4  # the gap is below `STRAY` times the sum of their radii, each times the share of the skin around the
+    # the gap is below `STRAY` times the sum of their radii, each times the share of the skin around
+    # the
+    STRAYING = 4
     # sphere that goes with other bones
 
 
 @dataclass(frozen=True)
 class RestSpheres:
-    """Spheres in the T-pose: their joint, place and radius in metres, and the slopes of both along the shape directions.
+    """Spheres in the T-pose: their joint, place and radius in metres, and the slopes of both along
+    the shape directions.
 
     `own` is the share of the skin around each that goes with its joint.
     """
@@ -58,7 +65,9 @@ def pair_reasons(body: BodyModel, spheres: RestSpheres) -> Int[NDArray, "s s"]:
     gap = distance - radii
     stray = (1 - spheres.own) * spheres.radius
     reason[gap < STRAY * (stray[:, None] + stray)] = PairReason.STRAYING
-    reason[(gap < FOLD * radii) & (distance > STRAIGHT * _along_bones(body, spheres))] = PairReason.FOLDING
+    reason[(gap < FOLD * radii) & (distance > STRAIGHT * _along_bones(body, spheres))] = (
+        PairReason.FOLDING
+    )
     reason[_least_gaps(body, spheres) < CLEAR] = PairReason.TOUCHING
     reason[~_parts_apart(body, spheres)] = PairReason.PARTS
     return reason
@@ -69,13 +78,23 @@ def _parts_apart(body: BodyModel, spheres: RestSpheres) -> Bool[NDArray, "s s"]:
 
 
 def _along_bones(body: BodyModel, spheres: RestSpheres) -> Float[NDArray, "s s"]:
-    """The way from sphere to sphere by the joints that turn one against the other; 0 where there are none."""
+    """The way from sphere to sphere by the joints that turn one against the other; 0 where there
+    are none.
+    """
     joints, parts = body.joint_template.double().cpu().numpy(), np.unique(spheres.joint).tolist()
     steps = np.linalg.norm(joints[:, None] - joints, axis=-1)
-    first, last, bones = np.zeros(steps.shape, int), np.zeros(steps.shape, int), np.zeros(steps.shape)
+    first, last, bones = (
+        np.zeros(steps.shape, int),
+        np.zeros(steps.shape, int),
+        np.zeros(steps.shape),
+    )
     for a, b in itertools.permutations(parts, 2):
         between = _between(body.parents, a, b)
-        first[a, b], last[a, b], bones[a, b] = between[0], between[-1], steps[between[:-1], between[1:]].sum()
+        first[a, b], last[a, b], bones[a, b] = (
+            between[0],
+            between[-1],
+            steps[between[:-1], between[1:]].sum(),
+        )
     pair, sphere = (spheres.joint[:, None], spheres.joint), np.arange(len(spheres.joint))
     to_joint = np.linalg.norm(spheres.center[:, None] - joints, axis=-1)
     length = to_joint[sphere[:, None], first[pair]] + bones[pair] + to_joint[sphere, last[pair]]
@@ -83,10 +102,14 @@ def _along_bones(body: BodyModel, spheres: RestSpheres) -> Float[NDArray, "s s"]
 
 
 def _between(parents: tuple[int, ...], a: int, b: int) -> list[int]:
-    """The joints that turn part b against part a, from a to b: those below their nearest common ancestor."""
+    """The joints that turn part b against part a, from a to b: those below their nearest common
+    ancestor.
+    """
     above_a, above_b = _upwards(parents, a), _upwards(parents, b)
     shared = set(above_a) & set(above_b)
-    return [j for j in above_a if j not in shared] + [j for j in reversed(above_b) if j not in shared]
+    return [j for j in above_a if j not in shared] + [
+        j for j in reversed(above_b) if j not in shared
+    ]
 
 
 def _upwards(parents: tuple[int, ...], joint: int) -> list[int]:
@@ -98,9 +121,11 @@ def _upwards(parents: tuple[int, ...], joint: int) -> list[int]:
 
 
 def _least_gaps(body: BodyModel, spheres: RestSpheres) -> Float[NDArray, "s s"]:
-    """A lower bound of the gap between each two spheres in the T-pose, over all shapes within `SHAPES`.
+    """A lower bound of the gap between each two spheres in the T-pose, over all shapes within
+    `SHAPES`.
 
-    The distance of two centres is convex in the shape, so its tangent at the mean shape is below it.
+    The distance of two centres is convex in the shape, so its tangent at the mean shape is below
+    it.
     """
     offset = spheres.center[:, None] - spheres.center
     distance = np.linalg.norm(offset, axis=-1)
@@ -110,7 +135,8 @@ def _least_gaps(body: BodyModel, spheres: RestSpheres) -> Float[NDArray, "s s"]:
     for index in np.flatnonzero(high > low):
         shift, growth = spheres.slopes[:, :3, index], spheres.slopes[:, 3, index]
         mine = np.einsum("abi,ai->ab", direction, shift)
-        along = mine + mine.T - growth[:, None] - growth  # the direction from b to a is minus that from a to b
+        # the direction from b to a is minus that from a to b
+        along = mine + mine.T - growth[:, None] - growth
         least += np.minimum(low[index] * along, high[index] * along)
     return least
 

@@ -1,4 +1,6 @@
-"""A body as spheres inside its surface, each rigid with one bone: what the solver holds apart instead of the mesh."""
+"""A body as spheres inside its surface, each rigid with one bone: what the solver holds apart
+instead of the mesh.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,13 @@ from .surface import outside, sampled, sampled_points, search_tree, stand_ins, t
 
 MOST = 448  # spheres
 LEAST = 3e-4  # square metres of surface that a sphere must gain
-COARSE, FINE = 12e-3, 3e-3  # metres between the points that candidates avoid, and those that set the radii in the end
-DENT, PROUD = 1.5e-3, 1e-3  # metres: the unevenness that candidates ignore, how far spheres stand out in the end
+# metres between the points that candidates avoid, and those that set the radii in the end
+COARSE, FINE = 12e-3, 3e-3
+# metres: the unevenness that candidates ignore, how far spheres stand out in the end
+DENT, PROUD = 1.5e-3, 1e-3
 ALIKE = 0.15  # candidates nearer than this share of their radius count once
-USUAL, DEVIATIONS = 6, 2.0  # the shape directions, and how far along them, within which spheres stay inside
+# the shape directions, and how far along them, within which spheres stay inside
+USUAL, DEVIATIONS = 6, 2.0
 PROTRUSION = 8e-3  # but for so many metres
 
 
@@ -47,18 +52,20 @@ FINGER = Detail(tolerance=1.5e-3, smallest=3e-3, spacing=3e-3, worth=20.0)
 FOOT = Detail(tolerance=5e-3, smallest=6e-3, spacing=8e-3, worth=1.0)
 HEAD = Detail(tolerance=6e-3, smallest=8e-3, spacing=12e-3, worth=0.5)
 _FINGERS = dict.fromkeys(("thumb1", "index1", "middle1", "ring1", "pinky1"), FINGER)
-DETAILS = MappingProxyType({"wrist": PALM, "ankle": FOOT, "head": HEAD, **_FINGERS})  # and of all joints below
+# and of all joints below
+DETAILS = MappingProxyType({"wrist": PALM, "ankle": FOOT, "head": HEAD, **_FINGERS})
 DETAIL_ORDER = (LIMB, PALM, FINGER, FOOT, HEAD)
 
 
 @dataclass(frozen=True, eq=False)
 class Spheres:
-    """Spheres inside the resting surface. Lengths in metres; n shape directions: betas, then expression, as the body's.
+    """Spheres inside the resting surface. Lengths in metres; n shape directions: betas, then
+    expression, as the body's.
 
-    A sphere at rest is `center` + `center_dirs` @ shape from its joint's place at rest for that shape, and `radius` +
-    `radius_dirs` @ shape wide. `apart` is symmetric: which pairs must not overlap. None of those do in the T-pose, for
-    any shape with each of the first ten betas and expressions within 2 standard deviations, and the last beta of a
-    child between 0 and 1.
+    A sphere at rest is `center` + `center_dirs` @ shape from its joint's place at rest for that
+    shape, and `radius` + `radius_dirs` @ shape wide. `apart` is symmetric: which pairs must not
+    overlap. None of those do in the T-pose, for any shape with each of the first ten betas and
+    expressions within 2 standard deviations, and the last beta of a child between 0 and 1.
     """
 
     joint: Int[Tensor, " s"]
@@ -71,7 +78,9 @@ class Spheres:
 
 @lru_cache(maxsize=16)
 def spheres_of(body: BodyModel) -> Spheres:
-    """The spheres of a body, on its device and in its precision; takes about a second the first time."""
+    """The spheres of a body, on its device and in its precision; takes about a second the first
+    time.
+    """
     rest, joints = rest_spheres(body), body.joint_template
     like = body.v_template
     directions = torch.as_tensor(rest.slopes).to(like)
@@ -89,7 +98,8 @@ def spheres_of(body: BodyModel) -> Spheres:
 def place(
     spheres: Spheres, body: BodyModel, params: BodyParams
 ) -> tuple[Float[Tensor, "batch s 3"], Float[Tensor, "batch s"]]:
-    """Centres and radii of the spheres of posed bodies, in metres, in the frame of `global_orient` and `transl`.
+    """Centres and radii of the spheres of posed bodies, in metres, in the frame of `global_orient`
+    and `transl`.
 
     The plain way, for checks. Raises ValueError for more betas or expressions than the model has.
     """
@@ -112,7 +122,9 @@ def rest_spheres(body: BodyModel) -> RestSpheres:
     skin, smallest = _skin(body, vertices, kept, weights)
     avoided = search_tree(sampled_points(vertices, faces, COARSE, kept))
     bounding = search_tree(sampled_points(vertices, faces, FINE, kept))
-    centers, radii = _candidates(skin, smallest, avoided, len(body.shapedirs[0, 0]) - int(body.age is Age.CHILD))
+    centers, radii = _candidates(
+        skin, smallest, avoided, len(body.shapedirs[0, 0]) - int(body.age is Age.CHILD)
+    )
     chosen = cover(centers, radii, skin, MOST, LEAST)
     centers = centers[chosen]
     radii = np.minimum(radii[chosen], bounding.query(centers)[0] + PROUD)
@@ -130,14 +142,18 @@ def _vertices(body: BodyModel, age: float) -> Float[NDArray, "v 3"]:
     return moved.double().cpu().numpy()
 
 
-def _skin(body: BodyModel, vertices: NDArray, kept: NDArray, weights: NDArray) -> tuple[Skin, Float[NDArray, " p"]]:
+def _skin(
+    body: BodyModel, vertices: NDArray, kept: NDArray, weights: NDArray
+) -> tuple[Skin, Float[NDArray, " p"]]:
     """The points that the spheres should come near, and the smallest radius there."""
     surface = sampled(vertices, body.faces.cpu().numpy(), COARSE, kept)
     details = _details(body)
     of_point = weights.argmax(1)[surface.corners[:, 0]]
     picked, rows = [], []
     for detail in DETAIL_ORDER:
-        mine = np.flatnonzero(np.isin(of_point, [joint for joint, d in enumerate(details) if d is detail]))
+        mine = np.flatnonzero(
+            np.isin(of_point, [joint for joint, d in enumerate(details) if d is detail])
+        )
         picked.append(mine[thinned(surface.points[mine], detail.spacing)])
         row = (detail.tolerance, detail.worth * detail.spacing**2, detail.smallest)
         rows.append(np.tile(row, (len(picked[-1]), 1)))

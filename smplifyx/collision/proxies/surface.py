@@ -1,4 +1,6 @@
-"""A body's surface at rest as points: dense enough that spheres between them stay inside, and only what is outside."""
+"""A body's surface at rest as points: dense enough that spheres between them stay inside, and only
+what is outside.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from scipy import ndimage
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-VOXEL, FILL = 5e-3, 3e-3  # metres: the grid in which the outside is flooded, and the points that dam it
+# metres: the grid in which the outside is flooded, and the points that dam it
+VOXEL, FILL = 5e-3, 3e-3
 FINEST = 24  # parts that the side of a face is divided into, at most
 TOGETHER = 1024  # spheres of like radius whose neighbours are looked for together
 REACH = 2  # voxels from the outside within which a vertex is on the outside
@@ -29,7 +32,9 @@ class Surface:
     shares: Float[NDArray, "p 3"]
 
     def __getitem__(self, index: object) -> Surface:
-        return Surface(self.points[index], self.normals[index], self.corners[index], self.shares[index])
+        return Surface(
+            self.points[index], self.normals[index], self.corners[index], self.shares[index]
+        )
 
     def mixed(self, of_vertex: Float[NDArray, "v ..."]) -> Float[NDArray, "p ..."]:
         """What vertices have, at the points."""
@@ -37,9 +42,14 @@ class Surface:
 
 
 def sampled(
-    vertices: Float[NDArray, "v 3"], faces: Int[NDArray, "f 3"], spacing: float, kept: Bool[NDArray, " v"]
+    vertices: Float[NDArray, "v 3"],
+    faces: Int[NDArray, "f 3"],
+    spacing: float,
+    kept: Bool[NDArray, " v"],
 ) -> Surface:
-    """Every vertex, and points about `spacing` metres apart on the larger faces; only faces of `kept` vertices."""
+    """Every vertex, and points about `spacing` metres apart on the larger faces; only faces of
+    `kept` vertices.
+    """
     normals = _vertex_normals(vertices, faces)
     single = np.repeat(np.flatnonzero(kept)[:, None], 3, axis=1)
     corners, shares = [single], [np.tile([1.0, 0.0, 0.0], (len(single), 1))]
@@ -53,7 +63,10 @@ def sampled(
 
 
 def sampled_points(
-    vertices: Float[NDArray, "v 3"], faces: Int[NDArray, "f 3"], spacing: float, kept: Bool[NDArray, " v"]
+    vertices: Float[NDArray, "v 3"],
+    faces: Int[NDArray, "f 3"],
+    spacing: float,
+    kept: Bool[NDArray, " v"],
 ) -> Float[NDArray, "p 3"]:
     """The points of `sampled` alone, in another order and hardly any twice; several times quicker."""
     points = [vertices[kept]]
@@ -66,9 +79,13 @@ def sampled_points(
     return np.concatenate(points)
 
 
-def _shared(shares: Float[NDArray, "k c"], corners: Float[NDArray, "n c 3"]) -> Float[NDArray, "_ 3"]:
+def _shared(
+    shares: Float[NDArray, "k c"], corners: Float[NDArray, "n c 3"]
+) -> Float[NDArray, "_ 3"]:
     """Points between the corners of each of n things."""
-    parts = (shares[:, number, None] * corners[:, number, None] for number in range(shares.shape[1]))
+    parts = (
+        shares[:, number, None] * corners[:, number, None] for number in range(shares.shape[1])
+    )
     return sum(parts).reshape(-1, 3)
 
 
@@ -84,27 +101,35 @@ def _divided(
 
 
 def search_tree(points: Float[NDArray, "p 3"]) -> cKDTree:
-    """For centres far from all points: many points to a leaf and no shrunk boxes make it three times as quick."""
+    """For centres far from all points: many points to a leaf and no shrunk boxes make it three
+    times as quick.
+    """
     return cKDTree(points, leafsize=96, compact_nodes=False, balanced_tree=False)
 
 
 def neighbours(
     tree: cKDTree, centers: Float[NDArray, "s 3"], radii: Float[NDArray, " s"]
 ) -> tuple[Int[NDArray, " n"], Int[NDArray, " n"]]:
-    """Every sphere with every point of the tree in it, in order; several times quicker than asking the tree for lists."""
+    """Every sphere with every point of the tree in it, in order; several times quicker than asking
+    the tree for lists.
+    """
     order, found = np.argsort(radii, kind="stable"), [np.zeros(0, dtype=np.int64)]
     for first in range(0, len(order), TOGETHER):
         some = order[first : first + TOGETHER]
-        pairs = cKDTree(centers[some]).sparse_distance_matrix(tree, radii[some[-1]], output_type="ndarray")
+        pairs = cKDTree(centers[some]).sparse_distance_matrix(
+            tree, radii[some[-1]], output_type="ndarray"
+        )
         pairs = pairs[pairs["v"] <= radii[some][pairs["i"]]]
         found.append(some[pairs["i"]] * tree.n + pairs["j"])
     return np.divmod(np.sort(np.concatenate(found)), tree.n)
 
 
 def outside(vertices: Float[NDArray, "v 3"], faces: Int[NDArray, "f 3"]) -> Bool[NDArray, " v"]:
-    """Which vertices are on the outside: not in the mouth, in the sockets of the eyes, or behind the eyeballs.
+    """Which vertices are on the outside: not in the mouth, in the sockets of the eyes, or behind
+    the eyeballs.
 
-    The outside is what a flood from far away reaches on a grid of `VOXEL`, which closed lips and lids keep out.
+    The outside is what a flood from far away reaches on a grid of `VOXEL`, which closed lips and
+    lids keep out.
     """
     dam = sampled_points(vertices, faces, FILL, np.ones(len(vertices), dtype=bool))
     corner = dam.min(0) - (REACH + 1) * VOXEL
@@ -113,17 +138,24 @@ def outside(vertices: Float[NDArray, "v 3"], faces: Int[NDArray, "f 3"]) -> Bool
     wall[tuple(place.T)] = True
     regions, _ = ndimage.label(~wall)
     flooded = regions == regions[0, 0, 0]
-    own, seen = np.floor((vertices - corner) / VOXEL).astype(int), np.zeros(len(vertices), dtype=bool)
+    own, seen = (
+        np.floor((vertices - corner) / VOXEL).astype(int),
+        np.zeros(len(vertices), dtype=bool),
+    )
     for offset in np.ndindex(*[2 * REACH + 1] * 3):
         seen |= flooded[tuple((own + offset - REACH).T)]
     return seen
 
 
 def stand_ins(vertices: Float[NDArray, "v 3"], faces: Int[NDArray, "f 3"]) -> Int[NDArray, " v"]:
-    """For every vertex itself; for those of loose pieces (eyeballs), the nearest of the mesh's largest piece."""
+    """For every vertex itself; for those of loose pieces (eyeballs), the nearest of the mesh's
+    largest piece.
+    """
     count = len(vertices)
     edges = np.concatenate([faces[:, :2], faces[:, 1:]]).T
-    graph = scipy.sparse.coo_array((np.ones(edges.shape[1], dtype=bool), edges), shape=(count, count))
+    graph = scipy.sparse.coo_array(
+        (np.ones(edges.shape[1], dtype=bool), edges), shape=(count, count)
+    )
     _, piece = connected_components(graph, directed=False)
     main = np.flatnonzero(piece == np.bincount(piece).argmax())
     own = np.arange(count)
@@ -157,4 +189,6 @@ def _vertex_normals(vertices: NDArray, faces: NDArray) -> Float[NDArray, "v 3"]:
     for corner in range(3):
         np.add.at(sums, faces[:, corner], face)
     volume = (a * np.cross(b, c)).sum()
-    return (sums if volume >= 0 else -sums) / np.linalg.norm(sums, axis=1, keepdims=True).clip(1e-12)
+    return (sums if volume >= 0 else -sums) / np.linalg.norm(sums, axis=1, keepdims=True).clip(
+        1e-12
+    )

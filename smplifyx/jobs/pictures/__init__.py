@@ -1,4 +1,6 @@
-"""From results to what people look at: overlays, turned views and meshes, made beside the fits; then the report."""
+"""From results to what people look at: overlays, turned views and meshes, made beside the fits;
+then the report.
+"""
 
 from .drawing import Drawing, count_frames, draw_all
 from .frame_pictures import FramePictures, Wanted

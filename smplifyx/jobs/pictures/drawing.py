@@ -17,7 +17,8 @@ LOG = logging.getLogger(__name__)
 
 
 class Drawing:
-    """Has the frames of a job drawn beside it (see `scale.runner.Frames`); one that cannot be drawn is logged.
+    """Has the frames of a job drawn beside it (see `scale.runner.Frames`); one that cannot be drawn
+    is logged.
 
     advance: called after each frame. made, failed: frames with people so far.
     """
@@ -41,7 +42,12 @@ class Drawing:
     def _told(self, rows: tuple[Row, ...], answer: tuple[str, ...] | BaseException) -> None:
         if isinstance(answer, BaseException):
             self.failed += 1
-            LOG.warning("%s: not drawn: %s: %s", rows[0].stem, type(answer).__name__, " ".join(str(answer).split()))
+            LOG.warning(
+                "%s: not drawn: %s: %s",
+                rows[0].stem,
+                type(answer).__name__,
+                " ".join(str(answer).split()),
+            )
         else:
             self.made += any(row.status in FITTED for row in rows)
             for note in answer:
@@ -50,8 +56,14 @@ class Drawing:
 
 
 def draw_all(store: Store, wanted: Wanted, advance: Callable[[], None]) -> Drawing:
-    """Draws every frame of an output folder; how it went. Raises StoreError, OSError where there is no finished job."""
-    model, kid = (path and Path(path) for path in map(read_record(store)["job"].get, ("model", "kid_template")))
+    """Draws every frame of an output folder; how it went.
+
+    Raises StoreError, OSError where there is no finished job.
+    """
+    model, kid = (
+        path and Path(path)
+        for path in map(read_record(store)["job"].get, ("model", "kid_template"))
+    )
     drawing = Drawing(FramePictures(store, wanted, model, kid), advance)
     with logging_to(store.log):
         try:

@@ -13,7 +13,9 @@ from ..summary import Row, read_summary
 
 
 class Picture(Enum):
-    """What is drawn of a frame: three pictures for the report, and in one the last two as the overlay on its own."""
+    """What is drawn of a frame: three pictures for the report, and in one the last two as the
+    overlay on its own.
+    """
 
     PHOTO = "photo"  # with the keypoints
     OVERLAY = "overlay"

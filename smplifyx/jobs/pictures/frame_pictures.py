@@ -1,4 +1,6 @@
-"""Draws one frame: the photo with its keypoints, the bodies over it and from their side; writes their meshes."""
+"""Draws one frame: the photo with its keypoints, the bodies over it and from their side; writes
+their meshes.
+"""
 
 from __future__ import annotations
 
@@ -48,13 +50,18 @@ class Wanted:
 
     def check(self) -> None:
         """Raises ValueError, one line, where the renderer that is needed cannot be used."""
-        if self.renderer is viz.Renderer.PYRENDER and (self.overlay or self.report) and (fault := problem()):
+        if (
+            self.renderer is viz.Renderer.PYRENDER
+            and (self.overlay or self.report)
+            and (fault := problem())
+        ):
             raise ValueError(fault)
 
 
 @dataclass(frozen=True)
 class FramePictures:
-    """Makes what is wanted of a frame from its files: the same in any process, in any order, however often.
+    """Makes what is wanted of a frame from its files: the same in any process, in any order,
+    however often.
 
     model, kid_template: the job's. Pictures and meshes that are newer than their results are kept.
     """
@@ -67,10 +74,14 @@ class FramePictures:
     def __call__(self, rows: Sequence[Row]) -> tuple[str, ...]:
         """Makes everything of the frame of these rows; what the log should say of it.
 
-        Raises ValueError where the body models are not those of the fit, RendererUnavailable, OSError.
+        Raises ValueError where the body models are not those of the fit, RendererUnavailable,
+        OSError.
         """
         results = results_of(self.store, rows)
-        meshes, pictures = self._lacking_meshes(rows[0].stem, results), self._lacking_pictures(rows[0].stem, results)
+        meshes, pictures = (
+            self._lacking_meshes(rows[0].stem, results),
+            self._lacking_pictures(rows[0].stem, results),
+        )
         if not meshes and not pictures:
             return ()
         people, notes = self._load(results)
@@ -89,13 +100,19 @@ class FramePictures:
             return {}
         folder, suffix = self.store.root / "meshes" / stem, self.wanted.mesh.value
         paths = {person: folder / f"{person:03d}.{suffix}" for person in results}
-        return {p: path for p, path in paths.items() if self.wanted.again or not is_newer(path, [results[p]])}
+        return {
+            p: path
+            for p, path in paths.items()
+            if self.wanted.again or not is_newer(path, [results[p]])
+        }
 
     def _lacking_pictures(self, stem: str, results: dict[int, Path]) -> dict[Picture, Path]:
         paths = report_pictures(self.store, stem) if self.wanted.report else {}
         if self.wanted.overlay:
             paths[Picture.PANEL] = self.store.root / "overlays" / f"{stem}.jpg"
-        fresh = not self.wanted.again and all(is_newer(path, results.values()) for path in paths.values())
+        fresh = not self.wanted.again and all(
+            is_newer(path, results.values()) for path in paths.values()
+        )
         return {} if fresh or not results else paths
 
     def _load(self, results: dict[int, Path]) -> tuple[list[_Body], list[str]]:
@@ -135,11 +152,15 @@ def _draw(
     """The wanted pictures, RGB, and what the log should say."""
     camera, faces = people[0].result.camera, people[0].model.faces
     photo, note = _photo(people[0].result)
-    image, drawn, camera = viz.shrink(photo, [_person(person, camera) for person in people], camera, LONGEST)
+    image, drawn, camera = viz.shrink(
+        photo, [_person(person, camera) for person in people], camera, LONGEST
+    )
     width, height = (int(side) for side in camera.image_size)
     pictures = {Picture.OVERLAY: viz.overlay(image, drawn, faces, camera, renderer)}
     if Picture.PHOTO in wanted:
-        pictures[Picture.PHOTO] = viz.draw_points(canvas((width, height)) if image is None else image, drawn)
+        pictures[Picture.PHOTO] = viz.draw_points(
+            canvas((width, height)) if image is None else image, drawn
+        )
     aside = [viz.Figure(viz.person_colour(p.result.origin.person), p.vertices) for p in people]
     marks = [_marks(person) if Picture.TURNED in wanted else None for person in people]
     size = (min(width, height), height)
@@ -165,16 +186,21 @@ def _marks(person: _Body) -> viz.Marks | None:
 def _person(person: _Body, camera: Camera) -> viz.Figure:
     """A person for the common camera of the picture.
 
-    A person fitted with another focal length is moved in depth by the ratio, which leaves its pixels where they are.
+    A person fitted with another focal length is moved in depth by the ratio, which leaves its
+    pixels where they are.
     """
     result = person.result
-    vertices = person.vertices * torch.tensor([1.0, 1.0, float(camera.focal[1] / result.camera.focal[1])])
+    vertices = person.vertices * torch.tensor(
+        [1.0, 1.0, float(camera.focal[1] / result.camera.focal[1])]
+    )
     colour = viz.person_colour(result.origin.person)
     return viz.Figure(colour, vertices, result.keypoints.to_array(), result.points2d)
 
 
 def _photo(result: FitResult) -> tuple[np.ndarray | None, str]:
-    """The upright photo, at the size the fit believed; None where there is none, and why if there was one."""
+    """The upright photo, at the size the fit believed; None where there is none, and why if there
+    was one.
+    """
     if not result.origin.image:
         return None, ""
     try:
@@ -182,4 +208,8 @@ def _photo(result: FitResult) -> tuple[np.ndarray | None, str]:
     except ImageError as error:  # the photo has gone since
         return None, f"drawn without its photo: {error}"
     size = tuple(round(float(side)) for side in result.camera.image_size)
-    return (image if image.shape[1::-1] == size else cv2.resize(image, size, interpolation=cv2.INTER_AREA)), ""
+    return (
+        image
+        if image.shape[1::-1] == size
+        else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    ), ""
