@@ -19,7 +19,7 @@ from smplifyx.fitting.fit import decoder_of
 from smplifyx.fitting.stage_runner import StageProblems
 from smplifyx.fitting.starts import neutral_state
 from smplifyx.keypoints import Keypoints
-from smplifyx.problem.variables import Decoder, Hand, State
+from smplifyx.features.variables import Decoder, Hand, State
 
 
 def common_energy(

@@ -13,7 +13,7 @@ from smplifyx.config import FitConfig, load_preset
 from smplifyx.fitting.fit import decoder_of
 from smplifyx.fitting.starts import neutral_state
 from smplifyx.keypoints import Keypoints
-from smplifyx.problem.variables import Decoder, State
+from smplifyx.features.variables import Decoder, State
 
 DOUBLE = torch.float64
 

@@ -14,7 +14,7 @@ from smplifyx.fitting.hypotheses import Hypotheses
 from smplifyx.fitting.schedule import run_stages
 from smplifyx.fitting.stage_runner import StageProblems
 from smplifyx.fitting.starts import FLIPS, Flip, mirrored
-from smplifyx.problem.variables import State
+from smplifyx.features.variables import State
 
 COUNT = 4
 

@@ -28,7 +28,7 @@ from smplifyx.fitting.schedule import final_problem
 from smplifyx.keypoints import Keypoints, names
 from smplifyx.problem.problem import Problem, WeightedTerm
 from smplifyx.problem.shared_problem import SharedProblem
-from smplifyx.problem.variables import State
+from smplifyx.features.variables import State
 from smplifyx.terms.collision import Collision
 
 FLOAT = torch.float32

@@ -10,21 +10,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from ..body.loading.files import BodyFileError, load_body
 from ..body.model import Age, BodyModel, Gender
 from ..camera import Camera
 from ..config import FitConfig
+from ..core.bundle import Bundle
+from ..evidence.height import KnownHeight
 from ..fitting.result import FitResult, Origin
 from ..keypoints import Keypoints
 from .job import JobAge
 from .summary import Row
 
-# (keypoints, cameras, one body or an adult's and a child's, preset, known heights) to one result
+# (keypoints, cameras, one body or an adult's and a child's, preset, further evidence) to one result
 # per person
 Fitter = Callable[
-    [Keypoints, Camera, tuple[BodyModel, ...], FitConfig, Tensor], Sequence[FitResult]
+    [Keypoints, Camera, tuple[BodyModel, ...], FitConfig, Sequence[Bundle]],
+    Sequence[FitResult],
 ]
 LOG = logging.getLogger(__name__)
 # a chunk is cut after so many rows that need no fit, so that those do not pile up
@@ -148,8 +150,10 @@ def _fit_or_split(
         device = tried[0].v_template.device
         keypoints = Keypoints.stack([person.keypoints for person in people]).to(device=device)
         camera = Camera.stack([person.camera for person in people]).to(device=device)
-        height = torch.tensor([person.height for person in people], device=device)
-        return [result.to(device="cpu") for result in fit(keypoints, camera, tried, config, height)]
+        evidence = (KnownHeight(torch.tensor([person.height for person in people], device=device)),)
+        return [
+            result.to(device="cpu") for result in fit(keypoints, camera, tried, config, evidence)
+        ]
     except Exception as error:  # whatever it is, it must cost no more than one person
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         if len(people) == 1:

@@ -13,6 +13,7 @@ import torch
 
 from ..body.model import Gender
 from ..camera import Camera
+from ..evidence.height import KnownHeight
 from ..fitting.result import FitResult, Origin
 from ..keypoints import Keypoints
 from ..keypoints.layouts import trust
@@ -156,6 +157,7 @@ def _same_input(found: FitResult, task: FitTask) -> bool:
         found.provenance.age,
     ):
         return False
-    height = torch.tensor(task.height).to(found.shape.known_height)
-    known = torch.allclose(found.shape.known_height, height, rtol=0.0, equal_nan=True)
+    before = found.evidence[KnownHeight].metres
+    height = torch.tensor(task.height).to(before)
+    known = torch.allclose(before, height, rtol=0.0, equal_nan=True)
     return known and all(torch.equal(a, b.to(a)) for a, b in pairs)

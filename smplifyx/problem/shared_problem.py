@@ -1,6 +1,4 @@
-"""People who share a problem: the energies of each, and rows that hold the spheres of one apart
-from another's.
-"""
+"""People who share a problem: the energies of each, and residuals that hold the spheres of one apart from another's."""
 
 from __future__ import annotations
 
@@ -13,13 +11,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..features.spheres import candidate_pairs
+from ..features.feature import Columns
+from ..features.jacobian_blocks import SphereBlock
+from ..features.spheres import SPHERES, CandidatePairs, SpheresOnBones, candidate_pairs
+from ..features.unknowns import TRANSL
 from ..solvers.contract import Evaluation
 from ..solvers.residual_objective import gradient_by_autograd
-from ..terms.scene import OnSpheres, Scene, Slopes
-from .jacobian import Chain, Columns, Part, View
+from ..terms.scene import FeatureValues, Jacobian, Scene, WeightedTerm
+from .chain_rule import ChainRule, LinearPart
 from .normal_equations import NormalEquations
-from .problem import Problem, WeightedTerm
+from .problem import Problem
+from .view import View
 
 PAIRS = 64 * 440**2  # of spheres looked at together when partners are looked up
 
@@ -103,77 +105,87 @@ class SharedProblem:
 
     def between_energy(self, views: list[View]) -> Float[Tensor, " batch"]:
         """The energy of what lies between the members."""
-        residual = self.between.weight * self.between.term(self._scene(views)).residual
+        residual = self.between.weight * self.between.term(self._scene(views)).values
         return (residual * residual).sum(-1)
 
     def _scene(self, views: list[View]) -> Scene:
-        seen = views[0].scene.observation.replace(candidates=self.candidates)
-        return Scene({"spheres": _spheres(views)}, seen)
+        """What the term between them sees: the spheres of all, and those that may meet."""
+        spheres = _spheres(views)
+        values = FeatureValues({SPHERES: spheres}.__getitem__)
+        return Scene(values, {}, {SPHERES: CandidatePairs(self.candidates)})
 
     def _joined(
         self, x: Tensor, views: list[View], own: list[tuple[Tensor, Tensor]]
     ) -> tuple[Tensor, Tensor]:
         """Gradient and Hessian from those of each member's own energy."""
-        slopes = self.between.term(self._scene(views)).slopes().scaled(2**0.5 * self.between.weight)
+        residual = self.between.term(self._scene(views))
+        if residual.jacobian is None:
+            raise TypeError(
+                f"the term {self.between.name!r} between people must state its Jacobian"
+            )
+        jacobian = residual.jacobian().scaled(2**0.5 * self.between.weight)
         normal = NormalEquations(x)
-        normal.add(Part(slopes.rows, tuple(self._columns(views, slopes))))
+        normal.add(LinearPart(jacobian.values, tuple(self._columns(views, jacobian))))
         gradient, hessian = normal.gradient_and_hessian()
         gradient = gradient + torch.cat([g for g, _ in own], -1)
         for at, (_, block) in zip(self._slices, own, strict=True):
             hessian[:, at, at] += block
         return gradient, hessian
 
-    def _columns(self, views: list[View], slopes: Slopes) -> list[Columns]:
-        """The slopes of rows between members along the unknowns of all."""
+    def _columns(self, views: list[View], jacobian: Jacobian) -> list[Columns]:
+        """The slopes of residuals between members along the unknowns of all."""
+        block = jacobian.blocks[SPHERES]
+        if not isinstance(block, SphereBlock):
+            raise TypeError(
+                "residuals between people see spheres one by one: expected a SphereBlock"
+            )
         found, first = [], 0
         for member, view, place in zip(self.members, views, self._slices, strict=True):
-            ends = _ends(slopes.wrt["spheres"], range(first, first + len(member.spheres.rest)))
-            chain = Chain(member.model, member.decoder, member.slices(), view, member.spheres)
-            (part,) = chain.parts(Slopes(slopes.rows, {"spheres": ends}))
-            found += [
-                Columns(tuple(place.start + at for at in own.at), own.slope) for own in part.columns
-            ]
-            first += len(member.spheres.rest)
+            spheres = _bound(member)
+            own = _ends(block, range(first, first + len(spheres.model.rest)))
+            pulled = spheres.pull(own, ChainRule(member.folded, view))
+            for columns in pulled.whole:
+                at = tuple(place.start + at for at in columns.at)
+                found.append(Columns(at, columns.block))
+            first += len(spheres.model.rest)
         return found
 
     @functools.cached_property
     def _slices(self) -> tuple[slice, ...]:
-        widths = (
-            sum(getattr(m.state, block.value).shape[-1] for block in m.free) for m in self.members
-        )
-        ends = itertools.accumulate(widths, initial=0)
+        ends = itertools.accumulate((member.folded.dim for member in self.members), initial=0)
         return tuple(slice(*bounds) for bounds in itertools.pairwise(ends))
 
 
-def _spheres(views: list[View]) -> Float[Tensor, "batch s 4"]:
-    """The spheres of all.
+def _bound(member: Problem) -> SpheresOnBones:
+    bound = member.folded.bound(SPHERES)
+    assert isinstance(bound, SpheresOnBones)
+    return bound
 
-    Translations are subtracted first: people are metres away, overlaps millimetres.
-    """
-    first = views[0].scene["transl"]
-    offsets = ((view.scene["transl"] - first)[:, None] for view in views)
-    return torch.cat(
-        [
-            torch.cat([view.scene["spheres"][..., :3] + offset, view.scene["spheres"][..., 3:]], -1)
-            for view, offset in zip(views, offsets, strict=True)
-        ],
-        1,
-    )
+
+def _spheres(views: list[View]) -> Float[Tensor, "batch s 4"]:
+    """The spheres of all. Translations are subtracted first: people are metres away, overlaps millimetres."""
+    first = views[0].scene[TRANSL]
+    placed = []
+    for view in views:
+        spheres = view.scene[SPHERES]
+        offset = (view.scene[TRANSL] - first)[:, None]
+        placed.append(torch.cat([spheres[..., :3] + offset, spheres[..., 3:]], -1))
+    return torch.cat(placed, 1)
 
 
 def _owner(members: tuple[Problem, ...]) -> Int[Tensor, " s"]:
     """Which member each of the spheres belongs to."""
-    number = [torch.full_like(member.spheres.bone, place) for place, member in enumerate(members)]
-    return torch.cat(number)
+    numbers = []
+    for place, member in enumerate(members):
+        numbers.append(torch.full_like(_bound(member).model.bone, place))
+    return torch.cat(numbers)
 
 
-def _ends(slopes: OnSpheres, own: range) -> OnSpheres:
-    """Of rows between two spheres of different people, the end that lies in `own`, counted from its
-    start.
-    """
-    mine = (slopes.at >= own.start) & (slopes.at < own.stop)
+def _ends(block: SphereBlock, own: range) -> SphereBlock:
+    """Of residuals between two spheres of different people, the end that lies in `own`, counted from its start."""
+    mine = (block.at >= own.start) & (block.at < own.stop)
     side = mine.to(torch.int64).argmax(-1, keepdim=True)
     ours = mine.any(-1, keepdim=True)
-    at = torch.where(ours, slopes.at.gather(-1, side) - own.start, 0)
-    pull = slopes.pull.gather(2, side[..., None].expand(-1, -1, -1, 4))
-    return OnSpheres(at, pull * ours[..., None])
+    at = torch.where(ours, block.at.gather(-1, side) - own.start, 0)
+    pull = block.pull.gather(2, side[..., None].expand(-1, -1, -1, 4))
+    return SphereBlock(at, pull * ours[..., None])
