@@ -8,7 +8,7 @@ and a reader.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
@@ -20,6 +20,7 @@ from ..features.fold import PointSet
 from ..terms.scene import WeightedTerm
 
 
+@runtime_checkable
 class Evidence(Protocol):
     """One kind of evidence about a batch of people; implementations are `Bundle`s."""
 
@@ -39,6 +40,7 @@ class Evidence(Protocol):
         ...
 
 
+@runtime_checkable
 class SavedEvidence(Evidence, Protocol):
     """Evidence that a result keeps, since it decided the result. Rows without batch axes."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -26,6 +26,7 @@ from .routes import BoneOrder
 from .variables import Decoder, State
 
 
+@runtime_checkable
 class Feature(Protocol):
     """A quantity of a posed body; hashable, and equal to others that mean the same."""
 
@@ -34,6 +35,7 @@ class Feature(Protocol):
         ...
 
 
+@runtime_checkable
 class BoundFeature(Protocol):
     """A feature of one body. Rows of a batch are independent, to the last bit."""
 
@@ -152,6 +154,7 @@ class Pulled:
     ranges: tuple[RowRange, ...] = ()
 
 
+@runtime_checkable
 class BodyMotion(Protocol):
     """How a batch of bodies answers to the unknowns at one evaluation: what `BoundFeature.pull` may ask."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -88,6 +88,7 @@ class Residual:
     jacobian: Callable[[], Jacobian] | None = None
 
 
+@runtime_checkable
 class Term(Protocol):
     """A function from a scene to residuals."""
 
