@@ -107,9 +107,13 @@ class ChainRule:
         start = self.folded.slices[block].start
         return tuple(start + angle for angle in angles), slopes
 
-    @cached_property
+    @property
     def bones(self) -> BoneMotion:
         """How the bones move: by changes of their axis-angles, or by turns where the pose prior decodes them."""
+        return self._bones
+
+    @cached_property
+    def _bones(self) -> BoneMotion:
         left = self.view.turn.left_jacobian()
         if not self.folded.decoder.jointwise:
             body = torch.eye(3).to(left).expand(len(left), 21, 3, 3)

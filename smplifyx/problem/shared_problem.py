@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..features.feature import Columns
+from ..features.feature import Columns, Feature
 from ..features.jacobian_blocks import SphereBlock
 from ..features.spheres import SPHERES, CandidatePairs, SpheresOnBones, candidate_pairs
 from ..features.unknowns import TRANSL
@@ -111,7 +111,8 @@ class SharedProblem:
     def _scene(self, views: list[View]) -> Scene:
         """What the term between them sees: the spheres of all, and those that may meet."""
         spheres = _spheres(views)
-        values = FeatureValues({SPHERES: spheres}.__getitem__)
+        known: dict[Feature, Tensor] = {SPHERES: spheres}
+        values = FeatureValues(known.__getitem__)
         return Scene(values, {}, {SPHERES: CandidatePairs(self.candidates)})
 
     def _joined(
