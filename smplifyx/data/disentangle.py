@@ -29,6 +29,7 @@ from ..problem.problem import Problem
 from ..problem.stage_terms import stage_terms
 from ..problem.variables import Decoder, Hand
 from ..solvers import LevenbergMarquardt
+from ..solvers.linear_systems import Dense
 
 ROUNDS = 4  # of looking up which spheres are near
 TURN = 0.05  # radians of body joints that cost as much as a unit of the collision term
@@ -51,16 +52,16 @@ class _Near:
         return self.problem.energy(x) + (self.stiffness * (x - self.start)).square().sum(-1)
 
     def gradient(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self.normal(x)[:2]
+        energy, quadratic = self.normal(x)
+        return energy, quadratic.gradient
 
-    def normal(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        energy, gradient, hessian = self.problem.normal(x)
+    def normal(self, x: Tensor) -> tuple[Tensor, Dense]:
+        energy, quadratic = self.problem.normal(x)
         pull = self.stiffness * (x - self.start)
         curvature = torch.diag(2 * self.stiffness * self.stiffness)
-        return (
-            energy + pull.square().sum(-1),
-            gradient + 2 * self.stiffness * pull,
-            hessian + curvature,
+        return energy + pull.square().sum(-1), Dense(
+            gradient=quadratic.gradient + 2 * self.stiffness * pull,
+            hessian=quadratic.hessian + curvature,
         )
 
 

@@ -22,8 +22,10 @@ from ..config import Block, FitConfig, StageConfig
 from ..core.threads import side_by_side
 from ..evidence.keypoints2d import stage_points
 from ..features.spheres import sphere_model
+from ..problem.couplings import Between
+from ..problem.jacobian import View
 from ..problem.problem import Problem, WeightedTerm
-from ..problem.shared_problem import SharedProblem
+from ..problem.spheres_between import spheres_between
 from ..problem.stage_terms import COLLISION_SPREAD
 from ..problem.variables import State
 from ..solvers import LevenbergMarquardt, Solution
@@ -203,7 +205,7 @@ def _solved(
     jobs = _jobs(casts, together)
     term = WeightedTerm("between", 1.0, Collision(softness * COLLISION_SPREAD, CLEAR))
 
-    def solve(piece: slice) -> list[tuple[SharedProblem, Solution]]:
+    def solve(piece: slice) -> list[tuple[Between[Problem, View], Solution]]:
         return [_solve(problems, job, term) for job in jobs[piece]]
 
     device = casts[0].state.transl.device if casts else torch.device("cpu")
@@ -266,11 +268,12 @@ def _jobs(casts: Sequence[BodyCast], together: Sequence[Sequence[int]]) -> list[
 
 def _solve(
     problems: Sequence[Problem], job: Job, term: WeightedTerm
-) -> tuple[SharedProblem, Solution]:
-    members = (problems[kind].rows(rows) for kind, rows in zip(job.kinds, job.rows.T, strict=True))
+) -> tuple[Between[Problem, View], Solution]:
+    members = [problems[kind].rows(rows) for kind, rows in zip(job.kinds, job.rows.T, strict=True)]
     most = dataclasses.replace(term.term, most=ROWS_EACH * len(job.kinds))
-    shared = SharedProblem.of(tuple(members), dataclasses.replace(term, term=most))
-    return shared, SOLVER.minimise(shared, shared.pack())
+    shared = spheres_between(members, dataclasses.replace(term, term=most))
+    start = shared.join([member.pack(member.state) for member in members])
+    return shared, SOLVER.minimise(shared, start)
 
 
 def _replace(

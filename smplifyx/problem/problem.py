@@ -18,6 +18,7 @@ from ..features import point_model
 from ..features.point_model import ContourTable, PointModel
 from ..features.spheres import SphereModel, candidate_pairs
 from ..solvers.contract import Evaluation
+from ..solvers.linear_systems import Dense
 from ..solvers.residual_objective import gradient_by_autograd
 from ..terms.scene import Inputs, Observation, Rows, Scene, Term
 from .jacobian import Bones, Chain, View, jacobian_by_autograd
@@ -117,7 +118,7 @@ class Problem:
         """The same where the view is there already."""
         rows = self._rows_in(view.scene)
 
-        def linearised(index: Tensor | None) -> tuple[Tensor, Tensor]:
+        def linearised(index: Tensor | None) -> Dense:
             if index is None:
                 return self._linearised(view, rows)
             some = view.rows(index)
@@ -129,12 +130,13 @@ class Problem:
         """Energy and its exact gradient [batch, dim], by reverse differentiation."""
         return gradient_by_autograd(self.energy, x)
 
-    def normal(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor, Tensor]:
+    def normal(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Dense]:
         """Energy, exact gradient and Gauss-Newton Hessian [batch, dim, dim], by the terms' closed
         forms.
         """
-        found = self.evaluate(x)
-        return found.energy, *found.linearised(None)
+        view = self.view(x)
+        rows = self._rows_in(view.scene)
+        return _total(self._energies_of(rows).values()), self._linearised(view, rows)
 
     def _rows_in(self, scene: Scene) -> list[Rows]:
         return [weighted.term(scene) for weighted in self.terms]
@@ -145,7 +147,7 @@ class Problem:
             for t, r in zip(self.terms, rows, strict=True)
         }
 
-    def _linearised(self, view: View, rows: Sequence[Rows]) -> tuple[Tensor, Tensor]:
+    def _linearised(self, view: View, rows: Sequence[Rows]) -> Dense:
         """Gradient and Gauss-Newton Hessian; rows: what each term says in the view."""
         chain = Chain(self.model, self.decoder, self.slices(), view, self.spheres)
         normal = NormalEquations(view.x)
@@ -153,7 +155,7 @@ class Problem:
             slopes = own.slopes() if own.slopes else jacobian_by_autograd(weighted.term, view.scene)
             for part in chain.parts(slopes.scaled(2**0.5 * weighted.weight)):
                 normal.add(part)
-        return normal.gradient_and_hessian()
+        return Dense(*normal.gradient_and_hessian())
 
     def view(self, x: Float[Tensor, "batch dim"]) -> View:
         """What the terms see at x, and the posed points."""
