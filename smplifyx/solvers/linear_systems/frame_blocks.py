@@ -57,7 +57,7 @@ class BlockDiagonalFactor:
         return self.every.solve(self._by_frame(right)).reshape(right.shape)
 
     def _by_frame(self, right: Tensor) -> Tensor:
-        return right.reshape(-1, self.every.dim, right.shape[-1])
+        return right.unflatten(1, (-1, self.every.dim)).flatten(0, 1)
 
 
 @dataclass(frozen=True)
