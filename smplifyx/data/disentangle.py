@@ -23,6 +23,7 @@ from ..pose_priors import load_prior
 from ..problem.problem import Problem, ProblemRows
 from ..problem.stage_terms import PriorTerms
 from ..solvers import LevenbergMarquardt
+from ..solvers.linear_systems import Dense
 
 ROUNDS = 4  # of looking up which spheres are near
 TURN = 0.05  # radians of body joints that cost as much as a unit of the collision term
@@ -49,17 +50,17 @@ class StayingNear:
 
     def gradient(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor]:
         """Energy and gradient."""
-        return self.normal(x)[:2]
+        energy, quadratic = self.normal(x)
+        return energy, quadratic.gradient
 
-    def normal(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor, Tensor]:
+    def normal(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Dense]:
         """Energy, gradient and Gauss-Newton Hessian."""
-        energy, gradient, hessian = self.problem.normal(x)
+        energy, quadratic = self.problem.normal(x)
         pull = self.stiffness * (x - self.start)
         curvature = torch.diag(2 * self.stiffness * self.stiffness)
-        return (
-            energy + pull.square().sum(-1),
-            gradient + 2 * self.stiffness * pull,
-            hessian + curvature,
+        return energy + pull.square().sum(-1), Dense(
+            gradient=quadratic.gradient + 2 * self.stiffness * pull,
+            hessian=quadratic.hessian + curvature,
         )
 
 

@@ -20,9 +20,11 @@ from ..config import Block, FitConfig, StageConfig
 from ..core.threads import side_by_side
 from ..features.spheres import SPHERES
 from ..features.variables import State
+from ..problem.couplings import Between
 from ..problem.problem import Problem
-from ..problem.shared_problem import SharedProblem
+from ..problem.spheres_between import spheres_between
 from ..problem.stage_terms import COLLISION_SPREAD
+from ..problem.view import View
 from ..solvers import LevenbergMarquardt, Solution
 from ..terms.collision import Collision
 from ..terms.scene import WeightedTerm
@@ -237,7 +239,7 @@ def _solved(
     similar = _similar_groups(by_body, together)
 
     @torch.no_grad()
-    def solve(piece: slice) -> tuple[SharedProblem, Solution]:
+    def solve(piece: slice) -> tuple[Between[Problem, View], Solution]:
         return _solve(problems, similar[piece.start], softness)
 
     device = by_body[0].state.transl.device if by_body else torch.device("cpu")
@@ -246,10 +248,10 @@ def _solved(
 
     states = [those.state for those in by_body]
     steps: dict[int, int] = {}
-    for some, (shared, solution) in zip(similar, solutions, strict=True):
-        unknowns = shared.split(solution.x)
+    for some, (coupled, solution) in zip(similar, solutions, strict=True):
+        unknowns = coupled.split(solution.x)
         for member, x, kind, rows in zip(
-            shared.members, unknowns, some.kinds, some.rows.T, strict=True
+            coupled.members, unknowns, some.kinds, some.rows.T, strict=True
         ):
             states[kind] = states[kind].put(rows, member.unpack(x).rebased())
             for row, taken in zip(rows.tolist(), solution.steps.tolist(), strict=True):
@@ -263,13 +265,14 @@ def _solved(
 
 def _solve(
     problems: Sequence[Problem], some: SimilarGroups, softness: float
-) -> tuple[SharedProblem, Solution]:
+) -> tuple[Between[Problem, View], Solution]:
     members = [
         problems[kind].rows(rows) for kind, rows in zip(some.kinds, some.rows.T, strict=True)
     ]
     apart = Collision(softness * COLLISION_SPREAD, CLEAR, most=RESIDUALS_EACH * len(members))
-    shared = SharedProblem.of(tuple(members), WeightedTerm("between", 1.0, apart))
-    return shared, SOLVER.minimise(shared, shared.pack())
+    together = spheres_between(members, WeightedTerm("between", 1.0, apart))
+    start = together.join([member.pack(member.state) for member in members])
+    return together, SOLVER.minimise(together, start)
 
 
 def _replace(

@@ -41,7 +41,8 @@ def shape_uncertainty(problem: Problem, body: BodyModel, weights: Weights) -> Sh
     The shape prior counts with its true spread, whatever its weight in the stage. NaN where the fit
     is not finite.
     """
-    _, _, hessian = problem.normal(problem.pack(problem.state))
+    _, quadratic = problem.normal(problem.pack(problem.state))
+    hessian = quadratic.hessian
     at = problem.slices[Block.BETAS]
     prior, counted = _prior_precision(body, weights, hessian)
     precision = hessian.double() / 2
@@ -66,7 +67,8 @@ def kid_gain(problem: Problem) -> Float[Tensor, " batch"]:
     free too: a score test, for the cost of a single evaluation. 0 where the step goes to less than
     0.
     """
-    _, gradient, hessian = problem.normal(problem.pack(problem.state))
+    _, quadratic = problem.normal(problem.pack(problem.state))
+    gradient, hessian = quadratic.gradient, quadratic.hessian
     kid = problem.slices[Block.BETAS].stop - 1
     column = _inverse_columns(hessian.double(), torch.tensor([kid]))[..., 0]
     step = -(column * gradient.double()).sum(-1).nan_to_num()

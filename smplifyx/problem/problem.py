@@ -18,6 +18,7 @@ from ..features.feature import Feature, FoldedBody
 from ..features.point_model import ContourTable
 from ..features.variables import State
 from ..solvers.contract import Evaluation
+from ..solvers.linear_systems import Dense
 from ..solvers.residual_objective import gradient_by_autograd
 from ..terms.scene import Residual, Scene, WeightedTerm
 from .chain_rule import ChainRule, jacobian_by_autograd
@@ -118,7 +119,7 @@ class Problem:
         """The same where the view is there already."""
         residuals = self._residuals_in(view.scene)
 
-        def linearised(index: Tensor | None) -> tuple[Tensor, Tensor]:
+        def linearised(index: Tensor | None) -> Dense:
             if index is None:
                 return self._linearised(view, residuals)
             some = view.rows(index)
@@ -130,10 +131,12 @@ class Problem:
         """Energy and its exact gradient [batch, dim], by reverse differentiation."""
         return gradient_by_autograd(self.energy, x)
 
-    def normal(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Energy, exact gradient and Gauss-Newton Hessian [batch, dim, dim], by the terms' closed forms."""
-        found = self.evaluate(x)
-        return found.energy, *found.linearised(None)
+    def normal(self, x: Float[Tensor, "batch dim"]) -> tuple[Float[Tensor, " batch"], Dense]:
+        """Energy, exact gradient and Gauss-Newton Hessian, by the terms' closed forms."""
+        view = self.view(x)
+        residuals = self._residuals_in(view.scene)
+        energy = _total(self._energies_of(residuals).values())
+        return energy, self._linearised(view, residuals)
 
     def view(self, x: Float[Tensor, "batch dim"]) -> View:
         """What the terms see at x, and the posed bodies."""
@@ -151,7 +154,7 @@ class Problem:
             energies[weighted.name] = weighted.weight**2 * square_sum
         return energies
 
-    def _linearised(self, view: View, residuals: Sequence[Residual]) -> tuple[Tensor, Tensor]:
+    def _linearised(self, view: View, residuals: Sequence[Residual]) -> Dense:
         """Gradient and Gauss-Newton Hessian; residuals: what each term says in the view."""
         chain_rule = ChainRule(self.folded, view)
         normal = NormalEquations(view.x)
@@ -163,7 +166,7 @@ class Problem:
             # The energy is a sum of squares without the usual half: its gradient is 2 J^T r.
             for part in chain_rule.parts(jacobian.scaled(2**0.5 * weighted.weight)):
                 normal.add(part)
-        return normal.gradient_and_hessian()
+        return Dense(*normal.gradient_and_hessian())
 
 
 def _total(energies: Iterable[Tensor]) -> Tensor:
