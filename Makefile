@@ -19,6 +19,8 @@ test: setup
 
 lint: setup
 	$(RUN)/ruff check .
+	$(RUN)/ruff format --check --quiet .
+	$(RUN)/pyright
 
 setup: $(STAMP)
 

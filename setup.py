@@ -37,7 +37,14 @@ EXTRAS = {
     "train": ["scikit-learn>=1.4,<2", "matplotlib>=3.8,<4", "zuko>=1.2,<2"],
 }
 EXTRAS["all"] = sorted(requirement for extra in EXTRAS.values() for requirement in extra)
-TOOLS = ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.6", "beartype>=0.18", "setuptools>=77"]
+TOOLS = [
+    "pytest>=8",
+    "pytest-xdist>=3.6",
+    "ruff>=0.6",
+    "pyright>=1.1.400",
+    "beartype>=0.18",
+    "setuptools>=77",
+]
 EXTRAS["dev"] = EXTRAS["smplx"] + EXTRAS["train"] + TOOLS
 
 setup(
