@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from ... import viz
-from ...body.model import Age, BodyModel, Gender
+from ...body.model import BodyModel
 from ...camera import Camera
 from ...collision.mesh.check import self_contact
+from ...core.choices import MeshFormat, body_age, body_gender
 from ...core.npz import ResultFileError
 from ...fitting.result import FitResult
 from ...readers.images import ImageError, read_image
@@ -25,7 +26,6 @@ from ...viz.overlay import canvas
 from ...viz.pyrender_backend import problem
 from ...writers.mesh import write_mesh
 from ..batches import Bodies
-from ..job import MeshFormat
 from ..store import Store
 from ..summary import Row
 from .files import Picture, is_newer, report_pictures, results_of
@@ -124,7 +124,9 @@ class FramePictures:
             except ResultFileError as error:
                 notes.append(f"not drawn: {error}")
                 continue
-            model = bodies.of(Gender(result.provenance.gender), Age(result.provenance.age))
+            model = bodies.of(
+                body_gender(result.provenance.gender), body_age(result.provenance.age)
+            )
             vertices = result.vertices(model)
             if vertices.isfinite().all():
                 people.append(_Body(result, model, vertices))
