@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from .frames import ImageSize, Person, one_line
 
@@ -61,6 +61,7 @@ class ImagePeople:
     notes: tuple[str, ...] = ()
 
 
+@runtime_checkable
 class Reader(Protocol):
     """One file format of keypoints."""
 

@@ -24,7 +24,8 @@ from ...fitting.result import FitResult
 from ...readers.images import ImageError, read_image
 from ...viz.overlay import canvas
 from ...viz.pyrender_backend import problem
-from ...writers.mesh import write_mesh
+from ...writers.table import write_person
+from ...writers.writer import FittedPerson
 from ..batches import Bodies
 from ..store import Store
 from ..summary import Row
@@ -87,7 +88,7 @@ class FramePictures:
         people, notes = self._load(results)
         for person in people:
             if path := meshes.get(person.result.origin.person):
-                write_mesh(path, person.vertices, person.model.faces)
+                write_person(path, FittedPerson(person.result, person.model, person.vertices))
         if people and pictures:
             drawn, note = _draw(people, pictures, self.wanted.renderer)
             notes += [note] if note else []
