@@ -86,10 +86,8 @@ def read_record(values: object, origin: str) -> CameraRecord:
         raise IntrinsicsError(
             f"{origin}: expected an object with K or fx, got {type(values).__name__}"
         )
-    if values.get("K") is not None:
-        K = _from_matrix(values["K"], origin)
-    else:
-        K = _from_numbers(values, origin)
+    matrix = values.get("K")
+    K = _from_numbers(values, origin) if matrix is None else _from_matrix(matrix, origin)
     distortion_keys = [key for key in _DISTORTION if _is_distorted(values.get(key))]
     note = None
     if distortion_keys:
@@ -98,9 +96,10 @@ def read_record(values: object, origin: str) -> CameraRecord:
 
 
 def _is_distorted(coefficients: object) -> bool:
+    """Whether anything but zeros is said of a distortion."""
     try:
-        return bool(np.any(coefficients))  # type: ignore[arg-type]  # whatever the JSON holds
-    except ValueError:  # lists of different lengths: no coefficients, but not nothing
+        return bool(np.any(np.asarray(coefficients)))
+    except ValueError:  # lists of unequal lengths: no coefficients, but not nothing
         return True
 
 
@@ -166,8 +165,8 @@ def _from_matrix(value: object, origin: str) -> Float[np.ndarray, "3 3"]:
         K = np.asarray(value, dtype=np.float64).reshape(3, 3)
     except (TypeError, ValueError, OverflowError) as error:
         raise IntrinsicsError(f"{origin}: K should be 3x3 numbers, got {value!r:.60}") from error
-    ends_well = not (K[2] != (0, 0, 1)).any()
-    if not np.isfinite(K).all() or not ends_well or K[1, 0] != 0:
+    is_upper = bool((K[2] == (0, 0, 1)).all()) and K[1, 0] == 0  # a transposed K is not
+    if not np.isfinite(K).all() or not is_upper:
         raise IntrinsicsError(
             f"{origin}: K should be [[fx,0,cx],[0,fy,cy],[0,0,1]] (transposed?), got {K.tolist()}"
         )
@@ -185,10 +184,18 @@ def _from_numbers(values: Mapping[str, object], origin: str) -> Float[np.ndarray
             raise IntrinsicsError(f"{origin}: has fy, cx or cy but no fx")
         return None
     fx = number_or_nan(values["fx"])
-    fy = fx if values.get("fy") is None else number_or_nan(values["fy"])
+    fy = fx  # square pixels, unless told
+    if values.get("fy") is not None:
+        fy = number_or_nan(values["fy"])
     cx, cy = _center(values, origin)
     _check_focal(fx=fx, fy=fy, origin=origin)
-    return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+    return np.array(
+        [
+            [fx, 0, cx],
+            [0, fy, cy],
+            [0, 0, 1],
+        ]
+    )
 
 
 def _center(values: Mapping[str, object], origin: str) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from ..keypoints.layouts import LayoutName, to_canonical
 from .camera_sidecar import IntrinsicsError, read_size
@@ -60,24 +60,33 @@ class CocoReader:
         """
         document = file.document
         assert isinstance(document, (dict, list))  # as recognised
-        is_results = isinstance(document, list)
-        entries = document if is_results else document["annotations"]
-        images = None if is_results else document.get("images")
+        entries = document if isinstance(document, list) else document["annotations"]
         entries_of: dict[ImageKey, list[object]] = {}
         for entry in entries:
-            entries_of.setdefault(_image_key(entry), []).append(entry)
-        for image in images if isinstance(images, list) else ():
-            if isinstance(image, dict) and isinstance(image.get("id"), (int, str)):
-                yield _read_image(image, entries_of.pop(image["id"], []))
+            entries_of.setdefault(_image_of(entry), []).append(entry)
+        if isinstance(document, dict):
+            for image in _listed_images(document):
+                own_entries = entries_of.pop(_usable_key(image["id"]), [])
+                yield _read_image(image, own_entries)
         for key, unlisted in entries_of.items():
             yield _read_image({"file_name": _name_of(key)}, unlisted)
 
 
-def _image_key(entry: object) -> ImageKey:
-    if not isinstance(entry, dict):
-        return None
-    key = entry.get("image_id")
-    return key if isinstance(key, (int, str)) else None
+def _listed_images(document: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    """The entries of `images` that an annotation could be of."""
+    images = document.get("images")
+    for image in images if isinstance(images, list) else ():
+        if isinstance(image, dict) and _usable_key(image.get("id")) is not None:
+            yield image
+
+
+def _image_of(entry: object) -> ImageKey:
+    """The image that an entry says it is of."""
+    return _usable_key(entry.get("image_id")) if isinstance(entry, dict) else None
+
+
+def _usable_key(value: object) -> ImageKey:
+    return value if isinstance(value, (int, str)) else None
 
 
 def _name_of(key: ImageKey) -> str:
@@ -90,8 +99,7 @@ def _name_of(key: ImageKey) -> str:
 def _read_image(image: Mapping[str, object], entries: list[object]) -> ImagePeople:
     name = image.get("file_name")
     if not (isinstance(name, str) and name.strip()):
-        key = image.get("id")
-        name = _name_of(key if isinstance(key, (int, str)) else None)
+        name = _name_of(_usable_key(image.get("id")))
     people = tuple(_read_person(entry, index) for index, entry in enumerate(entries))
     try:
         return ImagePeople(people, file_name=name, image_size=read_size(image, name))
@@ -102,7 +110,7 @@ def _read_image(image: Mapping[str, object], entries: list[object]) -> ImagePeop
 def _read_person(entry: object, index: int) -> Person:
     if not isinstance(entry, dict):
         return unusable(index, f"expected an object with keypoints, got {type(entry).__name__}")
-    if _image_key(entry) is None:
+    if _image_of(entry) is None:
         given = entry.get("image_id")
         return unusable(index, f"image_id should be a number or a name, got {given!r:.40}")
     if entry.get("iscrowd") == 1:
@@ -174,8 +182,7 @@ def _are_flags(points: Float[np.ndarray, "points 3"], always: bool) -> bool:
 def _clean_part(points: Float[np.ndarray, "points 3"], key: str, holds_flags: bool) -> PartPoints:
     """Clean points, the confidence told from the visibility where the file holds flags."""
     if holds_flags:
-        seen: Bool[np.ndarray, " points"] = points[:, 2] == 2
-        hidden: Bool[np.ndarray, " points"] = points[:, 2] == 1
-        confidence = np.select([seen, hidden], [1.0, _HIDDEN], 0.0)
+        marks = points[:, 2]
+        confidence = np.select([marks == 2, marks == 1], [1.0, _HIDDEN], 0.0)
         points = np.concatenate([points[:, :2], confidence[:, None]], 1)
     return clean(points, key)

@@ -54,7 +54,8 @@ def _images_by_stem(folder: Path, recursive: bool) -> Mapping[str, Path]:
     by_stem: dict[str, Path] = {}
     for path in _images_in(folder, recursive):
         stem = path.relative_to(folder).with_suffix("").as_posix()
-        by_stem[stem] = min(by_stem.get(stem, path), path, key=_suffix_order)
+        rival = by_stem.get(stem, path)
+        by_stem[stem] = min(rival, path, key=_suffix_order)
     by_lower_stem = {stem.lower(): path for stem, path in sorted(by_stem.items())}
     return by_lower_stem | by_stem  # an exact stem before another's in lower case
 
