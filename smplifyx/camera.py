@@ -13,6 +13,8 @@ from torch import Tensor
 
 from .core.bundle import Bundle
 
+# (width, height) in pixels, of one image or of a batch
+Sizes = Tensor | Sequence[float] | Sequence[Sequence[float]]
 NEAREST = 0.05  # metres; a point nearer than this is projected as if it were this far away
 
 
@@ -27,24 +29,33 @@ class Camera(Bundle):
     image_size: Float[Tensor, "*batch 2"]
 
     @classmethod
-    def from_focal(cls, focal: float | Tensor, image_size: Tensor | Sequence) -> Camera:
+    def from_focal(cls, focal: float | Tensor, image_size: Sizes) -> Camera:
         """Centred principal point, square pixels; focal in pixels, broadcast over image_size
         [*batch, 2].
         """
         size = torch.as_tensor(image_size, dtype=torch.float32)
         focal = torch.as_tensor(focal, dtype=size.dtype).expand(size.shape[:-1])
-        zero, one = torch.zeros_like(focal), torch.ones_like(focal)
-        rows = [focal, zero, size[..., 0] / 2, zero, focal, size[..., 1] / 2, zero, zero, one]
-        return cls(K=torch.stack(rows, -1).unflatten(-1, (3, 3)), image_size=size)
+        center_x = size[..., 0] / 2
+        center_y = size[..., 1] / 2
+        zero = torch.zeros_like(focal)
+        one = torch.ones_like(focal)
+        entries = [
+            focal, zero, center_x,
+            zero, focal, center_y,
+            zero, zero, one,
+        ]  # fmt: skip
+        K = torch.stack(entries, -1).unflatten(-1, (3, 3))
+        return cls(K=K, image_size=size)
 
     @classmethod
-    def from_fov(cls, degrees: float | Tensor, image_size: Tensor | Sequence) -> Camera:
+    def from_fov(cls, degrees: float | Tensor, image_size: Sizes) -> Camera:
         """Centred principal point; `degrees` is the horizontal field of view, broadcast over
         image_size [*batch, 2].
         """
         size = torch.as_tensor(image_size, dtype=torch.float32)
-        half = torch.deg2rad(torch.as_tensor(degrees, dtype=size.dtype)) / 2
-        return cls.from_focal(size[..., 0] / 2 / torch.tan(half), size)
+        half_angle = torch.deg2rad(torch.as_tensor(degrees, dtype=size.dtype)) / 2
+        half_width = size[..., 0] / 2
+        return cls.from_focal(half_width / torch.tan(half_angle), size)
 
     @property
     def focal(self) -> Float[Tensor, "*batch 2"]:
@@ -61,20 +72,26 @@ class Camera(Bundle):
         return self.zoomed(focal / self.focal)
 
     def zoomed(self, factor: Float[Tensor, "*batch"] | Float[Tensor, "*batch 2"]) -> Camera:
-        """The same cameras with their focal lengths multiplied."""
-        factor = (
-            factor if factor.dim() == self.K.dim() - 1 else factor[..., None].expand_as(self.focal)
-        )
-        scale = torch.diag_embed(torch.cat([factor, torch.ones_like(factor[..., :1])], -1))
-        upright = self.K * torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]).to(
-            self.K
-        )
-        return self.replace(K=scale @ upright + (self.K - upright))
+        """The same cameras with their focal lengths multiplied: one factor for both, or one for fx
+        and one for fy.
+        """
+        one_for_both = factor.dim() != self.K.dim() - 1
+        if one_for_both:
+            factor = factor[..., None].expand_as(self.focal)
+        one = torch.ones_like(factor[..., :1])
+        scale = torch.diag_embed(torch.cat([factor, one], -1))  # [*batch, 3, 3]
+        # the principal point stays: only the left upper block of K is multiplied
+        block = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]).to(self.K)
+        multiplied = self.K * block
+        kept = self.K - multiplied
+        return self.replace(K=scale @ multiplied + kept)
 
     def project(self, points: Float[Tensor, "*batch n 3"]) -> Float[Tensor, "*batch n 2"]:
         """Points in the camera's frame (metres) to pixels."""
         depth = points[..., 2:].clamp(min=NEAREST)
-        return points[..., :2] / depth * self.focal[..., None, :] + self.center[..., None, :]
+        focal = self.focal[..., None, :]  # [*batch, 1, 2]
+        center = self.center[..., None, :]
+        return points[..., :2] / depth * focal + center
 
     def projection_jacobian(
         self, points: Float[Tensor, "*batch n 3"]
@@ -82,8 +99,12 @@ class Camera(Bundle):
         """d pixels / d point of `project`; the depth column is zero where the depth is clamped."""
         x, y, z = points.unbind(-1)
         depth = z.clamp(min=NEAREST)
-        free = (z > NEAREST).to(points.dtype)
-        fx, fy = (self.focal[..., None, :] / depth[..., None]).unbind(-1)
+        moves_with_depth = (z > NEAREST).to(points.dtype)
+        pixels_per_metre = self.focal[..., None, :] / depth[..., None]
+        fx, fy = pixels_per_metre.unbind(-1)
         zero = torch.zeros_like(fx)
-        rows = [fx, zero, -fx * x / depth * free, zero, fy, -fy * y / depth * free]
-        return torch.stack(rows, -1).unflatten(-1, (2, 3))
+        entries = [
+            fx, zero, -fx * x / depth * moves_with_depth,
+            zero, fy, -fy * y / depth * moves_with_depth,
+        ]  # fmt: skip
+        return torch.stack(entries, -1).unflatten(-1, (2, 3))

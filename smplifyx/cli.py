@@ -11,7 +11,8 @@ import tyro
 from tqdm import tqdm
 
 from .config import ConfigError, load_preset, preset_names
-from .jobs.job import Drawer, JobConfig, MeshFormat, load_job
+from .core.choices import MeshFormat, Renderer
+from .jobs.job import JobConfig, load_job
 from .training.options import TrainOptions
 
 # torch is loaded by the commands that need it, so that --help does not wait for it
@@ -97,7 +98,11 @@ def run(job: JOB_FILE, /) -> int:
 
 @app.command
 def render(
-    out: OUT_FOLDER, /, mesh: MESH = None, renderer: Drawer = Drawer.SOFTWARE, quiet: bool = False
+    out: OUT_FOLDER,
+    /,
+    mesh: MESH = None,
+    renderer: Renderer = Renderer.SOFTWARE,
+    quiet: bool = False,
 ) -> int:
     """Draw overlays, turned views and the report again from the results in an output folder.
 
@@ -109,9 +114,8 @@ def render(
     """
     from .jobs.pictures import Wanted, count_frames, draw_all, report
     from .jobs.store import Store, read_record
-    from .viz import Renderer
 
-    store, wanted = Store(out), Wanted(True, mesh, True, Renderer(renderer.value), again=True)
+    store, wanted = Store(out), Wanted(True, mesh, True, renderer, again=True)
     wanted.check()
     read_record(store)
     with tqdm(
@@ -191,9 +195,8 @@ def _run(job: JobConfig) -> int:
     from .jobs.pictures import Drawing, FramePictures, Wanted, report
     from .jobs.runner import NO_FRAMES, run_job
     from .jobs.store import Store
-    from .viz import Renderer
 
-    wanted = Wanted(job.overlay, job.mesh, job.report, Renderer(job.renderer.value))
+    wanted = Wanted(job.overlay, job.mesh, job.report, job.renderer)
     wanted.check()
     drawing = (
         Drawing(FramePictures(Store(job.out), wanted, job.model, job.kid_template))

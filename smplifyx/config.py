@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 
 import pydantic
 import yaml
@@ -75,6 +76,9 @@ class Settings(pydantic.BaseModel):
     """Base of all settings: frozen, unknown keys are errors."""
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+
+AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
 class PerPart(Settings):
@@ -202,14 +206,18 @@ def load_preset(name: str | Path) -> FitConfig:
     return read_settings(path, FitConfig)
 
 
-def read_settings(path: Path, schema: type[Settings]) -> Settings:
+def read_settings(path: Path, schema: type[AnySettings]) -> AnySettings:
     """A YAML file as `schema`. Raises ConfigError naming file, field and fault."""
     try:
         return schema.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+        message = " ".join(str(error).split())
+        raise ConfigError(f"{path}: not YAML: {message}") from error
     except pydantic.ValidationError as error:
-        faults = (f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        faults: list[str] = []
+        for fault in error.errors():
+            field = ".".join(map(str, fault["loc"])) or "file"
+            faults.append(f"{field}: {fault['msg']}")
         raise ConfigError(f"{path}: {'; '.join(faults)}") from error
 
 
@@ -220,18 +228,17 @@ def with_prior(config: FitConfig, name: str, kind: str | None = None) -> FitConf
     Latents of few numbers have less energy than poses of many: `prior_scales` tells what that
     kind's weights take.
     """
-    scaled = with_prior_weight(config, config.prior_scales.get(kind or name, 1.0))
+    scale = config.prior_scales.get(kind or name, 1.0)
+    scaled = with_prior_weight(config, scale)
     return scaled.model_copy(update={"pose_prior": name})
 
 
 def with_prior_weight(config: FitConfig, scale: float) -> FitConfig:
     """The preset with the weight of the pose prior times `scale` in every stage."""
-
-    def scaled(stage: StageConfig) -> StageConfig:
-        weights = stage.weights.model_copy(update={"pose_prior": scale * stage.weights.pose_prior})
-        return stage.model_copy(update={"weights": weights})
-
-    return config.model_copy(update={"stages": tuple(map(scaled, config.stages))})
+    stages: list[StageConfig] = []
+    for stage in config.stages:
+        stages.append(_with_weight(stage, "pose_prior", scale * stage.weights.pose_prior))
+    return config.model_copy(update={"stages": tuple(stages)})
 
 
 def without_collision(config: FitConfig) -> FitConfig:
@@ -240,24 +247,22 @@ def without_collision(config: FitConfig) -> FitConfig:
     A stage that only weighs collision more than the one before it, whatever its solver, has no
     purpose then and goes.
     """
+    first = config.stages[0]
+    stages = [_with_weight(first, "collision", 0.0)]
+    for before, stage in itertools.pairwise(config.stages):
+        if not _only_adds_collision(stage, before):
+            stages.append(_with_weight(stage, "collision", 0.0))
+    return config.model_copy(update={"stages": tuple(stages)})
 
-    def freed(stage: StageConfig) -> StageConfig:
-        return stage.model_copy(
-            update={"weights": stage.weights.model_copy(update={"collision": 0.0})}
-        )
 
-    def adds_nothing(stage: StageConfig, before: StageConfig) -> bool:
-        same = freed(stage) == freed(before).model_copy(
-            update={"name": stage.name, "solver": stage.solver}
-        )
-        return same and stage.weights.collision > before.weights.collision
-
-    kept = [
-        stage
-        for before, stage in itertools.pairwise(config.stages)
-        if not adds_nothing(stage, before)
-    ]
-    return config.model_copy(update={"stages": tuple(map(freed, (config.stages[0], *kept)))})
+def _only_adds_collision(stage: StageConfig, before: StageConfig) -> bool:
+    """Whether a stage differs from the one before it, but for name and solver, in a larger weight
+    of collision alone.
+    """
+    if stage.weights.collision <= before.weights.collision:
+        return False
+    like_before = before.model_copy(update={"name": stage.name, "solver": stage.solver})
+    return _with_weight(stage, "collision", 0.0) == _with_weight(like_before, "collision", 0.0)
 
 
 def with_free_focal(config: FitConfig) -> FitConfig:
@@ -267,12 +272,17 @@ def with_free_focal(config: FitConfig) -> FitConfig:
     Only strong perspective tells it; people of one image get focal lengths of their own.
     """
     everything = config.stages[-1].free
-    free = everything if Block.FOCAL in everything else (*everything, Block.FOCAL)
+    with_focal = everything if Block.FOCAL in everything else (*everything, Block.FOCAL)
+    stages: list[StageConfig] = []
+    for stage in config.stages:
+        if stage.free == everything:
+            stage = _with_weight(stage, "focal", stage.weights.focal or 1.0)
+            stage = stage.model_copy(update={"free": with_focal})
+        stages.append(stage)
+    return config.model_copy(update={"stages": tuple(stages)})
 
-    def freed(stage: StageConfig) -> StageConfig:
-        if stage.free != everything:
-            return stage
-        weights = stage.weights.model_copy(update={"focal": stage.weights.focal or 1.0})
-        return stage.model_copy(update={"free": free, "weights": weights})
 
-    return config.model_copy(update={"stages": tuple(map(freed, config.stages))})
+def _with_weight(stage: StageConfig, term: str, weight: float) -> StageConfig:
+    """The stage with another weight of one term, a field of `Weights`."""
+    weights = stage.weights.model_copy(update={term: weight})
+    return stage.model_copy(update={"weights": weights})

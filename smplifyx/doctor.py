@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 
 from .body.loading.files import BodyFileError, find_body
-from .body.model import Gender
 from .config import ConfigError, load_preset, preset_names
+from .core.choices import BODY_GENDERS
 from .parallel.resources import free_bytes
 
 CORE = ("torch", "numpy", "scipy", "opencv-python-headless", "trimesh", "roma", "pydantic", "tyro")
@@ -133,7 +133,7 @@ def _graphics() -> Finding:
 
 def _built_in() -> list[Finding]:
     lines = []
-    for gender in Gender:
+    for gender in BODY_GENDERS:
         try:
             lines.append(Finding(Verdict.FINE, f"built-in body: {find_body(None, gender).name}"))
         except (BodyFileError, FileNotFoundError) as error:
@@ -146,7 +146,7 @@ def _built_in() -> list[Finding]:
 def _own_models() -> list[Finding]:
     lines = []
     for folder in filter(Path.is_dir, map(Path, MODEL_FOLDERS)):
-        for gender in Gender:
+        for gender in BODY_GENDERS:
             try:
                 lines.append(Finding(Verdict.FINE, f"your model: {find_body(folder, gender)}"))
             except BodyFileError:

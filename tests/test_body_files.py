@@ -15,6 +15,7 @@ from smplifyx.body.loading.files import find_body, load_body
 from smplifyx.body.loading.raw import BodyFileError
 from smplifyx.body.model import Gender
 from smplifyx.core import assets
+from smplifyx.core.choices import BODY_GENDERS
 from smplifyx.keypoints import names
 
 SMPLX, SMPLH, SMPL = BodyKind.SMPLX, BodyKind.SMPLH, BodyKind.SMPL
@@ -327,7 +328,7 @@ def test_default_sources(
     assert full_size[kind][names.POINT_INDEX[name]].tolist() == [source] * 3
 
 
-@pytest.mark.parametrize("gender", list(Gender))
+@pytest.mark.parametrize("gender", BODY_GENDERS)
 def test_embedded_bodies(gender: Gender) -> None:
     body = load_body(gender=gender)
     assert body.kind is SMPLX and body.gender is gender and body.points.known.all()

@@ -185,7 +185,10 @@ def _bare(weighted: WeightedTerm):
 def test_a_row_is_the_same_to_the_last_bit_in_any_company() -> None:
     problem, x = folded(9)
     kept = torch.tensor([4])
-    together, alone = derivatives(problem, x), derivatives(problem.rows(kept).with_candidates(), x[kept])
+    together, alone = (
+        derivatives(problem, x),
+        derivatives(problem.rows(kept).with_candidates(), x[kept]),
+    )
     assert all(torch.equal(a[kept], b) for a, b in zip(together, alone, strict=True))
 
 

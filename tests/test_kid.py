@@ -24,12 +24,13 @@ from smplifyx.body.model import Age, BodyModel, Gender
 from smplifyx.body.params import BodyParams
 from smplifyx.body.stature import stature_of
 from smplifyx.core import assets
+from smplifyx.core.choices import BODY_AGES, BODY_GENDERS
 from smplifyx.data.synthetic import GeneratedPeople, GenerateOptions, generate_people
 from smplifyx.evaluation.metrics import person_errors
 from smplifyx.fitting.age_choice import YOUNG, fit_best_age
 from smplifyx.fitting.fit import fit
 from smplifyx.fitting.result import FitResult
-from smplifyx.jobs.job import JobAge, JobConfig
+from smplifyx.jobs.job import JobConfig
 from smplifyx.jobs.runner import run_job
 from smplifyx.keypoints import Keypoints
 
@@ -87,7 +88,7 @@ def test_statures_and_heads_are_those_of_growing_children(
     assert height / float(vertices[:, 1].max() - chin) == pytest.approx(heads, abs=0.35)
 
 
-@pytest.mark.parametrize("gender", list(Gender))
+@pytest.mark.parametrize("gender", BODY_GENDERS)
 @pytest.mark.parametrize("kid", [0.5, 1.0])
 def test_children_are_whole(gender: Gender, kid: float) -> None:
     """No triangle is turned over or vanishes, eyes stay in the head, joints inside the body."""
@@ -180,7 +181,7 @@ def test_a_body_without_template_has_no_children(tmp_path: Path) -> None:
 @pytest.mark.parametrize("betas", [10, 4, 300])
 def test_a_body_of_many_components_is_cut_to_what_is_fitted(tmp_path: Path, betas: int) -> None:
     path, _ = smplx_files(tmp_path, columns=400)
-    for age in Age:
+    for age in BODY_AGES:
         body = load_body(path, age=age)
         cut = body.sized(betas, 10)
         kept = cut.shapedirs.shape[-1] - (age is Age.CHILD)
@@ -190,7 +191,7 @@ def test_a_body_of_many_components_is_cut_to_what_is_fitted(tmp_path: Path, beta
         torch.testing.assert_close(skinning.vertices(body, params), skinning.vertices(cut, params))
 
 
-@pytest.mark.parametrize("age", list(Age))
+@pytest.mark.parametrize("age", BODY_AGES)
 def test_stature_is_the_height_of_the_mesh(age: Age) -> None:
     body = child_body() if age is Age.CHILD else embedded_body(FLOAT)
     generator = torch.Generator().manual_seed(1)
@@ -326,11 +327,11 @@ def test_a_job_of_children_needs_a_template(tmp_path: Path) -> None:
     write_frame(tmp_path / "in", "a", [person(1)])
     model = write(tmp_path / "a.npz", body_arrays(BodyKind.SMPLX))
     job = JobConfig(
-        keypoints=tmp_path / "in", out=tmp_path / "out", model=model, quiet=True, age=JobAge.CHILD
+        keypoints=tmp_path / "in", out=tmp_path / "out", model=model, quiet=True, age=Age.CHILD
     )
     with pytest.raises(BodyFileError, match="kid template"):
         run_job(job)
-    run_job(job.model_copy(update={"age": JobAge.AUTO}))
+    run_job(job.model_copy(update={"age": Age.AUTO}))
     assert table(tmp_path / "out")[0]["age"] == "adult"
 
 

@@ -222,7 +222,9 @@ def test_derivatives_that_go_on_from_an_evaluation_have_the_bits_of_those_from_s
     x = problem.pack(problem.state)
     found, expected = problem.evaluate(x), derivatives(problem, x)
     assert torch.equal(found.energy, problem.energy(x)) and torch.equal(found.energy, expected[0])
-    assert all(torch.equal(a, b) for a, b in zip(parts(found.linearised(None)), expected[1:], strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(parts(found.linearised(None)), expected[1:], strict=True)
+    )
     some = derivatives(problem.rows(kept), x[kept])[1:]
     assert all(torch.equal(a, b) for a, b in zip(parts(found.linearised(kept)), some, strict=True))
 
@@ -237,7 +239,10 @@ def test_a_height_that_nobody_knows_is_left_out_of_the_work_but_not_of_the_names
     terms = stage_terms(only("height"), embedded_body(), decoder(), config, heights=False)
     quiet, x = dataclasses.replace(problem, terms=terms), problem.pack(problem.state)
     assert list(quiet.energies(x)) == list(problem.energies(x)) == ["height"]
-    assert all(torch.equal(a, b) for a, b in zip(derivatives(quiet, x), derivatives(problem, x), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(derivatives(quiet, x), derivatives(problem, x), strict=True)
+    )
 
 
 def test_a_prior_in_pieces_bends_the_energy_as_its_jacobian_says():

@@ -243,9 +243,7 @@ def shared(
 ) -> Between:
     """Groups of people who stand in each other, all terms on."""
     members = [member(body_of(age, dtype), place, count, prior) for place, age in enumerate(ages)]
-    return spheres_between(
-        members, WeightedTerm("between", 0.7, Collision(0.01, 1e-3, most=96))
-    )
+    return spheres_between(members, WeightedTerm("between", 0.7, Collision(0.01, 1e-3, most=96)))
 
 
 def start_of(problem: Between) -> torch.Tensor:
@@ -312,7 +310,8 @@ def test_the_hessian_is_that_of_the_members_and_of_the_rows_between() -> None:
 
     slope = torch.autograd.functional.jacobian(between, x)[:, 0]
     own = [
-        derivatives(one, some)[2][0] for one, some in zip(problem.members, problem.split(x), strict=True)
+        derivatives(one, some)[2][0]
+        for one, some in zip(problem.members, problem.split(x), strict=True)
     ]
     expected = 2 * slope.T @ slope + torch.block_diag(*own)
     torch.testing.assert_close(
@@ -325,7 +324,9 @@ def test_a_group_is_the_same_to_the_last_bit_in_any_company(dtype: torch.dtype) 
     problem = shared(MIXES[1], count=9, dtype=dtype)
     x, kept = start_of(problem), torch.tensor([4])
     alone_there = derivatives(problem.rows(kept), x[kept])
-    assert all(torch.equal(a[kept], b) for a, b in zip(derivatives(problem, x), alone_there, strict=True))
+    assert all(
+        torch.equal(a[kept], b) for a, b in zip(derivatives(problem, x), alone_there, strict=True)
+    )
     found = parts(problem.evaluate(x).linearised(kept))
     assert all(torch.equal(a, b) for a, b in zip(found, alone_there[1:], strict=True))
 

@@ -91,7 +91,10 @@ def test_a_joined_problem_is_that_of_both() -> None:
     joined = problem.rows(some).joined(problem.rows(others))
     alone = problem.rows(torch.cat([some, others]))
     x = alone.pack(alone.state)
-    assert all(torch.equal(a, b) for a, b in zip(derivatives(joined, x), derivatives(alone, x), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(derivatives(joined, x), derivatives(alone, x), strict=True)
+    )
 
 
 STEPS = [("smplx", "gmm", stage.name) for stage in preset().stages]

@@ -66,7 +66,8 @@ def test_a_goal_goes_on_from_the_energy_as_its_objective_does():
         for index in (None, torch.tensor([1, 2])):
             expected = whole[1:] if index is None else [part[index] for part in whole[1:]]
             assert all(
-                torch.equal(a, b) for a, b in zip(parts(found.linearised(index)), expected, strict=True)
+                torch.equal(a, b)
+                for a, b in zip(parts(found.linearised(index)), expected, strict=True)
             )
 
 

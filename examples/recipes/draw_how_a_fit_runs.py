@@ -29,7 +29,9 @@ def main() -> None:
     """Fits the person, watching; draws a column for each stage."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("docs/images/how_a_fit_runs.jpg"))
-    parser.add_argument("--person", default="generated_01", help="a file of examples/data/keypoints")
+    parser.add_argument(
+        "--person", default="generated_01", help="a file of examples/data/keypoints"
+    )
     options = parser.parse_args()
 
     keypoints_file = DATA / "keypoints" / f"{options.person}_keypoints.json"
@@ -58,7 +60,9 @@ def _column(
     seen = viz.overlay(image, figures, body.faces, small_camera)
     seen = viz.draw_points(seen, figures)
     turned = viz.side_view([viz.Figure(figure.colour, vertices)], body.faces, (TILE, TILE))
-    tiles = [cv2.resize(tile, (TILE, TILE), interpolation=cv2.INTER_AREA) for tile in (seen, turned)]
+    tiles = [
+        cv2.resize(tile, (TILE, TILE), interpolation=cv2.INTER_AREA) for tile in (seen, turned)
+    ]
     header = np.full((HEADER, TILE, 3), PAPER, np.uint8)
     text = f"{report.stage}: energy {float(report.energy[0]):.0f}"
     cv2.putText(header, text, (10, 28), cv2.FONT_HERSHEY_SIMPLEX, 0.6, INK, 1, cv2.LINE_AA)

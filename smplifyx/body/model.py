@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from enum import Enum
 from functools import cached_property, lru_cache
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ..core.choices import Age, BodyAge, BodyGender, Gender
 from .joints import BodyKind
 
 __all__ = ["Age", "BodyKind", "BodyModel", "Gender", "HandSpace", "PointTable"]
-
-
-class Gender(Enum):
-    """The genders that body models come in."""
-
-    NEUTRAL = "neutral"
-    FEMALE = "female"
-    MALE = "male"
-
-
-class Age(Enum):
-    """Whose proportions a body can take: a child's body has one more beta, the last (see `kid.py`)."""
-
-    ADULT = "adult"
-    CHILD = "child"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +64,7 @@ class BodyModel:
     name: str
     sha256: str
     kind: BodyKind
-    gender: Gender
+    gender: BodyGender
     v_template: Float[Tensor, "v 3"]
     shapedirs: Float[Tensor, "v 3 s"]
     expressiondirs: Float[Tensor, "v 3 e"]
@@ -95,7 +80,7 @@ class BodyModel:
     kid_sha256: str = ""
 
     @property
-    def age(self) -> Age:
+    def age(self) -> BodyAge:
         """Whose proportions the body can take."""
         return Age.CHILD if self.kid_sha256 else Age.ADULT
 

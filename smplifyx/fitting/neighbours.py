@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..keypoints import Keypoints, names
-from ..readers.selection import SEEN
+from ..keypoints.confidence import SEEN
 
 Pair = tuple[int, int]
 # of the smaller person's box: how far apart points of one person detected twice may lie

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..core.bundle import Bundle
 from ..keypoints import Keypoints, names
-from ..readers.selection import CONFIDENT, SEEN
+from ..keypoints.confidence import CONFIDENT, SEEN
 from .result import FitStatus
 
 ENOUGH_BODY_POINTS = 8

@@ -12,14 +12,14 @@ from pathlib import Path
 import torch
 
 from ..body.loading.files import BodyFileError, load_body
-from ..body.model import Age, BodyModel, Gender
+from ..body.model import BodyModel
 from ..camera import Camera
 from ..config import FitConfig
 from ..core.bundle import Bundle
+from ..core.choices import Age, BodyAge, BodyGender
 from ..evidence.height import KnownHeight
 from ..fitting.result import FitResult, Origin
 from ..keypoints import Keypoints
-from .job import JobAge
 from .summary import Row
 
 # (keypoints, cameras, one body or an adult's and a child's, preset, further evidence) to one result
@@ -40,9 +40,9 @@ class FitTask:
     stem: str
     keypoints: Keypoints
     camera: Camera
-    gender: Gender
+    gender: BodyGender
     origin: Origin
-    age: JobAge = JobAge.ADULT
+    age: Age = Age.ADULT
     height: float = math.nan  # metres; NaN: not known
 
 
@@ -72,24 +72,24 @@ class Bodies:
         self, model: Path | None, device: torch.device, kid_template: Path | None = None
     ) -> None:
         self._model, self._device, self._kid_template = model, device, kid_template
-        self._loaded: dict[tuple[Gender, Age], BodyModel] = {}
-        self._childless: set[Gender] = set()
+        self._loaded: dict[tuple[BodyGender, BodyAge], BodyModel] = {}
+        self._childless: set[BodyGender] = set()
 
-    def of(self, gender: Gender, age: Age = Age.ADULT) -> BodyModel:
+    def of(self, gender: BodyGender, age: BodyAge = Age.ADULT) -> BodyModel:
         """The model of that gender and age. Raises BodyFileError where there is none."""
         if (gender, age) not in self._loaded:
             body = load_body(self._model, gender, age=age, kid_template=self._kid_template)
             self._loaded[gender, age] = body.to(self._device)
         return self._loaded[gender, age]
 
-    def choice(self, gender: Gender, age: JobAge) -> tuple[BodyModel, ...]:
+    def choice(self, gender: BodyGender, age: Age) -> tuple[BodyModel, ...]:
         """The bodies to try; for AUTO the adult's and the child's, the adult's alone where there is
         no kid template.
 
         Raises BodyFileError where there is none.
         """
-        if age is not JobAge.AUTO:
-            return (self.of(gender, Age(age.value)),)
+        if age is not Age.AUTO:
+            return (self.of(gender, age),)
         adult = self.of(gender)
         if gender not in self._childless:
             try:

@@ -5,7 +5,6 @@ It names no weight and no step count.
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,42 +21,8 @@ from ..config import (
     with_prior,
     without_collision,
 )
+from ..core.choices import Age, Gender, MeshFormat, Renderer
 from ..readers.people_sidecar import HEIGHTS
-
-
-class MeshFormat(str, Enum):
-    """What meshes can be written as."""
-
-    OBJ = "obj"
-    PLY = "ply"
-    GLB = "glb"
-
-
-class JobGender(str, Enum):
-    """Whose body: one for all, or INPUT as each person's keypoint file says (neutral where it does
-    not).
-    """
-
-    NEUTRAL = "neutral"
-    FEMALE = "female"
-    MALE = "male"
-    INPUT = "input"
-
-
-class JobAge(str, Enum):
-    """Whose proportions: AUTO is an adult's unless the evidence says a child's."""
-
-    ADULT = "adult"
-    CHILD = "child"
-    AUTO = "auto"
-
-
-class Drawer(str, Enum):
-    """What draws; names of `viz.Renderer`."""
-
-    SOFTWARE = "software"
-    PYRENDER = "pyrender"
-
 
 # The names that `--help` shows for values.
 OptionalPath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
@@ -99,11 +64,11 @@ class JobConfig(Settings):
         description="body-pose prior instead of the preset's: a name, or a VPoser or mixture file",
     )
     model: OptionalPath = Field(None, description="body model, file or folder; none: the built-in")
-    gender: JobGender = Field(
-        JobGender.NEUTRAL, description="whose body; input: as the keypoint files say"
+    gender: Gender = Field(
+        Gender.NEUTRAL, description="whose body; input: as the keypoint files say"
     )
-    age: JobAge = Field(
-        JobAge.AUTO, description="whose proportions; auto: adult, child where the evidence says so"
+    age: Age = Field(
+        Age.AUTO, description="whose proportions; auto: adult, child where the evidence says so"
     )
     kid_template: OptionalPath = Field(
         None, description=".npy of a small child; none: the one beside the body model"
@@ -148,8 +113,8 @@ class JobConfig(Settings):
     report: bool = Field(
         False, description="write index.html: photo, overlay, turned view, numbers"
     )
-    renderer: Drawer = Field(
-        Drawer.SOFTWARE, description="pyrender needs the extra [render] and GL libraries"
+    renderer: Renderer = Field(
+        Renderer.SOFTWARE, description="pyrender needs the extra [render] and GL libraries"
     )
 
     overwrite: bool = Field(

@@ -17,9 +17,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..body.model import Age, Gender
 from ..camera import Camera
 from ..config import FitConfig, load_preset
+from ..core.choices import Age, BodyAge, BodyGender, Gender
 from ..core.threads import even
 from ..fitting.age_choice import fit_best_age
 from ..fitting.result import FitResult, Origin
@@ -28,7 +28,6 @@ from ..parallel.resources import auto_processes
 from ..parallel.spawning import check_begun
 from ..parallel.worker_process import Died, WorkerProcess
 from .batches import Bodies, Failure, FitTask, Fitter, fit_people
-from .job import JobAge
 from .scenes import fit_scenes
 
 LOG = logging.getLogger(__name__)
@@ -124,8 +123,8 @@ class ProcessPool:
         self,
         keypoints: Keypoints,
         camera: Camera,
-        gender: Gender = Gender.NEUTRAL,
-        age: Age = Age.ADULT,
+        gender: BodyGender = Gender.NEUTRAL,
+        age: BodyAge = Age.ADULT,
         height: Float[Tensor, " batch"] | None = None,
     ) -> FitResult:
         """Fits everybody of a batch; to the bit what `smplifyx.fit` finds, in the same order.
@@ -299,8 +298,8 @@ def _bodies(model: Path | None, kid_template: Path | None) -> Bodies:
 def _fit_tasks(
     keypoints: Keypoints,
     camera: Camera,
-    gender: Gender,
-    age: Age,
+    gender: BodyGender,
+    age: BodyAge,
     height: Float[Tensor, " batch"] | None,
 ) -> list[FitTask]:
     """The rows of a batch as people of a job.
@@ -321,7 +320,7 @@ def _fit_tasks(
             camera[i],
             gender,
             replace(Origin(), person=i),
-            JobAge(age.value),
+            age,
             heights[i],
         )
         for i in range(count)

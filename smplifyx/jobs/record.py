@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ..body.loading.files import BodyFileError, find_body
 from ..body.loading.kid import kid_templates
-from ..body.model import Gender
 from ..config import FitConfig
+from ..core.choices import BODY_GENDERS, BodyGender, Gender
 from ..fitting.result import program_versions
-from .job import FREE_TO_CHANGE, JobConfig, JobGender
+from .job import FREE_TO_CHANGE, JobConfig
 from .store import MADE_BY
 
 PATHS = ("keypoints", "images", "model", "cameras", "kid_template")
@@ -35,9 +35,9 @@ def record_of(job: JobConfig, config: FitConfig) -> dict[str, object]:
     }
 
 
-def genders_of(job: JobConfig) -> tuple[Gender, ...]:
+def genders_of(job: JobConfig) -> tuple[BodyGender, ...]:
     """The genders a job may need."""
-    return tuple(Gender) if job.gender is JobGender.INPUT else (Gender(job.gender.value),)
+    return BODY_GENDERS if job.gender is Gender.INPUT else (job.gender,)
 
 
 def _models(job: JobConfig) -> dict[str, Path]:
@@ -47,7 +47,7 @@ def _models(job: JobConfig) -> dict[str, Path]:
             found[gender.value] = find_body(job.model, gender)
         except BodyFileError:
             # else only the people of that gender fail, each with this reason
-            if job.gender is not JobGender.INPUT:
+            if job.gender is not Gender.INPUT:
                 raise
     kids = (
         [job.kid_template]

@@ -16,14 +16,14 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
-from ..body.model import Gender
+from ..core.choices import Gender
 from ..fitting.quality import confident_body_points
 from ..fitting.result import FitResult
 from ..parallel.resources import auto_batch_size, auto_processes, pick_device
 from ..parallel.spawning import check_begun
 from .batches import Bodies, Failure, FitTask, Fitter, Item, chunks
 from .fit_and_check import fit_and_check
-from .job import JobConfig, JobGender, preset_of
+from .job import JobConfig, preset_of
 from .process_pool import FitRecipe, InProcess, PendingAnswers, ProcessPool
 from .record import record_of
 from .source import open_source
@@ -120,9 +120,9 @@ def run_job(
     check_begun()
     config, device = preset_of(job), pick_device(job.device)
     bodies, source = Bodies(job.model, device, job.kid_template), open_source(job)
-    if job.gender is not JobGender.INPUT:
+    if job.gender is not Gender.INPUT:
         # a file that cannot be read ends the job here, in one line
-        bodies.choice(Gender(job.gender.value), job.age)
+        bodies.choice(job.gender, job.age)
     store = open_store(
         job.out, record_of(job, config), [job.keypoints, *filter(None, [job.images])], job.overwrite
     )

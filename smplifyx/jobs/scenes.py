@@ -7,8 +7,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..body.model import Age, BodyModel
+from ..body.model import BodyModel
 from ..config import FitConfig
+from ..core.choices import body_age
 from ..fitting.result import FitResult
 from ..fitting.scene_fit import fit_together
 from .batches import Bodies, Failure, FitTask
@@ -33,7 +34,8 @@ def fit_scenes(
     for i in fitted:
         images.setdefault(people[i].stem, []).append(i)
     models = {
-        i: bodies.of(people[i].gender, Age(answer.provenance.age)) for i, answer in fitted.items()
+        i: bodies.of(people[i].gender, body_age(answer.provenance.age))
+        for i, answer in fitted.items()
     }
     start, found = time.perf_counter(), list(answers)
     shared = _together_or_split(

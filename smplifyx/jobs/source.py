@@ -11,18 +11,19 @@ from dataclasses import dataclass
 
 import torch
 
-from ..body.model import Gender
 from ..camera import Camera
+from ..core.choices import Age, Gender
 from ..evidence.height import KnownHeight
 from ..fitting.result import FitResult, Origin
 from ..keypoints import Keypoints
 from ..keypoints.layouts import trust
-from ..readers.folder import count_files, prefetch, read_frames
+from ..parallel.prefetch import prefetch
+from ..readers.folder import count_files, read_frames
 from ..readers.frames import Frame, Person
 from ..readers.intrinsics import CameraOptions, IntrinsicsError, camera_for, options_for
 from ..readers.selection import Selection, select
 from .batches import FitTask, Item
-from .job import JobAge, JobConfig, JobGender
+from .job import JobConfig
 from .store import StemTable, Store
 from .summary import Row, RowStatus, row_of
 
@@ -119,19 +120,15 @@ def _fit_task(
         K_source=K_source,
         image_size_source=frame.size_source.value,
     )
-    gender = (
-        (person.gender or Gender.NEUTRAL.value)
-        if job.gender is JobGender.INPUT
-        else job.gender.value
-    )
-    age = JobAge(person.age) if person.age else job.age
+    gender = (person.gender or Gender.NEUTRAL) if job.gender is Gender.INPUT else job.gender
+    age = person.age or job.age
     height = next((h for h in (person.height, job.height) if h is not None), math.nan)
     believed = trust(person.layout) if person.layout is not None else 1.0
     return FitTask(
         stem,
         Keypoints.from_array(person.keypoints, believed),
         camera,
-        Gender(gender),
+        gender,
         origin,
         age,
         height,
@@ -153,7 +150,7 @@ def _same_input(found: FitResult, task: FitTask) -> bool:
         (found.camera.image_size, task.camera.image_size),
     )
     if found.provenance.gender != task.gender.value or task.age.value not in (
-        JobAge.AUTO.value,
+        Age.AUTO.value,
         found.provenance.age,
     ):
         return False

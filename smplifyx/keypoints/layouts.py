@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -48,7 +49,10 @@ class TrustRule:
 # A factor is relative to the width that a preset gives to the kind of point (hips, neck and contour
 # are wide there for every layout, since no detector puts them where a body model does); 1 / sqrt(2)
 # halves the point's energy.
-_LEARNED = "the detector learned it as the midpoint of two other points, so it tells little that they do not"
+_LEARNED = (
+    "the detector learned it as the midpoint of two other points, "
+    "so it tells little that they do not"
+)
 LEARNED_NECK = TrustRule("learned_neck", _LEARNED, ("neck",), 0.7)
 LEARNED_MID_HIP = TrustRule("learned_mid_hip", _LEARNED, ("mid_hip",), 0.7)
 DERIVED_NECK = TrustRule(
@@ -77,6 +81,14 @@ MIDPOINTS = MappingProxyType({
 })  # fmt: skip
 
 
+class Midpoint(NamedTuple):
+    """Canonical indices of a point and of the two whose mean it is."""
+
+    target: int
+    first: int
+    second: int
+
+
 @dataclass(frozen=True)
 class Layout:
     """One skeleton: `points` source points, and for each of the 137 canonical ones its source index
@@ -89,32 +101,35 @@ class Layout:
     rules: tuple[TrustRule, ...] = ()
 
     @property
-    def midpoints(self) -> tuple[tuple[int, int, int], ...]:
-        """(target, a, b): canonical points that the layout lacks and that are the mean of two it
-        has.
-        """
-        index = names.POINT_INDEX
-        triples = ((index[target], index[a], index[b]) for target, (a, b) in MIDPOINTS.items())
-        return tuple(
-            (t, a, b)
-            for t, a, b in triples
-            if self.source[t] == ABSENT and ABSENT not in (self.source[a], self.source[b])
-        )
+    def midpoints(self) -> tuple[Midpoint, ...]:
+        """The canonical points that the layout lacks and that are the mean of two it has."""
+        found: list[Midpoint] = []
+        for target, ends in MIDPOINTS.items():
+            midpoint = Midpoint(*(names.POINT_INDEX[name] for name in (target, *ends)))
+            has_target = self.source[midpoint.target] != ABSENT
+            has_ends = ABSENT not in (self.source[midpoint.first], self.source[midpoint.second])
+            if has_ends and not has_target:
+                found.append(midpoint)
+        return tuple(found)
 
     @property
     def present(self) -> tuple[str, ...]:
         """Names of the canonical points that this layout can give, in canonical order."""
-        made = {target for target, _, _ in self.midpoints}
-        return tuple(
-            n for i, n in enumerate(names.POINT_NAMES) if self.source[i] != ABSENT or i in made
-        )
+        made = {midpoint.target for midpoint in self.midpoints}
+        found: list[str] = []
+        for index, name in enumerate(names.POINT_NAMES):
+            if self.source[index] != ABSENT or index in made:
+                found.append(name)
+        return tuple(found)
 
 
 def _run(start: int, count: int) -> tuple[int, ...]:
+    """Source points one after the other."""
     return tuple(range(start, start + count))
 
 
 def _absent(count: int) -> tuple[int, ...]:
+    """Canonical points that the layout does not have."""
     return (ABSENT,) * count
 
 
@@ -127,98 +142,44 @@ def _skeleton(
     """A body table, then where each hand of 21 and the face of 68 begin; pupils are in none of
     these layouts.
     """
-    hands = [_absent(21) if first is None else _run(first, 21) for first in (left_hand, right_hand)]
-    return (
-        body + hands[0] + hands[1] + (_absent(68) if face is None else _run(face, 68)) + _absent(2)
-    )
+    left_points = _absent(21) if left_hand is None else _run(left_hand, 21)
+    right_points = _absent(21) if right_hand is None else _run(right_hand, 21)
+    face_points = _absent(68) if face is None else _run(face, 68)
+    pupils = _absent(2)
+    return body + left_points + right_points + face_points + pupils
 
 
-# Source index of each BODY_25 point.
+# Source index of each BODY_25 point, -1 for ABSENT. A table has four lines: nose, neck, right arm,
+# left arm; middle hip, right leg, left leg; right eye, left eye, right ear, left ear; big toe, small
+# toe and heel of the left foot, then of the right.
 _BODY_25 = _run(0, 25)
-_COCO_18 = (
-    0,
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    7,
-    -1,
-    8,
-    9,
-    10,
-    11,
-    12,
-    13,
-    14,
-    15,
-    16,
-    17,
-    -1,
-    -1,
-    -1,
-    -1,
-    -1,
-    -1,
-)
 _COCO_19 = _run(0, 19) + _absent(6)
+_COCO_18 = (
+    0, 1, 2, 3, 4, 5, 6, 7,
+    -1, 8, 9, 10, 11, 12, 13,
+    14, 15, 16, 17,
+    -1, -1, -1, -1, -1, -1,
+)  # fmt: skip
 _COCO_17 = (
-    0,
-    -1,
-    6,
-    8,
-    10,
-    5,
-    7,
-    9,
-    -1,
-    12,
-    14,
-    16,
-    11,
-    13,
-    15,
-    2,
-    1,
-    4,
-    3,
-    -1,
-    -1,
-    -1,
-    -1,
-    -1,
-    -1,
-)
-_WHOLEBODY = _COCO_17[:19] + (17, 18, 19, 20, 21, 22)
-_HALPE = (0, 18, 6, 8, 10, 5, 7, 9, 19, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3, 20, 22, 24, 21, 23, 25)
+    0, -1, 6, 8, 10, 5, 7, 9,
+    -1, 12, 14, 16, 11, 13, 15,
+    2, 1, 4, 3,
+    -1, -1, -1, -1, -1, -1,
+)  # fmt: skip
+# the feet follow the 17 in the order of BODY_25
+_WHOLEBODY = _COCO_17[:19] + _run(17, 6)
+_HALPE = (
+    0, 18, 6, 8, 10, 5, 7, 9,
+    19, 12, 14, 16, 11, 13, 15,
+    2, 1, 4, 3,
+    20, 22, 24, 21, 23, 25,
+)  # fmt: skip
 _MEDIAPIPE = (
-    0,
-    -1,
-    12,
-    14,
-    16,
-    11,
-    13,
-    15,
-    -1,
-    24,
-    26,
-    28,
-    23,
-    25,
-    27,
-    5,
-    2,
-    8,
-    7,
-    31,
-    -1,
-    29,
-    32,
-    -1,
-    30,
-)
+    0, -1, 12, 14, 16, 11, 13, 15,
+    -1, 24, 26, 28, 23, 25, 27,
+    5, 2, 8, 7,
+    31, -1, 29, 32, -1, 30,
+)  # fmt: skip
 
 _ALL = (
     Layout(LayoutName.BODY_25, 25, _skeleton(_BODY_25), (LEARNED_NECK, LEARNED_MID_HIP)),
@@ -228,16 +189,21 @@ _ALL = (
     Layout(
         LayoutName.COCO_WHOLEBODY_133,
         133,
-        _skeleton(_WHOLEBODY, 91, 112, 23),
+        _skeleton(_WHOLEBODY, left_hand=91, right_hand=112, face=23),
         (DERIVED_NECK, DERIVED_MID_HIP),
     ),
     Layout(LayoutName.HALPE_26, 26, _skeleton(_HALPE), (FREE_NECK, LEARNED_MID_HIP)),
-    Layout(LayoutName.HALPE_136, 136, _skeleton(_HALPE, 94, 115, 26), (FREE_NECK, LEARNED_MID_HIP)),
+    Layout(
+        LayoutName.HALPE_136,
+        136,
+        _skeleton(_HALPE, left_hand=94, right_hand=115, face=26),
+        (FREE_NECK, LEARNED_MID_HIP),
+    ),
     # MediaPipe's 33 pose landmarks, then the 21 of its left and of its right hand.
     Layout(
         LayoutName.MEDIAPIPE_75,
         75,
-        _skeleton(_MEDIAPIPE, 33, 54),
+        _skeleton(_MEDIAPIPE, left_hand=33, right_hand=54),
         (DERIVED_NECK, DERIVED_MID_HIP, FOOT_INDEX),
     ),
 )
@@ -258,20 +224,25 @@ def to_canonical(
         raise ValueError(
             f"{layout.value}: expected [..., {table.points}, 3], got {list(points.shape)}"
         )
-    source = np.asarray(table.source)
-    canonical = np.where(
-        (source == ABSENT)[:, None], 0.0, points[..., np.maximum(source, 0), :]
-    ).astype(np.float32)
-    for target, a, b in table.midpoints:
-        canonical[..., target, :] = _midpoint(canonical[..., a, :], canonical[..., b, :])
+    source = np.asarray(table.source)  # [137]
+    absent = (source == ABSENT)[:, None]
+    # absent points take the first source point for a moment: -1 would be the last
+    picked = points[..., np.maximum(source, 0), :]
+    canonical = np.where(absent, 0.0, picked).astype(np.float32)
+    for midpoint in table.midpoints:
+        first = canonical[..., midpoint.first, :]
+        second = canonical[..., midpoint.second, :]
+        canonical[..., midpoint.target, :] = _mean_of(first, second)
     return canonical
 
 
-def _midpoint(
-    a: Float[np.ndarray, "*batch 3"], b: Float[np.ndarray, "*batch 3"]
+def _mean_of(
+    first: Float[np.ndarray, "*batch 3"], second: Float[np.ndarray, "*batch 3"]
 ) -> Float[np.ndarray, "*batch 3"]:
-    confidence = np.minimum(a[..., 2:], b[..., 2:])
-    xy = np.where(confidence > 0, (a[..., :2] + b[..., :2]) / 2, 0.0)
+    """Of two points (x, y, confidence), as sure as the less sure one; zero where one is unseen."""
+    confidence = np.minimum(first[..., 2:], second[..., 2:])
+    middle = (first[..., :2] + second[..., :2]) / 2
+    xy = np.where(confidence > 0, middle, 0.0)
     return np.concatenate([xy, confidence], -1)
 
 
@@ -281,5 +252,6 @@ def trust(layout: LayoutName) -> Float[np.ndarray, " 137"]:
     """
     factors = np.ones(names.COUNT, dtype=np.float32)
     for rule in LAYOUTS[layout].rules:
-        factors[[names.POINT_INDEX[point] for point in rule.points]] *= rule.factor
+        concerned = [names.POINT_INDEX[point] for point in rule.points]
+        factors[concerned] *= rule.factor
     return factors

@@ -5,7 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 
 BODY_NAMES = (
-    "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
+    "nose", "neck",
+    "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
     "mid_hip", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle",
     "right_eye", "left_eye", "right_ear", "left_ear",
     "left_big_toe", "left_small_toe", "left_heel", "right_big_toe", "right_small_toe", "right_heel",
@@ -18,14 +19,13 @@ FACE_PARTS = (
 
 
 def _hand(side: str) -> tuple[str, ...]:
-    return (f"{side}_hand_wrist",) + tuple(
-        f"{side}_{finger}_{i}" for finger in FINGERS for i in range(1, 5)
-    )
+    knuckles = tuple(f"{side}_{finger}_{i}" for finger in FINGERS for i in range(1, 5))
+    return (f"{side}_hand_wrist", *knuckles)
 
 
 def _face() -> tuple[str, ...]:
     landmarks = tuple(f"face_{part}_{i}" for part, count in FACE_PARTS for i in range(count))
-    return landmarks + ("right_pupil", "left_pupil")
+    return (*landmarks, "right_pupil", "left_pupil")
 
 
 POINT_NAMES: tuple[str, ...] = BODY_NAMES + _hand("left") + _hand("right") + _face()

@@ -17,10 +17,10 @@ from . import names
 class Keypoints(Bundle):
     """2D points of people in the canonical 137-point order (see `names.POINT_NAMES`).
 
-    `trust` in 0..1 says how far a detector's point means what the model's point of that name means
-    (see `layouts.trust`); it weighs the energy beside the confidence. `xy` in pixels of the upright
-    image (x right, y down, origin at the top left corner), `confidence` in 0..1, where 0 means that
-    the point was not seen; the coordinates of such a point are 0 and mean nothing.
+    `xy` in pixels of the upright image (x right, y down, origin at the top left corner).
+    `confidence` in 0..1, where 0 means that the point was not seen; the coordinates of such a point
+    are 0 and mean nothing. `trust` in 0..1 says how far a detector's point means what the model's
+    point of that name means (see `layouts.trust`); the energy is weighed by both.
     """
 
     xy: Float[Tensor, "*batch 137 2"]
@@ -34,26 +34,28 @@ class Keypoints(Bundle):
 
         `trust` broadcasts to [*batch, 137]. Raises ValueError for another shape.
         """
-        values = (
-            array if isinstance(array, Tensor) else torch.from_numpy(np.asarray(array, np.float32))
-        )
+        if isinstance(array, Tensor):
+            values = array
+        else:
+            values = torch.from_numpy(np.asarray(array, np.float32))
         values = values.to(torch.float32)
         if values.shape[-2:] != (names.COUNT, 3):
             raise ValueError(
                 f"keypoints: expected [..., {names.COUNT}, 3], got {list(values.shape)}"
             )
-        seen = values.isfinite().all(-1) & (values[..., 2] > 0)
+        seen = values.isfinite().all(-1) & (values[..., 2] > 0)  # [*batch, 137]
         values = torch.where(seen[..., None], values, torch.zeros_like(values))
         confidence = values[..., 2].clamp(max=1.0)
-        trust = torch.as_tensor(trust, dtype=torch.float32).expand_as(confidence).contiguous()
-        return cls(xy=values[..., :2], confidence=confidence, trust=trust)
+        believed = torch.as_tensor(trust, dtype=torch.float32).expand_as(confidence)
+        return cls(xy=values[..., :2], confidence=confidence, trust=believed.contiguous())
 
     def to_array(self) -> Float[Tensor, "*batch 137 3"]:
-        """(x, y, confidence) side by side."""
+        """(x, y, confidence) of every point, unseen ones zero."""
         return torch.cat([self.xy, self.confidence[..., None]], -1)
 
     def box_diagonal(self, seen: Bool[Tensor, "*batch 137"]) -> Float[Tensor, "*batch"]:
         """Diagonal in pixels of the box around the points that count as seen; 0 for none."""
         high = torch.where(seen[..., None], self.xy, -torch.inf).amax(-2)
         low = torch.where(seen[..., None], self.xy, torch.inf).amin(-2)
+        # without seen points the box is inside out and infinite
         return torch.where(seen.any(-1), (high - low).norm(dim=-1), 0.0)

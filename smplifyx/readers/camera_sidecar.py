@@ -1,4 +1,4 @@
-"""What small files beside the keypoints say about cameras: the intrinsics K and the image's size."""
+"""What small files next to the keypoints say about cameras: K and the size of the image."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 from jaxtyping import Float
 
-from .frames import Frame, KeypointError
-from .images import SUFFIXES
+from .frames import ImageSize, KeypointError
+from .stems import plain_stem
+from .values import number_or_nan
 
-SUFFIX = ".camera.json"
-TABLES = ("cameras.csv", "cameras.json")  # looked for in the keypoint folder
 EVERY = "*"  # the key of a record that holds for all images
 LARGEST = 1_000_000  # pixels on one side
+# pixels; NaN is outside too; less than the first is a fraction of the image or millimetres
+FOCAL_RANGE = (10, 1e6)
+LARGEST_SKEW = 1e-3  # of the focal length: what calibrations call none
 _SIZE_KEYS = (("width", "height"), ("image_width", "image_height"))
 _DISTORTION = ("dist", "distortion", "dist_coeffs", "distortion_coefficients", "k1", "k2")
 _COLUMNS = ("fx", "fy", "cx", "cy", "width", "height")
@@ -32,37 +35,45 @@ class IntrinsicsError(KeypointError):
 
 @dataclass(frozen=True, eq=False)
 class CameraRecord:
-    """What one sidecar entry says: K in pixels (None: nothing), its image size (width, height),
-    what was ignored.
+    """What one entry of a sidecar says of a camera.
 
-    A principal point of NaN means the centre of the image.
+    `origin` names the file and entry. `K` is in pixels, None where the entry tells none; a
+    principal point of NaN means the centre of the image. `image_size` is that of the image that K
+    was measured in, (width, height) in pixels. `note` says what was ignored.
     """
 
     origin: str
     K: Float[np.ndarray, "3 3"] | None
-    image_size: tuple[int, int] | None
+    image_size: ImageSize | None
     note: str | None = None
 
 
-def read_size(values: Mapping[str, object], origin: str) -> tuple[int, int] | None:
+def read_size(values: Mapping[str, object], origin: str) -> ImageSize | None:
     """(width, height) from `image_size` or `width` and `height`; None where absent.
 
     Raises IntrinsicsError.
     """
     pair = values.get("image_size")
     if pair is None:
-        pair = next(
-            ([values.get(w), values.get(h)] for w, h in _SIZE_KEYS if values.get(w) is not None),
-            None,
-        )
+        pair = _width_and_height(values)
     if pair is None:
         return None
-    sides = [_number(v) for v in pair] if isinstance(pair, list) and len(pair) == 2 else []
-    if not sides or not all(1 <= side <= LARGEST for side in sides):
-        raise IntrinsicsError(
-            f"{origin}: image size should be two numbers of 1..{LARGEST} pixels, got {pair!r:.60}"
-        )
-    return round(sides[0]), round(sides[1])
+    if isinstance(pair, list) and len(pair) == 2:
+        width = number_or_nan(pair[0])
+        height = number_or_nan(pair[1])
+        if 1 <= width <= LARGEST and 1 <= height <= LARGEST:
+            return round(width), round(height)
+    raise IntrinsicsError(
+        f"{origin}: image size should be two numbers of 1..{LARGEST} pixels, got {pair!r:.60}"
+    )
+
+
+def _width_and_height(values: Mapping[str, object]) -> list[object] | None:
+    """Both values of the first spelling that has a width."""
+    for width_key, height_key in _SIZE_KEYS:
+        if values.get(width_key) is not None:
+            return [values.get(width_key), values.get(height_key)]
+    return None
 
 
 def read_record(values: object, origin: str) -> CameraRecord:
@@ -75,21 +86,21 @@ def read_record(values: object, origin: str) -> CameraRecord:
         raise IntrinsicsError(
             f"{origin}: expected an object with K or fx, got {type(values).__name__}"
         )
-    K = (
-        _from_matrix(values["K"], origin)
-        if values.get("K") is not None
-        else _from_numbers(values, origin)
-    )
-    bent = [key for key in _DISTORTION if np.any(values.get(key))]
-    note = f"lens distortion ({', '.join(bent)}) ignored" if bent else None
+    matrix = values.get("K")
+    K = _from_numbers(values, origin) if matrix is None else _from_matrix(matrix, origin)
+    distortion_keys = [key for key in _DISTORTION if _is_distorted(values.get(key))]
+    note = None
+    if distortion_keys:
+        note = f"lens distortion ({', '.join(distortion_keys)}) ignored"
     return CameraRecord(origin=origin, K=K, image_size=read_size(values, origin), note=note)
 
 
-def find_sidecar(frame: Frame) -> Path | None:
-    """The frame's `X.camera.json` beside its keypoints or its image, if there is one."""
-    name = Path(frame.stem).name + SUFFIX
-    folders = [frame.keypoint_file.parent] + ([] if frame.image is None else [frame.image.parent])
-    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+def _is_distorted(coefficients: object) -> bool:
+    """Whether anything but zeros is said of a distortion."""
+    try:
+        return bool(np.any(np.asarray(coefficients)))
+    except ValueError:  # lists of unequal lengths: no coefficients, but not nothing
+        return True
 
 
 def read_camera_file(path: Path) -> CameraRecord:
@@ -106,21 +117,18 @@ def read_cameras(path: Path) -> Mapping[str, CameraRecord]:
     if path.suffix.lower() == ".csv":
         return _read_table(path)
     document = _load(path)
-    if (
-        isinstance(document, dict)
-        and document
-        and all(isinstance(v, dict) for v in document.values())
-    ):
-        return {
-            plain_stem(key): read_record(value, f"{path}: {key}") for key, value in document.items()
-        }
-    return {EVERY: read_record(document, str(path))}
+    if not _holds_stems(document):
+        return {EVERY: read_record(document, str(path))}
+    return {
+        plain_stem(name): read_record(entry, f"{path}: {name}") for name, entry in document.items()
+    }
 
 
-def plain_stem(name: str) -> str:
-    """An image's name without its suffix, where it has one."""
-    path = Path(name.strip())
-    return path.with_suffix("").as_posix() if path.suffix.lower() in SUFFIXES else path.as_posix()
+def _holds_stems(document: object) -> TypeGuard[dict[str, object]]:
+    """Whether a document has an object per stem: the values of a single camera are no objects."""
+    if not isinstance(document, dict) or not document:
+        return False
+    return all(isinstance(entry, dict) for entry in document.values())
 
 
 def _load(path: Path) -> object:
@@ -132,29 +140,24 @@ def _load(path: Path) -> object:
 
 def _read_table(path: Path) -> Mapping[str, CameraRecord]:
     try:
+        # utf-8-sig: spreadsheets put a byte order mark in front
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, skipinitialspace=True))
+            lines = list(csv.DictReader(file, skipinitialspace=True))
     except (OSError, ValueError, csv.Error) as error:
         raise IntrinsicsError(f"{path}: not readable as CSV ({error})") from error
     records: dict[str, CameraRecord] = {}
-    for line, row in enumerate(rows, start=2):
-        origin = f"{path}: line {line}"
-        if not row.get("stem") or not row.get("fx"):
+    for number, line in enumerate(lines, start=2):  # the first line is the header
+        origin = f"{path}: line {number}"
+        if not line.get("stem") or not line.get("fx"):
             raise IntrinsicsError(
                 f"{origin}: needs the columns stem and fx (then fy, cx, cy, width, height)"
             )
-        stem = plain_stem(row["stem"])
+        stem = plain_stem(line["stem"])
         if stem in records:
             raise IntrinsicsError(f"{origin}: stem {stem!r} appears twice")
-        records[stem] = read_record({key: row[key] for key in _COLUMNS if row.get(key)}, origin)
+        filled = {column: line[column] for column in _COLUMNS if line.get(column)}
+        records[stem] = read_record(filled, origin)
     return records
-
-
-def _number(value: object) -> float:
-    try:
-        return float(value) if isinstance(value, (int, float, str)) else math.nan
-    except (ValueError, OverflowError):
-        return math.nan
 
 
 def _from_matrix(value: object, origin: str) -> Float[np.ndarray, "3 3"]:
@@ -162,15 +165,17 @@ def _from_matrix(value: object, origin: str) -> Float[np.ndarray, "3 3"]:
         K = np.asarray(value, dtype=np.float64).reshape(3, 3)
     except (TypeError, ValueError, OverflowError) as error:
         raise IntrinsicsError(f"{origin}: K should be 3x3 numbers, got {value!r:.60}") from error
-    if not np.isfinite(K).all() or (K[2] != (0, 0, 1)).any() or K[1, 0] != 0:
+    is_upper = bool((K[2] == (0, 0, 1)).all()) and K[1, 0] == 0  # a transposed K is not
+    if not np.isfinite(K).all() or not is_upper:
         raise IntrinsicsError(
             f"{origin}: K should be [[fx,0,cx],[0,fy,cy],[0,0,1]] (transposed?), got {K.tolist()}"
         )
-    if abs(K[0, 1]) > 1e-3 * abs(K[0, 0]):
+    if abs(K[0, 1]) > LARGEST_SKEW * abs(K[0, 0]):
         raise IntrinsicsError(
             f"{origin}: K has a skew of {K[0, 1]:g} px; only cameras without skew are supported"
         )
-    return _checked(K, origin)
+    _check_focal(fx=K[0, 0], fy=K[1, 1], origin=origin)
+    return K
 
 
 def _from_numbers(values: Mapping[str, object], origin: str) -> Float[np.ndarray, "3 3"] | None:
@@ -178,20 +183,38 @@ def _from_numbers(values: Mapping[str, object], origin: str) -> Float[np.ndarray
         if any(values.get(key) is not None for key in ("fy", "cx", "cy")):
             raise IntrinsicsError(f"{origin}: has fy, cx or cy but no fx")
         return None
-    fx = _number(values["fx"])
-    fy = fx if values.get("fy") is None else _number(values["fy"])
-    center = [values.get("cx"), values.get("cy")]
-    if center.count(None) == 1:
+    fx = number_or_nan(values["fx"])
+    fy = fx  # square pixels, unless told
+    if values.get("fy") is not None:
+        fy = number_or_nan(values["fy"])
+    cx, cy = _center(values, origin)
+    _check_focal(fx=fx, fy=fy, origin=origin)
+    return np.array(
+        [
+            [fx, 0, cx],
+            [0, fy, cy],
+            [0, 0, 1],
+        ]
+    )
+
+
+def _center(values: Mapping[str, object], origin: str) -> tuple[float, float]:
+    """(cx, cy) in pixels, NaN for the centre of the image."""
+    given = [values.get("cx"), values.get("cy")]
+    missing = given.count(None)
+    if missing == 2:
+        return math.nan, math.nan
+    if missing == 1:
         raise IntrinsicsError(f"{origin}: needs cx and cy, or neither (the centre of the image)")
-    cx, cy = (math.nan, math.nan) if None in center else (_number(c) for c in center)
-    if None not in center and not (math.isfinite(cx) and math.isfinite(cy)):
-        raise IntrinsicsError(f"{origin}: cx and cy should be numbers in pixels, got {center}")
-    return _checked(np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), origin)
+    cx = number_or_nan(given[0])
+    cy = number_or_nan(given[1])
+    if not (math.isfinite(cx) and math.isfinite(cy)):
+        raise IntrinsicsError(f"{origin}: cx and cy should be numbers in pixels, got {given}")
+    return cx, cy
 
 
-def _checked(K: Float[np.ndarray, "3 3"], origin: str) -> Float[np.ndarray, "3 3"]:
-    for name, focal in (("fx", K[0, 0]), ("fy", K[1, 1])):
-        # NaN fails too; below 10 it is a fraction of the image or millimetres
-        if not 10 <= focal <= 1e6:
+def _check_focal(*, fx: float, fy: float, origin: str) -> None:
+    shortest, longest = FOCAL_RANGE
+    for name, focal in (("fx", fx), ("fy", fy)):
+        if not shortest <= focal <= longest:
             raise IntrinsicsError(f"{origin}: {name} should be 10..1e6 pixels, got {focal:g}")
-    return K

@@ -1,4 +1,4 @@
-"""What a keypoint file holds: frames (one image each) of people."""
+"""What keypoint files hold: frames (one image each) of people."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from ..core.choices import BODY_GENDERS, Age, BodyGender
 from ..keypoints import names
 from ..keypoints.layouts import LayoutName
 
-GENDERS = ("neutral", "female", "male")
-_SPELLINGS = {"f": "female", "m": "male", "n": "neutral"} | {gender: gender for gender in GENDERS}
+ImageSize = tuple[int, int]  # (width, height) in pixels of the upright image
+
+_GENDER_OF_WORD: dict[str, BodyGender] = {gender.value: gender for gender in BODY_GENDERS}
+_GENDER_OF_LETTER: dict[str, BodyGender] = {gender.value[0]: gender for gender in BODY_GENDERS}
 
 
 class KeypointError(ValueError):
@@ -35,16 +38,15 @@ class Person:
     """One entry of a keypoint file.
 
     `index` is its place in the frame, from 0. `keypoints` are (x px, y px, confidence 0..1) in the
-    canonical order, all zero where unseen. `gender` is neutral, female, male or None, `age` adult,
-    child, auto or None, `height` the stature in metres where it is known. `problem` says in one
-    line why the entry is unusable (the keypoints are zero then); `notes` say what was left out of a
-    usable one.
+    canonical order, all zero where unseen. `gender`, `age` and `height` (the stature in metres) are
+    what is known of the person, None where nothing is. `problem` says in one line why the entry is
+    unusable (the keypoints are zero then); `notes` say what was left out of a usable one.
     """
 
     index: int
     keypoints: Float[np.ndarray, "137 3"]
-    gender: str | None = None
-    age: str | None = None
+    gender: BodyGender | None = None
+    age: Age | None = None
     height: float | None = None
     layout: LayoutName | None = None
     problem: str | None = None
@@ -65,7 +67,7 @@ class Frame:
     keypoint_file: Path
     people: tuple[Person, ...] = ()
     image: Path | None = None
-    image_size: tuple[int, int] | None = None
+    image_size: ImageSize | None = None
     size_source: SizeSource | None = None
     problem: str | None = None
     notes: tuple[str, ...] = ()
@@ -73,14 +75,26 @@ class Frame:
     @property
     def layout(self) -> LayoutName | None:
         """The layout of the first person who has one."""
-        return next((p.layout for p in self.people if p.layout is not None), None)
+        for person in self.people:
+            if person.layout is not None:
+                return person.layout
+        return None
 
 
 def unusable(index: int, problem: str) -> Person:
     """A person who keeps the place in the file and says why there is nothing to fit."""
-    return Person(index=index, keypoints=np.zeros((names.COUNT, 3), np.float32), problem=problem)
+    unseen = np.zeros((names.COUNT, 3), np.float32)
+    return Person(index=index, keypoints=unseen, problem=problem)
 
 
-def read_gender(value: object) -> str | None:
-    """`neutral`, `female` or `male` from any usual spelling (`F`, `male`, ...), else None."""
-    return _SPELLINGS.get(value.strip().lower()) if isinstance(value, str) else None
+def read_gender(value: object) -> BodyGender | None:
+    """The gender of any usual spelling (`F`, `male`, ...), None for anything else."""
+    if not isinstance(value, str):
+        return None
+    word = value.strip().lower()
+    return _GENDER_OF_WORD.get(word) or _GENDER_OF_LETTER.get(word)
+
+
+def one_line(error: BaseException) -> str:
+    """An error's message in one line, its type where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,12 +1,8 @@
-"""Images beside the keypoints: finding, measuring and reading them upright, as EXIF says they were
-taken.
-"""
+"""Images of the people: measured and read upright, as EXIF says they were taken."""
 
 from __future__ import annotations
 
-import os
 import struct
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -33,27 +29,6 @@ class ImageError(KeypointError):
     """An image that cannot be read: the message names the file and why."""
 
 
-def index_images(folder: Path, recursive: bool = False) -> Mapping[str, Path]:
-    """The images in a folder by stem (relative, with `/`, where `recursive`), listed once.
-
-    Of several with one stem the first by suffix, in the order of SUFFIXES, is taken. Each is also
-    found by its stem in lower case, where no other image has exactly that stem.
-    """
-    found: dict[str, Path] = {}
-    for parent, folders, files in os.walk(folder):
-        for path in (Path(parent, name) for name in files if not name.startswith(".")):
-            if path.suffix.lower() in SUFFIXES:
-                stem = path.relative_to(folder).with_suffix("").as_posix()
-                found[stem] = min(found.get(stem, path), path, key=_suffix_order)
-        if not recursive:
-            folders.clear()
-    return {stem.lower(): path for stem, path in sorted(found.items())} | found
-
-
-def _suffix_order(path: Path) -> tuple[int, str]:
-    return SUFFIXES.index(path.suffix.lower()), path.name
-
-
 def upright_size(path: Path) -> tuple[int, int]:
     """(width, height) in pixels of the image once turned as EXIF says; only the header is read.
 
@@ -62,7 +37,9 @@ def upright_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            return (height, width) if _orientation(image) in _SIDEWAYS else (width, height)
+            if _orientation(image) in _SIDEWAYS:
+                return height, width
+            return width, height
     except _FAILURES as error:
         raise ImageError(f"{path}: not a readable image ({error})") from error
 
@@ -76,14 +53,17 @@ def read_image(path: Path | str) -> UInt8[np.ndarray, "height width 3"]:
     except _FAILURES as error:
         raise ImageError(f"{path}: not a readable image ({error})") from error
     turn = _TRANSPOSE.get(orientation)
-    return np.array(pixels if turn is None else pixels.transpose(turn))
+    if turn is not None:
+        pixels = pixels.transpose(turn)
+    return np.array(pixels)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip rather than scale
-        grey = np.asarray(image).astype(np.float64) / 257
-        return Image.fromarray(grey.clip(0, 255).astype(np.uint8)).convert("RGB")
-    return image.convert("RGB")
+    if not image.mode.startswith("I"):
+        return image.convert("RGB")
+    # 16-bit grey, which Pillow would clip rather than scale: 257 * 255 is 65535
+    grey = np.asarray(image).astype(np.float64) / 257
+    return Image.fromarray(grey.clip(0, 255).astype(np.uint8)).convert("RGB")
 
 
 def focal_35mm(path: Path) -> float | None:

@@ -6,27 +6,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from ..camera import Camera
 from .camera_sidecar import (
     EVERY,
-    TABLES,
     CameraRecord,
     IntrinsicsError,
-    find_sidecar,
     read_camera_file,
     read_cameras,
 )
-from .frames import Frame, SizeSource
+from .frames import Frame, ImageSize, SizeSource
 from .images import ImageError, focal_35mm
+from .sidecars import CAMERA_SUFFIX, CAMERA_TABLES, find_sidecar
 
-__all__ = ["CameraOptions", "CameraSource", "IntrinsicsError", "camera_for", "options_for"]
+__all__ = [
+    "CameraChoice",
+    "CameraOptions",
+    "CameraSource",
+    "IntrinsicsError",
+    "camera_for",
+    "options_for",
+]
 
 # mm (43.27); CIPA DC-008: 35 mm-equivalent is equality of the diagonal angle
 FILM_DIAGONAL = math.hypot(36.0, 24.0)
@@ -47,6 +55,16 @@ class CameraSource(Enum):
     DEFAULT = "default"
 
 
+class CameraChoice(NamedTuple):
+    """The camera of one frame, without batch axes, where its K comes from, and a line that says
+    so.
+    """
+
+    camera: Camera
+    source: CameraSource
+    note: str
+
+
 @dataclass(frozen=True)
 class CameraOptions:
     """What the user says about all cameras of a run; at most one of the first three.
@@ -63,7 +81,7 @@ class CameraOptions:
     use_exif: bool = True
 
     def __post_init__(self) -> None:
-        """Raises IntrinsicsError for values that no camera has, and for more than one of the three."""
+        """Raises IntrinsicsError for what no camera has, and for more than one of the three."""
         given = {
             "focal_px": self.focal_px,
             "fov_degrees": self.fov_degrees,
@@ -85,25 +103,26 @@ def options_for(
     """The options with the camera table of a run, read once.
 
     `sidecar` is a CSV (`stem,fx,fy,cx,cy[,width,height]`) or JSON file of cameras; where None,
-    `cameras.csv` or `cameras.json` in the keypoint folder `source` (or beside it, for a file) is
+    `cameras.csv` or `cameras.json` in the keypoint folder `source` (or the folder of that file) is
     used if it exists. Raises IntrinsicsError.
     """
     options = options or CameraOptions()
-    folder = source if source.is_dir() else source.parent
     if sidecar is None:
-        sidecar = next((folder / name for name in TABLES if (folder / name).is_file()), None)
+        sidecar = _camera_table(source if source.is_dir() else source.parent)
     if sidecar is None:
         return options
-    return CameraOptions(
-        options.focal_px,
-        options.fov_degrees,
-        options.focal_35mm,
-        read_cameras(sidecar),
-        options.use_exif,
-    )
+    return replace(options, cameras=read_cameras(sidecar))
 
 
-def camera_for(frame: Frame, options: CameraOptions) -> tuple[Camera, CameraSource, str]:
+def _camera_table(folder: Path) -> Path | None:
+    for name in CAMERA_TABLES:
+        path = folder / name
+        if path.is_file():
+            return path
+    return None
+
+
+def camera_for(frame: Frame, options: CameraOptions) -> CameraChoice:
     """The camera of one frame (no batch axes), where its K comes from, and a line that says so.
 
     The first of: the user's focal length or field of view; the frame's own `X.camera.json`; the
@@ -111,98 +130,107 @@ def camera_for(frame: Frame, options: CameraOptions) -> tuple[Camera, CameraSour
     corner). The principal point is the centre of the image unless a sidecar tells it. Raises
     IntrinsicsError for a frame whose image size is unknown and for unusable values.
     """
-    if frame.image_size is None:
+    size = frame.image_size
+    if size is None:
         raise IntrinsicsError(f"{frame.stem}: no image size: no image, no sidecar, no keypoints")
-    for choose in (_from_options, _from_sidecar, _from_exif, _from_default):
-        if (choice := choose(frame, options)) is not None:
-            camera, source, note = choice
-            break
-    _check(camera, frame.stem, note)
-    if frame.size_source is SizeSource.KEYPOINTS:
-        width, height = frame.image_size
-        note += f"; no image: its size is taken as {width}x{height}, which holds every keypoint"
-    return camera, source, note
+    choice = (
+        _from_options(size, options)
+        or _from_sidecar(frame, size, options)
+        or _from_exif(frame, size, options)
+        or _from_default(size)
+    )
+    _check_unit(choice, frame.stem)
+    if frame.size_source is not SizeSource.KEYPOINTS:
+        return choice
+    guess = f"no image: its size is taken as {_by(size)}, which holds every keypoint"
+    return choice._replace(note=f"{choice.note}; {guess}")
 
 
-_Choice = tuple[Camera, CameraSource, str]
-
-
-def _centred(frame: Frame, focal: float) -> Camera:
-    return Camera.from_focal(focal, torch.tensor(frame.image_size, dtype=torch.float32))
-
-
-def _diagonal(frame: Frame) -> float:
-    return math.hypot(*frame.image_size)
-
-
-def _from_options(frame: Frame, options: CameraOptions) -> _Choice | None:
+def _from_options(size: ImageSize, options: CameraOptions) -> CameraChoice | None:
     if options.focal_px is not None:
-        return (
-            _centred(frame, options.focal_px),
+        return CameraChoice(
+            _centred(options.focal_px, size),
             CameraSource.FOCAL,
             f"focal length {options.focal_px:g} px as given",
         )
     if options.focal_35mm is not None:
-        focal = options.focal_35mm / FILM_DIAGONAL * _diagonal(frame)
-        return (
-            _centred(frame, focal),
+        return CameraChoice(
+            _centred(_focal_of_35mm(options.focal_35mm, size), size),
             CameraSource.FOCAL_35MM,
             f"{options.focal_35mm:g} mm (35 mm equivalent) as given",
         )
     if options.fov_degrees is not None:
-        focal = frame.image_size[0] / 2 / math.tan(math.radians(options.fov_degrees) / 2)
-        return (
-            _centred(frame, focal),
+        half_width = size[0] / 2
+        focal = half_width / math.tan(math.radians(options.fov_degrees) / 2)
+        return CameraChoice(
+            _centred(focal, size),
             CameraSource.FOV,
             f"horizontal view of {options.fov_degrees:g} degrees as given",
         )
     return None
 
 
-def _from_sidecar(frame: Frame, options: CameraOptions) -> _Choice | None:
+def _from_sidecar(frame: Frame, size: ImageSize, options: CameraOptions) -> CameraChoice | None:
     record = _record(frame, options)
     if record is None or record.K is None:
         return None
-    K, scaled = _fitted_to(record, frame.image_size)
-    size = torch.tensor(frame.image_size, dtype=torch.float32)
-    camera = Camera(K=torch.tensor(K, dtype=torch.float32), image_size=size)
-    note = f"K from {record.origin}{scaled}"
-    return camera, CameraSource.SIDECAR, note if record.note is None else f"{note}; {record.note}"
+    K = record.K
+    note = f"K from {record.origin}"
+    if record.image_size is not None and record.image_size != size:
+        K = _rescaled(K, record, size)
+        note += f", scaled from {_by(record.image_size)} to {_by(size)}"
+    if record.note is not None:
+        note += f"; {record.note}"
+    camera = Camera(
+        K=torch.tensor(_with_center(K, size), dtype=torch.float32),
+        image_size=torch.tensor(size, dtype=torch.float32),
+    )
+    return CameraChoice(camera, CameraSource.SIDECAR, note)
 
 
 def _record(frame: Frame, options: CameraOptions) -> CameraRecord | None:
-    """The frame's own file, else its row in the table (by whole stem, then by name), else what
+    """The frame's own file, else its line in the table (by whole stem, then by name), else what
     holds for all.
     """
-    own = find_sidecar(frame)
-    if own is not None and (record := read_camera_file(own)).K is not None:
-        return record
-    keys = (frame.stem, Path(frame.stem).name, EVERY)
+    own_file = find_sidecar(frame, CAMERA_SUFFIX)
+    if own_file is not None:
+        own = read_camera_file(own_file)
+        if own.K is not None:
+            return own
     cameras = options.cameras or {}
-    return next((cameras[key] for key in keys if key in cameras), None)
+    for key in (frame.stem, Path(frame.stem).name, EVERY):
+        if key in cameras:
+            return cameras[key]
+    return None
 
 
-def _fitted_to(record: CameraRecord, size: tuple[int, int]) -> tuple[np.ndarray, str]:
-    """The record's K for an image of `size`, rescaled where it was measured at another resolution."""
-    K, scaled = record.K.copy(), ""
-    if record.image_size is not None and record.image_size != size:
-        x, y = size[0] / record.image_size[0], size[1] / record.image_size[1]
-        if abs(x / y - 1) > SAME_ASPECT:
-            raise IntrinsicsError(
-                f"{record.origin}: K is for {_by(record.image_size)}, the image is {_by(size)}"
-            )
-        K = np.diag([x, y, 1.0]) @ K
-        scaled = f", scaled from {_by(record.image_size)} to {_by(size)}"
-    center = np.where(np.isfinite(K[:2, 2]), K[:2, 2], np.array(size) / 2)
-    K[:2, 2] = center
-    return K, scaled
+def _rescaled(
+    K: Float[np.ndarray, "3 3"], record: CameraRecord, size: ImageSize
+) -> Float[np.ndarray, "3 3"]:
+    """K, measured at the record's image size, for an image of `size`.
+
+    Raises IntrinsicsError for another aspect: the image was cropped, and nobody says where.
+    """
+    measured_at = record.image_size
+    assert measured_at is not None  # as the caller saw
+    x = size[0] / measured_at[0]
+    y = size[1] / measured_at[1]
+    if abs(x / y - 1) > SAME_ASPECT:
+        raise IntrinsicsError(
+            f"{record.origin}: K is for {_by(measured_at)}, the image is {_by(size)}"
+        )
+    return np.diag([x, y, 1.0]) @ K
 
 
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
+def _with_center(K: Float[np.ndarray, "3 3"], size: ImageSize) -> Float[np.ndarray, "3 3"]:
+    """K with the centre of the image for a principal point that is not told (NaN)."""
+    center = K[:2, 2]
+    filled = K.copy()  # records are shared by all images of a table
+    filled[:2, 2] = np.where(np.isfinite(center), center, np.array(size) / 2)
+    return filled
 
 
-def _from_exif(frame: Frame, options: CameraOptions) -> _Choice | None:
+def _from_exif(frame: Frame, size: ImageSize, options: CameraOptions) -> CameraChoice | None:
     if frame.image is None or not options.use_exif:
         return None
     try:
@@ -211,29 +239,42 @@ def _from_exif(frame: Frame, options: CameraOptions) -> _Choice | None:
         return None  # the frame's notes say so already, and its size came from elsewhere
     if millimetres is None:
         return None
-    focal = millimetres / FILM_DIAGONAL * _diagonal(frame)
-    return (
-        _centred(frame, focal),
+    return CameraChoice(
+        _centred(_focal_of_35mm(millimetres, size), size),
         CameraSource.EXIF,
         f"{millimetres:g} mm (35 mm equivalent) in EXIF",
     )
 
 
-def _from_default(frame: Frame, options: CameraOptions) -> _Choice:
-    focal = _diagonal(frame)
-    return (
-        _centred(frame, focal),
+def _from_default(size: ImageSize) -> CameraChoice:
+    focal = math.hypot(*size)
+    return CameraChoice(
+        _centred(focal, size),
         CameraSource.DEFAULT,
         f"default focal length, the image's diagonal: {focal:.0f} px",
     )
 
 
-def _check(camera: Camera, stem: str, note: str) -> None:
+def _focal_of_35mm(millimetres: float, size: ImageSize) -> float:
+    """In pixels: the image's diagonal is seen as that of 35 mm film would be."""
+    return millimetres / FILM_DIAGONAL * math.hypot(*size)
+
+
+def _centred(focal: float, size: ImageSize) -> Camera:
+    return Camera.from_focal(focal, torch.tensor(size, dtype=torch.float32))
+
+
+def _by(size: ImageSize) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _check_unit(choice: CameraChoice, stem: str) -> None:
     """Raises IntrinsicsError where the focal length is in a wrong unit for the image."""
-    least = WIDEST * float(camera.image_size.norm())
-    focal = float(camera.focal.min())
-    if focal < least:
+    shortest = WIDEST * float(choice.camera.image_size.norm())
+    focal = float(choice.camera.focal.min())
+    if focal < shortest:
         raise IntrinsicsError(
-            f"{stem}: {note}: {focal:g} px is too short for this image, at least {least:.0f} px expected "
+            f"{stem}: {choice.note}: {focal:g} px is too short for this image, "
+            f"at least {shortest:.0f} px expected "
             "(millimetres? give the 35 mm equivalent instead)"
         )

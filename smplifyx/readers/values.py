@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -10,54 +13,89 @@ NORMALISED = 1.5  # no person is this small in pixels; such coordinates are frac
 FEWEST = 3  # points needed to tell that
 
 
+@dataclass(frozen=True, eq=False)
+class PartPoints:
+    """(x px, y px, confidence 0..1) of one part of a person, zero where unseen; `notes` say what of
+    it could not be used.
+    """
+
+    points: Float[np.ndarray, "points 3"]
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def absent(cls, count: int, *notes: str) -> PartPoints:
+        """So many unseen points."""
+        return cls(points=np.zeros((count, 3), np.float32), notes=notes)
+
+
 def triplets(value: object) -> Float[np.ndarray, "points 3"] | None:
-    """(x, y, confidence) rows from a flat or nested JSON list, NaN where an entry is no number;
-    None if not in threes.
+    """(x, y, confidence) of each point of a flat or nested JSON list, NaN where an entry is no
+    number; None if not in threes.
 
     Numbers written as strings count as numbers.
     """
     if not isinstance(value, (list, tuple)):
         return None
-    nested = bool(value) and all(isinstance(item, (list, tuple)) for item in value)
-    flat = [number for item in value for number in item] if nested else value
+    flat: list[object] = list(value)
+    if value and all(isinstance(item, (list, tuple)) for item in value):
+        flat = [number for item in value for number in item]
     if len(flat) % 3:
         return None
     return _numbers(flat).reshape(-1, 3)
 
 
-def _numbers(values: list[object]) -> Float[np.ndarray, " n"]:
+def _numbers(values: Sequence[object]) -> Float[np.ndarray, " n"]:
+    # numpy converts a clean list, strings of numbers included, many times quicker than a loop
     try:
         array = np.asarray(values, dtype=np.float64)
         if array.ndim == 1:
             return array
     except (TypeError, ValueError, OverflowError):
         pass  # something in the list is no number: look at each
-    return np.array([_number(v) for v in values], dtype=np.float64)
+    return np.array([number_or_nan(value) for value in values], dtype=np.float64)
 
 
-def _number(value: object) -> float:
+def number_or_nan(value: object) -> float:
+    """A JSON value as a number, read from a string where it is one; NaN for anything else."""
+    if not isinstance(value, (int, float, str)):
+        return float("nan")
     try:
-        return float(value) if isinstance(value, (int, float, str)) else float("nan")
+        return float(value)
     except (ValueError, OverflowError):
         return float("nan")
 
 
-def clean(points: Float[np.ndarray, "points 3"]) -> tuple[Float[np.ndarray, "points 3"], int]:
-    """Points with every unusable one set to zero and confidences at most 1, and how many were not
-    numbers.
+def length_or_type(value: object) -> str:
+    """What is there instead of a list of the right length, for a message."""
+    return str(len(value)) if isinstance(value, list) else type(value).__name__
+
+
+def clean(points: Float[np.ndarray, "points 3"], name: str) -> PartPoints:
+    """Points with every unusable one set to zero and confidences at most 1; a note under `name`
+    where some were not numbers.
 
     Unusable: not finite, farther than FARTHEST, confidence not above 0, or exactly at (0, 0), which
     is how many tools write a missing point.
     """
-    finite = np.isfinite(points).all(-1) & (np.abs(np.nan_to_num(points)) < FARTHEST).all(-1)
-    safe = np.where(finite[:, None], points, 0.0)
-    seen = finite & (safe[:, 2] > 0) & (safe[:, :2] != 0).any(-1)
+    near = np.abs(np.nan_to_num(points)) < FARTHEST  # [points, 3]
+    usable = np.asarray(np.isfinite(points).all(-1) & near.all(-1))
+    safe: Float[np.ndarray, "points 3"] = np.where(usable[:, None], points, 0.0)
+    placed = (safe[:, :2] != 0).any(-1)
+    seen = np.asarray(usable & (safe[:, 2] > 0) & placed)
     kept = np.where(seen[:, None], safe, 0.0)
     kept[:, 2] = kept[:, 2].clip(max=1.0)
-    return kept.astype(np.float32), int((~finite).sum())
+    broken = int((~usable).sum())
+    notes: tuple[str, ...] = ()
+    if broken:
+        notes = (
+            f"{name}: {broken} of {len(points)} points are not finite numbers; points ignored",
+        )
+    return PartPoints(points=kept.astype(np.float32), notes=notes)
 
 
 def looks_normalised(points: Float[np.ndarray, "points 3"]) -> bool:
     """Whether the seen points are fractions of the image rather than pixels."""
     seen: Bool[np.ndarray, " points"] = points[:, 2] > 0
-    return int(seen.sum()) >= FEWEST and float(np.abs(points[seen, :2]).max()) <= NORMALISED
+    if int(seen.sum()) < FEWEST:
+        return False
+    return float(np.abs(points[seen, :2]).max()) <= NORMALISED

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import enum
-
 import numpy as np
 from jaxtyping import Float
 
+from ..core.choices import Renderer
 from .mesh import Mesh
 from .raster import Layer, rasterise
-
-
-class Renderer(enum.Enum):
-    """SOFTWARE needs nothing but OpenCV or numpy; PYRENDER needs the `render` extra and the GL
-    libraries.
-    """
-
-    SOFTWARE = "software"
-    PYRENDER = "pyrender"
 
 
 def render(

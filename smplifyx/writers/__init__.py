@@ -1,1 +1,1 @@
-"""Fitted bodies for other programs, one file per format."""
+"""Fitted bodies for other programs: one file per format, and the table of them."""

@@ -8,31 +8,46 @@ degrees about x.
 
 from __future__ import annotations
 
-from enum import Enum
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import trimesh
 from jaxtyping import Float, Int
 from torch import Tensor
+from trimesh.exchange import gltf, obj, ply
 
+from ..core.choices import MeshFormat
 from ..core.npz import replacing
+from .writer import FittedPerson
 
-
-class MeshKind(Enum):
-    """The formats that can be written."""
-
-    OBJ = "obj"
-    PLY = "ply"
-    GLB = "glb"
-
-
-NOTES = {
-    MeshKind.OBJ: "smplifyx: camera frame, metres: x right, y down, z forward",
-    MeshKind.PLY: "smplifyx: camera frame, metres: x right, y down, z forward",
-    MeshKind.GLB: "smplifyx: glTF frame, metres: x right, y up, z backward; the camera is at the origin",
-}
+_CAMERA_FRAME = "smplifyx: camera frame, metres: x right, y down, z forward"
+_GLTF_FRAME = "smplifyx: glTF frame, metres: x right, y up, z backward; the camera is at the origin"
+NOTES = MappingProxyType(
+    {
+        MeshFormat.OBJ: _CAMERA_FRAME,
+        MeshFormat.PLY: _CAMERA_FRAME,
+        MeshFormat.GLB: _GLTF_FRAME,
+    }
+)
 _TO_GLTF = np.diag([1.0, -1.0, -1.0])
+
+
+@dataclass(frozen=True)
+class MeshWriter:
+    """The mesh of a person in one of the formats."""
+
+    format: MeshFormat
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of the format, with its dot."""
+        return f".{self.format.value}"
+
+    def write(self, path: Path, person: FittedPerson) -> None:
+        """Writes the mesh. Raises ValueError for vertices that are not finite."""
+        write_mesh(path, person.vertices, person.body.faces)
 
 
 def write_mesh(path: Path, vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"]) -> None:
@@ -41,34 +56,35 @@ def write_mesh(path: Path, vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f
 
     Raises ValueError for another suffix or vertices that are not finite.
     """
-    kind = _kind_of(path)
+    mesh_format = _format_of(path)
     points = vertices.detach().cpu().double().numpy()
     if not np.isfinite(points).all():
         raise ValueError(f"{path}: the body is not finite, no mesh to write")
-    if kind is MeshKind.GLB:
+    if mesh_format is MeshFormat.GLB:
         points = points @ _TO_GLTF
+    # process=False: trimesh would merge vertices and so renumber them
     mesh = trimesh.Trimesh(points, faces.cpu().numpy(), process=False)
-    mesh.metadata["about"] = NOTES[kind]
+    mesh.metadata["about"] = NOTES[mesh_format]
     with replacing(path) as temporary:
-        temporary.write_bytes(_encode(mesh, kind))
+        temporary.write_bytes(_encode(mesh, mesh_format))
 
 
-def _kind_of(path: Path) -> MeshKind:
+def _format_of(path: Path) -> MeshFormat:
     try:
-        return MeshKind(path.suffix.lower().removeprefix("."))
+        return MeshFormat(path.suffix.lower().removeprefix("."))
     except ValueError as error:
-        allowed = ", ".join(f".{kind.value}" for kind in MeshKind)
+        allowed = ", ".join(f".{mesh_format.value}" for mesh_format in MeshFormat)
         raise ValueError(f"{path}: meshes are written as {allowed}") from error
 
 
-def _encode(mesh: trimesh.Trimesh, kind: MeshKind) -> bytes:
-    if kind is MeshKind.OBJ:
-        text = trimesh.exchange.obj.export_obj(
-            mesh, header=NOTES[kind], include_normals=False, digits=6
-        )
+def _encode(mesh: trimesh.Trimesh, mesh_format: MeshFormat) -> bytes:
+    note = NOTES[mesh_format]
+    if mesh_format is MeshFormat.OBJ:
+        text = obj.export_obj(mesh, header=note, include_normals=False, digits=6)
         return text.encode()
-    if kind is MeshKind.PLY:
-        data = trimesh.exchange.ply.export_ply(mesh, vertex_normal=False)
-        head, rest = data.split(b"\n", 2)[:2], data.split(b"\n", 2)[2]
-        return b"\n".join([*head, f"comment {NOTES[kind]}".encode(), rest])
-    return trimesh.exchange.gltf.export_glb(trimesh.Scene(mesh), include_normals=True)
+    if mesh_format is MeshFormat.PLY:
+        data = ply.export_ply(mesh, vertex_normal=False)
+        # a comment may stand after the first two lines, which tell that and which ply it is
+        magic, kind, rest = data.split(b"\n", 2)
+        return b"\n".join([magic, kind, f"comment {note}".encode(), rest])
+    return gltf.export_glb(trimesh.Scene(mesh), include_normals=True)

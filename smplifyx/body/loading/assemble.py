@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.choices import BodyGender
 from ..joints import BodyKind, joint_names, parents
-from ..model import BodyModel, Gender
+from ..model import BodyModel
 from .hand_space import hand_space
 from .point_table import point_table
 from .raw import RawBody
@@ -28,7 +29,7 @@ _SMPLX_COLUMNS = MappingProxyType({20: (10, 10), 400: (300, 100)})
 _HEIGHTS = (0.3, 3.0)  # metres, of anything that is a person
 
 
-def assemble(raw: RawBody, gender: Gender, limits: Limits, dtype: torch.dtype) -> BodyModel:
+def assemble(raw: RawBody, gender: BodyGender, limits: Limits, dtype: torch.dtype) -> BodyModel:
     """The body model in a file; raises BodyFileError for the first array that is missing, misshapen
     or impossible.
     """

@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 
 from ...core import assets
-from ..model import Age, BodyModel, Gender
+from ...core.choices import BODY_GENDERS, Age, BodyAge, BodyGender, Gender
+from ..model import BodyModel
 from .assemble import assemble
 from .kid import find_kid_template, with_kid
 from .raw import BodyFileError
@@ -21,11 +22,11 @@ _ENDINGS = (".npz", ".pkl")
 
 def load_body(
     path: str | Path | None = None,
-    gender: Gender = Gender.NEUTRAL,
+    gender: BodyGender = Gender.NEUTRAL,
     num_betas: int | None = None,
     num_expressions: int | None = None,
     dtype: torch.dtype = torch.float32,
-    age: Age = Age.ADULT,
+    age: BodyAge = Age.ADULT,
     kid_template: str | Path | None = None,
 ) -> BodyModel:
     """Loads one body model: the embedded one (None), a file, or the file of this gender in a folder
@@ -46,7 +47,7 @@ def load_body(
     )
 
 
-def find_body(path: str | Path | None, gender: Gender) -> Path:
+def find_body(path: str | Path | None, gender: BodyGender) -> Path:
     """The file that `load_body` would read, e.g. models/smplx/SMPLX_NEUTRAL.npz for models/ or
     models/smplx/.
 
@@ -71,17 +72,17 @@ def find_body(path: str | Path | None, gender: Gender) -> Path:
     raise BodyFileError(f"{place}: found {_listing(folders)}, expected {expected}")
 
 
-def gender_of(path: Path, otherwise: Gender) -> Gender:
+def gender_of(path: Path, otherwise: BodyGender) -> BodyGender:
     """The gender that a file's or its folder's name tells, else `otherwise`."""
     for text in (path.stem.lower(), path.parent.name.lower()):
         words = text.replace("-", "_").split("_")
-        for gender in Gender:
+        for gender in BODY_GENDERS:
             if gender.value in words or ("basicmodel" in words and gender.value[0] in words):
                 return gender
     return otherwise
 
 
-def _file_names(gender: Gender) -> list[str]:
+def _file_names(gender: BodyGender) -> list[str]:
     """The names that files of this gender have in the folders that users have, best first."""
     word, letter = gender.value, gender.value[0]
     stems = [f"{family}_{word}" for family in _FAMILIES] + [word]
@@ -107,6 +108,6 @@ def _listing(folders: list[Path]) -> str:
     return names + (", ..." if len(files) > 6 else "")
 
 
-def _example(place: Path, gender: Gender) -> str:
+def _example(place: Path, gender: BodyGender) -> str:
     family = place.name.lower() if place.name.lower() in _FAMILIES else _FAMILIES[0]
     return f"{family.upper()}_{gender.name}{'.npz' if family == 'smplx' else '.pkl'}"

@@ -15,17 +15,18 @@ import torch
 from torch import Tensor
 
 from ... import viz
-from ...body.model import Age, BodyModel, Gender
+from ...body.model import BodyModel
 from ...camera import Camera
 from ...collision.mesh.check import self_contact
+from ...core.choices import MeshFormat, body_age, body_gender
 from ...core.npz import ResultFileError
 from ...fitting.result import FitResult
 from ...readers.images import ImageError, read_image
 from ...viz.overlay import canvas
 from ...viz.pyrender_backend import problem
-from ...writers.mesh import write_mesh
+from ...writers.table import write_person
+from ...writers.writer import FittedPerson
 from ..batches import Bodies
-from ..job import MeshFormat
 from ..store import Store
 from ..summary import Row
 from .files import Picture, is_newer, report_pictures, results_of
@@ -87,7 +88,7 @@ class FramePictures:
         people, notes = self._load(results)
         for person in people:
             if path := meshes.get(person.result.origin.person):
-                write_mesh(path, person.vertices, person.model.faces)
+                write_person(path, FittedPerson(person.result, person.model, person.vertices))
         if people and pictures:
             drawn, note = _draw(people, pictures, self.wanted.renderer)
             notes += [note] if note else []
@@ -124,7 +125,9 @@ class FramePictures:
             except ResultFileError as error:
                 notes.append(f"not drawn: {error}")
                 continue
-            model = bodies.of(Gender(result.provenance.gender), Age(result.provenance.age))
+            model = bodies.of(
+                body_gender(result.provenance.gender), body_age(result.provenance.age)
+            )
             vertices = result.vertices(model)
             if vertices.isfinite().all():
                 people.append(_Body(result, model, vertices))

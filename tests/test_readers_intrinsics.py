@@ -11,7 +11,6 @@ import pytest
 import torch
 from PIL import Image
 
-from smplifyx.camera import Camera
 from smplifyx.readers.frames import Frame, SizeSource
 from smplifyx.readers.intrinsics import (
     CameraOptions,
@@ -22,6 +21,7 @@ from smplifyx.readers.intrinsics import (
 )
 
 DIAGONAL = math.hypot(400, 300)
+
 K = [[500.0, 0, 210], [0, 510, 140], [0, 0, 1]]
 
 
@@ -247,21 +247,3 @@ def test_millimetres_for_pixels_are_refused(tmp_path):
 def test_without_an_image_size_there_is_no_camera(tmp_path):
     with pytest.raises(IntrinsicsError, match="image size"):
         camera_for(Frame("a", tmp_path / "a.json"), CameraOptions())
-
-
-def test_projection_and_its_slope_agree():
-    camera = Camera(
-        torch.tensor(K, dtype=torch.float64), torch.tensor([400.0, 300.0], dtype=torch.float64)
-    )
-    points = torch.tensor([[0.3, -0.2, 2.0], [-1.0, 0.5, 5.0]], dtype=torch.float64)
-    expected = torch.autograd.functional.jacobian(
-        lambda p: camera.project(p).sum(0), points
-    ).permute(1, 0, 2)
-    torch.testing.assert_close(camera.projection_jacobian(points), expected)
-
-
-def test_zooming_keeps_the_principal_point():
-    camera = Camera(torch.tensor([K]), torch.tensor([[400.0, 300.0]]))
-    twice = camera.zoomed(torch.tensor([2.0]))
-    assert twice.K[0].tolist() == [[1000.0, 0, 210], [0, 1020, 140], [0, 0, 1]]
-    assert camera.with_focal(5000.0).focal[0].tolist() == pytest.approx([5000.0, 5000.0])

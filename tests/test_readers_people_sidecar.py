@@ -1,4 +1,4 @@
-"""`X.people.json`: what is said about single people beside their keypoints."""
+"""`X.people.json`: what is said about single people next to their keypoints."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ BAD_SIDECARS = {
     "unknown key": '[{"weight": 80}]',
     "age": '[{"age": "baby"}]',
     "height": '[{"height": 180}]',
+    "a height beyond a float": '[{"height": 1%s}]' % ("0" * 400),
     "gender": '[{"gender": "x"}]',
     "no such person": '{"4": {"age": "child"}}',
     "no index": '{"anna": {"age": "child"}}',

@@ -1,41 +1,30 @@
-"""Folders of keypoint files as they really are: damaged files, names, images, sizes, streaming."""
+"""Folders of keypoint files as they really are: damaged files, names, images, streaming."""
 
 from __future__ import annotations
 
 import gc
 import json
-import threading
-import time
 import weakref
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
+from keypoint_files import GOOD, write
 from PIL import Image
 
 from smplifyx.keypoints import names
+from smplifyx.parallel.prefetch import prefetch
 from smplifyx.readers import read_frames
-from smplifyx.readers.folder import count_files, prefetch
+from smplifyx.readers.folder import count_files
 from smplifyx.readers.frames import KeypointError, SizeSource
-from smplifyx.readers.images import read_image, upright_size
+from smplifyx.readers.images import read_image
 from smplifyx.readers.selection import Selection, confident_body_points, select
 
 SHARED = Path(__file__).resolve().parents[1] / "../shared/data"
+
 needs_shared = pytest.mark.skipif(
     not SHARED.is_dir(), reason="the shared photos are not in ../shared/data"
 )
-BODY = [value for i in range(25) for value in (100.0 + i, 200.0 + 2 * i, 0.9)]
-GOOD = {"version": 1.3, "people": [{"pose_keypoints_2d": BODY}]}
-
-
-def write(folder: Path, name: str, document: object = GOOD) -> Path:
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = document if isinstance(document, (str, bytes)) else json.dumps(document)
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
-
 
 BAD = {  # file content -> a word of the problem
     "truncated": (json.dumps(GOOD)[:200], "not valid JSON"),
@@ -164,42 +153,6 @@ def test_images_are_found_by_stem_in_any_case(tmp_path, suffix, beside):
     )
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_turned_photo_has_the_size_and_pixels_of_the_upright_one(tmp_path, suffix, orientation):
-    upright = np.zeros((40, 64, 3), np.uint8)
-    # bright at the top left, grey at the top right
-    upright[:16, :16], upright[:16, -16:] = 255, 128
-    undo = {1: lambda p: p, 2: lambda p: p[:, ::-1], 3: lambda p: p[::-1, ::-1], 4: lambda p: p[::-1],
-            5: lambda p: p.swapaxes(0, 1), 6: lambda p: np.rot90(p), 7: lambda p: p[::-1, ::-1].swapaxes(0, 1),
-            8: lambda p: np.rot90(p, -1)}  # fmt: skip
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    stored = np.ascontiguousarray(undo[orientation](upright))
-    Image.fromarray(stored).save(tmp_path / f"a{suffix}", exif=exif, quality=95)
-    pixels = read_image(tmp_path / f"a{suffix}")
-    assert upright_size(tmp_path / f"a{suffix}") == (64, 40) and pixels.shape == (40, 64, 3)
-    assert np.abs(pixels.astype(int) - upright).mean() < 4
-
-
-MODES = {"L": 200, "RGBA": (200, 200, 200, 9), "P": 0, "CMYK": (0, 0, 0, 55), "I;16": 200 * 257}
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_any_kind_of_picture_is_read_as_rgb(tmp_path, mode):
-    image = Image.new(mode, (8, 6), MODES[mode])
-    if mode == "P":
-        image.putpalette([200] * 768)
-    path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
-    image.save(path)
-    pixels = read_image(path)
-    assert (
-        pixels.shape == (6, 8, 3)
-        and pixels.dtype == np.uint8
-        and np.abs(pixels.astype(int) - 200).max() <= 3
-    )
-
-
 @pytest.mark.parametrize("content", [b"not an image", b""])
 def test_a_broken_image_is_a_note_not_an_end(tmp_path, content):
     write(tmp_path, "a_keypoints.json")
@@ -209,83 +162,6 @@ def test_a_broken_image_is_a_note_not_an_end(tmp_path, content):
     assert any("not a readable image" in n for n in frame.notes)
     with pytest.raises(KeypointError, match="a.jpg: not a readable image"):
         read_image(tmp_path / "a.jpg")
-
-
-SIZES = {
-    "in the document": ({"image_size": [640, 480]}, None, (640, 480), SizeSource.SIDECAR),
-    "width and height": ({"width": 640, "height": 480}, None, (640, 480), SizeSource.SIDECAR),
-    "beside it": ({}, {"width": 320, "height": 300}, (320, 300), SizeSource.SIDECAR),
-    "beside it first": (
-        {"image_size": [640, 480]},
-        {"image_size": [320, 300]},
-        (320, 300),
-        SizeSource.SIDECAR,
-    ),
-    "bounded by the points": ({}, None, (125, 249), SizeSource.KEYPOINTS),
-    "nonsense": ({"width": -3, "height": "x"}, None, (125, 249), SizeSource.KEYPOINTS),
-    "a broken sidecar": ({}, [1, 2], (125, 249), SizeSource.KEYPOINTS),
-}
-
-
-@pytest.mark.parametrize("name", SIZES)
-def test_without_an_image_the_size_comes_from_elsewhere(tmp_path, name):
-    extra, camera, size, source = SIZES[name]
-    write(tmp_path, "a_keypoints.json", GOOD | extra)
-    if camera is not None:
-        write(tmp_path, "a.camera.json", camera)
-    (frame,) = read_frames(tmp_path)
-    assert frame.image_size == size and frame.size_source is source
-    assert bool(frame.notes) == (name in ("nonsense", "a broken sidecar"))
-
-
-def test_points_outside_their_image_are_remarked_upon(tmp_path):
-    write(tmp_path, "a_keypoints.json", GOOD | {"image_size": [90, 90]})
-    (frame,) = read_frames(tmp_path)
-    assert any("outside" in note for note in frame.notes) and len(frame.people) == 1
-
-
-class Counted:
-    """Something whose instances can be counted while they live."""
-
-
-def test_reading_runs_ahead_by_no_more_than_its_depth_and_stops_with_its_consumer():
-    made, closed = [], threading.Event()
-
-    def items():
-        try:
-            for i in range(1000):
-                made.append(i)
-                yield i
-        finally:
-            closed.set()
-
-    stream = prefetch(items(), depth=4)
-    assert list(islice(stream, 3)) == [0, 1, 2]
-    time.sleep(0.05)  # let it run ahead as far as it will
-    assert 3 < len(made) <= 3 + 4 + 1
-    stream.close()
-    assert (
-        len(made) <= 3 + 4 + 1
-        and closed.is_set()
-        and not any(t.name == "prefetch" for t in threading.enumerate())
-    )
-
-
-def test_an_error_while_reading_ahead_reaches_the_consumer_in_its_place():
-    def items():
-        yield 1
-        yield 2
-        raise OSError("the disk is gone")
-
-    stream = prefetch(items(), depth=8)
-    assert [next(stream), next(stream)] == [1, 2]
-    with pytest.raises(OSError, match="the disk is gone"):
-        next(stream)
-
-
-@pytest.mark.parametrize("count", [0, 1, 50])
-def test_reading_ahead_changes_nothing(count):
-    assert list(prefetch(iter(range(count)), depth=3)) == list(range(count))
 
 
 def _most_alive(folder: Path, depth: int) -> int:

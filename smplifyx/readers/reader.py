@@ -1,0 +1,95 @@
+"""What a reader of one file format is, what it is given, and what it answers.
+
+To add a format: a class with the members of `Reader` in a file of its own, and a line in
+`table.READERS`. Nothing else knows which formats there are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from .frames import ImageSize, Person, one_line
+
+LARGEST_FILE = 256 * 2**20  # bytes; parsed JSON takes about ten times the file's size
+
+
+@dataclass(frozen=True, eq=False)
+class KeypointFile:
+    """One file on disk, not opened yet: a reader may go by its name alone or look into it."""
+
+    path: Path
+
+    @cached_property
+    def document(self) -> object:
+        """The file as one JSON document.
+
+        Parsed once, however many readers look whether it is theirs, and kept as long as this
+        object, which is while the file is read. Raises OSError, and ValueError in one line for a
+        file that is too large, empty or not JSON.
+        """
+        size = self.path.stat().st_size
+        if size > LARGEST_FILE:
+            raise ValueError(
+                f"{size / 2**20:.0f} MiB, more than {LARGEST_FILE // 2**20} MiB: split it"
+            )
+        content = self.path.read_bytes()
+        if not content.strip():
+            raise ValueError("the file is empty")
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"not valid JSON, perhaps cut off ({one_line(error)})") from error
+
+
+@dataclass(frozen=True, eq=False)
+class ImagePeople:
+    """What a file says of one image.
+
+    `file_name` is the image's name as written in the file, which nobody has checked; None in files
+    of one image, which are named like it. `image_size` is (width, height) in pixels where the file
+    tells it. `notes` say what could not be used besides the people's own notes.
+    """
+
+    people: tuple[Person, ...]
+    file_name: str | None = None
+    image_size: ImageSize | None = None
+    notes: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """One file format of keypoints."""
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """What the names of its files may end in, in lower case, e.g. `.json`.
+
+        Where a format has a suffix to itself, `recognises` may answer True to every file.
+        """
+        ...
+
+    @property
+    def content(self) -> str:
+        """What its files hold, in the words of a message: "holds neither CONTENT nor ..."."""
+        ...
+
+    def recognises(self, file: KeypointFile) -> bool:
+        """Whether the file is of this format.
+
+        The first reader of the table that recognises a file reads it. May raise OSError or
+        ValueError, in one line, for a file that cannot be opened at all.
+        """
+        ...
+
+    def read(self, file: KeypointFile) -> Iterator[ImagePeople]:
+        """The images of a file that it recognises, in file order.
+
+        What is wrong with one person costs only that person (see `frames.unusable`). Raises OSError
+        or ValueError, in one line, where the rest of the file cannot be read.
+        """
+        ...
