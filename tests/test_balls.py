@@ -23,7 +23,7 @@ from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import Age, BodyModel, Gender
 from smplifyx.body.params import BodyParams
 from smplifyx.collision.parts import parts_of
-from smplifyx.collision.proxies.sphere_pairs import PairReason, pair_reasons
+from smplifyx.collision.proxies.sphere_pairs import SpherePairReason, pair_reasons
 from smplifyx.collision.proxies.spheres import place, rest_spheres, spheres_of
 from smplifyx.collision.proxies.surface import (
     neighbours,
@@ -366,7 +366,7 @@ def test_every_reason_takes_some_pairs_and_parts_most() -> None:
     reasons = pair_reasons(embedded_body(), rest_spheres(embedded_body()))
     assert (reasons == reasons.T).all()
     counts = np.bincount(reasons.ravel(), minlength=5)
-    assert set(PairReason) == {1, 2, 3, 4} and (counts[1:] > 0).all()
+    assert set(SpherePairReason) == {1, 2, 3, 4} and (counts[1:] > 0).all()
     assert counts[2:].sum() < 0.04 * counts.sum()
 
 
