@@ -30,7 +30,10 @@ class Gender(Enum):
 
 
 class Age(Enum):
-    """Whose proportions a body can take: a child's body has one more beta, the last (see `kid.py`)."""
+    """Whose proportions a body can take.
+
+    A child's body has one more beta, the last (see `kid.py`).
+    """
 
     ADULT = "adult"
     CHILD = "child"
