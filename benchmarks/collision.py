@@ -36,7 +36,7 @@ from smplifyx.body.joints import JOINT_NAMES
 from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
-from smplifyx.collision.mesh.check import self_contact
+from smplifyx.collision.mesh.check import self_penetration
 from smplifyx.collision.proxies.spheres import place, spheres_of
 from smplifyx.pose_priors.hands import recorded_hands
 
@@ -72,7 +72,7 @@ def said(body: BodyModel, params: BodyParams) -> Said:
     for at in range(0, len(params.transl), AT_ONCE):
         some = params[at : at + AT_ONCE]
         with torch.no_grad():
-            contact = self_contact(skinning.vertices(body, some), body)
+            contact = self_penetration(skinning.vertices(body, some), body)
         parts.append((contact.triangles, MM * contact.depth, contact.cut, *overlap(body, some)))
     *numbers, pairs = zip(*parts, strict=True)
     return Said(

@@ -21,7 +21,7 @@ from smplifyx.body import skinning
 from smplifyx.body.joints import BODY_POSE_JOINTS, JOINT_NAMES, sideless
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
-from smplifyx.collision.mesh.check import self_contact
+from smplifyx.collision.mesh.check import self_penetration
 from smplifyx.collision.parts import parts_of
 from smplifyx.config import FitConfig, load_preset, without_collision
 from smplifyx.data.synthetic import GeneratedPeople, generate_people, photograph
@@ -146,7 +146,7 @@ def outcome(
     found, points = [], []
     with torch.no_grad():
         for at in range(0, len(params.transl), BATCH):
-            contact = self_contact(skinning.vertices(body, params[at : at + BATCH]), body)
+            contact = self_penetration(skinning.vertices(body, params[at : at + BATCH]), body)
             found.append((contact.triangles, MILLIMETRES * contact.depth))
             points.append(skinning.points(body, params[at : at + BATCH]))
     triangles, depth = (torch.cat(one) for one in zip(*found, strict=True))

@@ -25,7 +25,7 @@ from benchmarks.touching import SOFT, Source, Stop, Wanted
 from smplifyx.body import skinning
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
-from smplifyx.collision.mesh.check import self_contact
+from smplifyx.collision.mesh.check import self_penetration
 from smplifyx.config import load_preset, without_collision
 from smplifyx.core import rotations
 from smplifyx.data.synthetic import photograph
@@ -105,7 +105,7 @@ def _upright(body: BodyModel, params: BodyParams) -> Float[Tensor, "n v 3"]:
 
 
 def _shown(body: BodyModel, vertices: Float[Tensor, "n v 3"]) -> list[Shown]:
-    contact = self_contact(vertices, body)
+    contact = self_penetration(vertices, body)
     return [
         Shown(v.double().numpy(), cut.numpy(), MILLIMETRES * float(depth))
         for v, cut, depth in zip(vertices, contact.cut, contact.depth, strict=True)

@@ -19,7 +19,7 @@ from benchmarks.reaching import RECIPES, SHAKEN, STANDING, Kind, body_pose, reac
 from smplifyx.body import skinning
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
-from smplifyx.collision.mesh.check import self_contact
+from smplifyx.collision.mesh.check import self_penetration
 from smplifyx.collision.parts import parts_of
 from smplifyx.core import rotations
 from smplifyx.data.mocap import heldout_poses
@@ -169,7 +169,7 @@ def _on_the_way(
     for _ in range(BISECTIONS):
         middle = (near + far) / 2
         with torch.no_grad():
-            contact = self_contact(skinning.vertices(body, at(middle)), body)
+            contact = self_penetration(skinning.vertices(body, at(middle)), body)
         beyond = contact.depth >= depth if stop is Stop.DEPTH else contact.triangles > 0
         near, far = torch.where(beyond, near, middle), torch.where(beyond, middle, far)
     return at(near if stop is Stop.BEFORE else far)

@@ -17,7 +17,7 @@ from make_bodies import body_arrays, write
 from smplifyx.body.joints import BodyKind, joint_names
 from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import BodyModel
-from smplifyx.collision.parts import TOUCH, LeftOut, Reason, left_out, parts_of
+from smplifyx.collision.parts import TOUCH, LeftOut, PartPairReason, left_out, parts_of
 
 
 def body_of(layout: str, folder: Path) -> BodyModel:
@@ -88,13 +88,17 @@ def test_neighbours_may_meet(layout: str, tmp_path: Path) -> None:
 
 def test_what_is_left_out_is_listed() -> None:
     listed = left_out(embedded_body())
-    beside = {(pair.first, pair.second) for pair in listed if pair.reason is Reason.NEIGHBOURS}
+    beside = {
+        (pair.first, pair.second) for pair in listed if pair.reason is PartPairReason.NEIGHBOURS
+    }
     both = BESIDE_JOINTS | {(mirrored(a), mirrored(b)) for a, b in BESIDE_JOINTS}
     assert beside == both
-    joints = {(pair.first, pair.second) for pair in listed if pair.reason is Reason.PARENT_CHILD}
+    joints = {
+        (pair.first, pair.second) for pair in listed if pair.reason is PartPairReason.PARENT_CHILD
+    }
     names, parents = joint_names(BodyKind.SMPLX), embedded_body().parents
     assert joints == {(names[p], name) for name, p in zip(names, parents, strict=True) if p >= 0}
-    assert LeftOut("head", "left_eye_smplhf", Reason.PARENT_CHILD) in listed
+    assert LeftOut("head", "left_eye_smplhf", PartPairReason.PARENT_CHILD) in listed
     assert len(listed) == len(beside) + len(joints)
     apart = parts_of(embedded_body()).held_apart
     assert int(apart.sum()) == 55 * 54 - 2 * len(listed)
@@ -117,7 +121,7 @@ def test_parts_that_touch_at_rest_may_touch() -> None:
         moved[part == rows[0], 0] -= gap_along_x(body, rows) - space
         near = dataclasses.replace(body, v_template=moved)
         assert bool(parts_of(near).held_apart[rows[0], rows[1]]) is apart
-        assert (LeftOut(*pair, Reason.TOUCHING) in left_out(near)) is not apart
+        assert (LeftOut(*pair, PartPairReason.TOUCHING) in left_out(near)) is not apart
     assert gap > 10 * TOUCH
 
 

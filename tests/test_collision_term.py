@@ -14,7 +14,7 @@ from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_INDEX
 from smplifyx.body.params import BodyParams
 from smplifyx.camera import Camera
-from smplifyx.collision.mesh.check import self_contact
+from smplifyx.collision.mesh.check import self_penetration
 from smplifyx.collision.proxies.spheres import place, spheres_of
 from smplifyx.config import Block, Weights
 from smplifyx.data.disentangle import solid
@@ -244,4 +244,6 @@ def _palm(people: BodyParams) -> torch.Tensor:
 
 
 def _depth(people: BodyParams) -> float:
-    return float(self_contact(skinning.vertices(embedded_body(), people), embedded_body()).depth)
+    return float(
+        self_penetration(skinning.vertices(embedded_body(), people), embedded_body()).depth
+    )

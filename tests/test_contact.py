@@ -17,7 +17,7 @@ from smplifyx import contact_of, load_body
 from smplifyx.body.joints import JOINT_INDEX
 from smplifyx.body.model import Age
 from smplifyx.body.params import BodyParams
-from smplifyx.collision.mesh.check import self_contact
+from smplifyx.collision.mesh.check import self_penetration
 from smplifyx.fitting.result import FitResult, FitStatus, Provenance
 from smplifyx.jobs import fit_and_check
 from smplifyx.jobs.fit_and_check import with_penetration
@@ -81,7 +81,7 @@ def test_the_company_changes_no_bit(size: int) -> None:
 
 def test_the_contact_is_that_of_the_mesh() -> None:
     result, body = posed_people(), embedded_body(FLOAT)
-    found, expected = contact_of(result, body), self_contact(result.vertices(body), body)
+    found, expected = contact_of(result, body), self_penetration(result.vertices(body), body)
     assert torch.allclose(found.inside, expected.inside, atol=1e-6)
 
 

@@ -22,10 +22,9 @@ from smplifyx.body.joints import JOINT_INDEX, BodyKind, joint_names, parents
 from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
-from smplifyx.collision.mesh.capped_parts import Surface, capped, closed_part
-from smplifyx.collision.mesh.check import Contact, contact_between, self_contact
+from smplifyx.collision.mesh.capped_parts import CappedSurface, capped
+from smplifyx.collision.mesh.check import MeshPenetration, penetration_between, self_penetration
 from smplifyx.collision.mesh.posed import posed as boxed
-from smplifyx.collision.mesh.ragged import Ragged
 from smplifyx.collision.mesh.solid import Solid, solid_of
 from smplifyx.collision.mesh.triangles import intersect
 from smplifyx.collision.parts import parts_of
@@ -161,7 +160,7 @@ def with_holes(body: BodyModel) -> BodyModel:
     return dataclasses.replace(body, faces=body.faces[~gone])
 
 
-def assert_same(contact: Contact, expected: Contact) -> None:
+def assert_same(contact: MeshPenetration, expected: MeshPenetration) -> None:
     for name in ("triangles", "depth", "cut", "inside"):
         assert torch.equal(getattr(contact, name), getattr(expected, name)), name
 
@@ -177,12 +176,12 @@ def samples(body: BodyModel) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def contact(body: BodyModel, samples: torch.Tensor) -> Contact:
-    return self_contact(samples, body)
+def contact(body: BodyModel, samples: torch.Tensor) -> MeshPenetration:
+    return self_penetration(samples, body)
 
 
 def test_no_cut_is_missed_on_samples(
-    body: BodyModel, samples: torch.Tensor, contact: Contact
+    body: BodyModel, samples: torch.Tensor, contact: MeshPenetration
 ) -> None:
     assert (contact.triangles > 0).sum() >= 4
     for vertices, cut in zip(samples[:8], contact.cut, strict=False):
@@ -192,7 +191,7 @@ def test_no_cut_is_missed_on_samples(
 @needs_mocap
 def test_no_cut_is_missed_on_mocap(body: BodyModel) -> None:
     frames = mocap_frames(body, 60)
-    contact = self_contact(frames, body)
+    contact = self_penetration(frames, body)
     for row in (
         contact.triangles.topk(4).indices.tolist()
         + contact.triangles.topk(4, largest=False).indices.tolist()
@@ -202,7 +201,7 @@ def test_no_cut_is_missed_on_mocap(body: BodyModel) -> None:
 
 def test_no_cut_is_missed_between_people(body: BodyModel, samples: torch.Tensor) -> None:
     first, second = samples[:2], samples[2:4] + torch.tensor([0.25, 0.1, 0.1])
-    contacts = contact_between(first, second, (body, body))
+    contacts = penetration_between(first, second, (body, body))
     for row in range(2):
         p, q = (vertices[row][body.faces].double() for vertices in (first, second))
         pair = torch.stack(swept(p, q))
@@ -214,17 +213,17 @@ def test_no_cut_is_missed_between_people(body: BodyModel, samples: torch.Tensor)
 
 @pytest.mark.parametrize("change", ["SMPL", "holes"])
 def test_no_cut_is_missed_on_other_bodies(
-    change: str, body: BodyModel, samples: torch.Tensor, contact: Contact
+    change: str, body: BodyModel, samples: torch.Tensor, contact: MeshPenetration
 ) -> None:
     other = as_smpl(body) if change == "SMPL" else with_holes(body)
-    found, row = self_contact(samples, other), int(contact.triangles.argmax())
+    found, row = self_penetration(samples, other), int(contact.triangles.argmax())
     assert found.triangles[row] > 0
     assert torch.equal(found.cut[row], brute_cut(samples[row], other))
     assert (found.depth[contact.depth > 0.02] > 0.01).all() and found.inside.isfinite().all()
 
 
 def test_inside_and_depth_against_every_triangle(
-    body: BodyModel, samples: torch.Tensor, contact: Contact
+    body: BodyModel, samples: torch.Tensor, contact: MeshPenetration
 ) -> None:
     """Vertices that are inside, and as many at random."""
     rng, solid = np.random.default_rng(0), solid_of(body)
@@ -248,7 +247,7 @@ def test_depth_between_people_against_every_triangle(body: BodyModel) -> None:
     second = (first * torch.tensor([1.0, 0.1, 0.1]))[..., [1, 0, 2]] + torch.tensor(
         [0.03, 0.2, -0.02]
     )
-    contacts = contact_between(first, second, (body, body))
+    contacts = penetration_between(first, second, (body, body))
     held = torch.arange(2 * solid.parts) < solid.parts
     for contact, ours, theirs in zip(contacts, (first, second), (second, first), strict=True):
         points, deep = points_of(solid, theirs[0]), contact.inside[0].nonzero()[:, 0].numpy()
@@ -262,9 +261,18 @@ def points_of(solid: Solid, vertices: torch.Tensor) -> np.ndarray:
 
 
 @lru_cache(maxsize=2)
-def surface_of(body: BodyModel) -> Surface:
+def surface_of(body: BodyModel) -> CappedSurface:
     parts = parts_of(body)
     return capped(body.faces.numpy(), parts.of_face.numpy(), parts.of_vertex.numpy(), body.parents)
+
+
+def closed_part(surface: CappedSurface, part: int, parents: tuple[int, ...]) -> np.ndarray:
+    """The triangles of the closed surface of a part, anticlockwise from outside."""
+    joints = len(parents)
+    children = [joints + joint for joint, parent in enumerate(parents) if parent == part]
+    own = surface.triangles[np.isin(surface.group, [part, joints + part])]
+    caps_of_children = surface.triangles[np.isin(surface.group, children)][:, ::-1]
+    return np.concatenate([own, caps_of_children])
 
 
 def brute_depth(
@@ -284,33 +292,15 @@ def brute_depth(
     return max(depth)
 
 
-def test_the_least_of_lists() -> None:
-    """Of different length, in any order, some empty."""
-    rng = np.random.default_rng(0)
-    stop = rng.integers(0, 9, 30).cumsum()
-    span, number, values = (
-        np.stack([np.append(0, stop[:-1]), stop], 1),
-        rng.integers(0, 50, stop[-1]),
-        torch.rand(6, 50, 3),
-    )
-    found = Ragged.of(number, span[::-1], torch.device("cpu")).least(values).flip(1)
-    assert (span[:, 0] == span[:, 1]).any()
-    for row, (start, end) in enumerate(span):
-        expected = (
-            values[:, number[start:end]].amin(1) if end > start else torch.full((6, 3), torch.inf)
-        )
-        assert torch.equal(found[:, row], expected)
-
-
 @pytest.mark.parametrize("pose", FREE_POSES)
 def test_natural_poses_touch_nothing(pose: str, body: BodyModel) -> None:
-    contact = self_contact(posed(body, FREE_POSES[pose]), body)
+    contact = self_penetration(posed(body, FREE_POSES[pose]), body)
     assert contact.triangles.item() == 0 and contact.depth.item() == 0 and not contact.cut.any()
 
 
 def test_a_hand_in_the_belly_is_as_deep_as_it_is(body: BodyModel) -> None:
     vertices = posed(body, INTO_BELLY)
-    contact, of_face = self_contact(vertices, body), parts_of(body).of_face
+    contact, of_face = self_penetration(vertices, body), parts_of(body).of_face
     trunk = [
         JOINT_INDEX[name]
         for name in ("pelvis", "left_hip", "right_hip", "spine1", "spine2", "spine3")
@@ -336,7 +326,7 @@ def test_a_finger_pushed_into_another_person(push: float, body: BodyModel) -> No
     turn = torch.tensor([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])  # x, along the left arm, becomes -z
     turned = rest @ turn.T
     turned = turned - turned[0, LEFT_MIDDLE_TIP] + rest[0, NAVEL] - torch.tensor([0.0, 0.0, push])
-    finger, other = contact_between(turned, rest, (body, body))
+    finger, other = penetration_between(turned, rest, (body, body))
     skin = trimesh.Trimesh(rest[0].numpy(), body.faces.numpy())
     _, expected, _ = trimesh.proximity.closest_point_naive(
         skin, turned[0, [LEFT_MIDDLE_TIP]].numpy()
@@ -347,7 +337,7 @@ def test_a_finger_pushed_into_another_person(push: float, body: BodyModel) -> No
 
 
 def test_people_apart_do_not_touch(body: BodyModel, samples: torch.Tensor) -> None:
-    for contact in contact_between(
+    for contact in penetration_between(
         samples[:3], samples[3:6] + torch.tensor([2.5, 0, 0]), (body, body)
     ):
         assert contact.triangles.sum() == 0 and contact.depth.sum() == 0
@@ -357,43 +347,43 @@ def test_a_person_swallowed_whole_is_inside(body: BodyModel) -> None:
     """No triangle of the small one cuts any of the large one's."""
     belly = body.v_template[(body.v_template[:, 1] + 0.15).abs() < 0.02].mean(0)
     small = 0.02 * (body.v_template - body.v_template.mean(0)) + belly
-    inner, outer = contact_between(small[None], body.v_template[None], (body, body))
+    inner, outer = penetration_between(small[None], body.v_template[None], (body, body))
     assert inner.triangles.item() == outer.triangles.item() == 0
     assert (inner.inside > 0.02).all() and outer.depth.item() == 0
 
 
 def test_rows_do_not_depend_on_their_batch(
-    body: BodyModel, samples: torch.Tensor, contact: Contact
+    body: BodyModel, samples: torch.Tensor, contact: MeshPenetration
 ) -> None:
     for row in range(0, len(samples), 3):
-        assert_same(self_contact(samples[row : row + 1], body), contact[row : row + 1])
+        assert_same(self_penetration(samples[row : row + 1], body), contact[row : row + 1])
     # more than are looked at together
-    assert_same(self_contact(samples.repeat(6, 1, 1), body)[60:], contact)
+    assert_same(self_penetration(samples.repeat(6, 1, 1), body)[60:], contact)
 
 
 def test_what_is_not_finite_touches_nothing(
-    body: BodyModel, samples: torch.Tensor, contact: Contact
+    body: BodyModel, samples: torch.Tensor, contact: MeshPenetration
 ) -> None:
     broken = samples.clone()
     broken[1], broken[2, 5] = torch.nan, torch.inf
-    found = self_contact(broken, body)
+    found = self_penetration(broken, body)
     assert found.triangles[1] == 0 and found.depth[1] == 0
     assert_same(found[3:], contact[3:])
 
 
 def test_no_body_has_no_contact(body: BodyModel) -> None:
-    contact = self_contact(body.v_template[None][:0], body)
+    contact = self_penetration(body.v_template[None][:0], body)
     assert contact.cut.shape == (0, len(body.faces)) and contact.depth.shape == (0,)
 
 
 def test_contact_goes_with_the_body(
-    body: BodyModel, samples: torch.Tensor, contact: Contact
+    body: BodyModel, samples: torch.Tensor, contact: MeshPenetration
 ) -> None:
     turn = torch.linalg.qr(
         torch.randn(3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     )[0]
     turn = turn * turn.det()
-    moved = self_contact(samples.double() @ turn.T + torch.tensor([0.3, -0.2, 4.0]), body)
+    moved = self_penetration(samples.double() @ turn.T + torch.tensor([0.3, -0.2, 4.0]), body)
     assert torch.allclose(moved.depth.float(), contact.depth, atol=1e-6)
     assert (moved.triangles - contact.triangles).abs().max() <= 2  # triangles that just touch
 

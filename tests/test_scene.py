@@ -10,6 +10,7 @@ from functools import lru_cache
 import pytest
 import torch
 from cases import DOUBLE, camera, embedded_body, noisy_keypoints, preset, random_state
+from smplifyx.problem.variables import State
 from solver_problems import derivatives, parts
 
 from smplifyx.body import skinning
@@ -17,7 +18,7 @@ from smplifyx.body.joints import JOINT_INDEX
 from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import Age, BodyModel
 from smplifyx.camera import Camera
-from smplifyx.collision.mesh.check import contact_between
+from smplifyx.collision.mesh.check import penetration_between
 from smplifyx.config import with_free_focal
 from smplifyx.features.spheres import sphere_model
 from smplifyx.fitting.fit import decoder_of, fit, prepare
@@ -30,7 +31,6 @@ from smplifyx.keypoints import Keypoints, names
 from smplifyx.problem.couplings import Between
 from smplifyx.problem.problem import Problem, WeightedTerm
 from smplifyx.problem.spheres_between import spheres_between
-from smplifyx.problem.variables import State
 from smplifyx.terms.collision import Collision
 
 FLOAT = torch.float32
@@ -76,7 +76,7 @@ def deepest(results: list[FitResult]) -> float:
     """Millimetres that the meshes lie in each other."""
     first, second = map(list, zip(*pairs(range(len(results)), [0] * len(results)), strict=True))
     meshes = torch.stack([result.vertices(body_of()) for result in results])
-    found = contact_between(meshes[first], meshes[second], (body_of(), body_of()))
+    found = penetration_between(meshes[first], meshes[second], (body_of(), body_of()))
     return 1000 * float(torch.maximum(*(contact.depth for contact in found)).max())
 
 
@@ -172,7 +172,7 @@ def test_an_adult_and_a_child_are_fitted_together() -> None:
     assert [len(result.params.betas) for result in after] == [11, 10]
     assert [result.provenance.age for result in after] == ["child", "adult"]
     meshes = [result.vertices(body)[None] for result, body in zip(after, bodies, strict=True)]
-    assert float(contact_between(*meshes, tuple(bodies))[0].depth) < 8e-3
+    assert float(penetration_between(*meshes, tuple(bodies))[0].depth) < 8e-3
 
 
 def test_people_detected_twice_are_not_held_apart() -> None:

@@ -15,7 +15,7 @@ from test_scene import APART, TWO, alone, body_of, same
 
 from smplifyx.body.model import Gender
 from smplifyx.camera import Camera
-from smplifyx.collision.mesh.check import contact_between
+from smplifyx.collision.mesh.check import penetration_between
 from smplifyx.config import FitConfig
 from smplifyx.fitting.result import FitResult, FitStatus, Origin
 from smplifyx.fitting.scene_fit import fit_together
@@ -83,7 +83,7 @@ def people_of(outcome: JobOutcome, stem: str) -> list[FitResult]:
 
 def depth(people: Sequence[FitResult]) -> float:
     meshes = [result.vertices(body_of())[None] for result in people]
-    return float(contact_between(*meshes, (body_of(), body_of()))[0].depth)
+    return float(penetration_between(*meshes, (body_of(), body_of()))[0].depth)
 
 
 def test_people_of_an_image_are_fitted_together(

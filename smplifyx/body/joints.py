@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from enum import Enum
 from types import MappingProxyType
 
@@ -16,12 +15,16 @@ class BodyKind(Enum):
     SMPL = "smpl"
 
 
+# The order of each table is the order of the joints, as the published models have them.
 _BODY_PARENTS = {
-    "pelvis": None, "left_hip": "pelvis", "right_hip": "pelvis", "spine1": "pelvis", "left_knee": "left_hip",
-    "right_knee": "right_hip", "spine2": "spine1", "left_ankle": "left_knee", "right_ankle": "right_knee",
-    "spine3": "spine2", "left_foot": "left_ankle", "right_foot": "right_ankle", "neck": "spine3",
-    "left_collar": "spine3", "right_collar": "spine3", "head": "neck", "left_shoulder": "left_collar",
-    "right_shoulder": "right_collar", "left_elbow": "left_shoulder", "right_elbow": "right_shoulder",
+    "pelvis": None,
+    "left_hip": "pelvis", "right_hip": "pelvis", "spine1": "pelvis",
+    "left_knee": "left_hip", "right_knee": "right_hip", "spine2": "spine1",
+    "left_ankle": "left_knee", "right_ankle": "right_knee", "spine3": "spine2",
+    "left_foot": "left_ankle", "right_foot": "right_ankle",
+    "neck": "spine3", "left_collar": "spine3", "right_collar": "spine3",
+    "head": "neck", "left_shoulder": "left_collar", "right_shoulder": "right_collar",
+    "left_elbow": "left_shoulder", "right_elbow": "right_shoulder",
     "left_wrist": "left_elbow", "right_wrist": "right_elbow",
 }  # fmt: skip
 _FACE_PARENTS = {"jaw": "head", "left_eye_smplhf": "head", "right_eye_smplhf": "head"}
@@ -30,11 +33,15 @@ _SKELETON_FINGERS = ("index", "middle", "pinky", "ring", "thumb")  # not the ord
 
 
 def _finger_parents(side: str) -> dict[str, str]:
-    chains = [
-        [f"{side}_wrist"] + [f"{side}_{finger}{i}" for i in (1, 2, 3)]
-        for finger in _SKELETON_FINGERS
-    ]
-    return {child: parent for chain in chains for parent, child in itertools.pairwise(chain)}
+    """Three joints a finger, from the wrist outwards."""
+    parents: dict[str, str] = {}
+    for finger in _SKELETON_FINGERS:
+        parent = f"{side}_wrist"
+        for number in (1, 2, 3):
+            child = f"{side}_{finger}{number}"
+            parents[child] = parent
+            parent = child
+    return parents
 
 
 _HAND_PARENTS = _finger_parents("left") | _finger_parents("right")
@@ -57,31 +64,34 @@ def joint_names(kind: BodyKind) -> tuple[str, ...]:
 def parents(kind: BodyKind) -> tuple[int, ...]:
     """The parent of every joint of `joint_names(kind)`, -1 for the root."""
     names = joint_names(kind)
-    return tuple(
-        -1 if parent is None else names.index(parent) for parent in _PARENT_NAMES[kind].values()
-    )
+    parent_names = _PARENT_NAMES[kind].values()
+    return tuple(-1 if parent is None else names.index(parent) for parent in parent_names)
 
 
 @functools.cache
 def pose_index(kind: BodyKind) -> tuple[int, ...]:
-    """For every joint of the model, its row in `BodyParams.full_pose()` (0..54), or -1 for a joint
-    that never turns.
+    """For every joint of the model, its place in `BodyParams.full_pose()` (0..54), or -1 for a
+    joint that never turns.
 
-    SMPL's two hand joints stand for whole hands and have no row.
+    SMPL's two hand joints stand for whole hands and have no place there.
     """
     return tuple(JOINT_INDEX.get(name, -1) for name in joint_names(kind))
 
 
 @functools.cache
 def levels(parents: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
-    """The joints by their distance from the root: a level needs only the level before it."""
-    depth = {-1: -1}
-    while len(depth) <= len(parents):
-        depth |= {j: depth[p] + 1 for j, p in enumerate(parents) if j not in depth and p in depth}
-    return tuple(
-        tuple(j for j in range(len(parents)) if depth[j] == d)
-        for d in range(max(depth.values()) + 1)
-    )
+    """The joints by their distance from the root: a level needs only the level before it.
+
+    `parents` may come in any order, -1 for the root.
+    """
+    found: list[tuple[int, ...]] = []
+    above = {-1}
+    while above:
+        level = tuple(joint for joint, parent in enumerate(parents) if parent in above)
+        if level:
+            found.append(level)
+        above = set(level)
+    return tuple(found)
 
 
 def sideless(name: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate
 from types import MappingProxyType
 
 import torch
@@ -16,14 +15,19 @@ _JOINTS_IN_ORDER = (
     ("global_orient", 1), ("body_pose", 21), ("jaw_pose", 1), ("leye_pose", 1), ("reye_pose", 1),
     ("left_hand_pose", 15), ("right_hand_pose", 15),
 )  # fmt: skip
-_STARTS = tuple(accumulate((count for _, count in _JOINTS_IN_ORDER), initial=0))
+
+
+def _pose_rows() -> dict[str, range]:
+    rows: dict[str, range] = {}
+    start = 0
+    for name, count in _JOINTS_IN_ORDER:
+        rows[name] = range(start, start + count)
+        start += count
+    return rows
+
+
 # Where each part's joints lie among the 55 of `BodyParams.full_pose`.
-POSE_ROWS = MappingProxyType(
-    {
-        name: range(start, start + count)
-        for (name, count), start in zip(_JOINTS_IN_ORDER, _STARTS, strict=False)
-    }
-)
+POSE_ROWS = MappingProxyType(_pose_rows())
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,9 @@ class BodyParams(Bundle):
     transl in metres.
 
     `global_orient` turns the body about its pelvis joint into the camera's frame; `transl` is added
-    last. A model that lacks a part (SMPL has no fingers, no jaw) ignores it.
+    last. Betas and expression are in standard deviations, for the first components of a model; a
+    child's last beta runs from 0 (adult) to 1. A model that lacks a part (SMPL has no fingers, no
+    jaw) ignores it.
     """
 
     global_orient: Float[Tensor, "*batch 3"]
@@ -74,6 +80,7 @@ class BodyParams(Bundle):
         right finger.
         """
         batch = self.transl.shape[:-1]
+        # single joints have no axis of joints of their own
         parts = [
             getattr(self, name).reshape(*batch, len(rows), 3) for name, rows in POSE_ROWS.items()
         ]

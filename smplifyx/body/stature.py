@@ -5,7 +5,6 @@ highest and the lowest.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from jaxtyping import Float
@@ -20,7 +19,7 @@ _REACH = 3.0  # the highest and lowest vertices are looked for so far along each
 @dataclass(frozen=True)
 class Stature:
     """Heights in metres, `mean + directions @ betas`, of the few vertices that can be a body's
-    highest or lowest.
+    highest (t of them) or lowest (b of them).
     """
 
     top: Float[Tensor, " t"]
@@ -35,20 +34,35 @@ class Stature:
 
         A row's answer does not depend on its batch.
         """
-        high = (self.top + shared_matmul(betas, self.top_directions.T)).max(-1)
-        low = (self.bottom + shared_matmul(betas, self.bottom_directions.T)).min(-1)
-        return high.values - low.values, self.top_directions[high.indices] - self.bottom_directions[
-            low.indices
-        ]
+        top_heights = self.top + shared_matmul(betas, self.top_directions.T)  # [batch, t]
+        bottom_heights = self.bottom + shared_matmul(betas, self.bottom_directions.T)
+        highest = top_heights.max(-1)
+        lowest = bottom_heights.min(-1)
+        stature = highest.values - lowest.values
+        slope = self.top_directions[highest.indices] - self.bottom_directions[lowest.indices]
+        return stature, slope
 
 
-@lru_cache(maxsize=16)
 def stature_of(body: BodyModel) -> Stature:
-    """The stature of a body as a function of its betas."""
-    mean, directions = body.v_template[:, 1], body.shapedirs[:, 1]
-    ages = (0.0, 0.5, 1.0) if body.age is Age.CHILD else (0.0,)
-    starts = [mean + age * directions[:, -1] if age else mean for age in ages]
+    """The stature of a body as a function of its betas; the same object every time."""
+    return body.derived(_stature)
+
+
+def _stature(body: BodyModel) -> Stature:
+    mean = body.v_template[:, 1]  # [v]
+    directions = body.shapedirs[:, 1]  # [v, s]
+    # A child's last beta runs from 0 to 1 and moves the whole body: looked at in between as well.
+    starts = [mean]
+    if body.age is Age.CHILD:
+        starts += [mean + age * directions[:, -1] for age in (0.5, 1.0)]
+
     steps = torch.cat([torch.zeros_like(mean)[None], _REACH * directions.T, -_REACH * directions.T])
-    heights = torch.cat([start + steps for start in starts])
-    top, bottom = heights.argmax(1).unique(), heights.argmin(1).unique()
-    return Stature(mean[top], directions[top], mean[bottom], directions[bottom])
+    heights = torch.cat([start + steps for start in starts])  # [shapes looked at, v]
+    top = heights.argmax(1).unique()
+    bottom = heights.argmin(1).unique()
+    return Stature(
+        top=mean[top],
+        top_directions=directions[top],
+        bottom=mean[bottom],
+        bottom_directions=directions[bottom],
+    )

@@ -1,4 +1,4 @@
-"""How far fitted bodies pass through themselves: the exact check of `collision.mesh_check` on the
+"""How far fitted bodies pass through themselves: the exact check of `collision.mesh.check` on the
 meshes of results.
 """
 
@@ -9,14 +9,14 @@ import math
 import torch
 
 from ..body.model import BodyModel
-from ..collision.mesh.check import Contact, self_contact
+from ..collision.mesh.check import MeshPenetration, self_penetration
 from ..core.invariant_linalg import whole_rows
 from .result import FitResult, Penetration
 
 _TOGETHER = 64  # people whose meshes are in memory at once
 
 
-def contact_of(result: FitResult, body: BodyModel) -> Contact:
+def contact_of(result: FitResult, body: BodyModel) -> MeshPenetration:
     """Where each fitted body passes through itself, on its mesh; on the body's device, batch axes
     as the result's.
 
@@ -27,7 +27,7 @@ def contact_of(result: FitResult, body: BodyModel) -> Contact:
     flat = result.map(
         lambda tensor: tensor.detach().reshape(math.prod(batch), *tensor.shape[len(batch) :])
     )
-    return self_contact(_vertices(flat, body), body).map(
+    return self_penetration(_vertices(flat, body), body).map(
         lambda tensor: tensor.reshape((*batch, *tensor.shape[1:]))
     )
 

@@ -7,7 +7,6 @@ from functools import cached_property
 from jaxtyping import Float
 from torch import Tensor
 
-from ..body.derived import derived
 from ..body.model import BodyModel, HandSpace
 from ..config import Block, FitConfig, HandPrior
 from ..features.feature import FoldedBody
@@ -91,7 +90,7 @@ def setup_of(body: BodyModel, config: FitConfig) -> FitSetup:
 
     So it is made once for many calls, and dies with the body.
     """
-    return derived(body, _setup, config.model_dump_json())
+    return body.derived(_setup, config.model_dump_json())
 
 
 def _setup(body: BodyModel, config: str) -> FitSetup:

@@ -19,7 +19,7 @@ FULL_AT = 0.03  # metres
 
 @dataclass(frozen=True)
 class Marks:
-    """What to mark of a body; see `collision.mesh_check.Contact`."""
+    """What to mark of a body; see `collision.mesh.check.MeshPenetration`."""
 
     cut: Bool[Tensor, " f"] | Bool[np.ndarray, " f"]  # triangles that cut another part
     # metres each vertex lies inside another part; 0: outside

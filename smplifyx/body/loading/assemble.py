@@ -35,22 +35,20 @@ def assemble(raw: RawBody, gender: BodyGender, limits: Limits, dtype: torch.dtyp
     """
     kind = _kind(raw)
     joints = len(joint_names(kind))
+    has_fingers = kind is not BodyKind.SMPL
     template = _template(raw)
     count = len(template)
     faces = raw.indices("f", (None, 3), count)
     directions = raw.array("shapedirs", (count, 3, None))
-    (shape_start, shape_stop), (face_start, face_stop) = _columns(
-        raw, kind, directions.shape[2], limits
-    )
-    has_fingers = kind is not BodyKind.SMPL
+    shape_columns, expression_columns = _columns(raw, kind, directions.shape[2], limits)
     return BodyModel(
         name=_name(raw),
         sha256=raw.sha256,
         kind=kind,
         gender=gender,
         v_template=_tensor(template, dtype),
-        shapedirs=_tensor(directions[..., shape_start:shape_stop], dtype),
-        expressiondirs=_tensor(directions[..., face_start:face_stop], dtype),
+        shapedirs=_tensor(directions[..., shape_columns], dtype),
+        expressiondirs=_tensor(directions[..., expression_columns], dtype),
         posedirs=_tensor(raw.array("posedirs", (count, 3, 9 * (joints - 1))), dtype),
         J_regressor=_tensor(_sums_to_one(raw, "J_regressor", (joints, count)), dtype),
         weights=_tensor(_sums_to_one(raw, "weights", (count, joints)), dtype),
@@ -64,32 +62,26 @@ def assemble(raw: RawBody, gender: BodyGender, limits: Limits, dtype: torch.dtyp
 
 def _kind(raw: RawBody) -> BodyKind:
     joints = raw.array("weights", (None, None)).shape[1]
-    if joints not in _KINDS:
-        expected = ", ".join(
-            f"{n} ({kind.name})" for n, kind in sorted(_KINDS.items(), reverse=True)
-        )
-        raise raw.fault(
-            "weights", f"{joints} joints ({_STRANGERS.get(joints, 'no known body')})", expected
-        )
-    return _KINDS[joints]
+    if joints in _KINDS:
+        return _KINDS[joints]
+    stranger = _STRANGERS.get(joints, "no known body")
+    most_joints_first = sorted(_KINDS.items(), reverse=True)
+    expected = ", ".join(f"{count} ({kind.name})" for count, kind in most_joints_first)
+    raise raw.fault("weights", f"{joints} joints ({stranger})", expected)
 
 
 def _template(raw: RawBody) -> np.ndarray:
     template = raw.array("v_template", (None, 3))
     height = float(np.ptp(template[:, 1])) if len(template) else 0.0
-    if not _HEIGHTS[0] <= height <= _HEIGHTS[1]:
-        raise raw.fault(
-            "v_template",
-            f"a body {height:.3g} high along y",
-            "metres, y up: {} to {}".format(*_HEIGHTS),
-        )
+    least, most = _HEIGHTS
+    if not least <= height <= most:
+        found = f"a body {height:.3g} high along y"
+        raise raw.fault("v_template", found, f"metres, y up: {least} to {most}")
     return template
 
 
-def _columns(
-    raw: RawBody, kind: BodyKind, columns: int, limits: Limits
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The columns of shapedirs that are shape and expression, as (start, stop) each."""
+def _columns(raw: RawBody, kind: BodyKind, columns: int, limits: Limits) -> tuple[slice, slice]:
+    """The columns of shapedirs that are shape and those that are expression."""
     if kind is not BodyKind.SMPLX or columns <= 10:
         shapes, expressions = columns, 0
     elif columns in _SMPLX_COLUMNS:
@@ -98,27 +90,26 @@ def _columns(
         raise raw.fault(
             "shapedirs", f"{columns} columns", "20 (10 shape + 10 expression) or 400 (300 + 100)"
         )
-    kept = [
-        n if limit is None else min(n, limit)
-        for n, limit in zip((shapes, expressions), limits, strict=True)
-    ]
-    return (0, kept[0]), (shapes, shapes + kept[1])
+    most_shapes, most_expressions = limits
+    kept_shapes = shapes if most_shapes is None else min(shapes, most_shapes)
+    kept_expressions = (
+        expressions if most_expressions is None else min(expressions, most_expressions)
+    )
+    return slice(0, kept_shapes), slice(shapes, shapes + kept_expressions)
 
 
 def _parents(raw: RawBody, kind: BodyKind) -> tuple[int, ...]:
     """The skeleton, which must be the published one: joints are found by their place in it."""
     expected = parents(kind)
     table = raw.array("kintree_table", (2, len(expected))).astype(np.int64)
+    # the root's parent is -1, or what is left of it in an unsigned integer
     found = np.where((table[0] >= 0) & (table[0] < len(expected)), table[0], -1)
     wrong = np.flatnonzero(found[1:] != expected[1:]) + 1
     if len(wrong):
         joint = wrong[0]
         name = joint_names(kind)[joint]
-        raise raw.fault(
-            "kintree_table",
-            f"parent {found[joint]} for joint {joint} ({name})",
-            str(expected[joint]),
-        )
+        fault = f"parent {found[joint]} for joint {joint} ({name})"
+        raise raw.fault("kintree_table", fault, str(expected[joint]))
     return expected
 
 
@@ -126,9 +117,8 @@ def _sums_to_one(raw: RawBody, key: str, shape: tuple[int, int]) -> np.ndarray:
     value = raw.array(key, shape)
     total = value.sum(axis=1, dtype=np.float64)
     if np.abs(total - 1).max() > 1e-2:
-        raise raw.fault(
-            key, f"rows that sum to {total.min():.3g}..{total.max():.3g}", "rows that sum to 1"
-        )
+        found = f"rows that sum to {total.min():.3g}..{total.max():.3g}"
+        raise raw.fault(key, found, "rows that sum to 1")
     return value
 
 
@@ -138,10 +128,12 @@ def _name(raw: RawBody) -> str:
     """
     if raw.has("model_name"):
         return str(raw.arrays["model_name"])
-    return f"{raw.path.parent.name}/{raw.path.stem}" if raw.path.stem == "model" else raw.path.stem
+    stem = raw.path.stem
+    return f"{raw.path.parent.name}/{stem}" if stem == "model" else stem
 
 
 def _tensor(array: np.ndarray, dtype: torch.dtype) -> Tensor:
     """A copy in native byte order, which torch insists on."""
-    native = np.ascontiguousarray(array, dtype=np.float64 if dtype == torch.float64 else np.float32)
-    return torch.tensor(native, dtype=dtype)
+    # float64 only where it is wanted: files are large
+    numpy_dtype = np.float64 if dtype == torch.float64 else np.float32
+    return torch.tensor(np.ascontiguousarray(array, dtype=numpy_dtype), dtype=dtype)

@@ -42,9 +42,9 @@ def load_body(
     body = assemble(raw, gender_of(file, gender), (num_betas, num_expressions), dtype)
     if age is Age.ADULT:
         return body
-    return with_kid(
-        body, Path(kid_template) if kid_template else find_kid_template(file, len(body.v_template))
-    )
+    if kid_template:
+        return with_kid(body, Path(kid_template))
+    return with_kid(body, find_kid_template(file, vertices=len(body.v_template)))
 
 
 def find_body(path: str | Path | None, gender: BodyGender) -> Path:
@@ -53,7 +53,8 @@ def find_body(path: str | Path | None, gender: BodyGender) -> Path:
 
     Raises BodyFileError where nothing is there.
     """
-    place = assets.folder("priors") / "bodies" if path is None else Path(path)
+    embedded = assets.folder("priors") / "bodies"
+    place = embedded if path is None else Path(path)
     if place.is_file():
         return place
     if not place.is_dir():
@@ -77,37 +78,46 @@ def gender_of(path: Path, otherwise: BodyGender) -> BodyGender:
     for text in (path.stem.lower(), path.parent.name.lower()):
         words = text.replace("-", "_").split("_")
         for gender in BODY_GENDERS:
-            if gender.value in words or ("basicmodel" in words and gender.value[0] in words):
+            if gender.value in words:
+                return gender
+            # SMPL's own files: basicModel_f_lbs_10_207_0_v1.0.0.pkl
+            if "basicmodel" in words and gender.value[0] in words:
                 return gender
     return otherwise
 
 
 def _file_names(gender: BodyGender) -> list[str]:
     """The names that files of this gender have in the folders that users have, best first."""
-    word, letter = gender.value, gender.value[0]
-    stems = [f"{family}_{word}" for family in _FAMILIES] + [word]
-    stems += [
-        f"basicmodel_{who}_lbs_10_207_0_v{version}"
-        for version in ("1.1.0", "1.0.0")
-        for who in (letter, word)
-    ]
-    return [stem + ending for stem in stems for ending in _ENDINGS] + [
-        f"{word}/model{ending}" for ending in _ENDINGS
-    ]
+    word = gender.value
+    letter = word[0]
+    stems = [f"{family}_{word}" for family in _FAMILIES]
+    stems.append(word)
+    for version in ("1.1.0", "1.0.0"):
+        stems.append(f"basicmodel_{letter}_lbs_10_207_0_v{version}")
+        stems.append(f"basicmodel_{word}_lbs_10_207_0_v{version}")
+    stems.append(f"{word}/model")  # as AMASS has them
+    return [stem + ending for stem in stems for ending in _ENDINGS]
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.is_file()) if folder.is_dir() else []
+    if not folder.is_dir():
+        return []
+    return sorted(file for file in folder.iterdir() if file.is_file())
 
 
 def _listing(folders: list[Path]) -> str:
-    files = [
-        file for folder in folders for file in _files(folder) if file.suffix.lower() in _ENDINGS
-    ]
-    names = ", ".join(file.name for file in files[:6]) or "no .npz or .pkl file"
-    return names + (", ..." if len(files) > 6 else "")
+    """What there is in place of the file that was looked for: the first few names."""
+    files: list[Path] = []
+    for folder in folders:
+        files += [file for file in _files(folder) if file.suffix.lower() in _ENDINGS]
+    if not files:
+        return "no .npz or .pkl file"
+    names = ", ".join(file.name for file in files[:6])
+    return f"{names}, ..." if len(files) > 6 else names
 
 
 def _example(place: Path, gender: BodyGender) -> str:
-    family = place.name.lower() if place.name.lower() in _FAMILIES else _FAMILIES[0]
-    return f"{family.upper()}_{gender.name}{'.npz' if family == 'smplx' else '.pkl'}"
+    folder = place.name.lower()
+    family = folder if folder in _FAMILIES else _FAMILIES[0]
+    ending = ".npz" if family == "smplx" else ".pkl"
+    return f"{family.upper()}_{gender.name}{ending}"

@@ -1,4 +1,4 @@
-"""The hand spaces of a model file: mean, principal components and how far hands stray along them."""
+"""Hand spaces of a model file: mean, principal components, and how far hands stray along them."""
 
 from __future__ import annotations
 
@@ -23,38 +23,42 @@ def hand_space(raw: RawBody, side: str, dtype: torch.dtype) -> HandSpace:
 
     Raises BodyFileError for arrays of the wrong shape.
     """
-    mean_key, components_key, coefficients_key = (
-        f"hands_{part}{side}" for part in ("mean", "components", "coeffs")
-    )
+    mean_key = f"hands_mean{side}"
+    components_key = f"hands_components{side}"
+    coefficients_key = f"hands_coeffs{side}"
+
     mean = raw.array(mean_key, (45,)) if raw.has(mean_key) else np.zeros(45)
-    if not raw.has(components_key):
-        components, sds, measured = np.eye(45), np.full(45, FALLBACK_ANGLE_SD), False
-    else:
+    measured_sds = None
+    if raw.has(components_key):
         components = raw.array(components_key, (None, 45))
-        sds = (
-            _measured_sds(raw, coefficients_key, len(components))
-            if raw.has(coefficients_key)
-            else None
-        )
-        measured = sds is not None
-        sds = sds if measured else FALLBACK_FIRST_SD * FALLBACK_DECAY ** np.arange(len(components))
-    tensors = (torch.tensor(array, dtype=dtype) for array in (mean, components, sds))
-    return HandSpace(*tensors, measured=measured)
+        sds = FALLBACK_FIRST_SD * FALLBACK_DECAY ** np.arange(len(components))
+        if raw.has(coefficients_key):
+            measured_sds = _measured_sds(raw, coefficients_key, len(components))
+    else:
+        components = np.eye(45)
+        sds = np.full(45, FALLBACK_ANGLE_SD)
+    if measured_sds is not None:
+        sds = measured_sds
+    return HandSpace(
+        mean=torch.tensor(mean, dtype=dtype),
+        components=torch.tensor(components, dtype=dtype),
+        sds=torch.tensor(sds, dtype=dtype),
+        measured=measured_sds is not None,
+    )
 
 
-def _measured_sds(raw: RawBody, key: str, rows: int) -> np.ndarray | None:
-    """Spread of the training coefficients [n, >= rows] about the mean hand; None where there are
-    too few to tell.
+def _measured_sds(raw: RawBody, key: str, components: int) -> np.ndarray | None:
+    """Spread of the training coefficients [n, >= components] about the mean hand; None where there
+    are too few to tell.
 
     Coefficients are relative to `hands_mean`, which is where a prior puts its centre: hence not
     about their own mean.
     """
     coefficients = raw.array(key, (None, None))
-    if coefficients.shape[1] < rows:
-        raise raw.fault(
-            key, f"shape {coefficients.shape}", f"(n, {rows}), a column for each hand component"
-        )
+    if coefficients.shape[1] < components:
+        expected = f"(n, {components}), a column for each hand component"
+        raise raw.fault(key, f"shape {coefficients.shape}", expected)
     if len(coefficients) < 2:
         return None
-    spread = np.sqrt((coefficients[:, :rows].astype(np.float64) ** 2).mean(axis=0))
-    return np.maximum(spread, _SMALLEST_SD)
+    squares = coefficients[:, :components].astype(np.float64) ** 2
+    return np.maximum(np.sqrt(squares.mean(axis=0)), _SMALLEST_SD)

@@ -34,7 +34,8 @@ def find_kid_template(body_file: Path, vertices: int) -> Path:
     Raises BodyFileError where there is none.
     """
     for path in kid_templates(body_file):
-        if _read(path)[0].shape[:1] == (vertices,):
+        template, _ = _read(path)
+        if template.shape[:1] == (vertices,):
             return path
     raise BodyFileError(
         f"{body_file.parent}: found no kid template for a body of age child, expected {NAMES[0]}"
@@ -43,10 +44,10 @@ def find_kid_template(body_file: Path, vertices: int) -> Path:
 
 def kid_templates(body_file: Path) -> list[Path]:
     """The kid templates beside a body file and one folder up, of whatever mesh."""
-    places = (
-        folder / name for folder in (body_file.parent, body_file.parent.parent) for name in NAMES
-    )
-    return [path for path in places if path.is_file()]
+    found: list[Path] = []
+    for folder in (body_file.parent, body_file.parent.parent):
+        found += [folder / name for name in NAMES if (folder / name).is_file()]
+    return found
 
 
 def with_kid(body: BodyModel, path: Path) -> BodyModel:
@@ -56,30 +57,30 @@ def with_kid(body: BodyModel, path: Path) -> BodyModel:
     """
     template, sha256 = _read(path)
     count = len(body.v_template)
-    if (
-        template.shape != (count, 3)
-        or template.dtype.kind != "f"
-        or not np.isfinite(template).all()
-    ):
+    is_float = template.dtype.kind == "f"
+    if template.shape != (count, 3) or not is_float or not np.isfinite(template).all():
         raise BodyFileError(
             f"{path}: found {template.dtype} {template.shape}, expected finite numbers ({count}, 3)"
         )
     height = float(np.ptp(template[:, 1]))
-    if not _HEIGHTS[0] <= height <= _HEIGHTS[1]:
-        expected = "metres, y up: {} to {}".format(*_HEIGHTS)
-        raise BodyFileError(f"{path}: found a child {height:.3g} high along y, expected {expected}")
+    least, most = _HEIGHTS
+    if not least <= height <= most:
+        raise BodyFileError(
+            f"{path}: found a child {height:.3g} high along y, "
+            f"expected metres, y up: {least} to {most}"
+        )
     centred = torch.as_tensor(template - template.mean(0, keepdims=True)).to(body.v_template)
     column = (centred - body.v_template)[..., None]
-    return dataclasses.replace(
-        body, shapedirs=torch.cat([body.shapedirs, column], -1), kid_sha256=sha256
-    )
+    shapedirs = torch.cat([body.shapedirs, column], -1)
+    return dataclasses.replace(body, shapedirs=shapedirs, kid_sha256=sha256)
 
 
 def _read(path: Path) -> tuple[np.ndarray, str]:
+    """The template as it is in the file, and the sha256 of the file."""
     try:
         data = path.read_bytes()
-        return np.load(io.BytesIO(data), allow_pickle=False), hashlib.sha256(data).hexdigest()
+        template = np.load(io.BytesIO(data), allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise BodyFileError(
-            f"{path}: not readable as .npy: {' '.join(str(error).split())[:160]}"
-        ) from error
+        message = " ".join(str(error).split())[:160]
+        raise BodyFileError(f"{path}: not readable as .npy: {message}") from error
+    return template, hashlib.sha256(data).hexdigest()

@@ -21,10 +21,10 @@ class BodyFileError(ValueError):
 
 @dataclass(frozen=True)
 class RawBody:
-    """The known keys of one body model file, `sha256` of its bytes."""
+    """The arrays of one body model file, by the keys that are known."""
 
     path: Path
-    sha256: str
+    sha256: str  # of the bytes of the file
     arrays: Mapping[str, np.ndarray]
 
     def has(self, key: str) -> bool:
@@ -40,14 +40,17 @@ class RawBody:
 
         Raises BodyFileError where it is missing, not numeric, of another shape or not finite.
         """
-        value = self._numeric(key, shape)
-        if value.ndim != len(shape) or any(
-            n not in (None, m) for n, m in zip(shape, value.shape, strict=True)
-        ):
+        if key not in self.arrays:
+            raise self.fault(key, "nothing", f"an array {_text(shape)}")
+        value = self.arrays[key]
+        if value.dtype.kind not in "fiub":
+            raise self.fault(key, f"dtype {value.dtype}", f"numbers {_text(shape)}")
+        if not _fits(value.shape, shape):
             raise self.fault(key, f"shape {value.shape}", _text(shape))
-        wrong = int(np.count_nonzero(~np.isfinite(value))) if value.dtype.kind == "f" else 0
-        if wrong:
-            raise self.fault(key, f"{wrong} values that are not finite", "numbers")
+        if value.dtype.kind == "f":
+            wrong = int(np.count_nonzero(~np.isfinite(value)))
+            if wrong:
+                raise self.fault(key, f"{wrong} values that are not finite", "numbers")
         return value
 
     def indices(self, key: str, shape: Shape, count: int) -> np.ndarray:
@@ -61,19 +64,15 @@ class RawBody:
             raise self.fault(key, f"values {value.min():.0f}..{value.max():.0f}", f"0..{count - 1}")
         return value.astype(np.int64)
 
-    def _numeric(self, key: str, shape: Shape) -> np.ndarray:
-        if key not in self.arrays:
-            raise self.fault(key, "nothing", f"an array {_text(shape)}")
-        value = self.arrays[key]
-        if value.dtype.kind not in "fiub":
-            raise self.fault(key, f"dtype {value.dtype}", f"numbers {_text(shape)}")
-        return value
+
+def _fits(found: tuple[int, ...], wanted: Shape) -> bool:
+    if len(found) != len(wanted):
+        return False
+    return all(want in (None, size) for want, size in zip(wanted, found, strict=True))
 
 
 def _text(shape: Shape) -> str:
-    return (
-        "("
-        + ", ".join("any" if n is None else str(n) for n in shape)
-        + ("," if len(shape) == 1 else "")
-        + ")"
-    )
+    """The shape as Python writes one, with "any" for what may be of any size."""
+    sizes = ["any" if size is None else str(size) for size in shape]
+    comma = "," if len(sizes) == 1 else ""
+    return f"({', '.join(sizes)}{comma})"

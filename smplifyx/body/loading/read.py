@@ -14,13 +14,16 @@ import numpy as np
 from . import unpickle
 from .raw import BodyFileError, RawBody
 
-_HANDS = tuple(f"hands_{part}{side}" for part in ("components", "mean", "coeffs") for side in "lr")
+_HANDS = (
+    "hands_componentsl", "hands_componentsr", "hands_meanl", "hands_meanr",
+    "hands_coeffsl", "hands_coeffsr",
+)  # fmt: skip
 # What a body is made of. Other keys (texture coordinates, dictionaries of part names) are not even
 # decoded.
 KEYS = frozenset({
-    "v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f", "lmk_faces_idx",
-    "lmk_bary_coords", "dynamic_lmk_faces_idx", "dynamic_lmk_bary_coords", "extra_points", "pupils",
-    "model_name", *_HANDS,
+    "v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f",
+    "lmk_faces_idx", "lmk_bary_coords", "dynamic_lmk_faces_idx", "dynamic_lmk_bary_coords",
+    "extra_points", "pupils", "model_name", *_HANDS,
 })  # fmt: skip
 _ZIP_MAGIC = b"PK"
 
@@ -52,10 +55,9 @@ def _read_npz(path: Path, data: bytes) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = {name.removesuffix(".npy"): name for name in archive.namelist()}
-            return {
-                key: _read_member(path, archive, members[key])
-                for key in sorted(KEYS & members.keys())
-            }
+            # in a fixed order: of several broken arrays, the same is always named
+            known = sorted(KEYS & members.keys())
+            return {key: _read_member(path, archive, members[key]) for key in known}
     except (zipfile.BadZipFile, EOFError, OSError) as error:
         raise BodyFileError(f"{path}: damaged or cut short .npz archive: {_line(error)}") from error
 
@@ -74,13 +76,10 @@ def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray:
 
 def _decode_npy(content: bytes) -> np.ndarray:
     stream = io.BytesIO(content)
-    version = np.lib.format.read_magic(stream)
-    header = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    shape, fortran, dtype = header(stream)
+    if np.lib.format.read_magic(stream) == (1, 0):
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    else:
+        shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
     body = content[stream.tell() :]
     if dtype.hasobject:
         return unpickle.as_array(unpickle.load(body))

@@ -11,6 +11,7 @@ import collections
 import io
 import pickle
 import re
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -34,11 +35,9 @@ def load(data: bytes, records: str = "") -> object:
 def as_fields(value: object) -> dict[str, object]:
     """The fields of a record by name, or the entries of a dictionary; empty for all else."""
     fields = value.fields if isinstance(value, _Record) else value
-    return (
-        {key: fields[key] for key in fields if isinstance(key, str)}
-        if isinstance(fields, dict)
-        else {}
-    )
+    if not isinstance(fields, dict):
+        return {}
+    return {key: field for key, field in fields.items() if isinstance(key, str)}
 
 
 def as_array(value: object) -> np.ndarray:
@@ -77,8 +76,9 @@ class _DType:
         self.dtype = np.dtype(object if "O" in str(code) else str(code))
 
     def __setstate__(self, state: tuple) -> None:
-        if state[1] in ("<", ">"):
-            self.dtype = self.dtype.newbyteorder(state[1])
+        byte_order = state[1]
+        if byte_order in ("<", ">"):
+            self.dtype = self.dtype.newbyteorder(byte_order)
 
 
 class _Array:
@@ -87,11 +87,18 @@ class _Array:
     """
 
     def __init__(self, *ignored: object) -> None:
-        self.shape, self.dtype, self.fortran, self.data = (0,), np.dtype(float), False, b""
+        # numpy pickles an empty array first, and its state after
+        self.shape: tuple = (0,)
+        self.dtype = np.dtype(float)
+        self.fortran = False
+        self.data: Any = b""  # whatever the file says
 
     def __setstate__(self, state: tuple) -> None:
-        self.shape, kind, self.fortran, self.data = state[-4:]
+        shape, kind, fortran, data = state[-4:]  # an old format begins with a version
+        self.shape = shape
         self.dtype = kind.dtype
+        self.fortran = fortran
+        self.data = data
 
     def array(self) -> np.ndarray:
         """The array; raises ValueError where bytes and shape do not agree."""
@@ -105,8 +112,9 @@ class _Array:
 
 def _scalar(kind: _DType, data: object = b"") -> _Array:
     """What numpy scalars are pickled as."""
+    content = [data] if kind.dtype == object else data
     value = _Array()
-    value.__setstate__(((), kind, False, data if kind.dtype != object else [data]))
+    value.__setstate__(((), kind, False, content))
     return value
 
 
@@ -132,16 +140,17 @@ def _new_record(kind: type, *ignored: object) -> _Record:
 
 
 def _record_array(record: _Record) -> np.ndarray:
-    name, fields = record.path.rpartition(".")[2], record.fields
+    name = record.path.rpartition(".")[2]
+    fields = record.fields
     if record.path.startswith("scipy."):
-        return _dense(name[:3], fields)
-    if name == "Ch" and "x" in fields:
+        return _dense(layout=name[:3], fields=fields)
+    if name == "Ch" and "x" in fields:  # chumpy: an array
         return as_array(fields["x"])
-    if name == "Select" and {"a", "idxs"} <= fields.keys():
-        chosen = as_array(fields["a"]).ravel()[as_array(fields["idxs"]).astype(np.int64)]
-        return chosen.reshape(
-            as_array(fields.get("preferred_shape", chosen.shape)).astype(np.int64)
-        )
+    if name == "Select" and {"a", "idxs"} <= fields.keys():  # chumpy: some entries of an array
+        entries = as_array(fields["idxs"]).astype(np.int64)
+        chosen = as_array(fields["a"]).ravel()[entries]
+        shape = as_array(fields.get("preferred_shape", chosen.shape)).astype(np.int64)
+        return chosen.reshape(shape)
     raise ValueError(f"a {record.path}, which holds no plain array")
 
 
@@ -152,24 +161,24 @@ def _dense(layout: str, fields: dict) -> np.ndarray:
     shape = as_array(fields.get("_shape", fields.get("shape", ()))).tolist()
     if len(shape) != 2:
         raise ValueError(f"a scipy.sparse matrix of shape {shape}")
+    data = as_array(fields.get("data", ()))
     if layout == "coo":
-        rows, columns = (
-            fields["coords"]
-            if "coords" in fields
-            else (fields.get("row", ()), fields.get("col", ()))
-        )
+        if "coords" in fields:
+            rows, columns = fields["coords"]
+        else:
+            rows, columns = fields.get("row", ()), fields.get("col", ())
         places = (as_array(rows), as_array(columns))
-        return scipy.sparse.coo_matrix(
-            (as_array(fields.get("data", ())), places), shape=shape
-        ).toarray()
+        return scipy.sparse.coo_matrix((data, places), shape=shape).toarray()
     build = scipy.sparse.csc_matrix if layout == "csc" else scipy.sparse.csr_matrix
-    parts = tuple(as_array(fields.get(key, ())) for key in ("data", "indices", "indptr"))
-    matrix = build(parts, shape=shape)
+    indices = as_array(fields.get("indices", ()))
+    starts = as_array(fields.get("indptr", ()))
+    matrix = build((data, indices, starts), shape=shape)
     matrix.check_format(full_check=True)
     return matrix.toarray()
 
 
 def _allowed() -> dict[tuple[str, str], object]:
+    """What is found for (module, name), under the names of Python 2 and 3 and of numpy 1 and 2."""
     table: dict[tuple[str, str], object] = {
         ("numpy", "ndarray"): "numpy.ndarray",
         ("_codecs", "encode"): _encode,
@@ -180,20 +189,9 @@ def _allowed() -> dict[tuple[str, str], object]:
     for home in ("copyreg", "copy_reg"):
         table[home, "_reconstructor"] = _new_record
     plain = (
-        dict,
-        list,
-        tuple,
-        set,
-        frozenset,
-        str,
-        bytes,
-        bytearray,
-        int,
-        float,
-        bool,
-        complex,
-        object,
-    )
+        dict, list, tuple, set, frozenset,
+        str, bytes, bytearray, int, float, bool, complex, object,
+    )  # fmt: skip
     for home in ("builtins", "__builtin__"):
         table |= {(home, kind.__name__): kind for kind in plain}
     table |= {("__builtin__", "unicode"): str, ("__builtin__", "long"): int}
@@ -214,7 +212,9 @@ class _Unpickler(pickle.Unpickler):
 
     def __init__(self, data: bytes, records: str) -> None:
         super().__init__(io.BytesIO(data), encoding="latin1")
-        self._records = (_SPARSE, _CHUMPY, *([re.compile(records)] if records else []))
+        self._records = [_SPARSE, _CHUMPY]
+        if records:
+            self._records.append(re.compile(records))
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) in _ALLOWED:

@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 
 
 @dataclass(frozen=True, eq=False)
-class Surface:
+class CappedSurface:
     """The triangles of a mesh of V vertices and F faces, of its filled holes and of its caps.
 
     Group j < J is a part, with its filled holes; group J + j is the cap of joint j, turned as the
@@ -29,7 +29,7 @@ class Surface:
     triangles: Int[NDArray, "t 3"]
     group: Int[NDArray, " t"]
     face: Int[NDArray, " t"]  # -1: no face of the mesh
-    loops: tuple[Int[NDArray, " _"], ...]
+    loops: tuple[Int[NDArray, " _"], ...]  # the vertices of each
 
 
 def capped(
@@ -37,39 +37,49 @@ def capped(
     of_face: Int[NDArray, " f"],
     of_vertex: Int[NDArray, " v"],
     parents: tuple[int, ...],
-) -> Surface:
+) -> CappedSurface:
     """The faces, the fillings of the mesh's holes (each of the part that most of its loop is of)
     and the caps.
+
+    `of_face` and `of_vertex` are the parts of faces and vertices, see `Parts`.
     """
-    joints, below = len(parents), _below(parents)
-    triangles, groups, loops = [faces], [of_face], []
-    for loop in _loops(_Edges.of(faces).rim(np.ones(len(faces), dtype=bool))):
-        triangles.append(_fan(loop, len(of_vertex) + len(loops)))
-        groups.append(np.full(len(loop), np.bincount(of_vertex[loop[:, 0]]).argmax()))
+    joints = len(parents)
+    vertices = len(of_vertex)
+    triangles = [faces]
+    groups = [of_face]
+    loops: list[Int[NDArray, " _"]] = []
+
+    def close(loop: Int[NDArray, "n 2"], group: int) -> None:
+        mean = vertices + len(loops)  # the number of the point that is the mean of this loop
+        triangles.append(_fan(loop, mean))
+        groups.append(np.full(len(loop), group))
         loops.append(np.unique(loop))
-    edges, part = _Edges.of(np.concatenate(triangles)), np.concatenate(groups)
+
+    for loop in _loops(_Edges.of(faces).rim(np.ones(len(faces), dtype=bool))):
+        part_of_most = np.bincount(of_vertex[loop[:, 0]]).argmax()
+        close(loop, int(part_of_most))
+
+    # Caps are cut out of the mesh with its holes filled, else a hole would get a cap of each joint
+    # above it.
+    edges = _Edges.of(np.concatenate(triangles))
+    part = np.concatenate(groups)
+    below = _below(parents)
     for joint in range(1, joints):
         for loop in _loops(edges.rim(below[part, joint])):
-            triangles.append(_fan(loop, len(of_vertex) + len(loops)))
-            groups.append(np.full(len(loop), joints + joint))
-            loops.append(np.unique(loop))
+            close(loop, joints + joint)
+
     group = np.concatenate(groups)
-    face = np.concatenate([np.arange(len(faces)), np.full(len(group) - len(faces), -1)])
-    return Surface(np.concatenate(triangles), group, face, tuple(loops))
-
-
-def closed_part(surface: Surface, part: int, parents: tuple[int, ...]) -> Int[NDArray, "n 3"]:
-    """The triangles of the closed surface of a part, anticlockwise from outside."""
-    joints = len(parents)
-    children = [joints + joint for joint, parent in enumerate(parents) if parent == part]
-    own = np.isin(surface.group, [part, joints + part])
-    return np.concatenate(
-        [surface.triangles[own], surface.triangles[np.isin(surface.group, children)][:, ::-1]]
+    no_face = np.full(len(group) - len(faces), -1)
+    return CappedSurface(
+        triangles=np.concatenate(triangles),
+        group=group,
+        face=np.concatenate([np.arange(len(faces)), no_face]),
+        loops=tuple(loops),
     )
 
 
-def _below(parents: tuple[int, ...]) -> NDArray:
-    """Whether the first joint is the second or hangs on it, [j, j]."""
+def _below(parents: tuple[int, ...]) -> Bool[NDArray, "j j"]:
+    """Whether the first joint is the second or hangs on it."""
     below = np.eye(len(parents), dtype=bool)
     for joint, parent in enumerate(parents):
         if parent >= 0:
@@ -79,47 +89,56 @@ def _below(parents: tuple[int, ...]) -> NDArray:
 
 @dataclass(frozen=True, eq=False)
 class _Edges:
-    """The three edges of n triangles; `sign` is 1 from the lower to the higher vertex, -1 back, 0
-    without length.
+    """The edges of n triangles.
+
+    `sign` is 1 where a triangle passes its edge from the lower to the higher vertex, -1 where it
+    passes it back, 0 for an edge without length.
     """
 
-    ends: Int[NDArray, "e 2"]  # of each edge once
-    edge: Int[NDArray, "3 n"]
+    ends: Int[NDArray, "e 2"]  # of each edge once, the lower vertex first
+    edge: Int[NDArray, "3 n"]  # the three edges of each triangle
     sign: Int[NDArray, "3 n"]
 
     @classmethod
     def of(cls, triangles: Int[NDArray, "n 3"]) -> _Edges:
-        first, second = triangles.T, np.roll(triangles, -1, axis=1).T
+        first = triangles.T
+        second = np.roll(triangles, -1, axis=1).T
+        # an edge as one number, so that equal edges are found by sorting numbers
         size = int(triangles.max()) + 1
-        keys, edge = np.unique(
-            np.minimum(first, second) * size + np.maximum(first, second), return_inverse=True
-        )
+        key = np.minimum(first, second) * size + np.maximum(first, second)
+        keys, edge = np.unique(key, return_inverse=True)
+        low, high = np.divmod(keys, size)
         return cls(
-            np.stack(np.divmod(keys, size), 1), edge.reshape(first.shape), np.sign(second - first)
+            ends=np.stack([low, high], 1),
+            edge=edge.reshape(first.shape),
+            sign=np.sign(second - first),
         )
 
     def rim(self, chosen: Bool[NDArray, " n"]) -> Int[NDArray, "m 2"]:
-        """The directed edges that the chosen triangles do not pass as often one way as the other."""
-        net = np.bincount(
-            self.edge[:, chosen].ravel(), self.sign[:, chosen].ravel(), len(self.ends)
-        ).astype(np.int64)
+        """The directed edges that the chosen triangles do not pass equally often both ways."""
+        edge = self.edge[:, chosen].ravel()
+        sign = self.sign[:, chosen].ravel()
+        net = np.bincount(edge, sign, len(self.ends)).astype(np.int64)
         open_edges = np.flatnonzero(net)
-        ends, net = self.ends[open_edges], net[open_edges]
-        return np.repeat(np.where((net > 0)[:, None], ends, ends[:, ::-1]), abs(net), axis=0)
+        net = net[open_edges]
+        ends = self.ends[open_edges]
+        directed = np.where((net > 0)[:, None], ends, ends[:, ::-1])
+        return np.repeat(directed, abs(net), axis=0)
 
 
 def _loops(rim: Int[NDArray, "m 2"]) -> list[Int[NDArray, "_ 2"]]:
     """The edges of each connected piece of a rim."""
     if not len(rim):
         return []
-    points, place = np.unique(rim, return_inverse=True)
-    ends = place.reshape(-1, 2)
-    count, label = connected_components(
-        coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), (len(points),) * 2)
-    )
-    return [rim[label[ends[:, 0]] == loop] for loop in range(count)]
+    # the vertices of the rim get small numbers, so that the graph is as small as the rim
+    vertices, number = np.unique(rim, return_inverse=True)
+    start, end = number.reshape(-1, 2).T
+    links = coo_array((np.ones(len(start)), (start, end)), (len(vertices), len(vertices)))
+    count, piece = connected_components(links)
+    return [rim[piece[start] == loop] for loop in range(count)]
 
 
 def _fan(loop: Int[NDArray, "n 2"], mean: int) -> Int[NDArray, "n 3"]:
     """The triangles that close what ends in the loop."""
+    # an edge is passed the other way by the triangle across it
     return np.column_stack([loop[:, ::-1], np.full(len(loop), mean)])

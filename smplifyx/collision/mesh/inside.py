@@ -17,159 +17,199 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from .posed import Posed, at, overlap, spread
+from ...core.bundle import Bundle
+from .posed import PosedSolid, overlap, values_at
+from .ragged import expand_ranges
 from .solid import Level
 from .triangles import exits
 
-_SAMPLES = 8
+_SAMPLES = 8  # vertices of a region, of which the one in the fewest boxes is asked
 
 
 @dataclass(frozen=True, eq=False)
-class Askers:
+class InsideQuery:
     """Bodies whose vertices may lie inside others (or inside themselves), body by body."""
 
-    bodies: Posed
-    others: Posed
+    bodies: PosedSolid
+    others: PosedSolid
     held_apart: Bool[Tensor, "j g"]  # the parts of the bodies from the groups of the others
     # the triangles that meet the closed surface of a part they are held apart from
     crossed: Bool[Tensor, "b t"]
 
 
 @dataclass(frozen=True, eq=False)
-class Inside:
-    """Vertices of bodies and the parts of the others they are in; a vertex in several comes as
-    often.
-    """
+class VerticesInParts(Bundle):
+    """n vertices of bodies, each with a part of the others; `row` is the row of the batch."""
 
     row: Int[Tensor, " n"]
     vertex: Int[Tensor, " n"]
     part: Int[Tensor, " n"]
 
-    def at(self, index: Tensor) -> Inside:
-        """Some of them."""
-        return Inside(self.row[index], self.vertex[index], self.part[index])
-
 
 @dataclass(frozen=True, eq=False)
 class _Regions:
-    """Sets of vertices of a body that are inside or outside together."""
+    """r sets of vertices of a body that are inside or outside together."""
 
     row: Int[Tensor, " r"]
     start: Int[Tensor, " r"]  # their places in `member`
     stop: Int[Tensor, " r"]
-    member: Int[Tensor, " m"]
+    member: Int[Tensor, " m"]  # vertices
 
-    def samples(self) -> Int[Tensor, "s r"]:
-        """Some vertices of each."""
-        step = torch.linspace(0, 1, _SAMPLES, device=self.row.device, dtype=torch.float64)[:, None]
-        return self.member[self.start + ((self.stop - self.start - 1) * step).long()]
+    def samples(self) -> Int[Tensor, "samples r"]:
+        """Some vertices of each, the first and the last among them; small regions repeat theirs."""
+        share = torch.linspace(0, 1, _SAMPLES, device=self.row.device, dtype=torch.float64)
+        offset = ((self.stop - self.start - 1) * share[:, None]).long()
+        return self.member[self.start + offset]
 
 
-def inside(askers: Askers) -> Inside:
-    """All vertices that lie inside a part they are held apart from."""
-    solid = askers.bodies.solid
-    row, triangle = askers.crossed.nonzero().unbind(1)
-    cut = torch.zeros(
-        len(askers.crossed), len(solid.link_range) + 1, dtype=torch.bool, device=row.device
+def inside(query: InsideQuery) -> VerticesInParts:
+    """All vertices that lie inside a part they are held apart from, with that part.
+
+    A vertex in several parts comes as often.
+    """
+    pieces = query.bodies.solid.pieces
+    row, triangle = query.crossed.nonzero().unbind(1)
+    # The pieces that a crossed triangle links; the column behind them takes those that link none.
+    torn = torch.zeros(
+        len(query.crossed), len(pieces.link_range) + 1, dtype=torch.bool, device=row.device
     )
-    cut[row, solid.piece_of_triangle[triangle]] = True
-    regions = _joined(_whole_pieces(askers, ~cut[:, :-1]), _torn_pieces(askers, cut[:, :-1]))
-    asked, region = _asked(askers, regions)
-    turns = _turns(askers, asked)
+    torn[row, pieces.of_triangle[triangle]] = True
+    torn = torn[:, :-1]
+
+    regions = _joined(_whole_pieces(query, ~torn), _torn_pieces(query, torn))
+    asked, region = _asked(query, regions)
+    turns = _turns(query, asked)
+    # Closed parts overlap at their caps and may be inside out there: only the sum over all parts
+    # tells whether the vertex is in the body at all.
     total = turns.new_zeros(len(regions.row)).index_add(0, region, turns)
     found = ((turns > 0) & (total[region] > 0)).nonzero()[:, 0]
-    region, part = region[found], asked.part[found]
-    which, place = spread(torch.stack([regions.start[region], regions.stop[region]], 1))
-    return Inside(regions.row[region][which], regions.member[place], part[which])
+    region = region[found]
+    part = asked.part[found]
+
+    # what holds for the one that was asked holds for all members of its region
+    span = torch.stack([regions.start[region], regions.stop[region]], 1)
+    which, place = expand_ranges(span)
+    return VerticesInParts(
+        row=regions.row[region][which], vertex=regions.member[place], part=part[which]
+    )
 
 
-def _whole_pieces(askers: Askers, whole: Bool[Tensor, "b c"]) -> _Regions:
+def _whole_pieces(query: InsideQuery, whole: Bool[Tensor, "b c"]) -> _Regions:
     """The pieces that nothing crosses, but for those away from every box."""
-    solid, closed = askers.bodies.solid, askers.others.closed
-    part = solid.of_vertex[solid.member[solid.member_range[:, 0]]]
-    # [piece, part, body]
-    near = overlap(askers.bodies.boxes[Level.GROUP][:, part, None], closed[:, None])
-    near = (near & askers.held_apart[part, : closed.shape[1], None]).any(1)
-    row, piece = (whole & near.T).nonzero().unbind(1)
-    return _Regions(row, *solid.member_range[piece].unbind(1), solid.member)
+    solid = query.bodies.solid
+    closed = query.others.closed
+    pieces = solid.pieces
+    part = solid.of_vertex[pieces.member[pieces.member_range[:, 0]]]  # of each piece
+    # the box of a piece's whole part is known, and good enough: [piece, part, body]
+    near = overlap(query.bodies.boxes[Level.GROUP][:, part, None], closed[:, None])
+    near_any = (near & query.held_apart[part, : closed.shape[1], None]).any(1)
+    row, piece = (whole & near_any.T).nonzero().unbind(1)
+    start, stop = pieces.member_range[piece].unbind(1)
+    return _Regions(row=row, start=start, stop=stop, member=pieces.member)
 
 
-def _torn_pieces(askers: Askers, torn: Bool[Tensor, "b c"]) -> _Regions:
+def _torn_pieces(query: InsideQuery, torn: Bool[Tensor, "b c"]) -> _Regions:
     """The pieces that something crosses, torn apart at the triangles it crosses."""
-    solid = askers.bodies.solid
+    pieces = query.bodies.solid.pieces
     row, piece = torn.nonzero().unbind(1)
     if not len(row):
-        return _Regions(row, row, row, row)
-    spans = solid.member_range[piece]
-    of_node, place = spread(spans)
-    first = (spans[:, 1] - spans[:, 0]).cumsum(0) - spans[:, 1]  # from places in `member` to nodes
-    of_link, link = spread(solid.link_range[piece])
-    kept = (~askers.crossed[row[of_link], solid.link_triangle[link]]).nonzero()[:, 0]
-    ends = (solid.link[:, link[kept]] + first[of_link[kept]]).cpu().numpy()
-    graph = coo_array((np.ones(len(kept), dtype=bool), tuple(ends)), (len(place),) * 2)
-    region, order = torch.as_tensor(connected_components(graph)[1], device=row.device).sort(
-        stable=True
-    )
+        return _Regions(row=row, start=row, stop=row, member=row)
+
+    # One graph for all torn pieces of all bodies. Its nodes are their vertices, one piece after the
+    # other; `shift` leads from a place in `member` to the node.
+    spans = pieces.member_range[piece]
+    torn_of_node, place = expand_ranges(spans)
+    sizes = spans[:, 1] - spans[:, 0]
+    shift = sizes.cumsum(0) - spans[:, 1]
+
+    # its links are those of the pieces but for the crossed triangles
+    torn_of_link, link = expand_ranges(pieces.link_range[piece])
+    crossed = query.crossed[row[torn_of_link], pieces.link_triangle[link]]
+    kept = (~crossed).nonzero()[:, 0]
+    ends = pieces.link[:, link[kept]] + shift[torn_of_link[kept]]
+    first, second = ends.cpu().numpy()
+    graph = coo_array((np.ones(len(first), dtype=bool), (first, second)), (len(place), len(place)))
+    _, component = connected_components(graph)
+
+    # nodes sorted by component: each is a region
+    region, order = torch.as_tensor(component, device=row.device).sort(stable=True)
     stop = torch.bincount(region).cumsum(0)
     start = torch.cat([stop.new_zeros(1), stop[:-1]])
-    return _Regions(row[of_node[order[start]]], start, stop, solid.member[place[order]])
+    return _Regions(
+        row=row[torn_of_node[order[start]]],
+        start=start,
+        stop=stop,
+        member=pieces.member[place[order]],
+    )
 
 
 def _joined(first: _Regions, second: _Regions) -> _Regions:
     shift = len(first.member)
     return _Regions(
-        torch.cat([first.row, second.row]),
-        torch.cat([first.start, second.start + shift]),
-        torch.cat([first.stop, second.stop + shift]),
-        torch.cat([first.member, second.member]),
+        row=torch.cat([first.row, second.row]),
+        start=torch.cat([first.start, second.start + shift]),
+        stop=torch.cat([first.stop, second.stop + shift]),
+        member=torch.cat([first.member, second.member]),
     )
 
 
-def _asked(askers: Askers, regions: _Regions) -> tuple[Inside, Int[Tensor, " n"]]:
-    """A vertex of each region with the parts it may be in, and its region: one that is in the
-    fewest boxes.
+def _asked(query: InsideQuery, regions: _Regions) -> tuple[VerticesInParts, Int[Tensor, " n"]]:
+    """A vertex of each region with the parts it may be in, and its region.
+
+    The vertex is the sample in the fewest boxes of parts: it costs the fewest rays.
     """
-    sample, closed = regions.samples(), askers.others.closed
-    part = askers.bodies.solid.of_vertex[sample[0]]
-    places = at(askers.bodies.points, regions.row, sample)
-    boxes = torch.cat([places.amin(1), -places.amax(1)])
-    near = (
-        overlap(boxes[:, None], closed.index_select(2, regions.row))
-        & askers.held_apart[part, : closed.shape[1]].T
-    )
+    closed = query.others.closed  # [6, part, body]
+    sample = regions.samples()
+    places = values_at(query.bodies.points, regions.row, sample)  # [3, sample, region]
+    own_part = query.bodies.solid.of_vertex[sample[0]]
+
+    # the parts whose boxes overlap the box round all samples of a region: [part, region]
+    sample_box = torch.cat([places.amin(1), -places.amax(1)])
+    near = overlap(sample_box[:, None], closed.index_select(2, regions.row))
+    near = near & query.held_apart[own_part, : closed.shape[1]].T
     region, part = near.T.nonzero().unbind(1)
-    box = at(closed, regions.row[region], part)[:, None]
-    within = overlap(torch.cat([places, -places]).index_select(2, region), box)
-    boxed = torch.zeros_like(sample).index_add(1, region, within.long())
-    best = boxed.argmin(0)  # one that is in no box is outside, and so are all
-    chosen = within.gather(0, best[region][None])[0].nonzero()[:, 0]
-    region, part = region[chosen], part[chosen]
-    return Inside(regions.row[region], sample[best[region], region], part), region
+
+    # which samples are in those boxes: a point is a box without extent [sample, pair]
+    box = values_at(closed, regions.row[region], part)[:, None]
+    in_box = overlap(torch.cat([places, -places]).index_select(2, region), box)
+    boxes_of_sample = torch.zeros_like(sample).index_add(1, region, in_box.long())
+    best = boxes_of_sample.argmin(0)  # one that is in no box is outside, and so are all
+    chosen = in_box.gather(0, best[region][None])[0].nonzero()[:, 0]
+    region = region[chosen]
+    asked = VerticesInParts(
+        row=regions.row[region], vertex=sample[best[region], region], part=part[chosen]
+    )
+    return asked, region
 
 
-def _turns(askers: Askers, asked: Inside) -> Int[Tensor, " n"]:
+def _turns(query: InsideQuery, asked: VerticesInParts) -> Int[Tensor, " n"]:
     """How often the closed surface of the part goes round the vertex: how often a ray along x comes
     out of it.
     """
-    others, solid = askers.others, askers.others.solid
-    origin = at(askers.bodies.points, asked.row, asked.vertex)
-    ray = torch.cat([origin, torch.full_like(origin[:1], -torch.inf), -origin[1:]])
+    others = query.others
+    solid = others.solid
+    origin = values_at(query.bodies.points, asked.row, asked.vertex)
+    # the box of the ray: from the origin to infinity along x, without extent along y and z
+    no_end = torch.full_like(origin[:1], -torch.inf)
+    ray = torch.cat([origin, no_end, -origin[1:]])
+
     which, number = solid.encloses[asked.part].nonzero().unbind(1)
-    # the caps of children
-    inwards = (number >= solid.parts) & (number != solid.parts + asked.part[which])
+    # A part has its own cap as its faces are turned and the caps of its children the other way.
+    is_cap = number >= solid.parts
+    inwards = is_cap & (number != solid.parts + asked.part[which])
     for level in Level:
-        met = overlap(
-            others.box(level, asked.row[which], number), ray.index_select(1, which)
-        ).nonzero()[:, 0]
-        which, number, inwards = which[met], number[met], inwards[met]
+        box = others.box(level, asked.row[which], number)
+        met = overlap(box, ray.index_select(1, which)).nonzero()[:, 0]
+        which = which[met]
+        number = number[met]
+        inwards = inwards[met]
         if level is not Level.TRIANGLE:
-            parent, number = spread(solid.within[level].index_select(0, number))
-            which, inwards = which[parent], inwards[parent]
-    corners = (
-        others.corners(asked.row[which], number).double()
-        - origin.index_select(1, which)[:, None].double()
-    )
-    turns = exits(corners)
-    return torch.zeros_like(asked.row).index_add(
-        0, which, torch.where(inwards, -turns, turns).to(asked.row)
-    )
+            parent, number = expand_ranges(solid.within[level].index_select(0, number))
+            which = which[parent]
+            inwards = inwards[parent]
+
+    corners = others.corners(asked.row[which], number).double()
+    from_origin = corners - origin.index_select(1, which)[:, None].double()
+    turns = exits(from_origin)
+    signed = torch.where(inwards, -turns, turns).to(asked.row)
+    return torch.zeros_like(asked.row).index_add(0, which, signed)

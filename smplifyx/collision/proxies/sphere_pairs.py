@@ -13,39 +13,37 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from ...body.model import Age, BodyModel
 from ..parts import parts_of
 
-# standard deviations of each shape and expression direction within which no pair overlaps at rest,
+# No pair overlaps at rest within so many standard deviations of each shape and expression direction
 SHAPES = 2.0
-FIRST = 10  # of so many of the first directions of both
+FIRST = 10  # ... of so many of the first directions of both
 CLEAR = 2.5e-3  # metres that are left between them: spheres lie a little inside the surface
-STRAIGHT, FOLD = 0.6, 1.25  # see `PairReason.FOLDING`
-STRAY = 2.5  # see `PairReason.STRAYING`
+STRAIGHT, FOLD = 0.6, 1.25  # see `SpherePairReason.FOLDING`
+STRAY = 2.5  # see `SpherePairReason.STRAYING`
 
 
-class PairReason(IntEnum):
+class SpherePairReason(IntEnum):
     """Why two spheres may overlap; the first that holds."""
 
     PARTS = 1  # their parts may pass through each other
     TOUCHING = 2  # they come within `CLEAR` in the T-pose of some shape within `SHAPES`
-    # the bones lead from one to the other almost straight (distance > `STRAIGHT` of the way along
-    # the
+    # The bones lead from one to the other almost straight (distance > `STRAIGHT` of the way along
+    # the bones), and the gap is below `FOLD` times the sum of their radii.
     FOLDING = 3
-    # bones), and the gap is below `FOLD` times the sum of their radii
-    # the gap is below `STRAY` times the sum of their radii, each times the share of the skin around
-    # the
+    # The gap is below `STRAY` times the sum of their radii, each times the share of the skin around
+    # the sphere that goes with other bones.
     STRAYING = 4
-    # sphere that goes with other bones
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RestSpheres:
-    """Spheres in the T-pose: their joint, place and radius in metres, and the slopes of both along
-    the shape directions.
+    """Spheres in the T-pose: their joint, place and radius in metres, and the slopes of both (three
+    of the centre, one of the radius) along the shape directions.
 
     `own` is the share of the skin around each that goes with its joint.
     """
@@ -58,62 +56,67 @@ class RestSpheres:
 
 
 def pair_reasons(body: BodyModel, spheres: RestSpheres) -> Int[NDArray, "s s"]:
-    """The `PairReason` of each pair that may overlap, 0 of those held apart; symmetric."""
-    reason = np.zeros((len(spheres.joint),) * 2, dtype=np.int64)
-    radii = spheres.radius[:, None] + spheres.radius
+    """The `SpherePairReason` of each pair that may overlap, 0 of those held apart; symmetric."""
+    radii = spheres.radius[:, None] + spheres.radius  # of each pair, added up
     distance = np.linalg.norm(spheres.center[:, None] - spheres.center, axis=-1)
     gap = distance - radii
+
     stray = (1 - spheres.own) * spheres.radius
-    reason[gap < STRAY * (stray[:, None] + stray)] = PairReason.STRAYING
-    reason[(gap < FOLD * radii) & (distance > STRAIGHT * _along_bones(body, spheres))] = (
-        PairReason.FOLDING
-    )
-    reason[_least_gaps(body, spheres) < CLEAR] = PairReason.TOUCHING
-    reason[~_parts_apart(body, spheres)] = PairReason.PARTS
+    straying = gap < STRAY * (stray[:, None] + stray)
+    folding = (gap < FOLD * radii) & (distance > STRAIGHT * _along_bones(body, spheres))
+    touching = _least_gaps(body, spheres) < CLEAR
+    part_of_each = (spheres.joint[:, None], spheres.joint)
+    parts_apart = parts_of(body).held_apart.cpu().numpy()[part_of_each]
+
+    # the first reason that holds is written last
+    reason = np.zeros(radii.shape, dtype=np.int64)
+    reason[straying] = SpherePairReason.STRAYING
+    reason[folding] = SpherePairReason.FOLDING
+    reason[touching] = SpherePairReason.TOUCHING
+    reason[~parts_apart] = SpherePairReason.PARTS
     return reason
-
-
-def _parts_apart(body: BodyModel, spheres: RestSpheres) -> Bool[NDArray, "s s"]:
-    return parts_of(body).held_apart.cpu().numpy()[spheres.joint[:, None], spheres.joint]
 
 
 def _along_bones(body: BodyModel, spheres: RestSpheres) -> Float[NDArray, "s s"]:
     """The way from sphere to sphere by the joints that turn one against the other; 0 where there
     are none.
     """
-    joints, parts = body.joint_template.double().cpu().numpy(), np.unique(spheres.joint).tolist()
+    joints = body.joint_template.double().cpu().numpy()
     steps = np.linalg.norm(joints[:, None] - joints, axis=-1)
-    first, last, bones = (
-        np.zeros(steps.shape, int),
-        np.zeros(steps.shape, int),
-        np.zeros(steps.shape),
-    )
-    for a, b in itertools.permutations(parts, 2):
-        between = _between(body.parents, a, b)
-        first[a, b], last[a, b], bones[a, b] = (
-            between[0],
-            between[-1],
-            steps[between[:-1], between[1:]].sum(),
-        )
-    pair, sphere = (spheres.joint[:, None], spheres.joint), np.arange(len(spheres.joint))
-    to_joint = np.linalg.norm(spheres.center[:, None] - joints, axis=-1)
-    length = to_joint[sphere[:, None], first[pair]] + bones[pair] + to_joint[sphere, last[pair]]
-    return np.where(pair[0] == pair[1], 0.0, length)
+
+    # By parts: the joints at both ends of the way, and the length of the bones between these.
+    first = np.zeros(steps.shape, dtype=int)
+    last = np.zeros(steps.shape, dtype=int)
+    bones = np.zeros(steps.shape)
+    for a, b in itertools.permutations(np.unique(spheres.joint).tolist(), 2):
+        way = _joints_between(body.parents, a, b)
+        first[a, b] = way[0]
+        last[a, b] = way[-1]
+        bones[a, b] = steps[way[:-1], way[1:]].sum()
+
+    # By spheres: to the first joint, along the bones, from the last joint.
+    a, b = spheres.joint[:, None], spheres.joint[None]
+    sphere = np.arange(len(spheres.joint))
+    to_joint = np.linalg.norm(spheres.center[:, None] - joints, axis=-1)  # [s, j]
+    length = to_joint[sphere[:, None], first[a, b]] + bones[a, b] + to_joint[sphere, last[a, b]]
+    return np.where(a == b, 0.0, length)
 
 
-def _between(parents: tuple[int, ...], a: int, b: int) -> list[int]:
+def _joints_between(parents: tuple[int, ...], a: int, b: int) -> list[int]:
     """The joints that turn part b against part a, from a to b: those below their nearest common
     ancestor.
     """
-    above_a, above_b = _upwards(parents, a), _upwards(parents, b)
+    above_a = _upwards(parents, a)
+    above_b = _upwards(parents, b)
     shared = set(above_a) & set(above_b)
-    return [j for j in above_a if j not in shared] + [
-        j for j in reversed(above_b) if j not in shared
-    ]
+    up = [joint for joint in above_a if joint not in shared]
+    down = [joint for joint in reversed(above_b) if joint not in shared]
+    return up + down
 
 
 def _upwards(parents: tuple[int, ...], joint: int) -> list[int]:
-    walked = []
+    """The joint and all above it."""
+    walked: list[int] = []
     while joint >= 0:
         walked.append(joint)
         joint = parents[joint]
@@ -132,8 +135,10 @@ def _least_gaps(body: BodyModel, spheres: RestSpheres) -> Float[NDArray, "s s"]:
     direction = offset / distance[..., None].clip(1e-9)
     low, high = _shape_bounds(body)
     least = distance - spheres.radius[:, None] - spheres.radius
+    # one direction at a time: all together would not fit the cache
     for index in np.flatnonzero(high > low):
-        shift, growth = spheres.slopes[:, :3, index], spheres.slopes[:, 3, index]
+        shift = spheres.slopes[:, :3, index]
+        growth = spheres.slopes[:, 3, index]
         mine = np.einsum("abi,ai->ab", direction, shift)
         # the direction from b to a is minus that from a to b
         along = mine + mine.T - growth[:, None] - growth
@@ -143,9 +148,12 @@ def _least_gaps(body: BodyModel, spheres: RestSpheres) -> Float[NDArray, "s s"]:
 
 def _shape_bounds(body: BodyModel) -> tuple[Float[NDArray, " n"], Float[NDArray, " n"]]:
     """The least and largest coefficient of each shape and expression direction."""
-    betas, expressions = body.shapedirs.shape[-1], body.expressiondirs.shape[-1]
-    high = SHAPES * np.concatenate([np.arange(betas) < FIRST, np.arange(expressions) < FIRST])
+    betas = body.shapedirs.shape[-1]
+    expressions = body.expressiondirs.shape[-1]
+    bounded = np.concatenate([np.arange(betas) < FIRST, np.arange(expressions) < FIRST])
+    high = SHAPES * bounded
     low = -high
     if body.age is Age.CHILD:
-        low[betas - 1], high[betas - 1] = 0.0, 1.0
+        low[betas - 1] = 0.0
+        high[betas - 1] = 1.0
     return low, high

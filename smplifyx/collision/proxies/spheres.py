@@ -5,14 +5,13 @@ instead of the mesh.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from ...body import skinning
@@ -34,16 +33,17 @@ ALIKE = 0.15  # candidates nearer than this share of their radius count once
 # the shape directions, and how far along them, within which spheres stay inside
 USUAL, DEVIATIONS = 6, 2.0
 PROTRUSION = 8e-3  # but for so many metres
+_HALF_WAY = 0.5  # the last beta of a child, where its spheres are made
 
 
 @dataclass(frozen=True)
 class Detail:
-    """How finely a part is filled: lengths in metres; `worth` is what its surface counts."""
+    """How finely a part is filled."""
 
-    tolerance: float
-    smallest: float
-    spacing: float
-    worth: float
+    tolerance: float  # metres within which spheres should come near the surface
+    smallest: float  # metres, the least radius
+    spacing: float  # metres between the points that they should come near
+    worth: float  # what a square metre of its surface counts
 
 
 LIMB = Detail(tolerance=3e-3, smallest=15e-3, spacing=12e-3, worth=1.0)
@@ -76,23 +76,20 @@ class Spheres:
     apart: Bool[Tensor, "s s"]
 
 
-@lru_cache(maxsize=16)
 def spheres_of(body: BodyModel) -> Spheres:
-    """The spheres of a body, on its device and in its precision; takes about a second the first
-    time.
+    """The spheres of a body, on its device and in its precision; the same object every time.
+
+    Takes about a second the first time.
     """
-    rest, joints = rest_spheres(body), body.joint_template
-    like = body.v_template
-    directions = torch.as_tensor(rest.slopes).to(like)
-    joint = torch.as_tensor(rest.joint, device=like.device)
-    return Spheres(
-        joint=joint,
-        center=torch.as_tensor(rest.center).to(like) - joints[joint],
-        center_dirs=directions[:, :3] - body.joint_directions[joint],
-        radius=torch.as_tensor(rest.radius).to(like),
-        radius_dirs=directions[:, 3].contiguous(),
-        apart=torch.as_tensor(pair_reasons(body, rest) == 0, device=like.device),
-    )
+    return body.derived(_spheres)
+
+
+def rest_spheres(body: BodyModel) -> RestSpheres:
+    """The spheres of the mean body in its T-pose, float64; the same object every time.
+
+    A child's are made for a body half way to the child of the template, since they follow linearly.
+    """
+    return body.derived(_rest_spheres)
 
 
 def place(
@@ -104,81 +101,119 @@ def place(
     The plain way, for checks. Raises ValueError for more betas or expressions than the model has.
     """
     orient, joints, shape = skinning.bones(body, params)
-    local = spheres.center + torch.einsum("sin,bn->bsi", spheres.center_dirs, shape)
-    centers = (orient[:, spheres.joint] @ local[..., None])[..., 0] + joints[:, spheres.joint]
-    return centers, spheres.radius + shape @ spheres.radius_dirs.T
+    from_joint = spheres.center + torch.einsum("sin,bn->bsi", spheres.center_dirs, shape)
+    turned = (orient[:, spheres.joint] @ from_joint[..., None])[..., 0]
+    return turned + joints[:, spheres.joint], spheres.radius + shape @ spheres.radius_dirs.T
 
 
-@lru_cache(maxsize=16)
-def rest_spheres(body: BodyModel) -> RestSpheres:
-    """The spheres of the mean body in its T-pose, float64.
+def _spheres(body: BodyModel) -> Spheres:
+    rest = rest_spheres(body)
+    like = body.v_template
+    joint = torch.as_tensor(rest.joint, device=like.device)
+    directions = torch.as_tensor(rest.slopes).to(like)
+    apart = pair_reasons(body, rest) == 0
+    return Spheres(
+        joint=joint,
+        center=torch.as_tensor(rest.center).to(like) - body.joint_template[joint],
+        center_dirs=directions[:, :3] - body.joint_directions[joint],
+        radius=torch.as_tensor(rest.radius).to(like),
+        radius_dirs=directions[:, 3].contiguous(),
+        apart=torch.as_tensor(apart, device=like.device),
+    )
 
-    A child's are made for a body half way to the child of the template, since they follow linearly.
-    """
-    age = 0.5 if body.age is Age.CHILD else 0.0
-    vertices, faces = _vertices(body, age), body.faces.cpu().numpy()
+
+def _rest_spheres(body: BodyModel) -> RestSpheres:
+    is_child = body.age is Age.CHILD
+    age_column = body.shapedirs.shape[-1] - 1  # of the shape directions, where it is a child's body
+    template = body.v_template
+    if is_child:
+        template = template + _HALF_WAY * body.shapedirs[..., age_column]
+    vertices = template.double().cpu().numpy()
+    faces = body.faces.cpu().numpy()
     kept = outside(vertices, faces)
+    # eyeballs go with the skin around them
     weights = body.weights.double().cpu().numpy()[stand_ins(vertices, faces)]
+
     skin, smallest = _skin(body, vertices, kept, weights)
     avoided = search_tree(sampled_points(vertices, faces, COARSE, kept))
-    bounding = search_tree(sampled_points(vertices, faces, FINE, kept))
-    centers, radii = _candidates(
-        skin, smallest, avoided, len(body.shapedirs[0, 0]) - int(body.age is Age.CHILD)
-    )
+    adult_betas = body.shapedirs.shape[-1] - int(is_child)
+    centers, radii = _candidates(skin, smallest, avoided, adult_betas)
     chosen = cover(centers, radii, skin, MOST, LEAST)
     centers = centers[chosen]
+    bounding = search_tree(sampled_points(vertices, faces, FINE, kept))
     radii = np.minimum(radii[chosen], bounding.query(centers)[0] + PROUD)
+
     share = shares(centers, radii, skin, skin.surface.mixed(weights))
-    follow = slopes(centers, radii, skin)
-    if age:
-        back = age * follow[..., body.shapedirs.shape[-1] - 1]
-        centers, radii = centers - back[:, :3], radii - back[:, 3]
-    return RestSpheres(share.argmax(1), centers, radii, follow, share.max(1, initial=0.0))
-
-
-def _vertices(body: BodyModel, age: float) -> Float[NDArray, "v 3"]:
-    """The resting mesh, so far along the last shape direction."""
-    moved = body.v_template + age * body.shapedirs[..., -1] if age else body.v_template
-    return moved.double().cpu().numpy()
+    response = slopes(centers, radii, skin)
+    if is_child:  # back to the adult that is the mean body
+        change = _HALF_WAY * response[..., age_column]
+        centers = centers - change[:, :3]
+        radii = radii - change[:, 3]
+    return RestSpheres(
+        joint=share.argmax(1),
+        center=centers,
+        radius=radii,
+        slopes=response,
+        own=share.max(1, initial=0.0),
+    )
 
 
 def _skin(
-    body: BodyModel, vertices: NDArray, kept: NDArray, weights: NDArray
+    body: BodyModel,
+    vertices: Float[NDArray, "v 3"],
+    kept: Bool[NDArray, " v"],
+    weights: Float[NDArray, "v j"],
 ) -> tuple[Skin, Float[NDArray, " p"]]:
-    """The points that the spheres should come near, and the smallest radius there."""
+    """The points that the spheres should come near, and the smallest radius there, metres."""
     surface = sampled(vertices, body.faces.cpu().numpy(), COARSE, kept)
-    details = _details(body)
-    of_point = weights.argmax(1)[surface.corners[:, 0]]
-    picked, rows = [], []
+    detail_of_joint = _details(body)
+    joint_of_point = weights.argmax(1)[surface.corners[:, 0]]
+
+    picked: list[Int[NDArray, " _"]] = []
+    tolerance: list[Float[NDArray, " _"]] = []
+    worth: list[Float[NDArray, " _"]] = []
+    smallest: list[Float[NDArray, " _"]] = []
     for detail in DETAIL_ORDER:
-        mine = np.flatnonzero(
-            np.isin(of_point, [joint for joint, d in enumerate(details) if d is detail])
-        )
-        picked.append(mine[thinned(surface.points[mine], detail.spacing)])
-        row = (detail.tolerance, detail.worth * detail.spacing**2, detail.smallest)
-        rows.append(np.tile(row, (len(picked[-1]), 1)))
-    surface, (tolerance, worth, smallest) = surface[np.concatenate(picked)], np.concatenate(rows).T
+        joints = [joint for joint, its in enumerate(detail_of_joint) if its is detail]
+        points = np.flatnonzero(np.isin(joint_of_point, joints))
+        points = points[thinned(surface.points[points], detail.spacing)]
+        picked.append(points)
+        tolerance.append(np.full(len(points), detail.tolerance))
+        worth.append(np.full(len(points), detail.worth * detail.spacing**2))
+        smallest.append(np.full(len(points), detail.smallest))
+
+    surface = surface[np.concatenate(picked)]
     directions = torch.cat([body.shapedirs, body.expressiondirs], -1).double().cpu().numpy()
-    return Skin(surface, surface.mixed(directions), tolerance, worth), smallest
+    skin = Skin(
+        surface=surface,
+        moved=surface.mixed(directions),
+        tolerance=np.concatenate(tolerance),
+        worth=np.concatenate(worth),
+    )
+    return skin, np.concatenate(smallest)
 
 
 def _details(body: BodyModel) -> list[Detail]:
     """By joint: that of the nearest joint at or above it that has one."""
     details: list[Detail] = []
     for name, parent in zip(joint_names(body.kind), body.parents, strict=True):
-        details.append(DETAILS.get(sideless(name), details[parent] if parent >= 0 else LIMB))
+        inherited = details[parent] if parent >= 0 else LIMB
+        details.append(DETAILS.get(sideless(name), inherited))
     return details
 
 
 def _candidates(
-    skin: Skin, smallest: NDArray, avoided: cKDTree, betas: int
+    skin: Skin, smallest: Float[NDArray, " p"], avoided: KDTree, betas: int
 ) -> tuple[Float[NDArray, "s 3"], Float[NDArray, " s"]]:
-    """Spheres behind every point, made narrower where usual shapes would leave them standing out."""
+    """Spheres behind every point, narrower where usual shapes would leave them standing out."""
     centers, radii = inscribed(skin.surface, avoided, DENT)
     large = np.flatnonzero(radii > smallest)
     large = large[distinct(centers[large], radii[large], ALIKE)]
-    centers, radii, smallest = centers[large], radii[large], smallest[large]
-    usual = skin[::3, : min(USUAL, betas)]
-    radii = radii + PROUD - (protrusion(centers, radii, usual, DEVIATIONS) - PROTRUSION).clip(0)
-    kept = radii > smallest
+    centers = centers[large]
+    radii = radii[large]
+
+    usual = skin.thinned(step=3, directions=min(USUAL, betas))
+    too_far = (protrusion(centers, radii, usual, DEVIATIONS) - PROTRUSION).clip(0)
+    radii = radii + PROUD - too_far
+    kept = radii > smallest[large]
     return centers[kept], radii[kept]

@@ -17,7 +17,7 @@ from torch import Tensor
 from ... import viz
 from ...body.model import BodyModel
 from ...camera import Camera
-from ...collision.mesh.check import self_contact
+from ...collision.mesh.check import self_penetration
 from ...core.choices import MeshFormat, body_age, body_gender
 from ...core.npz import ResultFileError
 from ...fitting.result import FitResult
@@ -182,7 +182,7 @@ def _marks(person: _Body) -> viz.Marks | None:
     found = person.result.penetration
     if found is None or not (found.triangles or found.depth_mm):
         return None
-    contact = self_contact(person.vertices[None], person.model)[0]
+    contact = self_penetration(person.vertices[None], person.model)[0]
     return viz.Marks(contact.cut, contact.inside)
 
 

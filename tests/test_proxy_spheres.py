@@ -23,15 +23,8 @@ from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import Age, BodyModel, Gender
 from smplifyx.body.params import BodyParams
 from smplifyx.collision.parts import parts_of
-from smplifyx.collision.proxies.sphere_pairs import PairReason, pair_reasons
-from smplifyx.collision.proxies.spheres import place, rest_spheres, spheres_of
-from smplifyx.collision.proxies.surface import (
-    neighbours,
-    outside,
-    sampled,
-    sampled_points,
-    search_tree,
-)
+from smplifyx.collision.proxies.spheres import place, spheres_of
+from smplifyx.collision.proxies.surface import outside, sampled_points, search_tree
 from smplifyx.data.mocap import by_subject, plausible
 from smplifyx.pose_priors.hands import recorded_hands
 
@@ -109,7 +102,7 @@ AGES = {
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_balls_are_inside_and_few(name: str) -> None:
+def test_spheres_are_inside_and_few(name: str) -> None:
     body = body_named(name)
     spheres = spheres_of(body)
     assert 300 < len(spheres.joint) <= MOST
@@ -178,33 +171,6 @@ def test_trunk_and_limbs_as_a_whole() -> None:
     assert near[limbs].mean() < 2 * MM and np.percentile(near[limbs], 95) < 5 * MM
 
 
-def test_points_alone_are_those_of_the_surface() -> None:
-    body = embedded_body()
-    mesh = body.v_template.numpy(), body.faces.numpy()
-    whole, points = (
-        sampled(*mesh, 6e-3, outside_of(body)).points,
-        sampled_points(*mesh, 6e-3, outside_of(body)),
-    )
-    assert len(points) < len(whole)
-    assert np.array_equal(np.unique(whole, axis=0), np.unique(points, axis=0))
-
-
-@pytest.mark.parametrize("spheres", [0, 3000])
-def test_neighbours_are_all_points_within(spheres: int) -> None:
-    rng = np.random.default_rng(0)
-    points, centers, radii = (
-        rng.random((400, 3)),
-        rng.random((spheres, 3)),
-        rng.uniform(0, 0.2, spheres),
-    )
-    apart = np.linalg.norm(centers[:, None] - points, axis=-1)
-    expected = (apart <= radii[:, None]).nonzero()
-    assert all(
-        np.array_equal(*pair)
-        for pair in zip(neighbours(search_tree(points), centers, radii), expected, strict=True)
-    )
-
-
 def test_eyes_and_mouth_are_found_by_measurement() -> None:
     body = embedded_body()
     part, names = parts_of(body).of_vertex.numpy(), joint_names(body.kind)
@@ -238,7 +204,7 @@ def test_dtype_and_cache() -> None:
 
 
 @pytest.mark.parametrize("kind", [BodyKind.SMPLX, BodyKind.SMPL])
-def test_any_file_that_loads_has_balls(kind: BodyKind, tmp_path: Path) -> None:
+def test_any_file_that_loads_has_spheres(kind: BodyKind, tmp_path: Path) -> None:
     """Random triangles are no body; still nothing breaks, and nothing overlaps at rest."""
     body = load_body(write(tmp_path / "body.npz", body_arrays(kind)), dtype=DOUBLE)
     body = dataclasses.replace(body, faces=body.faces[::4])
@@ -265,7 +231,7 @@ def shapes(body: BodyModel, count: int, seed: int, corners: bool = False) -> Bod
     return params_of(body, count, betas=betas, expression=expression)
 
 
-def test_balls_follow_the_shape() -> None:
+def test_spheres_follow_the_shape() -> None:
     body, generator = embedded_body(), torch.Generator().manual_seed(0)
     outs, nears = [], []
     for _ in range(3):
@@ -360,14 +326,6 @@ COVERED = {
 def test_what_can_collide_is_covered(pair: tuple[str, str]) -> None:
     share = pair_shares(embedded_body())
     assert share[JOINT_INDEX[pair[0]], JOINT_INDEX[pair[1]]] >= COVERED[pair]
-
-
-def test_every_reason_takes_some_pairs_and_parts_most() -> None:
-    reasons = pair_reasons(embedded_body(), rest_spheres(embedded_body()))
-    assert (reasons == reasons.T).all()
-    counts = np.bincount(reasons.ravel(), minlength=5)
-    assert set(PairReason) == {1, 2, 3, 4} and (counts[1:] > 0).all()
-    assert counts[2:].sum() < 0.04 * counts.sum()
 
 
 # joint -> axis-angle in radians of the left joint, the right mirrors it (of the spine: as it is)
