@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from smplifyx.pose_priors import PosePrior
+
 LATENT, WIDTH = 32, 40  # VPoser's own latent; a smaller width is quicker
 
 
@@ -210,3 +212,17 @@ def write_gmm_object(
         )
         path.write_bytes(pickle.dumps(estimator, protocol))
     return path
+
+
+def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Normal numbers, the same at every call."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def velocity_by_autograd(prior: PosePrior, latent: Tensor) -> Tensor:
+    """[63, latent] for one latent: the axial part of dR R^T."""
+    rotation = prior.decode(latent)
+    change = torch.autograd.functional.jacobian(prior.decode, latent, vectorize=True)
+    spin = torch.einsum("jabz,jcb->jacz", change, rotation)
+    torch.testing.assert_close(spin, -spin.transpose(1, 2), rtol=0, atol=1e-9)
+    return torch.stack([spin[:, 2, 1], spin[:, 0, 2], spin[:, 1, 0]], 1).flatten(0, 1)

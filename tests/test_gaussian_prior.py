@@ -65,7 +65,7 @@ def test_jacobian_and_shapes(batch: tuple[int, ...]) -> None:
     assert prior.decode(latent).shape == (*batch, 21, 3, 3)
     torch.testing.assert_close(prior.encode(prior.decode(latent)), latent)
     torch.testing.assert_close(
-        prior.velocity(latent), rotations.left_jacobian(latent.unflatten(-1, (21, 3)))
+        prior.joint_velocity(latent), rotations.left_jacobian(latent.unflatten(-1, (21, 3)))
     )
 
 

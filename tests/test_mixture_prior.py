@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from make_priors import mixture_moments
-from test_vae_prior import noise, velocity_by_autograd
+from make_priors import mixture_moments, noise, velocity_by_autograd
 
 from smplifyx.core import rotations
 from smplifyx.pose_priors import PosePrior
@@ -70,7 +69,7 @@ def test_jacobian_and_shapes(batch: tuple[int, ...]) -> None:
         64,
         63,
     )
-    assert prior.velocity(latent).shape == (*batch, 21, 3, 3)
+    assert prior.joint_velocity(latent).shape == (*batch, 21, 3, 3)
     for one, jacobian in zip(
         latent.reshape(-1, 63), prior.jacobian(latent).reshape(-1, 64, 63), strict=True
     ):
@@ -84,11 +83,11 @@ def test_jacobian_and_shapes(batch: tuple[int, ...]) -> None:
 )
 def test_velocity_is_the_derivative(prior: PosePrior) -> None:
     latent = noise(63, dtype=DOUBLE)
-    dense = torch.block_diag(*prior.velocity(latent))
+    dense = torch.block_diag(*prior.joint_velocity(latent))
     torch.testing.assert_close(dense, velocity_by_autograd(prior, latent), rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("answer", ["residual", "jacobian", "decode", "velocity"])
+@pytest.mark.parametrize("answer", ["residual", "jacobian", "decode", "joint_velocity"])
 def test_a_row_does_not_depend_on_its_batch(answer: str) -> None:
     prior = mixture(dtype=torch.float32)
     ask, latent = getattr(prior, answer), near_components(prior, 67, 0.5)

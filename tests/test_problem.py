@@ -15,7 +15,7 @@ from smplifyx.features.fold import fold
 from smplifyx.features.spheres import sphere_model
 from smplifyx.fitting.fit import decoder_of
 from smplifyx.pose_priors import load_prior
-from smplifyx.pose_priors.contract import Piecewise
+from smplifyx.pose_priors.contract import is_piecewise
 from smplifyx.problem.jacobian import jacobian_by_autograd
 from smplifyx.problem.problem import Problem, WeightedTerm
 from smplifyx.problem.stage_terms import stage_terms
@@ -242,7 +242,7 @@ def test_a_height_that_nobody_knows_is_left_out_of_the_work_but_not_of_the_names
 def test_a_prior_in_pieces_bends_the_energy_as_its_jacobian_says():
     problem = problem_of(only("pose_prior"), count=6)
     prior, x = problem.decoder.prior, problem.pack(problem.state)
-    assert isinstance(prior, Piecewise)
+    assert is_piecewise(prior)
     written_out = dataclasses.replace(
         problem.terms[0], term=lambda scene: _by_jacobian(prior, scene["body"])
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from make_priors import noise, velocity_by_autograd
 
 from smplifyx.core import rotations
 from smplifyx.pose_priors import PosePrior, sixd
@@ -27,19 +27,6 @@ def random_vae(
     decoder = (layer(latent, width), layer(width, width), layer(width, 126))
     encoder = (layer(63, width), layer(width, latent))
     return VaePrior(decoder, encoder, slope).to(dtype=dtype)
-
-
-def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
-
-
-def velocity_by_autograd(prior: PosePrior, latent: Tensor) -> Tensor:
-    """[63, latent] for one latent: the axial part of dR R^T."""
-    rotation = prior.decode(latent)
-    change = torch.autograd.functional.jacobian(prior.decode, latent, vectorize=True)
-    spin = torch.einsum("jabz,jcb->jacz", change, rotation)
-    torch.testing.assert_close(spin, -spin.transpose(1, 2), rtol=0, atol=1e-9)
-    return torch.stack([spin[:, 2, 1], spin[:, 0, 2], spin[:, 1, 0]], 1).flatten(0, 1)
 
 
 @pytest.mark.parametrize(

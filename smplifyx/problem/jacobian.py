@@ -18,6 +18,7 @@ from ..core.invariant_linalg import column_index, gram, shared_matmul
 from ..features.point_jacobian import Asked, Motion, Pulls
 from ..features.point_model import PointModel, Posed
 from ..features.spheres import AskedSpheres, SphereModel
+from ..pose_priors.contract import is_learned
 from ..terms.scene import Chosen, OnSpheres, Picked, Scene, Slopes, Term
 from .variables import Decoder, Hand
 
@@ -346,7 +347,9 @@ class Chain:
 
     @cached_property
     def _velocity(self) -> Tensor:
-        return self.decoder.prior.velocity(self.view.scene[Block.BODY.value])
+        prior = self.decoder.prior
+        assert is_learned(prior)  # asked for only where the prior is not jointwise
+        return prior.velocity(self.view.scene[Block.BODY.value])
 
 
 def jacobian_by_autograd(term: Term, scene: Scene) -> Slopes:

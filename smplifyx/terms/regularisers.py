@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..body.stature import Stature
 from ..config import Block
-from ..pose_priors.contract import Piecewise, PosePrior
+from ..pose_priors.contract import PosePrior, is_linear, is_piecewise
 from .scene import Chosen, Picked, Rows, Scene, Slopes
 
 
@@ -86,26 +86,20 @@ class BodyPrior:
 
     def __call__(self, scene: Scene) -> Rows:
         latent = scene[Block.BODY.value]
-        if self._piecewise:
-            rows, which = self.prior.residual_in_piece(latent)
-            return Rows(
-                rows, lambda: Slopes(rows, {Block.BODY.value: Chosen(self.prior.pieces, which)})
-            )
-        rows = self.prior.residual(latent)
+        prior = self.prior
+        if is_piecewise(prior):
+            rows, which = prior.residual_in_piece(latent)
+            return Rows(rows, lambda: Slopes(rows, {Block.BODY.value: Chosen(prior.pieces, which)}))
+        rows = prior.residual(latent)
         return Rows(rows, lambda: Slopes(rows, {Block.BODY.value: self._jacobian(latent)}))
 
     def _jacobian(self, latent: Tensor) -> Tensor:
         return self.prior.jacobian(latent) if self._constant is None else self._constant
 
     @cached_property
-    def _piecewise(self) -> bool:
-        return isinstance(self.prior, Piecewise)
-
-    @cached_property
     def _constant(self) -> Tensor | None:
-        """The prior's Jacobian [r, latent], where it hands out an expanded constant."""
-        probe = self.prior.jacobian(self.prior.mean().expand(2, -1))
-        return probe[0] if probe.stride(0) == 0 else None
+        """The Jacobian [r, latent] of a linear prior; always the same tensor."""
+        return self.prior.constant_jacobian() if is_linear(self.prior) else None
 
 
 @dataclass(frozen=True)
