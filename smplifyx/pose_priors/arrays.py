@@ -47,15 +47,12 @@ def check(key: str, value: Tensor | None, shape: Shape) -> Tensor:
     """
     if value is None:
         raise ValueError(f"key {key!r} is missing")
-    if not _fits(tuple(value.shape), shape):
+    fits = value.ndim == len(shape) and all(
+        want in (None, got) for want, got in zip(shape, value.shape, strict=True)
+    )
+    if not fits:
         expected = ", ".join("any" if size is None else str(size) for size in shape)
         raise ValueError(f"{key} has shape {list(value.shape)}, expected [{expected}]")
     if value.is_complex() or not value.isfinite().all():
         raise ValueError(f"{key} holds values that are not finite numbers")
     return value
-
-
-def _fits(found: tuple[int, ...], expected: Shape) -> bool:
-    if len(found) != len(expected):
-        return False
-    return all(want in (None, got) for want, got in zip(expected, found, strict=True))

@@ -26,7 +26,9 @@ from .normal_latent import NormalLatent
 from .spline import Splines
 from .vae import Affine
 
-HALVES = (32, 31)  # the whitened numbers that steady one coupling and are moved by the next
+# The whitened numbers that steady one coupling and are moved by the next. 63 is odd, so the halves
+# differ in width, and every second coupling has other shapes.
+HALVES = (32, 31)
 LARGEST_SCALE = math.log(10)  # no coupling stretches or shrinks a number further
 
 
@@ -131,6 +133,7 @@ class FlowPrior(NormalLatent):
         inverse, singular = torch.linalg.inv_ex(self.whitening.double())
         if singular:
             raise ValueError("flow_whitening cannot be inverted")
+        # the way to set a field of a frozen dataclass that follows from the others
         object.__setattr__(self, "unwhitening", inverse.to(self.whitening.dtype))
 
     @classmethod
@@ -212,6 +215,7 @@ class FlowPrior(NormalLatent):
                 by_steady, by_moved = by_moved, by_steady
             by_steady, by_moved = coupling.pull(step, by_steady, by_moved)
         by_latent = torch.cat(_in_order(by_steady, by_moved, len(steps)), 1)
+        # [batch, joint, angle, 1, latent], in memory as it is read below
         angles_by_latent = by_latent.mT.contiguous().unflatten(1, (JOINTS, 3, 1))
 
         # A sum over the three angles of each joint, written out: one rounding whatever the batch.
@@ -328,5 +332,9 @@ def _bounded(scale: Tensor) -> Tensor:
 
 
 def _in_order(steady: Tensor, moved: Tensor, layers: int) -> tuple[Tensor, Tensor]:
-    """The halves, first half first, after so many couplings; its own inverse."""
+    """The halves, first half first, after so many couplings; its own inverse.
+
+    The first coupling moves the second half, and before each further one the halves change roles:
+    after an odd number of couplings, or none, the steady half is the first.
+    """
     return (steady, moved) if layers % 2 or not layers else (moved, steady)

@@ -46,6 +46,7 @@ class GaussianPrior(JointAngles):
         factor, failed = torch.linalg.cholesky_ex(covariance.double()[kept][:, kept])
         if failed:
             raise ValueError("pose prior: the covariance is not positive definite")
+        # the inverse of the Cholesky factor whitens: W Sigma W^T = 1
         identity = torch.eye(len(kept), dtype=torch.float64)
         whitening = torch.zeros(len(kept), ANGLES, dtype=torch.float64)
         whitening[:, kept] = torch.linalg.solve_triangular(factor, identity, upper=False)
@@ -103,18 +104,21 @@ class GaussianPrior(JointAngles):
     def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count 63"]:
         """Poses drawn from the Gaussian; angles that the prior leaves free stay at the mean."""
         noise = torch.randn(count, len(self.whitening), generator=generator).to(self.whitening)
+        # the pseudo-inverse, since a restricted whitening has fewer lines than columns
         unwhitening = torch.linalg.pinv(self.whitening)
         return self.center + noise @ unwhitening.T
 
 
 def _read(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
     """The arrays of these keys as float64 tensors; raises ValueError as `GaussianPrior.load`."""
+    tensors: dict[str, Tensor] = {}
     with np.load(path, allow_pickle=False) as file:
-        arrays = {key: file[key] for key in shapes if key in file.files}
-    for key, shape in shapes.items():
-        if key not in arrays:
-            raise ValueError(f"{path.name}: key {key!r} is missing")
-        found = arrays[key].shape
-        if found != shape:
-            raise ValueError(f"{path.name}: {key} has shape {list(found)}, expected {list(shape)}")
-    return {key: torch.as_tensor(value, dtype=torch.float64) for key, value in arrays.items()}
+        for key, shape in shapes.items():
+            if key not in file.files:
+                raise ValueError(f"{path.name}: key {key!r} is missing")
+            array = file[key]
+            if array.shape != shape:
+                found = list(array.shape)
+                raise ValueError(f"{path.name}: {key} has shape {found}, expected {list(shape)}")
+            tensors[key] = torch.as_tensor(array, dtype=torch.float64)
+    return tensors

@@ -61,6 +61,7 @@ class MixturePrior(JointAngles):
         shares = weights.double() / weights.double().sum()
         # log(w_k sqrt det precision_k): how high each component's density is at its mean
         log_height = shares.log() - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        # less the smallest, so that none is negative: a residual is its root
         offset = 2 * (log_height.max() - log_height)
         return cls(
             means=means,
@@ -147,9 +148,11 @@ class MixturePrior(JointAngles):
     def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count 63"]:
         """Draws of the mixture itself (the sum, not the maximum)."""
         weights = self.weights.to(generator.device)
+        # drawn where the generator is, used where the prior is
         component = torch.multinomial(weights, count, replacement=True, generator=generator)
         component = component.to(self.means.device)
         noise = torch.randn(count, ANGLES, 1, generator=generator, device=generator.device)
+        # W difference = noise
         difference = torch.linalg.solve_triangular(
             self.whitening[component], noise.to(self.means), upper=False
         )
@@ -162,6 +165,7 @@ class MixturePrior(JointAngles):
 
         All components at once: one product with their whitenings side by side.
         """
+        # W (latent - mean) as W latent - W mean: the mean's part is the same for all latents
         matrix, whitened_means = self._side_by_side
         product = shared_matmul(latent, matrix)[:, : whitened_means.numel()]  # without the padding
         whitened = product.unflatten(-1, (-1, ANGLES)) - whitened_means  # [batch, k, 63]

@@ -37,7 +37,7 @@ class _Frame:
         first_axis = torch.eye(3, dtype=six.dtype, device=six.device)[0]
         b1, per_a1 = _unit(a1, otherwise=first_axis)
         across = _across(b1)
-        # a2 at length one first: what is short, but has a direction, must not count as vanishing
+        # a2 at length one first: its part across a1 is compared with TINY, whatever a2's length
         a2, per_a2 = _unit(a2, otherwise=across)
         along = (b1 * a2).sum(-1, keepdim=True)
         b2, per_rest = _unit(a2 - along * b1, otherwise=across)

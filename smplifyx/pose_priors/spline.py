@@ -73,9 +73,12 @@ class Splines:
     ) -> tuple[Float[Tensor, "batch n"], Float[Tensor, "batch n"]]:
         """The curves' values and slopes at x."""
         piece = self._piece(x, self.knots)
+        # zero outside, where the share means nothing: an overflow there would reach the derivative
         share = torch.where(piece.inside, (x - piece.left) / piece.width, 0.0)
         value, slope = _value_and_slope(piece, share)
-        return torch.where(piece.inside, value, x), torch.where(piece.inside, slope, 1.0)
+        value = torch.where(piece.inside, value, x)
+        slope = torch.where(piece.inside, slope, 1.0)
+        return value, slope
 
     def inverse(
         self, y: Float[Tensor, "batch n"]
@@ -94,12 +97,15 @@ class Splines:
         share = -2 * c / (b + root)
         x = piece.left + share * piece.width
         _, slope = _value_and_slope(piece, share)
-        return torch.where(piece.inside, x, y), torch.where(piece.inside, slope, 1.0)
+        x = torch.where(piece.inside, x, y)
+        slope = torch.where(piece.inside, slope, 1.0)
+        return x, slope
 
     def _piece(self, value: Float[Tensor, "batch n"], ends: Float[Tensor, "n points"]) -> _Piece:
         """The piece of each curve whose `ends` (knots or heights) enclose the value; some piece for
         one outside.
         """
+        # how many inner ends the value has passed
         at = (value[..., None] >= ends[:, 1:-1]).sum(-1)
         left = _pick(self.knots, at)
         right = _pick(self.knots, at + 1)

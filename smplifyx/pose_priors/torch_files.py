@@ -162,6 +162,7 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(stream, encoding="latin1")
         self._read_storage = read_storage
 
+    # Every global of a pickle comes through here: what this does not return cannot be called.
     def find_class(self, module: str, name: str) -> object:
         """What stands for a global name of the pickle.
 

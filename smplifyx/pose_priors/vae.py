@@ -28,7 +28,7 @@ class Affine:
     bias: Float[Tensor, " outputs"]
 
     def __call__(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch outputs"]:
-        """The layer's answer; a row's does not depend on the other rows."""
+        """The layer's answer; a row's does not depend on the other rows, to the last bit."""
         return shared_matmul(x, self.matrix) + self.bias
 
     def then(self, next_layer: Affine) -> Affine:
@@ -96,7 +96,8 @@ class VaePrior(NormalLatent):
     def velocity(self, latent: Float[Tensor, "*batch latent"]) -> Float[Tensor, "*batch 63 latent"]:
         """The left angular velocity of each joint per change of the latent, 3 joint + axis."""
         six, six_by_latent = self._six_and_derivative(latent.reshape(-1, self.latent_dim))
-        # joint by joint, [batch * 21, ...]: (3 by 6) times (6 by latent)
+        # Joint by joint, [batch * 21, ...]: (3 by 6) times (6 by latent). `gram`, because a plain
+        # product of small matrices rounds by the size of the batch.
         turn_by_six = sixd.angular_velocity(six.unflatten(-1, (JOINTS, 6))).flatten(0, 1)
         columns = six_by_latent.mT.reshape(-1, 6, self.latent_dim)
         velocity = gram(turn_by_six.mT, columns)
@@ -148,5 +149,5 @@ def _run(
 
 
 def _rectifier_slopes(value: Tensor, slope: float) -> Tensor:
-    """The derivative of the leaky rectifier, which is also its factor."""
+    """The derivative of the leaky rectifier, which is also the factor it multiplies by."""
     return torch.where(value > 0, torch.ones_like(value), slope)

@@ -42,12 +42,13 @@ def classify(
     poses: Float[Tensor, "poses 21 3 3"], rest_joints: Float[Tensor, "22 3"]
 ) -> dict[PoseClass, Bool[Tensor, " poses"]]:
     """Which poses are of each class. Thighs are measured against the pelvis, heights along it."""
+    # y is up along the pelvis, which a body pose does not turn
     heights = joint_positions(poses, rest_joints)[..., 1]  # [poses, joints], metres
 
     def both(joint: str) -> list[int]:
         return [JOINT_INDEX[f"left_{joint}"], JOINT_INDEX[f"right_{joint}"]]
 
-    # all [poses, 2]: left and right
+    # All [poses, 2]: left and right. A body pose begins below the pelvis, hence joint - 1.
     thigh = _degrees_from_hanging(poses[:, [joint - 1 for joint in both("hip")]])
     bend = _degrees(poses[:, [joint - 1 for joint in both("knee")]])
     wrists = heights[:, both("wrist")]
@@ -76,6 +77,7 @@ def kept_turns(prior: Reconstructs, poses: Float[Tensor, "poses 21 3 3"]) -> dic
         for joint, angles in turns.items():
             asked[JOINT_INDEX[joint] - 1] = asked.new_tensor(angles)
         after = rotations.log(prior.reconstruct(poses @ rotations.exp(asked)))
+        # the part of the change that is along the turn, in units of the turn
         along = ((after - before) * asked).sum((-1, -2))
         kept[name] = float(along.mean() / asked.square().sum())
     return kept

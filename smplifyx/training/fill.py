@@ -21,6 +21,7 @@ from torch import Tensor
 from ..body.joints import BODY_POSE_JOINTS as JOINTS
 from ..body.joints import JOINT_INDEX, sideless
 from ..core import rotations
+from ..pose_priors.joint_angles import ANGLES
 from ..pose_priors.limits import body_limits
 from .contract import PoseSet
 from .floors import Spread
@@ -126,6 +127,7 @@ class Fill:
         mean = (angles * weights).sum(0)
         shown = ((angles - mean).square() * weights).sum(0)  # variances, [21, 3]
         wanted = torch.tensor([_wanted_spread(joint) for joint in JOINTS])
+        # variances add up: what is missing of them is what the noise must bring
         added = settings.spread * (wanted.square() - shown).clamp(min=0).sqrt()
         lower, upper = _bounds()
         return cls(
@@ -204,6 +206,7 @@ class Fill:
         neck = JOINTS.index("neck")
         head = JOINTS.index("head")
         share = SHARED["head"]
+        # both roots' squares sum to 1: the head's own spread stays what it was
         noise[:, head] = share * noise[:, neck] + (1 - share**2) ** 0.5 * noise[:, head]
         if self.collars:  # `_raised` has turned them
             noise[:, COLLARS] = 0
@@ -227,6 +230,7 @@ class Fill:
         )
         row = row.flatten()
         joint = joint.flatten()
+        # Each round looks only at the turns that the last one shortened; after the last they are 0.
         for share in SHARES:
             angles = rotations.log(moved[row, joint])
             outside = ((angles < lower[joint]) | (angles > upper[joint])).any(-1)
@@ -252,8 +256,8 @@ def _upper_arm(rest_joints: Float[Tensor, "22 3"], side: str) -> Float[Tensor, "
 def _bounds() -> tuple[Float[Tensor, "21 3"], Float[Tensor, "21 3"]]:
     """The limits that ship, one for each angle."""
     limits = body_limits(torch.zeros(()))
-    lower = torch.full((3 * len(JOINTS),), -torch.inf)
-    upper = torch.full((3 * len(JOINTS),), torch.inf)
+    lower = torch.full((ANGLES,), -torch.inf)
     lower[limits.at] = limits.lower
+    upper = torch.full((ANGLES,), torch.inf)
     upper[limits.at] = limits.upper
     return lower.unflatten(0, (-1, 3)), upper.unflatten(0, (-1, 3))

@@ -74,6 +74,7 @@ def train(
     state = _begin(trainee, schedule, run)
     progress.begin("epochs", schedule.epochs - state.epoch)
     validate_every = math.ceil(schedule.epochs / VALIDATIONS)
+    # as if it had begun so much earlier: a time limit counts all parts of an interrupted run
     started = time.monotonic() - state.seconds
     kept_at = time.monotonic()
     while state.done(schedule) < 1:
@@ -98,6 +99,8 @@ def _run_epoch(
 
     The global random state stays as it is.
     """
+    # By the number of the epoch, not by what was drawn before: an epoch is the same whether the
+    # run was interrupted or not.
     seed = schedule.seed * SEED_STRIDE + state.epoch
     generator = torch.Generator().manual_seed(seed)
     batches = _batches(material, schedule.batch, device, generator)
@@ -108,7 +111,8 @@ def _run_epoch(
         torch.manual_seed(seed)  # for layers that draw by themselves: dropout
         for at, batch in enumerate(batches):
             progress = min(1.0, done_before + at / len(batches) / schedule.epochs)
-            _set_rate(state.optimiser, schedule.rate * (1 + math.cos(math.pi * progress)) / 2)
+            for group in state.optimiser.param_groups:
+                group["lr"] = schedule.rate * (1 + math.cos(math.pi * progress)) / 2
             state.optimiser.zero_grad()
             loss = state.trainee.loss(batch, progress, generator)
             loss.backward()
@@ -125,11 +129,6 @@ def _batches(
     count = len(material.training.weights)
     poses = material.augment(material.training.draw(count, generator), generator)
     return [batch.to(device) for batch in poses.split(size) if len(batch) > 1]
-
-
-def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimiser.param_groups:
-        group["lr"] = rate
 
 
 def _validate(trainee: Trainee, material: Material, device: torch.device) -> dict[str, float]:

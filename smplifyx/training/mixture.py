@@ -134,9 +134,10 @@ def _mean_rotation(poses: PoseSet) -> Float[Tensor, "21 3"]:
     average = (poses.rotations * poses.weights[:, None, None, None]).sum(0).double()
     # the nearest rotation: a negative determinant is mended in the direction that matters least
     u, _, vh = torch.linalg.svd(average)
-    sign = torch.ones(len(average), 3, dtype=torch.float64)
+    sign = torch.ones(len(average), 3, dtype=torch.float64)  # [joints, singular values]
     sign[:, 2] = torch.linalg.det(u @ vh)
-    return rotations.log(u * sign[:, None, :] @ vh).float()
+    mean = u * sign[:, None, :] @ vh
+    return rotations.log(mean).float()
 
 
 def _responsibilities(
@@ -166,6 +167,7 @@ def _from_moments(
     order = np.argsort(-mass)
     shares = responsibilities[:, order] / mass[order]  # each component's sum to 1 over the poses
     own = np.stack([np.cov(angles.T, aweights=share, ddof=0) for share in shares.T])
+    # shrunk towards the covariance of all poses: a component of few poses knows too little
     everybodys = np.cov(angles.T, ddof=0)
     return Mixture(
         means=shares.T @ angles,

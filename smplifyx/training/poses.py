@@ -75,6 +75,7 @@ def split(
     if len(names) == 1 and not validation:
         return _cut_in_time(names[0], subjects[names[0]], share)
 
+    # sorted names, so that the draw does not depend on the order in which files were found
     chosen = set(validation)
     if not chosen:
         count = max(1, round(share * len(names)))

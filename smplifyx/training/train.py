@@ -114,7 +114,9 @@ def train_prior(
         fill=request.fill or usual.fill,
     )
     gathered = _gather(request, chosen)
-    product, history = _train(request, chosen, gathered.material, progress, device or _device())
+    if device is None:
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    product, history = _train(request, chosen, gathered.material, progress, device)
     with torch.no_grad():
         judged = _judge(product, gathered)
     figures = gathered.counts | judged | dict(request.origin.figures)
@@ -177,6 +179,7 @@ def _train(
     seed = chosen.schedule.seed
     if request.kind is Kind.GMM:
         return fit_mixture(material, chosen.fill, replace(request.mixture, seed=seed)), ()
+    # new networks draw their weights from torch's global numbers
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         trainee = start(request.kind, material)
@@ -285,10 +288,6 @@ def _command(options: TrainOptions) -> str:
     if options.validation:
         parts.append(f"--validation {' '.join(options.validation)}")
     return " ".join(parts)
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _rounded(figures: dict[str, float]) -> dict[str, float]:

@@ -126,6 +126,7 @@ class VaeTrainee:
         misfit = self._misfit(decoded, poses).mean()
         # of each latent over the batch: what is free is free for a latent, not for a pose
         divergences = divergence(mean, spread).mean(0).clamp(min=settings.free)
+        # the divergence comes in gradually, or the encoder learns to say nothing at all
         weight = settings.kl * min(1.0, progress / max(settings.warm_up, 1e-9))
         return misfit + weight * divergences.sum()
 
