@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import roma
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
@@ -132,11 +133,9 @@ def angles_about(
 def _mean_rotation(poses: PoseSet) -> Float[Tensor, "21 3"]:
     """The weighted chordal mean of each joint's rotation, as axis-angle."""
     average = (poses.rotations * poses.weights[:, None, None, None]).sum(0).double()
-    # the nearest rotation: a negative determinant is mended in the direction that matters least
-    u, _, vh = torch.linalg.svd(average)
-    sign = torch.ones(len(average), 3, dtype=torch.float64)  # [joints, singular values]
-    sign[:, 2] = torch.linalg.det(u @ vh)
-    mean = u * sign[:, None, :] @ vh
+    # the rotation nearest to the average of the matrices is the one nearest to all of them
+    mean = roma.special_procrustes(average)
+    assert isinstance(mean, Tensor)  # a tuple only where singular values are asked for
     return rotations.log(mean).float()
 
 
