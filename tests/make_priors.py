@@ -16,6 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from smplifyx.pose_priors import PosePrior
+from smplifyx.pose_priors.vae import Affine, VaePrior
+
 LATENT, WIDTH = 32, 40  # VPoser's own latent; a smaller width is quicker
 
 
@@ -209,4 +212,67 @@ def write_gmm_object(
             attributes, covariance_type="full", random_state=np.random.RandomState(0), n_iter=100
         )
         path.write_bytes(pickle.dumps(estimator, protocol))
+    return path
+
+
+def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Normal numbers, the same at every call."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def velocity_by_autograd(prior: PosePrior, latent: Tensor) -> Tensor:
+    """[63, latent] for one latent: the axial part of dR R^T."""
+    rotation = prior.decode(latent)
+    change = torch.autograd.functional.jacobian(prior.decode, latent, vectorize=True)
+    spin = torch.einsum("jabz,jcb->jacz", change, rotation)
+    torch.testing.assert_close(spin, -spin.transpose(1, 2), rtol=0, atol=1e-9)
+    return torch.stack([spin[:, 2, 1], spin[:, 0, 2], spin[:, 1, 0]], 1).flatten(0, 1)
+
+
+def random_vae(
+    latent: int = 32, width: int = 512, slope: float = 0.2, dtype: torch.dtype = torch.float32
+) -> VaePrior:
+    """A decoder and an encoder of three and two layers, with random weights."""
+    generator = torch.Generator().manual_seed(latent + width)
+
+    def layer(inputs: int, outputs: int) -> Affine:
+        matrix = (
+            torch.randn(inputs, outputs, generator=generator, dtype=torch.float64)
+            * 1.4
+            / inputs**0.5
+        )
+        return Affine(matrix, 0.3 * torch.randn(outputs, generator=generator, dtype=torch.float64))
+
+    decoder = (layer(latent, width), layer(width, width), layer(width, 126))
+    encoder = (layer(63, width), layer(width, latent))
+    return VaePrior(decoder, encoder, slope).to(dtype=dtype)
+
+
+def flow_arrays(
+    seed: int = 0, layers: int = 3, hidden: int = 9, pieces: int = 5
+) -> dict[str, np.ndarray]:
+    """A flow that bends far more than one that was trained."""
+    generator = np.random.default_rng(seed)
+    normal = generator.normal
+
+    def rising() -> np.ndarray:
+        steps = generator.uniform(0.5, 2, (63, pieces))
+        inside = 8 * np.cumsum(steps / steps.sum(1, keepdims=True), 1)[:, :-1] - 4
+        return np.concatenate([np.full((63, 1), -4.0), inside, np.full((63, 1), 4.0)], 1)
+
+    slopes = np.concatenate(
+        [np.ones((63, 1)), generator.uniform(0.3, 3, (63, pieces - 1)), np.ones((63, 1))], 1
+    )
+    return {
+        "flow_center": normal(0, 0.2, 63), "flow_spread": generator.uniform(0.1, 0.4, 63), "flow_knots": rising(),
+        "flow_heights": rising(), "flow_slopes": slopes, "flow_whitening": np.eye(63) + normal(0, 0.05, (63, 63)),
+        "flow_inner": normal(0, 0.2, (layers, 32, hidden)), "flow_inner_bias": normal(0, 0.5, (layers, hidden)),
+        "flow_outer": normal(0, 0.2, (layers, hidden, 2, 32)), "flow_outer_bias": normal(0, 0.2, (layers, 2, 32)),
+    }  # fmt: skip
+
+
+def write_flow(folder: Path, arrays: dict[str, np.ndarray]) -> Path:
+    """The arrays as float32 in an .npz of that folder."""
+    path = folder / "some.npz"
+    np.savez(path, **{key: value.astype(np.float32) for key, value in arrays.items()})
     return path

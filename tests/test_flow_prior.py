@@ -10,46 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from make_priors import flow_arrays, write_flow
 from mocap_data import random_poses
 
 from smplifyx.core import assets, rotations
 from smplifyx.data.retarget import Poses, mirror
 from smplifyx.pose_priors.flow import FlowPrior
-from smplifyx.pose_priors.loading import load_prior
-from smplifyx.pose_priors.spline import Splines
 
 DOUBLE = torch.float64
 SHIPPED = assets.folder("priors") / "pose" / "flow.npz"
-
-
-def _arrays(
-    seed: int = 0, layers: int = 3, hidden: int = 9, pieces: int = 5
-) -> dict[str, np.ndarray]:
-    """A flow that bends far more than one that was trained."""
-    generator = np.random.default_rng(seed)
-    normal = generator.normal
-
-    def rising() -> np.ndarray:
-        steps = generator.uniform(0.5, 2, (63, pieces))
-        inside = 8 * np.cumsum(steps / steps.sum(1, keepdims=True), 1)[:, :-1] - 4
-        return np.concatenate([np.full((63, 1), -4.0), inside, np.full((63, 1), 4.0)], 1)
-
-    slopes = np.concatenate(
-        [np.ones((63, 1)), generator.uniform(0.3, 3, (63, pieces - 1)), np.ones((63, 1))], 1
-    )
-    return {
-        "flow_center": normal(0, 0.2, 63), "flow_spread": generator.uniform(0.1, 0.4, 63), "flow_knots": rising(),
-        "flow_heights": rising(), "flow_slopes": slopes, "flow_whitening": np.eye(63) + normal(0, 0.05, (63, 63)),
-        "flow_inner": normal(0, 0.2, (layers, 32, hidden)), "flow_inner_bias": normal(0, 0.5, (layers, hidden)),
-        "flow_outer": normal(0, 0.2, (layers, hidden, 2, 32)), "flow_outer_bias": normal(0, 0.2, (layers, 2, 32)),
-    }  # fmt: skip
-
-
-def _written(folder: Path, arrays: dict[str, np.ndarray]) -> Path:
-    np.savez(
-        folder / "some.npz", **{key: value.astype(np.float32) for key, value in arrays.items()}
-    )
-    return folder / "some.npz"
 
 
 @pytest.fixture(params=["odd", "even", "gaussian", "shipped"])
@@ -57,7 +26,7 @@ def prior(request: pytest.FixtureRequest, tmp_path: Path) -> FlowPrior:
     if request.param == "shipped":
         return FlowPrior.load(SHIPPED)
     layers = {"odd": 3, "even": 4, "gaussian": 0}[request.param]
-    return FlowPrior.load(_written(tmp_path, _arrays(layers=layers)))
+    return FlowPrior.load(write_flow(tmp_path, flow_arrays(layers=layers)))
 
 
 def _latent(*batch: int, seed: int = 1) -> torch.Tensor:
@@ -189,40 +158,11 @@ def test_other_precision_and_back(prior: FlowPrior) -> None:
 def test_bad_files_are_explained(
     tmp_path: Path, changed: dict[str, np.ndarray | None], message: str
 ) -> None:
-    arrays = {key: value for key, value in (_arrays() | changed).items() if value is not None}
-    path = _written(tmp_path, arrays)
+    arrays = {key: value for key, value in (flow_arrays() | changed).items() if value is not None}
+    path = write_flow(tmp_path, arrays)
     with pytest.raises(ValueError, match=message) as caught:
         FlowPrior.load(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
-
-
-def test_found_by_name_and_by_content(tmp_path: Path) -> None:
-    assert isinstance(load_prior("flow"), FlowPrior)
-    assert isinstance(load_prior(str(_written(tmp_path, _arrays()))), FlowPrior)
-
-
-def test_splines_are_straight_outside() -> None:
-    arrays = _arrays()
-    splines = Splines(
-        *(torch.from_numpy(arrays[f"flow_{key}"]) for key in ("knots", "heights", "slopes"))
-    )
-    for far in (-7.0, -4.0, 4.0, 7.0):
-        x = torch.full((1, 63), far, dtype=DOUBLE)
-        for value, slope in (splines(x), splines.inverse(x)):
-            assert torch.equal(value, x) and torch.equal(slope, torch.ones_like(x))
-
-
-def test_splines_are_smooth_where_pieces_meet() -> None:
-    arrays = _arrays()
-    splines = Splines(
-        *(torch.from_numpy(arrays[f"flow_{key}"]) for key in ("knots", "heights", "slopes"))
-    )
-    for point in range(6):
-        for at in (splines.knots[None, :, point] - 1e-9, splines.knots[None, :, point] + 1e-9):
-            value, slope = splines(at)
-            torch.testing.assert_close(value[0], splines.heights[:, point], rtol=0, atol=1e-7)
-            torch.testing.assert_close(slope[0], splines.slopes[:, point], rtol=0, atol=1e-6)
-            torch.testing.assert_close(splines.inverse(value)[0], at, rtol=0, atol=1e-12)
 
 
 def test_shipped_flow_knows_its_mirror() -> None:

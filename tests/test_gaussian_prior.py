@@ -1,4 +1,4 @@
-"""The Gaussian pose prior: its density, derivative, file, card, and the joint limits beside it."""
+"""The Gaussian pose prior: its density, derivative, file and card."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from smplifyx.body.joints import JOINT_NAMES
 from smplifyx.core import assets, rotations
 from smplifyx.data.retarget import Poses, mirror
 from smplifyx.pose_priors.gaussian import GaussianPrior
-from smplifyx.pose_priors.limits import body_limits
 
 DOUBLE = torch.float64
 POSE = assets.folder("priors") / "pose"
@@ -65,7 +64,7 @@ def test_jacobian_and_shapes(batch: tuple[int, ...]) -> None:
     assert prior.decode(latent).shape == (*batch, 21, 3, 3)
     torch.testing.assert_close(prior.encode(prior.decode(latent)), latent)
     torch.testing.assert_close(
-        prior.velocity(latent), rotations.left_jacobian(latent.unflatten(-1, (21, 3)))
+        prior.joint_velocity(latent), rotations.left_jacobian(latent.unflatten(-1, (21, 3)))
     )
 
 
@@ -137,44 +136,3 @@ def test_card_matches_file(card: Path) -> None:
     fields = yaml.safe_load(card.read_text())
     assert hashlib.sha256((POSE / fields["file"]).read_bytes()).hexdigest() == fields["sha256"]
     assert fields["licence"] and fields["source"] and fields["command"]
-
-
-@pytest.mark.parametrize(
-    ("joint", "rotvec", "inside"),
-    [
-        ("left_knee", (2.5, 0, 0), True),
-        ("right_knee", (2.5, 0, 0), True),
-        ("left_knee", (-0.3, 0, 0), False),
-        ("left_elbow", (0, -2.5, 0), True),
-        ("left_elbow", (0, 0.5, 0), False),
-        ("right_elbow", (0, 2.5, 0), True),
-        ("right_elbow", (0, -0.5, 0), False),
-        ("left_shoulder", (0, 0, -1.5), True),
-        ("right_shoulder", (0, 0, 1.5), True),
-        ("left_hip", (-2.0, 0, 0), True),
-        ("left_hip", (2.0, 0, 0), False),
-        ("neck", (0, 2.0, 0), False),
-    ],
-)
-def test_limits(joint: str, rotvec: tuple[float, ...], inside: bool) -> None:
-    limits = body_limits(torch.zeros(1, dtype=DOUBLE))
-    pose = torch.zeros(2, 21, 3, dtype=DOUBLE)
-    pose[1, JOINT_NAMES.index(joint) - 1] = torch.tensor(rotvec, dtype=DOUBLE)
-    assert limits.inside(pose).tolist() == [True, inside]
-    assert len(limits.at.unique()) == len(limits.at) == 63
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ("left_fin: {x: {min: 0, max: 1, softness: 1}}", "'left_fin' 'x'"),
-        ("right_hip: {x: {min: 0, max: 1, softness: 1}}", "'right_hip'"),
-        ("left_hip: {w: {min: 0, max: 1, softness: 1}}", "'w'"),
-        ("left_hip: {x: {min: 1, max: 0, softness: 1}}", "left_hip x: needs min < max"),
-        ("left_hip: {x: {min: 0, max: 1, softness: 0}}", "softness > 0"),
-    ],
-)
-def test_bad_limits_are_named(tmp_path: Path, row: str, message: str) -> None:
-    (tmp_path / "limits.yaml").write_text(f"joints:\n  {row}\n")
-    with pytest.raises(ValueError, match=message):
-        body_limits(torch.zeros(1), tmp_path / "limits.yaml")

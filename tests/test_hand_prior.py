@@ -1,5 +1,5 @@
-"""The hand prior: its file and cards, the mirrored right hand, limits, how a preset chooses it, and
-its recipe.
+"""The hand prior: its file and cards, the mirrored right hand, how a preset chooses it, and its
+recipe.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 import yaml
 from scipy.spatial.transform import Rotation
 
-from priors.recipes.bodies.hands import flexion_axis, relaxed, sample_hands
+from priors.recipes.bodies.hands import flexion_axis, sample_hands
 from priors.recipes.hands.kinematics import Chain, finger_points, solve
 from priors.recipes.hands.poses import finger_positions, rows_of, solve_hands
 from priors.recipes.hands.recordings import FINGERS, Recordings, Source, read_handyjs
@@ -122,43 +122,6 @@ def test_faulty_files_are_named(tmp_path: Path, change: dict[str, np.ndarray], f
     np.savez(tmp_path / "hands.npz", **(good | change))
     with pytest.raises(ValueError, match=f"hands.npz.*{fault}"):
         recorded_hands(LIKE, tmp_path / "hands.npz")
-
-
-def test_limits_of_the_right_hand_mirror_the_left() -> None:
-    left, right = hand_limits(LIKE)
-    assert len(left.at) == len(right.at) == 45 and torch.equal(left.at, right.at)
-    flipped = MIRROR[left.at] < 0
-    assert torch.equal(right.lower, torch.where(flipped, -left.upper, left.lower))
-    assert torch.equal(right.upper, torch.where(flipped, -left.lower, left.upper))
-
-
-@pytest.mark.parametrize(
-    ("joint", "axis", "degrees", "inside"),
-    [
-        ("index2", 2, -100, True), ("index2", 2, 25, False), ("middle3", 2, -75, True), ("middle3", 2, 40, False),
-        ("ring1", 2, -90, True), ("ring1", 2, 45, False), ("pinky1", 1, 35, True), ("index1", 1, 50, False),
-        ("pinky2", 2, -150, False), ("index3", 1, 40, False),
-    ],
-)  # fmt: skip
-def test_limits_know_which_way_fingers_bend(
-    joint: str, axis: int, degrees: float, inside: bool
-) -> None:
-    left, right = hand_limits(LIKE)
-    pose = torch.zeros(15, 3, dtype=DOUBLE)
-    pose[JOINT_INDEX[f"left_{joint}"] - JOINT_INDEX["left_index1"], axis] = np.radians(degrees)
-    assert bool(left.inside(pose)) is inside
-    assert bool(right.inside(pose * MIRROR[:3])) is inside
-
-
-def test_mean_rest_and_relaxed_hands_are_within_limits() -> None:
-    left, _ = hand_limits(LIKE)
-    axis = flexion_axis(load_body(None).joint_template.double().numpy())
-    for pose in (
-        recorded_hands(LIKE)[0].mean,
-        torch.zeros(45, dtype=DOUBLE),
-        torch.from_numpy(relaxed(axis)),
-    ):
-        assert left.inside(pose.unflatten(0, (15, 3)))
 
 
 def test_presets_choose_the_hands() -> None:

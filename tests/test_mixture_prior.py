@@ -1,4 +1,4 @@
-"""The mixture prior and the one without preference: density, derivative, samples, file."""
+"""The mixture prior: density, derivative, samples, file."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from make_priors import mixture_moments
-from test_vae_prior import noise, velocity_by_autograd
+from make_priors import mixture_moments, noise, velocity_by_autograd
 
-from smplifyx.core import rotations
 from smplifyx.pose_priors import PosePrior
 from smplifyx.pose_priors.free import FreePrior
 from smplifyx.pose_priors.gaussian import GaussianPrior
@@ -70,7 +68,7 @@ def test_jacobian_and_shapes(batch: tuple[int, ...]) -> None:
         64,
         63,
     )
-    assert prior.velocity(latent).shape == (*batch, 21, 3, 3)
+    assert prior.joint_velocity(latent).shape == (*batch, 21, 3, 3)
     for one, jacobian in zip(
         latent.reshape(-1, 63), prior.jacobian(latent).reshape(-1, 64, 63), strict=True
     ):
@@ -84,11 +82,11 @@ def test_jacobian_and_shapes(batch: tuple[int, ...]) -> None:
 )
 def test_velocity_is_the_derivative(prior: PosePrior) -> None:
     latent = noise(63, dtype=DOUBLE)
-    dense = torch.block_diag(*prior.velocity(latent))
+    dense = torch.block_diag(*prior.joint_velocity(latent))
     torch.testing.assert_close(dense, velocity_by_autograd(prior, latent), rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("answer", ["residual", "jacobian", "decode", "velocity"])
+@pytest.mark.parametrize("answer", ["residual", "jacobian", "decode", "joint_velocity"])
 def test_a_row_does_not_depend_on_its_batch(answer: str) -> None:
     prior = mixture(dtype=torch.float32)
     ask, latent = getattr(prior, answer), near_components(prior, 67, 0.5)
@@ -155,30 +153,3 @@ def test_bad_files_are_explained(
     with pytest.raises(ValueError, match=message) as error:
         MixturePrior.load(tmp_path / "bad.npz")
     assert "\n" not in str(error.value) and "bad.npz" in str(error.value)
-
-
-@pytest.mark.parametrize("batch", [(), (2, 3)])
-def test_no_preference(batch: tuple[int, ...]) -> None:
-    prior = FreePrior(noise(63, dtype=DOUBLE))
-    latent = noise(*batch, 63, dtype=DOUBLE)
-    assert isinstance(prior, PosePrior) and torch.equal(prior.mean(), prior.start)
-    assert prior.residual(latent).shape == (*batch, 0) and prior.jacobian(latent).shape == (
-        *batch,
-        0,
-        63,
-    )
-    torch.testing.assert_close(prior.encode(prior.decode(latent / 2)), latent / 2)
-
-
-def test_samples_without_preference_turn_every_way() -> None:
-    prior = FreePrior(torch.zeros(63, dtype=DOUBLE))
-    rotvec = (
-        prior.sample(2000, torch.Generator().manual_seed(0)).unflatten(-1, (21, 3)).flatten(0, 1)
-    )
-    angle = rotvec.norm(dim=-1)
-    assert angle.max() <= torch.pi + 1e-6
-    # uniform over rotations: the angle's density is (1 - cos) / pi, its mean pi / 2 + 2 / pi
-    torch.testing.assert_close(
-        angle.mean(), torch.tensor(np.pi / 2 + 2 / np.pi, dtype=DOUBLE), rtol=0, atol=0.01
-    )
-    assert rotations.exp(rotvec).mean(0).abs().max() < 0.01

@@ -14,12 +14,11 @@ from make_recordings import write_bvh_folder
 
 from smplifyx.cli import main
 from smplifyx.core import assets, rotations
-from smplifyx.pose_priors.limits import body_limits
 from smplifyx.training.card import Recordings
 from smplifyx.training.contract import PoseSet, Schedule
-from smplifyx.training.fill import JOINTS, SPREAD, Fill, FillSettings
+from smplifyx.training.fill import SPREAD
 from smplifyx.training.kinds import plan
-from smplifyx.training.mixture import Mixture, MixtureSettings, angles_about
+from smplifyx.training.mixture import MixtureSettings
 from smplifyx.training.options import Kind
 from smplifyx.training.poses import Balance
 from smplifyx.training.skeleton import resting_joints
@@ -200,19 +199,6 @@ def test_mixture(recordings: Path, tmp_path: Path) -> None:
         assert np.linalg.eigvalsh(covariance + np.diag(files[0]["floor"] ** 2)).min() > 1e-3
 
 
-def test_mixture_density_is_that_of_its_parts() -> None:
-    """Two narrow components: the density at each mean is its own share, and integrates as a
-    Gaussian does.
-    """
-    means, floor = np.zeros((2, 63)), np.full(63, 0.1)
-    means[1] = 1.0
-    mixture = Mixture(
-        means, np.zeros((2, 63, 63)), np.array([0.75, 0.25]), floor, MixtureSettings()
-    )
-    peak = -63 / 2 * np.log(2 * np.pi * 0.01)
-    assert mixture.log_density(means) == pytest.approx(peak + np.log([0.75, 0.25]), abs=1e-9)
-
-
 def test_what_is_missing_is_said_first(
     recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,26 +206,6 @@ def test_what_is_missing_is_said_first(
     for kind in Kind:
         with pytest.raises(ImportError, match=r"smplifyx\[train\]"):
             train_prior(request(recordings, tmp_path / "mine", kind), Silent())
-
-
-def test_recorded_angles_beyond_the_limits_are_put_back() -> None:
-    angles = torch.zeros(100, 21, 3)
-    angles[:, JOINTS.index("left_ankle"), 0] = torch.linspace(-1.3, 0.5, 100)
-    for clamped, inside in ((True, 1.0), (False, 0.72)):
-        fill = Fill.of(
-            poses_of(angles), REST, FillSettings(spread=0, jitter=0, recombine=0, clamped=clamped)
-        )
-        moved = rotations.log(fill(rotations.exp(angles), torch.Generator().manual_seed(0)))
-        assert float(body_limits(angles).inside(moved + 1e-6).float().mean()) == pytest.approx(
-            inside, abs=0.02
-        )
-
-
-def test_angles_do_not_wrap_about_their_mean() -> None:
-    mean = torch.zeros(21, 3)
-    mean[15, 1] = 2.8
-    angles = mean + 0.6 * torch.linspace(-1, 1, 9)[:, None, None] * torch.tensor([0.0, 1.0, 0.0])
-    assert torch.allclose(angles_about(rotations.exp(angles), mean), angles, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", Kind)

@@ -6,40 +6,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from make_priors import noise, random_vae, velocity_by_autograd
 
 from smplifyx.core import rotations
-from smplifyx.pose_priors import PosePrior, sixd
+from smplifyx.pose_priors import PosePrior
 from smplifyx.pose_priors.vae import Affine, VaePrior
 
 DOUBLE = torch.float64
-
-
-def random_vae(
-    latent: int = 32, width: int = 512, slope: float = 0.2, dtype: torch.dtype = torch.float32
-) -> VaePrior:
-    generator = torch.Generator().manual_seed(latent + width)
-
-    def layer(inputs: int, outputs: int) -> Affine:
-        matrix = torch.randn(inputs, outputs, generator=generator, dtype=DOUBLE) * 1.4 / inputs**0.5
-        return Affine(matrix, 0.3 * torch.randn(outputs, generator=generator, dtype=DOUBLE))
-
-    decoder = (layer(latent, width), layer(width, width), layer(width, 126))
-    encoder = (layer(63, width), layer(width, latent))
-    return VaePrior(decoder, encoder, slope).to(dtype=dtype)
-
-
-def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
-
-
-def velocity_by_autograd(prior: PosePrior, latent: Tensor) -> Tensor:
-    """[63, latent] for one latent: the axial part of dR R^T."""
-    rotation = prior.decode(latent)
-    change = torch.autograd.functional.jacobian(prior.decode, latent, vectorize=True)
-    spin = torch.einsum("jabz,jcb->jacz", change, rotation)
-    torch.testing.assert_close(spin, -spin.transpose(1, 2), rtol=0, atol=1e-9)
-    return torch.stack([spin[:, 2, 1], spin[:, 0, 2], spin[:, 1, 0]], 1).flatten(0, 1)
 
 
 @pytest.mark.parametrize(
@@ -73,28 +46,6 @@ def test_shapes(batch: tuple[int, ...]) -> None:
     torch.testing.assert_close(torch.linalg.det(rotation), torch.ones(*batch, 21, dtype=DOUBLE))
 
 
-def test_density_is_that_of_a_standard_normal() -> None:
-    prior, normal = random_vae(4, 16, dtype=DOUBLE), torch.distributions.Normal(0.0, 1.0)
-    z = noise(7, 4, dtype=DOUBLE)
-    constant = prior.residual(z).square().sum(-1) + 2 * normal.log_prob(z).sum(-1)
-    torch.testing.assert_close(constant, constant[:1].expand(7))
-    torch.testing.assert_close(
-        prior.jacobian(z[0]),
-        torch.autograd.functional.jacobian(prior.residual, z[0]),
-        rtol=0,
-        atol=0,
-    )
-    samples = prior.sample(4000, torch.Generator().manual_seed(0))
-    assert samples.shape == (4000, 4) and samples.dtype == DOUBLE
-    torch.testing.assert_close(
-        samples.T @ samples / 4000, torch.eye(4, dtype=DOUBLE), rtol=0, atol=0.1
-    )
-    assert torch.equal(
-        prior.sample(3, torch.Generator().manual_seed(5)),
-        prior.sample(3, torch.Generator().manual_seed(5)),
-    )
-
-
 ANSWERS = {
     "decode": lambda prior, z: prior.decode(z),
     "velocity": lambda prior, z: prior.velocity(z),
@@ -114,32 +65,6 @@ def test_a_row_does_not_depend_on_its_batch(answer: str, latent: int, width: int
             assert torch.equal(part, together[start : start + count]), (count, start)
 
 
-# six numbers that give a network no direction: a column or both vanish, or the two agree
-DEGENERATE = {
-    "nothing": [0, 0, 0, 0, 0, 0],
-    "no second": [1, 0, 2, 0, 3, 0],
-    "no first": [0, 1, 0, 2, 0, 3],
-    "parallel": [1, 2, 2, 4, 3, 6],
-    "opposite": [1, -2, 2, -4, 3, -6],
-    "nearly": [1, 2, 2, 4, 3, 6.00001],
-    "tiny": [1e-20, 0, 0, 1e-20, 0, 0],
-    "huge": [1e12, 1e12, 1e12, 1e12, 1e12, 1e12],
-}
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
-@pytest.mark.parametrize("case", DEGENERATE)
-def test_no_input_has_a_bad_rotation_or_derivative(case: str, dtype: torch.dtype) -> None:
-    six = torch.tensor(DEGENERATE[case], dtype=dtype, requires_grad=True)
-    rotation = sixd.to_rotation(six)
-    torch.testing.assert_close(rotation.mT @ rotation, torch.eye(3, dtype=dtype), rtol=0, atol=1e-3)
-    torch.testing.assert_close(
-        torch.linalg.det(rotation), torch.ones((), dtype=dtype), rtol=0, atol=1e-3
-    )
-    (gradient,) = torch.autograd.grad((rotation * noise(3, 3, dtype=dtype)).sum(), six)
-    assert gradient.isfinite().all() and sixd.angular_velocity(six).isfinite().all()
-
-
 def test_a_decoder_of_zeros_still_decodes() -> None:
     prior = random_vae(4, 16)
     blank = tuple(Affine(layer.matrix * 0, layer.bias * 0) for layer in prior.decoder)
@@ -155,15 +80,6 @@ def test_what_is_not_a_number_stays_visible() -> None:
     z[1, 2] = torch.nan
     assert prior.decode(z)[0].isfinite().all() and prior.decode(z)[1].isnan().all()
     assert prior.velocity(z)[0].isfinite().all() and prior.velocity(z)[1].isnan().all()
-
-
-def test_six_numbers_hold_every_rotation() -> None:
-    rotvec = noise(50, 3, dtype=DOUBLE)
-    rotvec[:3] = torch.pi * torch.eye(3, dtype=DOUBLE)
-    rotation = rotations.exp(rotvec)
-    six = sixd.from_rotation(rotation)
-    torch.testing.assert_close(sixd.to_rotation(six * 3.7), rotation)
-    torch.testing.assert_close(six[7, :2], rotation[7, 0, :2])
 
 
 @pytest.mark.parametrize("half", ["decoder", "encoder"])

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .messages import one_line
+
 TEMPORARY = ".tmp"  # half-written files end so; they are never results
 
 
@@ -62,7 +64,9 @@ def read(path: Path, expected: Mapping[str, tuple[int | None, ...]]) -> dict[str
     except FileNotFoundError as error:
         raise ResultFileError(f"{path}: no such file") from error
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
-        raise ResultFileError(f"{path}: not a readable npz ({_one_line(error)})") from error
+        raise ResultFileError(
+            f"{path}: not a readable npz ({one_line(error, limit=200)})"
+        ) from error
     for key, shape in expected.items():
         _check(path, key, arrays.get(key), shape)
     return arrays
@@ -95,7 +99,3 @@ def _check(path: Path, key: str, array: np.ndarray | None, shape: tuple[int | No
     if not fits:
         wanted = ", ".join("n" if size is None else str(size) for size in shape)
         raise ResultFileError(f"{path}: {key!r} has shape {list(array.shape)}, expected [{wanted}]")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -14,7 +14,7 @@ from ..body.params import BodyParams
 from ..config import Block, FitConfig
 from ..core import rotations
 from ..core.bundle import Bundle
-from ..pose_priors.contract import PosePrior
+from ..pose_priors.contract import PosePrior, is_joint_angles
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ class Decoder:
     @cached_property
     def jointwise(self) -> bool:
         """Whether the latent is the body pose itself, an axis-angle for each joint (see
-        `PosePrior.velocity`).
+        `LatentSpace`).
         """
-        return self.prior.velocity(self.prior.mean()).dim() == 3
+        return is_joint_angles(self.prior)
 
     def params(self, state: State) -> BodyParams:
         """The body in the vocabulary of SMPL-X."""

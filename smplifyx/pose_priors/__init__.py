@@ -1,7 +1,14 @@
 """Body-pose priors: how plausible a pose is, behind one interface."""
 
-from .contract import PosePrior
+from .contract import LatentSpace, Linearity, PosePrior
 from .gaussian import GaussianPrior
 from .loading import kind_of, load_prior
 
-__all__ = ["GaussianPrior", "PosePrior", "kind_of", "load_prior"]
+__all__ = [
+    "GaussianPrior",
+    "LatentSpace",
+    "Linearity",
+    "PosePrior",
+    "kind_of",
+    "load_prior",
+]

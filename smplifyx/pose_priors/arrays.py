@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..core.messages import one_line
+
 Shape = tuple[int | None, ...]  # None: any size
 
 
-def read_npz(path: Path, shapes: dict[str, Shape]) -> dict[str, Tensor]:
+def read_npz(path: Path, shapes: Mapping[str, Shape]) -> dict[str, Tensor]:
     """The arrays of these keys, as float64 tensors.
 
     Raises ValueError naming the file and the key where one is missing, misshapen or not finite.
@@ -28,7 +31,9 @@ def read_npz(path: Path, shapes: dict[str, Shape]) -> dict[str, Tensor]:
     return check_all(path, arrays, shapes)
 
 
-def check_all(path: Path, arrays: dict[str, Tensor], shapes: dict[str, Shape]) -> dict[str, Tensor]:
+def check_all(
+    path: Path, arrays: Mapping[str, Tensor], shapes: Mapping[str, Shape]
+) -> dict[str, Tensor]:
     """The arrays; raises ValueError, as `check` does, that names the file too."""
     try:
         return {key: check(key, arrays.get(key), shape) for key, shape in shapes.items()}
@@ -42,17 +47,12 @@ def check(key: str, value: Tensor | None, shape: Shape) -> Tensor:
     """
     if value is None:
         raise ValueError(f"key {key!r} is missing")
-    if value.ndim != len(shape) or any(
-        n not in (None, m) for n, m in zip(shape, value.shape, strict=True)
-    ):
-        expected = ", ".join("any" if n is None else str(n) for n in shape)
+    fits = value.ndim == len(shape) and all(
+        want in (None, got) for want, got in zip(shape, value.shape, strict=True)
+    )
+    if not fits:
+        expected = ", ".join("any" if size is None else str(size) for size in shape)
         raise ValueError(f"{key} has shape {list(value.shape)}, expected [{expected}]")
     if value.is_complex() or not value.isfinite().all():
         raise ValueError(f"{key} holds values that are not finite numbers")
     return value
-
-
-def one_line(error: BaseException) -> str:
-    """What an error says, short enough for one line."""
-    text = " ".join(str(error).split())
-    return text[:160] if text else type(error).__name__

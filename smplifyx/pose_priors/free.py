@@ -8,9 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .joint_angles import JointAngles
-
-ANGLES = 63  # 21 joints x 3
+from .contract import Linearity
+from .joint_angles import ANGLES, JOINTS, JointAngles
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +22,11 @@ class FreePrior(JointAngles):
 
     start: Float[Tensor, " 63"]
 
+    @property
+    def linearity(self) -> Linearity:
+        """Linear, since there are no residuals."""
+        return Linearity.LINEAR
+
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> FreePrior:
@@ -34,16 +38,28 @@ class FreePrior(JointAngles):
         return self.start
 
     def residual(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch 0"]:
-        """No rows."""
+        """None."""
         return latent[..., :0]
 
+    def constant_jacobian(self) -> Float[Tensor, "0 63"]:
+        """Of no residuals."""
+        return self.start.new_zeros(0, ANGLES)
+
     def jacobian(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch 0 63"]:
-        """No rows."""
+        """Of no residuals."""
         return latent.new_zeros(*latent.shape[:-1], 0, ANGLES)
 
     def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count 63"]:
-        """Every joint turned at random, uniformly over all rotations."""
-        four = torch.randn(count, ANGLES // 3, 4, generator=generator, device=generator.device)
-        half = torch.atan2(four[..., 1:].norm(dim=-1), four[..., 0].abs())[..., None]
-        axis = torch.nn.functional.normalize(four[..., 1:], dim=-1) * four[..., :1].sign()
-        return (2 * half * axis).flatten(-2).to(self.start)
+        """Every joint turned at random, uniformly over all rotations.
+
+        Four normal numbers, scaled to length one, are a quaternion that is uniform over all
+        rotations.
+        """
+        quaternion = torch.randn(count, JOINTS, 4, generator=generator, device=generator.device)
+        real = quaternion[..., :1]
+        vector = quaternion[..., 1:]
+        # q and -q are one rotation: |real| and the sign choose the one of at most half a turn.
+        half_angle = torch.atan2(vector.norm(dim=-1, keepdim=True), real.abs())
+        axis = torch.nn.functional.normalize(vector, dim=-1) * real.sign()
+        rotvec = 2 * half_angle * axis
+        return rotvec.flatten(-2).to(self.start)

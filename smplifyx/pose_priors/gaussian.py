@@ -13,9 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .joint_angles import JointAngles
-
-ROWS = 63  # 21 joints x 3
+from .contract import Linearity
+from .joint_angles import ANGLES, JOINTS, JointAngles
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +22,12 @@ class GaussianPrior(JointAngles):
     """N(center, covariance) of the flattened body pose, which is its own latent (63 numbers,
     radians).
 
-    `whitening` W [rows, 63] gives the residual W (pose - center); W^T W is the precision. Fewer
-    rows than 63 where the prior was restricted to some joints: the others are free.
+    `whitening` W [residuals, 63] gives the residual W (pose - center); W^T W is the precision.
+    Fewer residuals than 63 where the prior was restricted to some joints: the others are free.
     """
 
     center: Float[Tensor, " 63"]
-    whitening: Float[Tensor, "rows 63"]
+    whitening: Float[Tensor, "residuals 63"]
 
     @classmethod
     def from_moments(
@@ -41,15 +40,16 @@ class GaussianPrior(JointAngles):
 
         Raises ValueError where the covariance is not positive definite.
         """
-        kept = torch.tensor(
-            [3 * j + k for j in (range(ROWS // 3) if joints is None else joints) for k in range(3)]
-        )
+        bounded_joints = range(JOINTS) if joints is None else joints
+        kept = torch.tensor([3 * joint + axis for joint in bounded_joints for axis in range(3)])
+        # in double precision, whatever the mean's: a covariance is a square
         factor, failed = torch.linalg.cholesky_ex(covariance.double()[kept][:, kept])
         if failed:
             raise ValueError("pose prior: the covariance is not positive definite")
-        whitening = torch.zeros(len(kept), ROWS, dtype=torch.float64)
-        unit = torch.eye(len(kept), dtype=torch.float64)
-        whitening[:, kept] = torch.linalg.solve_triangular(factor, unit, upper=False)
+        # the inverse of the Cholesky factor whitens: W Sigma W^T = 1
+        identity = torch.eye(len(kept), dtype=torch.float64)
+        whitening = torch.zeros(len(kept), ANGLES, dtype=torch.float64)
+        whitening[:, kept] = torch.linalg.solve_triangular(factor, identity, upper=False)
         return cls(mean, whitening.to(mean.dtype))
 
     @classmethod
@@ -62,9 +62,15 @@ class GaussianPrior(JointAngles):
         mocap held still. Raises ValueError naming the file and the key where something is missing
         or misshapen.
         """
-        arrays = _read(path, {"mean": (ROWS,), "covariance": (ROWS, ROWS), "floor": (ROWS,)})
+        shapes = {"mean": (ANGLES,), "covariance": (ANGLES, ANGLES), "floor": (ANGLES,)}
+        arrays = _read(path, shapes)
         covariance = arrays["covariance"] + torch.diag((floor_scale * arrays["floor"]) ** 2)
         return cls.from_moments(arrays["mean"].float(), covariance, joints)
+
+    @property
+    def linearity(self) -> Linearity:
+        """The residual is affine in the angles."""
+        return Linearity.LINEAR
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
@@ -79,31 +85,40 @@ class GaussianPrior(JointAngles):
         """The mean pose, flattened."""
         return self.center
 
-    def residual(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch rows"]:
+    def residual(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch residuals"]:
         """Whitened difference from the mean; the square sum is exactly -2 log density up to a
         constant.
         """
+        difference = latent - self.center
         # a product and sum, not a matmul: the answer of a row must not depend on the batch it is in
-        return ((latent - self.center)[..., None, :] * self.whitening).sum(-1)
+        return (difference[..., None, :] * self.whitening).sum(-1)
 
-    def jacobian(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch rows 63"]:
-        """The whitening, the same for every latent."""
+    def constant_jacobian(self) -> Float[Tensor, "residuals 63"]:
+        """The whitening."""
+        return self.whitening
+
+    def jacobian(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch residuals 63"]:
+        """The whitening for each latent, without a copy for each."""
         return self.whitening.expand(*latent.shape[:-1], *self.whitening.shape)
 
     def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count 63"]:
         """Poses drawn from the Gaussian; angles that the prior leaves free stay at the mean."""
         noise = torch.randn(count, len(self.whitening), generator=generator).to(self.whitening)
-        return self.center + noise @ torch.linalg.pinv(self.whitening).T
+        # the pseudo-inverse, since a restricted whitening has fewer lines than columns
+        unwhitening = torch.linalg.pinv(self.whitening)
+        return self.center + noise @ unwhitening.T
 
 
 def _read(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """The arrays of these keys as float64 tensors; raises ValueError as `GaussianPrior.load`."""
+    tensors: dict[str, Tensor] = {}
     with np.load(path, allow_pickle=False) as file:
-        arrays = {key: file[key] for key in shapes if key in file.files}
-    for key, shape in shapes.items():
-        if key not in arrays:
-            raise ValueError(f"{path.name}: key {key!r} is missing")
-        if arrays[key].shape != shape:
-            raise ValueError(
-                f"{path.name}: {key} has shape {list(arrays[key].shape)}, expected {list(shape)}"
-            )
-    return {key: torch.as_tensor(value, dtype=torch.float64) for key, value in arrays.items()}
+        for key, shape in shapes.items():
+            if key not in file.files:
+                raise ValueError(f"{path.name}: key {key!r} is missing")
+            array = file[key]
+            if array.shape != shape:
+                found = list(array.shape)
+                raise ValueError(f"{path.name}: {key} has shape {found}, expected {list(shape)}")
+            tensors[key] = torch.as_tensor(array, dtype=torch.float64)
+    return tensors

@@ -14,6 +14,8 @@ from ..core import assets
 from .arrays import read_npz
 
 SMALLEST_SD = 1e-3  # radians
+FINGER_JOINTS = 15  # of one hand
+HAND_ANGLES = 3 * FINGER_JOINTS
 
 
 def recorded_hands(like: Tensor, path: Path | None = None) -> tuple[HandSpace, HandSpace]:
@@ -23,26 +25,31 @@ def recorded_hands(like: Tensor, path: Path | None = None) -> tuple[HandSpace, H
     `like`. Raises ValueError naming the file and the key where one is missing or misshapen, or
     where a spread is not positive.
     """
-    left = _read(path or assets.folder("priors") / "hands" / "hands.npz")
-    mirror = left.mean.new_tensor([1.0, -1.0, -1.0]).repeat(15)  # across the plane x = 0
+    left = _read_left(path or assets.folder("priors") / "hands" / "hands.npz")
+    # across the plane x = 0: turns about x stay, those about y and z change their sign
+    mirror = left.mean.new_tensor([1.0, -1.0, -1.0]).repeat(FINGER_JOINTS)
     right = HandSpace(left.mean * mirror, left.components * mirror, left.sds, measured=True)
     return _like(left, like), _like(right, like)
 
 
-@lru_cache(maxsize=4)
-def _read(path: Path) -> HandSpace:
-    """Read once, since every batch asks."""
-    arrays = read_npz(path, {"mean": (45,), "components": (None, 45), "sds": (None,)})
-    if len(arrays["sds"]) != len(arrays["components"]) or not (arrays["sds"] >= SMALLEST_SD).all():
+@lru_cache(maxsize=4)  # by the path: read once, since every batch asks
+def _read_left(path: Path) -> HandSpace:
+    """The left hand, float64."""
+    shapes = {"mean": (HAND_ANGLES,), "components": (None, HAND_ANGLES), "sds": (None,)}
+    arrays = read_npz(path, shapes)
+    components = arrays["components"]
+    sds = arrays["sds"]
+    if len(sds) != len(components) or not (sds >= SMALLEST_SD).all():
         raise ValueError(
             f"{path}: sds: expected one above {SMALLEST_SD} for each of the components"
         )
-    return HandSpace(**arrays, measured=True)
+    return HandSpace(mean=arrays["mean"], components=components, sds=sds, measured=True)
 
 
 def _like(space: HandSpace, like: Tensor) -> HandSpace:
-    mean, components, sds = (
-        value.to(device=like.device, dtype=like.dtype)
-        for value in (space.mean, space.components, space.sds)
+    return HandSpace(
+        mean=space.mean.to(device=like.device, dtype=like.dtype),
+        components=space.components.to(device=like.device, dtype=like.dtype),
+        sds=space.sds.to(device=like.device, dtype=like.dtype),
+        measured=space.measured,
     )
-    return HandSpace(mean, components, sds, measured=space.measured)

@@ -4,22 +4,23 @@ left.
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import yaml
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..body.joints import BODY_POSE_JOINTS, JOINT_NAMES
 from ..core import assets
+from .hands import HAND_ANGLES
 
 AXES = "xyz"
 HAND_POSE_JOINTS = JOINT_NAMES[25:]  # those of `left_hand_pose`, then those of `right_hand_pose`
-HAND_ANGLES = 45
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,77 +28,100 @@ class JointLimits:
     """Bounds on the 63 body angles, or on the 45 of a hand: angle `at` lies in [lower, upper]
     radians.
 
-    A violation counts in units of `softness`.
+    A violation counts in units of `softness` (radians).
     """
 
-    at: Int[Tensor, " rows"]
-    lower: Float[Tensor, " rows"]
-    upper: Float[Tensor, " rows"]
-    softness: Float[Tensor, " rows"]
+    at: Int[Tensor, " bounds"]
+    lower: Float[Tensor, " bounds"]
+    upper: Float[Tensor, " bounds"]
+    softness: Float[Tensor, " bounds"]
 
-    def inside(self, pose: Float[Tensor, "*batch joints 3"]) -> Tensor:
-        """Whether every bounded angle of a body or hand pose is within its range: bool [*batch]."""
+    def inside(self, pose: Float[Tensor, "*batch joints 3"]) -> Bool[Tensor, "*batch"]:
+        """Whether every bounded angle of a body or hand pose (radians) is within its range."""
         angles = pose.flatten(-2)[..., self.at]
         return ((angles >= self.lower) & (angles <= self.upper)).all(-1)
+
+
+class _Bound(NamedTuple):
+    """One line of a table: the range of one angle, radians; sorts by `at`, which is unique."""
+
+    at: int
+    lower: float
+    upper: float
+    softness: float
 
 
 def body_limits(like: Tensor, path: Path | None = None) -> JointLimits:
     """The limits of the table at `path` (None: the one that ships), with the dtype and device of
     `like`.
 
-    Raises ValueError naming the joint and axis of a row that is unknown, empty or not soft.
+    Raises ValueError naming the joint and axis of a line that is unknown, empty or not soft.
     """
-    rows = _table(path or assets.folder("priors") / "pose" / "limits.yaml", BODY_POSE_JOINTS)
-    return _limits(rows, like.dtype, like.device)
+    path = path or assets.folder("priors") / "pose" / "limits.yaml"
+    return _limits(_table(path, BODY_POSE_JOINTS), like.dtype, like.device)
 
 
 def hand_limits(like: Tensor, path: Path | None = None) -> tuple[JointLimits, JointLimits]:
     """The limits of the left and the right hand, each over its own 45 angles; else as
     `body_limits`.
     """
-    rows = _table(path or assets.folder("priors") / "hands" / "limits.yaml", HAND_POSE_JOINTS)
-    left = tuple(row for row in rows if row[0] < HAND_ANGLES)
-    right = tuple((at - HAND_ANGLES, *bounds) for at, *bounds in rows if at >= HAND_ANGLES)
+    path = path or assets.folder("priors") / "hands" / "limits.yaml"
+    # The table counts the angles of both hands as one pose, the left hand's first.
+    bounds = _table(path, HAND_POSE_JOINTS)
+    left = tuple(bound for bound in bounds if bound.at < HAND_ANGLES)
+    right = tuple(
+        bound._replace(at=bound.at - HAND_ANGLES) for bound in bounds if bound.at >= HAND_ANGLES
+    )
     return _limits(left, like.dtype, like.device), _limits(right, like.dtype, like.device)
 
 
-@lru_cache(maxsize=16)  # every stage asks
-def _limits(
-    rows: tuple[tuple[int, float, float, float], ...], dtype: torch.dtype, device: torch.device
-) -> JointLimits:
-    at, *bounds = zip(*rows, strict=True)
-    values = (torch.tensor(column, dtype=dtype, device=device) for column in bounds)
-    return JointLimits(torch.tensor(at, device=device), *values)
+@lru_cache(maxsize=16)  # by plain numbers, dtype and device: every stage asks
+def _limits(bounds: tuple[_Bound, ...], dtype: torch.dtype, device: torch.device) -> JointLimits:
+    def column(values: list[float]) -> Tensor:
+        return torch.tensor(values, dtype=dtype, device=device)
 
-
-@lru_cache(maxsize=4)
-def _table(path: Path, joints: tuple[str, ...]) -> tuple[tuple[int, float, float, float], ...]:
-    """The rows of a table, sorted; read once, since every stage of every batch asks."""
-    table = yaml.safe_load(path.read_text())["joints"]
-    rows = (
-        _rows(joint, axis, entry, joints)
-        for joint, axes in table.items()
-        for axis, entry in axes.items()
+    return JointLimits(
+        at=torch.tensor([bound.at for bound in bounds], dtype=torch.int64, device=device),
+        lower=column([bound.lower for bound in bounds]),
+        upper=column([bound.upper for bound in bounds]),
+        softness=column([bound.softness for bound in bounds]),
     )
-    return tuple(sorted(itertools.chain.from_iterable(rows)))
 
 
-def _rows(
-    joint: str, axis: str, entry: dict, joints: tuple[str, ...]
-) -> list[tuple[int, float, float, float]]:
-    """One row for a joint in the middle; two for a left one, the right mirrored: x kept, y and z
-    negated.
-    """
-    low, high, softness = (float(entry[key]) for key in ("min", "max", "softness"))
+@lru_cache(maxsize=4)  # by the path: read once, since every stage of every batch asks
+def _table(path: Path, joints: tuple[str, ...]) -> tuple[_Bound, ...]:
+    """The bounds of a table, in the order of the angles of these joints."""
+    table = yaml.safe_load(path.read_text())["joints"]
+    bounds: list[_Bound] = []
+    for joint, axes in table.items():
+        for axis, entry in axes.items():
+            bounds += _bounds_of(joint, axis, entry, joints)
+    return tuple(sorted(bounds))
+
+
+def _bounds_of(
+    joint: str, axis: str, entry: Mapping[str, float], joints: tuple[str, ...]
+) -> list[_Bound]:
+    """One bound for a joint in the middle; two for a left one, the right one's mirrored."""
+    lower = float(entry["min"])
+    upper = float(entry["max"])
+    softness = float(entry["softness"])
     if joint not in joints or joint.startswith("right_") or axis not in AXES:
         raise ValueError(
-            f"joint limits: no degree of freedom {joint!r} {axis!r} on the left side or in the middle"
+            f"joint limits: no degree of freedom {joint!r} {axis!r} "
+            "on the left side or in the middle"
         )
-    if not low < high or softness <= 0:
+    if not lower < upper or softness <= 0:
         raise ValueError(f"joint limits: {joint} {axis}: needs min < max and softness > 0")
+
     at = 3 * joints.index(joint) + AXES.index(axis)
-    rows = [(at, low, high, softness)]
+    bounds = [_Bound(at, lower, upper, softness)]
     if joint.startswith("left_"):
-        other = 3 * joints.index(joint.replace("left_", "right_")) + AXES.index(axis)
-        rows.append((other, low, high, softness) if axis == "x" else (other, -high, -low, softness))
-    return rows
+        other = joint.replace("left_", "right_")
+        other_at = 3 * joints.index(other) + AXES.index(axis)
+        # in the mirror a turn about x stays as it is, one about y or z goes the other way
+        if axis == "x":
+            bounds.append(_Bound(other_at, lower, upper, softness))
+        else:
+            bounds.append(_Bound(other_at, -upper, -lower, softness))
+    return bounds

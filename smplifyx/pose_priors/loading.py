@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..core import assets
-from .arrays import one_line
+from ..core.messages import one_line
 from .contract import PosePrior
 from .flow import FlowPrior
 from .free import FreePrior
@@ -21,24 +21,31 @@ from .torch_files import LEGACY_MAGIC, ZIP_MAGIC
 from .vae import VaePrior
 from .vposer_files import load_vposer
 
+_KINDS: dict[type[PosePrior], str] = {
+    VaePrior: "vposer",
+    FlowPrior: "flow",
+    MixturePrior: "gmm",
+    GaussianPrior: "gaussian",
+    FreePrior: "none",
+}
+
 
 def load_prior(name_or_path: str | Path) -> PosePrior:
     """A pose prior that ships, by name: gaussian, gmm, vposer, flow or none; else the one at a
-    path.
+    path. On the CPU, float32.
 
     A path may lead to VPoser (folder, .pt or .ckpt; v1.0 or v2.0), to a mixture (`gmm_08.pkl`, our
     .npz), a Gaussian or a flow. Raises ValueError for what is neither, and one that names the file
     and its fault for a file that is no good.
     """
-    known = _shipped()
-    if str(name_or_path) in known:
-        return _loaded(str(name_or_path), 0)
+    if str(name_or_path) in _SHIPPED:
+        return _load_shipped(str(name_or_path))
     path = Path(name_or_path)
     if not path.exists():
         raise ValueError(
-            f"no pose prior {str(name_or_path)!r}: expected {', '.join(known)} or a path to one"
+            f"no pose prior {str(name_or_path)!r}: expected {', '.join(_SHIPPED)} or a path to one"
         )
-    return _loaded(str(path), path.stat().st_mtime_ns)
+    return _load_path(str(path), path.stat().st_mtime_ns)
 
 
 def kind_of(name_or_path: str | Path) -> str:
@@ -46,40 +53,50 @@ def kind_of(name_or_path: str | Path) -> str:
 
     Raises as `load_prior`.
     """
-    kinds = {
-        VaePrior: "vposer",
-        FlowPrior: "flow",
-        MixturePrior: "gmm",
-        GaussianPrior: "gaussian",
-        FreePrior: "none",
-    }
-    return kinds[type(load_prior(name_or_path))]
+    return _KINDS[type(load_prior(name_or_path))]
 
 
-@lru_cache(maxsize=8)  # read once, since every batch asks
-def _loaded(name_or_path: str, _changed: int) -> PosePrior:
-    known, path = _shipped(), Path(name_or_path)
-    if name_or_path in known:
-        return known[name_or_path]()
-    return load_vposer(path) if path.is_dir() else _load_file(path)
+def _shipped_free() -> FreePrior:
+    """No preference; fits begin at the Gaussian's mean pose."""
+    return FreePrior(GaussianPrior.load(_shipped_file("gaussian.npz")).mean())
 
 
-def _shipped() -> dict[str, Callable[[], PosePrior]]:
-    home = assets.folder("priors") / "pose"
-    return {
-        "vposer": lambda: load_vposer(home / "vposer"),
-        "flow": lambda: FlowPrior.load(home / "flow.npz"),
-        "gmm": lambda: MixturePrior.load(home / "gmm.npz"),
-        "gaussian": lambda: GaussianPrior.load(home / "gaussian.npz"),
-        "none": lambda: FreePrior(GaussianPrior.load(home / "gaussian.npz").mean()),
-    }
+def _shipped_file(name: str) -> Path:
+    return assets.folder("priors") / "pose" / name
+
+
+# in the order in which a message lists them
+_SHIPPED: dict[str, Callable[[], PosePrior]] = {
+    "vposer": lambda: load_vposer(_shipped_file("vposer")),
+    "flow": lambda: FlowPrior.load(_shipped_file("flow.npz")),
+    "gmm": lambda: MixturePrior.load(_shipped_file("gmm.npz")),
+    "gaussian": lambda: GaussianPrior.load(_shipped_file("gaussian.npz")),
+    "none": _shipped_free,
+}
+
+
+@lru_cache(maxsize=len(_SHIPPED))  # by the name: read once, since every batch asks
+def _load_shipped(name: str) -> PosePrior:
+    return _SHIPPED[name]()
+
+
+@lru_cache(maxsize=8)  # by the path and the time of its last change: a new file is read anew
+def _load_path(path: str, _changed: int) -> PosePrior:
+    place = Path(path)
+    return load_vposer(place) if place.is_dir() else _load_file(place)
 
 
 def _load_file(path: Path) -> PosePrior:
+    """Tells torch checkpoints (new ones are zips), our .npz (zips too) and pickles apart by their
+    first bytes and their members.
+    """
+    members: list[str] = []
     try:
         with path.open("rb") as stream:
             start = stream.read(len(LEGACY_MAGIC))
-        members = set(zipfile.ZipFile(path).namelist()) if start.startswith(ZIP_MAGIC) else set()
+        if start.startswith(ZIP_MAGIC):
+            with zipfile.ZipFile(path) as archive:
+                members = archive.namelist()
     except (OSError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: cannot be read: {one_line(error)}") from error
     if start == LEGACY_MAGIC or any(name.endswith("data.pkl") for name in members):
@@ -96,6 +113,5 @@ def _load_npz(path: Path, keys: set[str]) -> PosePrior:
         return GaussianPrior.load(path)
     if any(key.startswith("flow") for key in keys):
         return FlowPrior.load(path)
-    raise ValueError(
-        f"{path}: found keys {', '.join(sorted(keys))[:80]}, expected those of a mixture, Gaussian or flow"
-    )
+    found = ", ".join(sorted(keys))[:80]
+    raise ValueError(f"{path}: found keys {found}, expected those of a mixture, Gaussian or flow")

@@ -14,9 +14,8 @@ from torch import Tensor
 
 from ..core.invariant_linalg import COLUMNS, shared_matmul
 from .arrays import read_npz
-from .joint_angles import JointAngles
-
-ANGLES = 63  # 21 joints x 3
+from .contract import Linearity
+from .joint_angles import ANGLES, JointAngles
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,17 +56,24 @@ class MixturePrior(JointAngles):
             raise ValueError(
                 f"covariance {int(failed.argmax())} of the mixture is not positive definite"
             )
-        unit = torch.eye(ANGLES, dtype=torch.float64, device=factor.device)
-        whitening = torch.linalg.solve_triangular(factor, unit.expand_as(factor), upper=False)
+        identity = torch.eye(ANGLES, dtype=torch.float64, device=factor.device)
+        whitening = torch.linalg.solve_triangular(factor, identity.expand_as(factor), upper=False)
         shares = weights.double() / weights.double().sum()
-        height = shares.log() - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        offset = 2 * (height.max() - height)
-        return cls(means, *(value.to(means.dtype) for value in (whitening, shares, offset)))
+        # log(w_k sqrt det precision_k): how high each component's density is at its mean
+        log_height = shares.log() - factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        # less the smallest, so that none is negative: a residual is its root
+        offset = 2 * (log_height.max() - log_height)
+        return cls(
+            means=means,
+            whitening=whitening.to(means.dtype),
+            weights=shares.to(means.dtype),
+            offset=offset.to(means.dtype),
+        )
 
     @classmethod
     def load(cls, path: Path) -> MixturePrior:
         """From a file with `means` [k, 63], `covariances` [k, 63, 63], `weights` [k] and `floor`
-        [63] (radians).
+        [63] (radians); float32.
 
         The covariances used are covariances + diag(floor^2): the floor frees what the mocap held
         still. Raises ValueError naming the file and the key where something is missing, misshapen
@@ -82,18 +88,26 @@ class MixturePrior(JointAngles):
         arrays = read_npz(path, shapes)
         covariances = arrays["covariances"] + torch.diag(arrays["floor"] ** 2)
         try:
-            return cls.from_moments(arrays["means"], covariances, arrays["weights"]).to(
-                dtype=torch.float32
-            )
+            mixture = cls.from_moments(arrays["means"], covariances, arrays["weights"])
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
+        return mixture.to(dtype=torch.float32)
+
+    @property
+    def linearity(self) -> Linearity:
+        """Affine where one component is the best."""
+        return Linearity.PIECEWISE
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> MixturePrior:
         """A copy on `device` as `dtype`."""
-        fields = (self.means, self.whitening, self.weights, self.offset)
-        return MixturePrior(*(value.to(device=device, dtype=dtype) for value in fields))
+        return MixturePrior(
+            means=self.means.to(device=device, dtype=dtype),
+            whitening=self.whitening.to(device=device, dtype=dtype),
+            weights=self.weights.to(device=device, dtype=dtype),
+            offset=self.offset.to(device=device, dtype=dtype),
+        )
 
     def mean(self) -> Float[Tensor, " 63"]:
         """The mean of the whole mixture, between its components: a start that takes no component's
@@ -110,57 +124,60 @@ class MixturePrior(JointAngles):
 
         The square sum is exactly -2 log max_k w_k N_k up to a constant.
         """
-        rows, _ = self.residual_in_piece(latent.reshape(-1, ANGLES))
-        return rows.reshape(*latent.shape[:-1], ANGLES + 1)
+        residual, _ = self.residual_in_piece(latent.reshape(-1, ANGLES))
+        return residual.reshape(*latent.shape[:-1], ANGLES + 1)
 
     def residual_in_piece(
         self, latent: Float[Tensor, "batch 63"]
     ) -> tuple[Float[Tensor, "batch 64"], Int[Tensor, " batch"]]:
-        """The residual, and the best component of each."""
-        whitened, chosen = self._best(latent)
-        return torch.cat([whitened, self.offset[chosen].sqrt()[:, None]], -1), chosen
-
-    def jacobian(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch 64 63"]:
-        """The best component's whitening; zeros for the offset."""
-        _, chosen = self._best(latent.reshape(-1, ANGLES))
-        return self.pieces[chosen].reshape(*latent.shape[:-1], ANGLES + 1, ANGLES)
-
-    def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count 63"]:
-        """Draws of the mixture itself (the sum, not the maximum)."""
-        chosen = torch.multinomial(
-            self.weights.to(generator.device), count, replacement=True, generator=generator
-        )
-        chosen = chosen.to(self.means.device)
-        noise = torch.randn(count, ANGLES, 1, generator=generator, device=generator.device).to(
-            self.means
-        )
-        return (
-            self.means[chosen]
-            + torch.linalg.solve_triangular(self.whitening[chosen], noise, upper=False)[..., 0]
-        )
-
-    def _best(self, latent: Tensor) -> tuple[Tensor, Tensor]:
-        """The whitened difference from the best component [rows, 63] and which one that is [rows].
-
-        All components at once: one product with their whitenings side by side.
-        """
-        matrix, shift = self._side_by_side
-        whitened = (
-            shared_matmul(latent, matrix)[:, : shift.numel()].unflatten(-1, (-1, ANGLES)) - shift
-        )
-        chosen = (whitened.square().sum(-1) + self.offset).argmin(-1)
-        return whitened.take_along_dim(chosen[:, None, None], 1)[:, 0], chosen
-
-    @cached_property
-    def _side_by_side(self) -> tuple[Tensor, Tensor]:
-        """All whitenings as one matrix [63, k 63], of a width that multiplies quickly, and the
-        whitened means.
-        """
-        matrix = self.whitening.flatten(0, 1).mT
-        matrix = torch.nn.functional.pad(matrix, (0, -matrix.shape[1] % COLUMNS))
-        return matrix, (self.whitening * self.means[:, None]).sum(-1)
+        """The residual, and the best component of each latent."""
+        whitened, best = self._best(latent)
+        root_of_offset = self.offset[best].sqrt()[:, None]
+        return torch.cat([whitened, root_of_offset], -1), best
 
     @cached_property
     def pieces(self) -> Float[Tensor, "k 64 63"]:
         """Each component's whitening; zeros for the offset."""
         return torch.nn.functional.pad(self.whitening, (0, 0, 0, 1))
+
+    def jacobian(self, latent: Float[Tensor, "*batch 63"]) -> Float[Tensor, "*batch 64 63"]:
+        """The best component's whitening; zeros for the offset."""
+        _, best = self._best(latent.reshape(-1, ANGLES))
+        return self.pieces[best].reshape(*latent.shape[:-1], ANGLES + 1, ANGLES)
+
+    def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count 63"]:
+        """Draws of the mixture itself (the sum, not the maximum)."""
+        weights = self.weights.to(generator.device)
+        # drawn where the generator is, used where the prior is
+        component = torch.multinomial(weights, count, replacement=True, generator=generator)
+        component = component.to(self.means.device)
+        noise = torch.randn(count, ANGLES, 1, generator=generator, device=generator.device)
+        # W difference = noise
+        difference = torch.linalg.solve_triangular(
+            self.whitening[component], noise.to(self.means), upper=False
+        )
+        return self.means[component] + difference[..., 0]
+
+    def _best(
+        self, latent: Float[Tensor, "batch 63"]
+    ) -> tuple[Float[Tensor, "batch 63"], Int[Tensor, " batch"]]:
+        """The whitened difference from the best component's mean, and which component that is.
+
+        All components at once: one product with their whitenings side by side.
+        """
+        # W (latent - mean) as W latent - W mean: the mean's part is the same for all latents
+        matrix, whitened_means = self._side_by_side
+        product = shared_matmul(latent, matrix)[:, : whitened_means.numel()]  # without the padding
+        whitened = product.unflatten(-1, (-1, ANGLES)) - whitened_means  # [batch, k, 63]
+        best = (whitened.square().sum(-1) + self.offset).argmin(-1)
+        return whitened.take_along_dim(best[:, None, None], 1)[:, 0], best
+
+    @cached_property
+    def _side_by_side(self) -> tuple[Float[Tensor, "63 columns"], Float[Tensor, "k 63"]]:
+        """All whitenings as one matrix, padded to a width that multiplies quickly, and the whitened
+        means.
+        """
+        matrix = self.whitening.flatten(0, 1).mT
+        matrix = torch.nn.functional.pad(matrix, (0, -matrix.shape[1] % COLUMNS))
+        whitened_means = (self.whitening * self.means[:, None]).sum(-1)
+        return matrix, whitened_means

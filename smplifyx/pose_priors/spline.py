@@ -10,33 +10,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """The part of each curve that holds a number: its ends (left, right), heights and slopes there;
-    all [rows, n].
-    """
+    """The part of each curve that holds a number; all [batch, n]."""
 
-    inside: Bool[Tensor, "rows n"]
-    left: Float[Tensor, "rows n"]
-    width: Float[Tensor, "rows n"]
-    low: Float[Tensor, "rows n"]
-    height: Float[Tensor, "rows n"]
-    first: Float[Tensor, "rows n"]
-    last: Float[Tensor, "rows n"]
+    inside: Bool[Tensor, "batch n"]  # False: the number lies beyond the ends of the curve
+    left: Float[Tensor, "batch n"]
+    width: Float[Tensor, "batch n"]
+    low: Float[Tensor, "batch n"]  # the curve's value at the left end
+    height: Float[Tensor, "batch n"]  # how far it rises up to the right end
+    left_slope: Float[Tensor, "batch n"]
+    right_slope: Float[Tensor, "batch n"]
 
     @property
-    def chord(self) -> Float[Tensor, "rows n"]:
+    def chord(self) -> Float[Tensor, "batch n"]:
         """The slope from end to end."""
         return self.height / self.width
 
     @property
-    def bend(self) -> Float[Tensor, "rows n"]:
+    def bend(self) -> Float[Tensor, "batch n"]:
         """How far the slopes at the ends are from that of the chord; zero for a straight piece."""
-        return self.first + self.last - 2 * self.chord
+        return self.left_slope + self.right_slope - 2 * self.chord
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,66 +52,98 @@ class Splines:
 
     def __post_init__(self) -> None:
         """Raises ValueError where a curve is not monotone or would jump at its ends."""
-        rising = all((values.diff(dim=-1) > 0).all() for values in (self.knots, self.heights))
-        if not rising or not (self.slopes > 0).all():
+        if not (_rises(self.knots) and _rises(self.heights) and (self.slopes > 0).all()):
             raise ValueError("the splines do not rise everywhere")
-        if not torch.allclose(self.knots[:, [0, -1]], self.heights[:, [0, -1]], atol=1e-5):
+        ends = [0, -1]
+        if not torch.allclose(self.knots[:, ends], self.heights[:, ends], atol=1e-5):
             raise ValueError("the splines do not begin and end on the diagonal")
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> Splines:
         """A copy on `device` as `dtype`."""
-        fields = (self.knots, self.heights, self.slopes)
-        return Splines(*(values.to(device=device, dtype=dtype) for values in fields))
+        return Splines(
+            knots=self.knots.to(device=device, dtype=dtype),
+            heights=self.heights.to(device=device, dtype=dtype),
+            slopes=self.slopes.to(device=device, dtype=dtype),
+        )
 
     def __call__(
-        self, x: Float[Tensor, "rows n"]
-    ) -> tuple[Float[Tensor, "rows n"], Float[Tensor, "rows n"]]:
+        self, x: Float[Tensor, "batch n"]
+    ) -> tuple[Float[Tensor, "batch n"], Float[Tensor, "batch n"]]:
         """The curves' values and slopes at x."""
         piece = self._piece(x, self.knots)
+        # zero outside, where the share means nothing: an overflow there would reach the derivative
         share = torch.where(piece.inside, (x - piece.left) / piece.width, 0.0)
-        value, slope = _evaluate(piece, share)
-        return torch.where(piece.inside, value, x), torch.where(piece.inside, slope, 1.0)
+        value, slope = _value_and_slope(piece, share)
+        value = torch.where(piece.inside, value, x)
+        slope = torch.where(piece.inside, slope, 1.0)
+        return value, slope
 
     def inverse(
-        self, y: Float[Tensor, "rows n"]
-    ) -> tuple[Float[Tensor, "rows n"], Float[Tensor, "rows n"]]:
-        """The x of these values, and the curves' slopes there (dy / dx)."""
+        self, y: Float[Tensor, "batch n"]
+    ) -> tuple[Float[Tensor, "batch n"], Float[Tensor, "batch n"]]:
+        """The x of these values, and the curves' slopes there (dy / dx).
+
+        The share of the piece's width solves a share^2 + b share + c = 0 (Durkan eq. 6-8).
+        """
         piece = self._piece(y, self.heights)
         up = torch.where(piece.inside, y - piece.low, 0.0)
-        a = piece.height * (piece.chord - piece.first) + up * piece.bend
-        b = piece.height * piece.first - up * piece.bend
+        a = piece.height * (piece.chord - piece.left_slope) + up * piece.bend
+        b = piece.height * piece.left_slope - up * piece.bend
         c = -piece.chord * up
         root = (b.square() - 4 * a * c).clamp(min=0).sqrt()
         # the form that loses no digits; b > 0 or a c < 0 in a rising piece
         share = -2 * c / (b + root)
         x = piece.left + share * piece.width
-        return torch.where(piece.inside, x, y), torch.where(
-            piece.inside, _evaluate(piece, share)[1], 1.0
-        )
+        _, slope = _value_and_slope(piece, share)
+        x = torch.where(piece.inside, x, y)
+        slope = torch.where(piece.inside, slope, 1.0)
+        return x, slope
 
-    def _piece(self, value: Tensor, ends: Tensor) -> _Piece:
+    def _piece(self, value: Float[Tensor, "batch n"], ends: Float[Tensor, "n points"]) -> _Piece:
         """The piece of each curve whose `ends` (knots or heights) enclose the value; some piece for
         one outside.
         """
+        # how many inner ends the value has passed
         at = (value[..., None] >= ends[:, 1:-1]).sum(-1)
-        inside = (value > ends[:, 0]) & (value < ends[:, -1])
-        tables = (self.knots, self.heights, self.slopes)
-        (left, right), (low, high), (first, last) = (
-            (_pick(table, at), _pick(table, at + 1)) for table in tables
+        left = _pick(self.knots, at)
+        right = _pick(self.knots, at + 1)
+        low = _pick(self.heights, at)
+        high = _pick(self.heights, at + 1)
+        return _Piece(
+            inside=(value > ends[:, 0]) & (value < ends[:, -1]),
+            left=left,
+            width=right - left,
+            low=low,
+            height=high - low,
+            left_slope=_pick(self.slopes, at),
+            right_slope=_pick(self.slopes, at + 1),
         )
-        return _Piece(inside, left, right - left, low, high - low, first, last)
 
 
-def _pick(table: Tensor, at: Tensor) -> Tensor:
+def _rises(points: Float[Tensor, "n points"]) -> bool:
+    return bool((points.diff(dim=-1) > 0).all())
+
+
+def _pick(table: Float[Tensor, "n points"], at: Int[Tensor, "batch n"]) -> Float[Tensor, "batch n"]:
+    """Of each curve the point `at`."""
     return table.expand(len(at), -1, -1).gather(-1, at[..., None])[..., 0]
 
 
-def _evaluate(piece: _Piece, share: Tensor) -> tuple[Tensor, Tensor]:
-    """Value and slope at this share of the piece's width, 0..1."""
-    across, rest = share * (1 - share), 1 - share
+def _value_and_slope(
+    piece: _Piece, share: Float[Tensor, "batch n"]
+) -> tuple[Float[Tensor, "batch n"], Float[Tensor, "batch n"]]:
+    """The curve at this share of the piece's width, 0..1 (Durkan eq. 4 and 5)."""
+    rest = 1 - share
+    across = share * rest
     below = piece.chord + piece.bend * across
-    value = piece.low + piece.height * (piece.chord * share.square() + piece.first * across) / below
-    ends = piece.last * share.square() + 2 * piece.chord * across + piece.first * rest.square()
-    return value, (piece.chord / below).square() * ends
+    rise = piece.chord * share.square() + piece.left_slope * across
+    value = piece.low + piece.height * rise / below
+    blended_slopes = (
+        piece.right_slope * share.square()
+        + 2 * piece.chord * across
+        + piece.left_slope * rest.square()
+    )
+    slope = (piece.chord / below).square() * blended_slopes
+    return value, slope

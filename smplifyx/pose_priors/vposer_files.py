@@ -7,6 +7,7 @@ are those of the weights and what else differs is fixed by the version.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,9 @@ import torch
 from torch import Tensor
 
 from .arrays import Shape, check
+from .joint_angles import ANGLES
 from .torch_files import read_weights
-from .vae import JOINTS, Affine, VaePrior
+from .vae import Affine, VaePrior
 
 _NORM_EPSILON = 1e-5  # what torch's BatchNorm adds to the variance unless told otherwise
 _ENDINGS = (".pt", ".ckpt")
@@ -24,12 +26,12 @@ _EPOCH = re.compile(r"(?:epoch=|_E)(\d+)")
 
 @dataclass(frozen=True)
 class _Version:
-    """Names of the layers.
+    """What the layers of a published version are called, and how they are put together.
 
-    Those of one group follow each other directly, a leaky rectifier stands between groups.
+    The layers of one group follow each other directly; a leaky rectifier stands between groups.
     """
 
-    slope: float
+    slope: float  # of the rectifiers, below zero
     decoder: tuple[tuple[str, ...], ...]
     encoder: tuple[tuple[str, ...], ...]
     norms: tuple[str, ...]  # which of them are batch normalisations
@@ -69,14 +71,10 @@ def load_vposer(path: Path) -> VaePrior:
     file = find_snapshot(path) if path.is_dir() else path
     weights = read_weights(file)
     for version in (_V1, _V2):
-        for key in weights:
-            # Lightning puts the name of the module's attribute before the keys, and has other
-            # modules beside it.
-            if key == version.mark or key.endswith(f".{version.mark}"):
-                prefix = key.removesuffix(version.mark)
-                return _build(
-                    file, version, {k.removeprefix(prefix): v for k, v in weights.items()}
-                )
+        prefix = _prefix(weights, version)
+        if prefix is not None:
+            own_names = {key.removeprefix(prefix): value for key, value in weights.items()}
+            return _build(file, version, own_names)
     raise ValueError(
         f"{file}: none of VPoser's layers is in it, expected {_V1.mark} (v1.0) or {_V2.mark} (v2.0)"
     )
@@ -89,69 +87,89 @@ def find_snapshot(folder: Path) -> Path:
     Raises ValueError where there is none; links that lead out of the folder do not count.
     """
     home = folder.resolve()
-    files = [
-        f
-        for place in (folder / "snapshots", folder)
-        if place.is_dir()
-        for f in sorted(place.iterdir())
-    ]
-    inside = [
-        f
-        for f in files
-        if f.suffix in _ENDINGS and f.is_file() and f.resolve().is_relative_to(home)
-    ]
-    if not inside:
+    snapshots: list[Path] = []
+    for place in (folder / "snapshots", folder):
+        if not place.is_dir():
+            continue
+        for file in sorted(place.iterdir()):
+            is_checkpoint = file.suffix in _ENDINGS and file.is_file()
+            if is_checkpoint and file.resolve().is_relative_to(home):
+                snapshots.append(file)
+    if not snapshots:
         raise ValueError(
-            f"{folder}: found no snapshot in it, expected snapshots/*.pt or snapshots/*.ckpt as VPoser has"
+            f"{folder}: found no snapshot in it, "
+            "expected snapshots/*.pt or snapshots/*.ckpt as VPoser has"
         )
-    return max(inside, key=_epoch)
+    return max(snapshots, key=_epoch)
 
 
 def _epoch(file: Path) -> int:
+    """The epoch that a file's name tells; -1 where it tells none."""
     found = _EPOCH.findall(file.stem)
     return int(found[-1]) if found else -1
 
 
-def _build(file: Path, version: _Version, weights: dict[str, Tensor]) -> VaePrior:
+def _prefix(weights: Mapping[str, Tensor], version: _Version) -> str | None:
+    """What stands before the names of a version's layers; None where it is not that version.
+
+    Lightning puts the name of the module's attribute before the keys, and has other modules in the
+    same dictionary.
+    """
+    for key in weights:
+        if key == version.mark or key.endswith(f".{version.mark}"):
+            return key.removesuffix(version.mark)
+    return None
+
+
+def _build(file: Path, version: _Version, weights: Mapping[str, Tensor]) -> VaePrior:
     try:
-        encoder = _half(version, version.encoder, weights, 3 * JOINTS)
-        decoder = _half(version, version.decoder, weights, encoder[-1].bias.shape[0])
+        encoder = _half(version, version.encoder, weights, inputs=ANGLES)
+        latent_dim = encoder[-1].bias.shape[0]
+        decoder = _half(version, version.decoder, weights, inputs=latent_dim)
         return VaePrior(decoder, encoder, version.slope)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
 
 
 def _half(
-    version: _Version, groups: tuple[tuple[str, ...], ...], weights: dict[str, Tensor], inputs: int
+    version: _Version,
+    groups: tuple[tuple[str, ...], ...],
+    weights: Mapping[str, Tensor],
+    inputs: int,
 ) -> tuple[Affine, ...]:
-    """The layers of one half, every group folded into one."""
-    layers = []
+    """The layers of one half, every group folded into one, in double precision until then."""
+    layers: list[Affine] = []
     for group in groups:
         folded = Affine(
-            torch.eye(inputs, dtype=torch.float64), torch.zeros(inputs, dtype=torch.float64)
+            matrix=torch.eye(inputs, dtype=torch.float64),
+            bias=torch.zeros(inputs, dtype=torch.float64),
         )
         for name in group:
-            read = _norm if name in version.norms else _linear
-            folded = folded.then(read(weights, name, inputs))
+            if name in version.norms:
+                layer = _norm(weights, name, inputs)
+            else:
+                layer = _linear(weights, name, inputs)
+            folded = folded.then(layer)
             inputs = folded.bias.shape[0]
         layers.append(folded.to(dtype=torch.float32))
     return tuple(layers)
 
 
-def _linear(weights: dict[str, Tensor], name: str, inputs: int) -> Affine:
+def _linear(weights: Mapping[str, Tensor], name: str, inputs: int) -> Affine:
     matrix = _entry(weights, f"{name}.weight", (None, inputs)).T
-    return Affine(matrix, _entry(weights, f"{name}.bias", (matrix.shape[1],)))
+    bias = _entry(weights, f"{name}.bias", (matrix.shape[1],))
+    return Affine(matrix, bias)
 
 
-def _norm(weights: dict[str, Tensor], name: str, inputs: int) -> Affine:
+def _norm(weights: Mapping[str, Tensor], name: str, inputs: int) -> Affine:
     """A batch normalisation as it acts once training is over: a diagonal layer."""
-    fields = ("weight", "bias", "running_mean", "running_var")
-    scale, shift, mean, variance = (
-        _entry(weights, f"{name}.{field}", (inputs,)) for field in fields
-    )
-    scale = scale / (variance + _NORM_EPSILON).sqrt()
-    return Affine(torch.diag(scale), shift - mean * scale)
+    weight = _entry(weights, f"{name}.weight", (inputs,))
+    bias = _entry(weights, f"{name}.bias", (inputs,))
+    mean = _entry(weights, f"{name}.running_mean", (inputs,))
+    variance = _entry(weights, f"{name}.running_var", (inputs,))
+    scale = weight / (variance + _NORM_EPSILON).sqrt()
+    return Affine(torch.diag(scale), bias - mean * scale)
 
 
-def _entry(weights: dict[str, Tensor], key: str, shape: Shape) -> Tensor:
+def _entry(weights: Mapping[str, Tensor], key: str, shape: Shape) -> Tensor:
     return check(key, weights.get(key), shape).double()

@@ -17,6 +17,7 @@ from ..features.jacobian_blocks import DenseBlock, JacobianBlock, SharedBlock, w
 from ..features.joint_angles import BODY_POSE
 from ..features.point_jacobian import BoneMotion
 from ..features.unknowns import BODY
+from ..pose_priors.contract import is_learned
 from ..terms.scene import FeatureValues, Jacobian, Scene, Term
 from .view import View
 
@@ -130,7 +131,9 @@ class ChainRule:
 
     @cached_property
     def _velocity(self) -> Float[Tensor, "batch 63 latent"]:
-        return self.folded.decoder.prior.velocity(self.value(BODY))
+        prior = self.folded.decoder.prior
+        assert is_learned(prior)  # asked for only where the latent is not joint angles
+        return prior.velocity(self.value(BODY))
 
     def _places(self, block: Block) -> tuple[int, ...]:
         place = self.folded.slices[block]

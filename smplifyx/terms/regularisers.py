@@ -21,7 +21,7 @@ from ..features.jacobian_blocks import (
 )
 from ..features.joint_angles import BODY_POSE, UP
 from ..features.unknowns import ANCHORED_TRANSL, BETAS, BODY, TRANSL
-from ..pose_priors.contract import Piecewise, PosePrior
+from ..pose_priors.contract import PosePrior, is_linear, is_piecewise
 from .scene import Jacobian, Residual, Scene
 
 
@@ -81,29 +81,32 @@ class BodyPrior:
     prior: PosePrior
 
     def __call__(self, scene: Scene) -> Residual:
-        """As many residuals as the prior has."""
-        latent = scene[BODY]
-        if self._pieces is not None:
-            residual, which = self.prior.residual_in_piece(latent)
-            choice = ChoiceBlock(self._pieces, which)
-            return Residual(residual, lambda: Jacobian(residual, {BODY: choice}))
-        residual = self.prior.residual(latent)
-        return Residual(residual, lambda: Jacobian(residual, {BODY: self._block(latent)}))
-
-    def _block(self, latent: Tensor) -> JacobianBlock:
-        if self._constant is not None:
-            return SharedBlock(self._constant)
-        return DenseBlock(self.prior.jacobian(latent))
-
-    @cached_property
-    def _pieces(self) -> ConstantMatrices | None:
-        return ConstantMatrices(self.prior.pieces) if isinstance(self.prior, Piecewise) else None
+        """As many residuals as the prior has; their Jacobian is as simple as the prior says that it is."""
+        prior, latent = self.prior, scene[BODY]
+        if is_piecewise(prior):
+            residual, which = prior.residual_in_piece(latent)
+            block: JacobianBlock = ChoiceBlock(self._constants, which)
+            return Residual(residual, lambda: Jacobian(residual, {BODY: block}))
+        residual = prior.residual(latent)
+        if is_linear(prior):
+            return Residual(
+                residual, lambda: Jacobian(residual, {BODY: SharedBlock(self._constant)})
+            )
+        return Residual(
+            residual, lambda: Jacobian(residual, {BODY: DenseBlock(prior.jacobian(latent))})
+        )
 
     @cached_property
-    def _constant(self) -> Tensor | None:
-        """The prior's Jacobian [r, latent], where it hands out an expanded constant."""
-        probe = self.prior.jacobian(self.prior.mean().expand(2, -1))
-        return probe[0] if probe.stride(0) == 0 else None
+    def _constants(self) -> ConstantMatrices:
+        """The Jacobians of a piecewise prior, with what the normal equations work out of them once."""
+        assert is_piecewise(self.prior)
+        return ConstantMatrices(self.prior.pieces)
+
+    @cached_property
+    def _constant(self) -> Float[Tensor, "r latent"]:
+        """The Jacobian of a linear prior."""
+        assert is_linear(self.prior)
+        return self.prior.constant_jacobian()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The card beside a trained prior, and the picture of its validation curve."""
+"""The card of a trained prior, and the picture of its validation curve."""
 
 from __future__ import annotations
 
@@ -27,24 +27,26 @@ class Recordings:
 
 
 def write_card(
-    file: Path, card: Path, about: tuple[Recordings, Description], figures: Mapping[str, object]
+    file: Path,
+    card: Path,
+    origin: Recordings,
+    description: Description,
+    figures: Mapping[str, object],
 ) -> None:
     """What a person needs to judge `file`, as YAML at `card`."""
-    origin, description = about
     content = {
         "file": file.relative_to(card.parent).as_posix(),
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         "what": description.what,
-        "fields": description.fields,
+        "fields": dict(description.fields),
         "source": origin.source,
         "licence": origin.licence,
         "command": origin.command,
-        "settings": description.settings,
+        "settings": dict(description.settings),
         "figures": dict(figures),
     }
-    card.write_text(
-        yaml.safe_dump(content, sort_keys=False, width=120, allow_unicode=True), encoding="utf-8"
-    )
+    text = yaml.safe_dump(content, sort_keys=False, width=120, allow_unicode=True)
+    card.write_text(text, encoding="utf-8")
 
 
 def draw_curve(history: History, path: Path) -> None:
@@ -54,16 +56,19 @@ def draw_curve(history: History, path: Path) -> None:
     """
     from matplotlib.figure import Figure  # here: the extra [train]
 
-    names = sorted({name for entry in history for name in entry.validation} - {"loss"})
-    epochs = [entry.index for entry in history]
+    names = sorted({name for epoch in history for name in epoch.validation} - {"loss"})
+    epochs = [epoch.index for epoch in history]
     figure = Figure(figsize=(4 * (len(names) + 1), 3), layout="constrained")
     panels = figure.subplots(1, len(names) + 1, squeeze=False)[0]
-    panels[0].plot(epochs, [entry.train_loss for entry in history], label="training")
-    if all("loss" in entry.validation for entry in history):
-        panels[0].plot(epochs, [entry.validation["loss"] for entry in history], label="validation")
-    panels[0].set(title="loss", xlabel="epoch", yscale="symlog")
-    panels[0].legend()
+
+    loss_panel = panels[0]
+    loss_panel.plot(epochs, [epoch.train_loss for epoch in history], label="training")
+    if all("loss" in epoch.validation for epoch in history):
+        loss_panel.plot(epochs, [epoch.validation["loss"] for epoch in history], label="validation")
+    loss_panel.set(title="loss", xlabel="epoch", yscale="symlog")
+    loss_panel.legend()
+
     for panel, name in zip(panels[1:], names, strict=True):
-        panel.plot(epochs, [entry.validation[name] for entry in history])
+        panel.plot(epochs, [epoch.validation[name] for epoch in history])
         panel.set(title=name.replace("_", " "), xlabel="epoch")
     figure.savefig(path, dpi=100)

@@ -39,48 +39,55 @@ class PoseClass(Enum):
 
 
 def classify(
-    rotation: Float[Tensor, "poses 21 3 3"], rest_joints: Float[Tensor, "22 3"]
+    poses: Float[Tensor, "poses 21 3 3"], rest_joints: Float[Tensor, "22 3"]
 ) -> dict[PoseClass, Bool[Tensor, " poses"]]:
     """Which poses are of each class. Thighs are measured against the pelvis, heights along it."""
-    places = joint_positions(rotation, rest_joints)
-    thigh = torch.stack(
-        [_hanging(rotation[:, JOINT_INDEX[f"{side}_hip"] - 1]) for side in ("left", "right")], 1
-    )
-    bend = torch.stack(
-        [_angle(rotation[:, JOINT_INDEX[f"{side}_knee"] - 1]) for side in ("left", "right")], 1
-    )
-    height = {
-        name: places[:, JOINT_INDEX[name], 1] for name in JOINT_INDEX if JOINT_INDEX[name] < 22
-    }
-    wrists = torch.stack([height["left_wrist"], height["right_wrist"]], 1)
-    shoulders = torch.stack([height["left_shoulder"], height["right_shoulder"]], 1)
+    # y is up along the pelvis, which a body pose does not turn
+    heights = joint_positions(poses, rest_joints)[..., 1]  # [poses, joints], metres
+
+    def both(joint: str) -> list[int]:
+        return [JOINT_INDEX[f"left_{joint}"], JOINT_INDEX[f"right_{joint}"]]
+
+    # All [poses, 2]: left and right. A body pose begins below the pelvis, hence joint - 1.
+    thigh = _degrees_from_hanging(poses[:, [joint - 1 for joint in both("hip")]])
+    bend = _degrees(poses[:, [joint - 1 for joint in both("knee")]])
+    wrists = heights[:, both("wrist")]
+    shoulders = heights[:, both("shoulder")]
+    head = heights[:, JOINT_INDEX["head"], None]
+
+    standing = (thigh < 25) & (bend < 30) & (wrists < shoulders)
+    sitting = (thigh > 55) & (bend > 45) & (bend < 110)
+    crouching = (thigh > 45) & (bend > 80)
     return {
-        PoseClass.STANDING: ((thigh < 25) & (bend < 30) & (wrists < shoulders)).all(1),
-        PoseClass.SITTING: ((thigh > 55) & (bend > 45) & (bend < 110)).all(1),
-        PoseClass.CROUCHING: ((thigh > 45) & (bend > 80)).all(1),
-        PoseClass.ARMS_OVERHEAD: (wrists > height["head"][:, None]).all(1),
+        PoseClass.STANDING: standing.all(1),
+        PoseClass.SITTING: sitting.all(1),
+        PoseClass.CROUCHING: crouching.all(1),
+        PoseClass.ARMS_OVERHEAD: (wrists > head).all(1),
     }
 
 
-def kept_turns(prior: Reconstructs, rotation: Float[Tensor, "poses 21 3 3"]) -> dict[str, float]:
+def kept_turns(prior: Reconstructs, poses: Float[Tensor, "poses 21 3 3"]) -> dict[str, float]:
     """Of each turn of `TURNS`, put on top of these poses, the mean share that is left after the
     latent: 1 is all.
     """
-    still = rotations.log(prior.reconstruct(rotation))
-    kept = {}
+    before = rotations.log(prior.reconstruct(poses))  # [poses, 21, 3]
+    kept: dict[str, float] = {}
     for name, turns in TURNS.items():
-        asked = torch.zeros_like(still[0])
+        asked = torch.zeros_like(before[0])
         for joint, angles in turns.items():
             asked[JOINT_INDEX[joint] - 1] = asked.new_tensor(angles)
-        change = rotations.log(prior.reconstruct(rotation @ rotations.exp(asked))) - still
-        kept[name] = float((change * asked).sum((-1, -2)).mean() / asked.square().sum())
+        after = rotations.log(prior.reconstruct(poses @ rotations.exp(asked)))
+        # the part of the change that is along the turn, in units of the turn
+        along = ((after - before) * asked).sum((-1, -2))
+        kept[name] = float(along.mean() / asked.square().sum())
     return kept
 
 
-def _hanging(hip: Tensor) -> Tensor:
-    """Degrees between the thigh and straight down."""
+def _degrees_from_hanging(hip: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
+    """Between the thigh and straight down."""
     return torch.rad2deg(torch.acos(hip[..., 1, 1].clamp(-1, 1)))
 
 
-def _angle(rotation: Tensor) -> Tensor:
+def _degrees(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
+    """How far a joint is turned in all."""
     return torch.rad2deg(rotations.log(rotation).norm(dim=-1))

@@ -4,6 +4,7 @@ writes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -26,12 +27,10 @@ class PoseSet:
 
     def draw(self, count: int, generator: torch.Generator) -> Float[Tensor, "count 21 3 3"]:
         """So many poses by their weights, with replacement."""
-        return self.rotations[
-            torch.multinomial(self.weights, count, replacement=True, generator=generator)
-        ]
+        drawn = torch.multinomial(self.weights, count, replacement=True, generator=generator)
+        return self.rotations[drawn]
 
 
-@runtime_checkable
 @runtime_checkable
 class Augment(Protocol):
     """Fills what the recordings hold still: poses in, moved poses out.
@@ -40,8 +39,10 @@ class Augment(Protocol):
     """
 
     def __call__(
-        self, rotations: Float[Tensor, "batch 21 3 3"], generator: torch.Generator
-    ) -> Float[Tensor, "batch 21 3 3"]: ...
+        self, poses: Float[Tensor, "batch 21 3 3"], generator: torch.Generator
+    ) -> Float[Tensor, "batch 21 3 3"]:
+        """The poses, moved."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,37 +86,37 @@ class Description:
     """
 
     what: str
-    fields: dict[str, str]
-    settings: dict[str, object]
+    fields: Mapping[str, str]
+    settings: Mapping[str, object]
 
 
-@runtime_checkable
 @runtime_checkable
 class Product(Protocol):
     """A prior that can be judged and written."""
 
-    def validate(self, rotations: Float[Tensor, "poses 21 3 3"]) -> dict[str, float]:
+    def validate(self, poses: Float[Tensor, "poses 21 3 3"]) -> dict[str, float]:
         """Named figures on poses of other subjects, the same at every call; the curve draws each.
 
-        "loss" is one.
+        A product that is trained by steps names its loss "loss".
         """
+        ...
 
     def export(self, out: Path, history: History) -> Path:
         """Write the prior at `out` (a file, or a folder) and return the file with the numbers."""
+        ...
 
     def describe(self) -> Description:
         """For the card."""
+        ...
 
 
-@runtime_checkable
 @runtime_checkable
 class Reconstructs(Protocol):
     """A prior whose latent cannot express every pose."""
 
-    def reconstruct(
-        self, rotations: Float[Tensor, "poses 21 3 3"]
-    ) -> Float[Tensor, "poses 21 3 3"]:
+    def reconstruct(self, poses: Float[Tensor, "poses 21 3 3"]) -> Float[Tensor, "poses 21 3 3"]:
         """The poses after they went through the latent."""
+        ...
 
 
 @runtime_checkable
@@ -131,13 +132,15 @@ class Trainee(Product, Protocol):
     @property
     def module(self) -> nn.Module:
         """The network."""
+        ...
 
     def loss(
-        self, rotations: Float[Tensor, "batch 21 3 3"], progress: float, generator: torch.Generator
+        self, poses: Float[Tensor, "batch 21 3 3"], progress: float, generator: torch.Generator
     ) -> Float[Tensor, ""]:
         """What is minimised on a batch of augmented poses; `progress` runs from 0 to 1, `generator`
         is on the CPU.
         """
+        ...
 
 
 @dataclass(frozen=True)

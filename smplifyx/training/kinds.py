@@ -11,7 +11,7 @@ from .options import Kind
 
 @dataclass(frozen=True)
 class Plan:
-    """The schedule of a kind, and how its poses are filled."""
+    """The schedule of a training, and how its poses are filled."""
 
     schedule: Schedule
     fill: FillSettings
@@ -20,27 +20,32 @@ class Plan:
 def plan(kind: Kind) -> Plan:
     """The settings that the shipped prior of this kind was trained with."""
     if kind is Kind.FLOW:
-        from .flow import FILL, SCHEDULE
-
-        return Plan(SCHEDULE, FILL)
+        # without noise, since the flow sees the poses under that of the floors
+        return Plan(
+            schedule=Schedule(epochs=60, batch=512, rate=1e-3, weight_decay=1e-2),
+            fill=FillSettings(recombine=0.5).without_noise(),
+        )
     if kind is Kind.VPOSER:
         return Plan(
-            Schedule(epochs=300, batch=128, rate=1.5e-3), FillSettings(recombine=0.3, clamped=True)
+            schedule=Schedule(epochs=300, batch=128, rate=1.5e-3),
+            fill=FillSettings(recombine=0.3, clamped=True),
         )
-    return Plan(Schedule(epochs=1), FillSettings(recombine=0.3))
+    # a mixture is fitted in one go: of its schedule only the seed counts
+    return Plan(schedule=Schedule(epochs=1), fill=FillSettings(recombine=0.3))
 
 
 def start(kind: Kind, material: Material) -> Trainee:
     """An untrained prior; its weights come from torch's global random numbers.
 
-    Raises ValueError for a mixture, which is not trained by steps.
+    Raises ValueError for a mixture, which is not trained by steps, and ImportError where the
+    library that a flow is trained with is missing.
     """
     if kind is Kind.VPOSER:
         from .vae import VaeSettings, VaeTrainee
 
         return VaeTrainee(material, VaeSettings())
     if kind is Kind.FLOW:
-        from .flow import FlowTrainee
+        from .flow import FlowSettings, FlowTrainee  # here: the extra [train]
 
-        return FlowTrainee(material)
+        return FlowTrainee(material, FlowSettings())
     raise ValueError(f"{kind.value} is fitted in one go")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from .contract import Epoch, History, Material, Schedule, Trainee
 
@@ -19,7 +20,6 @@ VALIDATIONS = 100  # at most so many points of the curve
 SEED_STRIDE = 1_000_003  # epochs of neighbouring seeds must not share their numbers
 
 
-@runtime_checkable
 @runtime_checkable
 class TrainingProgress(Protocol):
     """Whom a training tells how far it is."""
@@ -47,9 +47,15 @@ class _State:
 
     trainee: Trainee
     optimiser: torch.optim.Optimizer
-    epoch: int = 0
-    seconds: float = 0.0
+    epoch: int = 0  # so many are done
+    seconds: float = 0.0  # that they took, those before an interruption included
     history: list[Epoch] = field(default_factory=list)
+
+    def done(self, schedule: Schedule) -> float:
+        """The share of the training that is done, by epochs or by time, whichever is further."""
+        by_epochs = self.epoch / schedule.epochs
+        by_time = self.seconds / (60 * schedule.minutes) if schedule.minutes else 0.0
+        return max(by_epochs, by_time)
 
 
 def train(
@@ -67,62 +73,62 @@ def train(
     """
     state = _begin(trainee, schedule, run)
     progress.begin("epochs", schedule.epochs - state.epoch)
-    started, kept = time.monotonic() - state.seconds, time.monotonic()
-    while _done(state, schedule) < 1:
-        loss = _epoch(state, material, schedule, run.device)
-        state.epoch, state.seconds = state.epoch + 1, time.monotonic() - started
-        if (
-            state.epoch % math.ceil(schedule.epochs / VALIDATIONS) == 0
-            or _done(state, schedule) >= 1
-        ):
-            state.history.append(
-                Epoch(state.epoch, loss, _validate(state.trainee, material, run.device))
-            )
-        if time.monotonic() - kept >= run.keep_every:
+    validate_every = math.ceil(schedule.epochs / VALIDATIONS)
+    # as if it had begun so much earlier: a time limit counts all parts of an interrupted run
+    started = time.monotonic() - state.seconds
+    kept_at = time.monotonic()
+    while state.done(schedule) < 1:
+        train_loss = _run_epoch(state, material, schedule, run.device)
+        state.epoch += 1
+        state.seconds = time.monotonic() - started
+        if state.epoch % validate_every == 0 or state.done(schedule) >= 1:
+            figures = _validate(trainee, material, run.device)
+            state.history.append(Epoch(state.epoch, train_loss, figures))
+        if time.monotonic() - kept_at >= run.keep_every:
             _save(state, run)
-            kept = time.monotonic()
+            kept_at = time.monotonic()
         progress.advance(_note(state.history))
     run.checkpoint.unlink(missing_ok=True)
     return tuple(state.history)
 
 
-def _done(state: _State, schedule: Schedule) -> float:
-    """The share of the training that is done, by epochs or by time, whichever is further."""
-    by_time = state.seconds / (60 * schedule.minutes) if schedule.minutes else 0.0
-    return max(state.epoch / schedule.epochs, by_time)
-
-
-def _epoch(state: _State, material: Material, schedule: Schedule, device: torch.device) -> float:
+def _run_epoch(
+    state: _State, material: Material, schedule: Schedule, device: torch.device
+) -> float:
     """As many poses as the training set has, in batches; the mean loss.
 
     The global random state stays as it is.
     """
-    module, total = state.trainee.module.train(), 0.0
+    # By the number of the epoch, not by what was drawn before: an epoch is the same whether the
+    # run was interrupted or not.
     seed = schedule.seed * SEED_STRIDE + state.epoch
     generator = torch.Generator().manual_seed(seed)
-    poses = material.augment(
-        material.training.draw(len(material.training.weights), generator), generator
-    )
-    # one has no statistics
-    batches = [batch.to(device) for batch in poses.split(schedule.batch) if len(batch) > 1]
-    begin = _done(state, schedule)
+    batches = _batches(material, schedule.batch, device, generator)
+    module = state.trainee.module.train()
+    done_before = state.done(schedule)
+    mean_loss = 0.0
     with torch.random.fork_rng():
         torch.manual_seed(seed)  # for layers that draw by themselves: dropout
         for at, batch in enumerate(batches):
-            progress = min(1.0, begin + at / len(batches) / schedule.epochs)
-            _set_rate(state.optimiser, schedule.rate * (1 + math.cos(math.pi * progress)) / 2)
+            progress = min(1.0, done_before + at / len(batches) / schedule.epochs)
+            for group in state.optimiser.param_groups:
+                group["lr"] = schedule.rate * (1 + math.cos(math.pi * progress)) / 2
             state.optimiser.zero_grad()
             loss = state.trainee.loss(batch, progress, generator)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(module.parameters(), schedule.clip)
             state.optimiser.step()
-            total += float(loss.detach()) / len(batches)
-    return total
+            mean_loss += float(loss.detach()) / len(batches)
+    return mean_loss
 
 
-def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimiser.param_groups:
-        group["lr"] = rate
+def _batches(
+    material: Material, size: int, device: torch.device, generator: torch.Generator
+) -> list[Tensor]:
+    """An epoch's augmented poses, [batch, 21, 3, 3] each; no batch of one: it has no statistics."""
+    count = len(material.training.weights)
+    poses = material.augment(material.training.draw(count, generator), generator)
+    return [batch.to(device) for batch in poses.split(size) if len(batch) > 1]
 
 
 def _validate(trainee: Trainee, material: Material, device: torch.device) -> dict[str, float]:
@@ -132,30 +138,31 @@ def _validate(trainee: Trainee, material: Material, device: torch.device) -> dic
 
 
 def _note(history: list[Epoch]) -> str:
-    return (
-        ", ".join(f"{name} {value:.3g}" for name, value in history[-1].validation.items())
-        if history
-        else ""
-    )
+    """The latest figures, on one line; nothing before the first."""
+    if not history:
+        return ""
+    return ", ".join(f"{name} {value:.3g}" for name, value in history[-1].validation.items())
 
 
 def _begin(trainee: Trainee, schedule: Schedule, run: TrainingRun) -> _State:
+    """The state of the run's checkpoint, or that of a training which begins."""
     module = trainee.module.to(run.device)
-    decay = schedule.weight_decay
     optimiser = torch.optim.AdamW(
-        module.parameters(), lr=schedule.rate, weight_decay=decay, fused=True
+        module.parameters(), lr=schedule.rate, weight_decay=schedule.weight_decay, fused=True
     )
     state = _State(trainee, optimiser)
-    if run.checkpoint.exists():
-        kept = torch.load(run.checkpoint, map_location=run.device, weights_only=True)
-        if kept.get("signature") != run.signature:
-            raise ValueError(
-                f"{run.checkpoint}: of a training with other settings or data; delete it to begin anew"
-            )
-        module.load_state_dict(kept["module"])
-        optimiser.load_state_dict(kept["optimiser"])
-        state.epoch, state.seconds = kept["epoch"], kept["seconds"]
-        state.history = [Epoch(**entry) for entry in kept["history"]]
+    if not run.checkpoint.exists():
+        return state
+    kept = torch.load(run.checkpoint, map_location=run.device, weights_only=True)
+    if kept.get("signature") != run.signature:
+        raise ValueError(
+            f"{run.checkpoint}: of a training with other settings or data; delete it to begin anew"
+        )
+    module.load_state_dict(kept["module"])
+    optimiser.load_state_dict(kept["optimiser"])
+    state.epoch = kept["epoch"]
+    state.seconds = kept["seconds"]
+    state.history = [Epoch(**entry) for entry in kept["history"]]
     return state
 
 
@@ -163,10 +170,13 @@ def _save(state: _State, run: TrainingRun) -> None:
     """Atomically: a kill leaves the checkpoint before or this one."""
     run.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     content = {
-        "signature": run.signature, "module": state.trainee.module.state_dict(),
-        "optimiser": state.optimiser.state_dict(), "epoch": state.epoch, "seconds": state.seconds,
-        "history": [asdict(entry) for entry in state.history],
-    }  # fmt: skip
+        "signature": run.signature,
+        "module": state.trainee.module.state_dict(),
+        "optimiser": state.optimiser.state_dict(),
+        "epoch": state.epoch,
+        "seconds": state.seconds,
+        "history": [asdict(epoch) for epoch in state.history],
+    }
     partial = run.checkpoint.with_name(run.checkpoint.name + ".part")
     torch.save(content, partial)
     os.replace(partial, run.checkpoint)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import roma
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
@@ -15,8 +16,9 @@ from torch import Tensor
 
 from ..core import rotations
 from .contract import Description, History, Material, PoseSet
-from .fill import JOINTS, Fill, FillSettings
-from .floors import FLOORS, floor_of
+from .export import export_npz
+from .fill import Fill, FillSettings
+from .floors import explain_floors, standard_floor
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class MixtureSettings:
 @dataclass(frozen=True, eq=False)
 class Mixture:
     """`covariances` are those of the poses; component k's density is N(means[k], covariances[k] +
-    diag(floor^2)).
+    diag(floor^2)). A `Product`.
     """
 
     means: Float[NDArray, "components 63"]
@@ -52,18 +54,18 @@ class Mixture:
 
     def log_density(self, angles: Float[NDArray, "poses 63"]) -> Float[NDArray, " poses"]:
         """Log density per pose (nats), the floor included."""
+        floor = np.diag(self.floor**2)
+        components = zip(self.weights, self.means, self.covariances, strict=True)
         parts = [
-            np.log(weight)
-            + multivariate_normal(mean, covariance + np.diag(self.floor**2)).logpdf(angles)
-            for weight, mean, covariance in zip(
-                self.weights, self.means, self.covariances, strict=True
-            )
+            np.log(weight) + multivariate_normal(mean, covariance + floor).logpdf(angles)
+            for weight, mean, covariance in components
         ]
-        return logsumexp(np.stack(parts), axis=0)
+        return np.asarray(logsumexp(np.stack(parts), axis=0))
 
-    def validate(self, rotation: Float[Tensor, "poses 21 3 3"]) -> dict[str, float]:
+    def validate(self, poses: Float[Tensor, "poses 21 3 3"]) -> dict[str, float]:
         """Log density in nats per pose: the mean and the fifth percentile."""
-        density = self.log_density(rotations.log(rotation).flatten(1).double().cpu().numpy())
+        angles = rotations.log(poses).flatten(1)
+        density = self.log_density(angles.double().cpu().numpy())
         return {
             "log_density_mean": float(density.mean()),
             "log_density_p5": float(np.percentile(density, 5)),
@@ -71,26 +73,19 @@ class Mixture:
 
     def export(self, out: Path, history: History) -> Path:
         """As `.npz`: means, covariances, weights, floor (float32) and the names of the joints."""
-        out.parent.mkdir(parents=True, exist_ok=True)
         arrays = {
             "means": self.means,
             "covariances": self.covariances,
             "weights": self.weights,
             "floor": self.floor,
         }
-        with open(out, "wb") as file:  # by name, numpy would add an ending of its own
-            np.savez_compressed(
-                file,
-                **{k: v.astype(np.float32) for k, v in arrays.items()},
-                joints=np.array(JOINTS),
-            )
-        return out
+        return export_npz(out, arrays)
 
     def describe(self) -> Description:
         """For the card."""
         return Description(
-            what="Gaussian mixture over the axis-angles (radians) of the 21 SMPL-X body joints; axes x left, y up, "
-            "z forward",
+            what="Gaussian mixture over the axis-angles (radians) of the 21 SMPL-X body joints; "
+            "axes x left, y up, z forward",
             fields={
                 "means": "[k, 63]",
                 "covariances": "[k, 63, 63] of the poses, nearly singular: add diag(floor^2)",
@@ -98,8 +93,7 @@ class Mixture:
                 "floor": "[63] standard deviations to add in quadrature",
                 "joints": "[21] names, three numbers of the other arrays each",
             },
-            settings=asdict(self.settings)
-            | {"floors": {k: f"{list(v)}: {why}" for k, (v, why) in FLOORS.items()}},
+            settings={**asdict(self.settings), "floors": explain_floors()},
         )
 
 
@@ -107,43 +101,48 @@ def fit_mixture(material: Material, fill: FillSettings, settings: MixtureSetting
     """EM sees poses widened by the floors; the moments are then taken of the same poses without
     that noise.
 
-    So the floor lies beside the covariances and may be scaled.
+    So the floor lies apart from the covariances and may be scaled. Raises ImportError where
+    scikit-learn is missing.
     """
     generator = torch.Generator().manual_seed(settings.seed)
     move = Fill.of(material.training, material.rest_joints, fill.without_noise())
-    mean = _mean_rotation(material.training)
-    angles = angles_about(
-        move(material.training.draw(settings.draws, generator), generator), mean
-    ).flatten(1)
-    floor = floor_of({kind: values for kind, (values, _) in FLOORS.items()})
+    poses = move(material.training.draw(settings.draws, generator), generator)
+    angles = angles_about(poses, _mean_rotation(material.training)).flatten(1)
     clean = angles.double().numpy()
+
+    floor = standard_floor()
     noisy = clean + floor * torch.randn(clean.shape, generator=generator).numpy()
-    return _moments(clean, _responsibilities(noisy, settings), settings.kept * floor, settings)
+    responsibilities = _responsibilities(noisy, settings)
+    return _from_moments(clean, responsibilities, settings.kept * floor, settings)
 
 
 def angles_about(
     poses: Float[Tensor, "*batch 21 3 3"], mean: Float[Tensor, "21 3"]
 ) -> Float[Tensor, "*batch 21 3"]:
-    """Axis-angles, of the two that mean a rotation the one nearest to `mean`: no jump at half a
-    turn.
+    """Axis-angles (radians), of the two that mean a rotation the one nearest to `mean`: no jump at
+    half a turn.
     """
     angles = rotations.log(poses)
     length = angles.norm(dim=-1, keepdim=True).clamp(min=1e-6)
-    other = angles - 2 * torch.pi * angles / length
-    nearer = (other - mean).norm(dim=-1, keepdim=True) < (angles - mean).norm(dim=-1, keepdim=True)
-    return torch.where(nearer, other, angles)
+    other = angles - 2 * torch.pi * angles / length  # the same rotation, the long way round
+    distance = (angles - mean).norm(dim=-1, keepdim=True)
+    other_distance = (other - mean).norm(dim=-1, keepdim=True)
+    return torch.where(other_distance < distance, other, angles)
 
 
 def _mean_rotation(poses: PoseSet) -> Float[Tensor, "21 3"]:
     """The weighted chordal mean of each joint's rotation, as axis-angle."""
     average = (poses.rotations * poses.weights[:, None, None, None]).sum(0).double()
-    u, _, vh = torch.linalg.svd(average)
-    sign = torch.ones(len(average), 3, dtype=torch.float64)
-    sign[:, 2] = torch.linalg.det(u @ vh)
-    return rotations.log(u * sign[:, None, :] @ vh).float()
+    # the rotation nearest to the average of the matrices is the one nearest to all of them
+    mean = roma.special_procrustes(average)
+    assert isinstance(mean, Tensor)  # a tuple only where singular values are asked for
+    return rotations.log(mean).float()
 
 
-def _responsibilities(angles: NDArray, settings: MixtureSettings) -> NDArray:
+def _responsibilities(
+    angles: Float[NDArray, "poses 63"], settings: MixtureSettings
+) -> Float[NDArray, "poses components"]:
+    """By how much each component of the likeliest mixture accounts for each pose."""
     # here: the extra [train]; reading a mixture does not need it
     from sklearn.mixture import GaussianMixture
 
@@ -156,12 +155,23 @@ def _responsibilities(angles: NDArray, settings: MixtureSettings) -> NDArray:
     return model.fit(angles).predict_proba(angles)
 
 
-def _moments(
-    angles: NDArray, shares: NDArray, floor: NDArray, settings: MixtureSettings
+def _from_moments(
+    angles: Float[NDArray, "poses 63"],
+    responsibilities: Float[NDArray, "poses components"],
+    floor: Float[NDArray, " 63"],
+    settings: MixtureSettings,
 ) -> Mixture:
-    order = np.argsort(-shares.sum(0))  # the heaviest component first
-    weights = shares.mean(0)[order]
-    shares = shares[:, order] / shares.sum(0)[order]
-    covariances = np.stack([np.cov(angles.T, aweights=share, ddof=0) for share in shares.T])
-    covariances = (1 - settings.shrink) * covariances + settings.shrink * np.cov(angles.T, ddof=0)
-    return Mixture(shares.T @ angles, covariances, weights, floor, settings)
+    """Each component with the moments of the poses that it accounts for, the heaviest first."""
+    mass = responsibilities.sum(0)
+    order = np.argsort(-mass)
+    shares = responsibilities[:, order] / mass[order]  # each component's sum to 1 over the poses
+    own = np.stack([np.cov(angles.T, aweights=share, ddof=0) for share in shares.T])
+    # shrunk towards the covariance of all poses: a component of few poses knows too little
+    everybodys = np.cov(angles.T, ddof=0)
+    return Mixture(
+        means=shares.T @ angles,
+        covariances=(1 - settings.shrink) * own + settings.shrink * everybodys,
+        weights=responsibilities.mean(0)[order],
+        floor=floor,
+        settings=settings,
+    )

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
+from torch import Tensor
 
 from ..data.amass import iter_amass
 from ..data.bvh import iter_clips
@@ -65,60 +66,80 @@ def split(
     every subject is both. Raises ValueError for a name that is not there, and where none would be
     left to train on.
     """
-    if missing := sorted(set(validation) - set(subjects)):
+    missing = sorted(set(validation) - set(subjects))
+    if missing:
         raise ValueError(f"no subjects {', '.join(missing)}; there are {', '.join(subjects)}")
-    names = sorted(subjects)
     if not validation and not share:
         return dict(subjects), dict(subjects)
+    names = sorted(subjects)
     if len(names) == 1 and not validation:
-        poses, cut = subjects[names[0]], round((1 - share) * len(subjects[names[0]].body_pose))
-        return {names[0]: poses[:cut]}, {names[0]: poses[cut:]}
-    count = max(1, round(share * len(names)))
-    chosen = set(validation) or set(
-        np.random.default_rng(seed).choice(names, count, replace=False).tolist()
-    )
+        return _cut_in_time(names[0], subjects[names[0]], share)
+
+    # sorted names, so that the draw does not depend on the order in which files were found
+    chosen = set(validation)
+    if not chosen:
+        count = max(1, round(share * len(names)))
+        chosen = set(np.random.default_rng(seed).choice(names, count, replace=False).tolist())
     if chosen >= set(names):
         raise ValueError("every subject is for validation: none is left to train on")
-    return {s: subjects[s] for s in names if s not in chosen}, {
-        s: subjects[s] for s in names if s in chosen
-    }
+    training = {name: subjects[name] for name in names if name not in chosen}
+    validating = {name: subjects[name] for name in names if name in chosen}
+    return training, validating
 
 
 def pose_set(
     subjects: Mapping[str, Poses], rest_joints: Float[NDArray, "joints 3"], balance: Balance
 ) -> PoseSet:
     """The balanced poses of these subjects, each also mirrored."""
-    kept = {
-        s: thin(poses, rest_joints, balance.radius) if balance.radius else poses
-        for s, poses in subjects.items()
-    }
-    both = [concatenate([poses, mirror(poses)]) for poses in kept.values()]
-    weights = np.concatenate(
-        [np.full(len(p.body_pose), len(p.body_pose) ** (balance.power - 1)) for p in both]
+    angles: list[NDArray] = []  # of each subject, [poses, 21, 3]
+    weights: list[NDArray] = []
+    for poses in subjects.values():
+        kept = thin(poses, rest_joints, balance.radius) if balance.radius else poses
+        both = concatenate([kept, mirror(kept)]).body_pose
+        # n poses that weigh n ** (power - 1) each: n ** power together
+        weight_of_each = len(both) ** (balance.power - 1)
+        angles.append(both)
+        weights.append(np.full(len(both), weight_of_each))
+    all_weights = np.concatenate(weights)
+    return PoseSet(
+        rotations=to_matrices(np.concatenate(angles)),
+        weights=torch.from_numpy(all_weights / all_weights.sum()).float(),
     )
-    angles = np.concatenate([p.body_pose for p in both])
-    return PoseSet(to_matrices(angles), torch.from_numpy(weights / weights.sum()).float())
 
 
-def to_matrices(angles: Float[NDArray, "poses 21 3"]) -> Float[torch.Tensor, "poses 21 3 3"]:
+def to_matrices(angles: Float[NDArray, "poses 21 3"]) -> Float[Tensor, "poses 21 3 3"]:
     """Axis-angles (radians) as float32 rotation matrices."""
-    matrices = Rotation.from_rotvec(angles.reshape(-1, 3)).as_matrix().reshape(*angles.shape, 3)
-    return torch.from_numpy(matrices).float()
+    matrices = Rotation.from_rotvec(angles.reshape(-1, 3)).as_matrix()
+    return torch.from_numpy(matrices.reshape(*angles.shape, 3)).float()
+
+
+def _cut_in_time(
+    name: str, poses: Poses, share: float
+) -> tuple[dict[str, Poses], dict[str, Poses]]:
+    """The only subject's first poses, and the last `share` of them."""
+    cut = round((1 - share) * len(poses.body_pose))
+    return {name: poses[:cut]}, {name: poses[cut:]}
 
 
 def _clips(
     data: Path, rest_joints: NDArray, subjects: Collection[str] | None
 ) -> Iterator[tuple[str, Poses]]:
+    """The name and the sound poses of each subject, in one or several parts."""
     if not data.exists():
         raise FileNotFoundError(f"{data}: no such file or folder")
-    tars = [] if data.is_file() else [f for f in sorted(data.iterdir()) if f.suffix in ARCHIVES]
-    if data.is_file() or any(data.rglob("*.bvh")) or len(tars) == 1:
-        clips = iter_clips(
-            data if data.is_file() or any(data.rglob("*.bvh")) else tars[0], subjects
-        )
-        for subject, poses in by_subject(clips, rest_joints).items():
+    recordings = _bvh_source(data)
+    if recordings is not None:
+        for subject, poses in by_subject(iter_clips(recordings, subjects), rest_joints).items():
             yield subject, poses[plausible(poses)]
         return
     for recording in iter_amass(data):
         if subjects is None or recording.subject in subjects:
             yield recording.subject, recording.poses
+
+
+def _bvh_source(data: Path) -> Path | None:
+    """The folder or the tar that holds the .bvh files; None where there are none, as for AMASS."""
+    if data.is_file() or any(data.rglob("*.bvh")):
+        return data
+    tars = [file for file in sorted(data.iterdir()) if file.suffix in ARCHIVES]
+    return tars[0] if len(tars) == 1 else None

@@ -9,12 +9,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from .card import Recordings, draw_curve, write_card
 from .classes import classify, kept_turns
 from .contract import Description, History, Material, PoseSet, Product, Reconstructs, Schedule
 from .fill import Fill, FillSettings, explain
-from .kinds import plan, start
+from .kinds import Plan, plan, start
 from .loop import TrainingProgress, TrainingRun, train
 from .mixture import MixtureSettings, fit_mixture
 from .options import Kind, TrainOptions
@@ -60,19 +62,24 @@ class Request:
                 raise ValueError(f"{name} must be above zero, not {value}")
         if options.out.exists():
             raise ValueError(f"{options.out} exists already: delete it or name another --out")
-        schedule = plan(options.kind).schedule
-        schedule = replace(
-            schedule,
-            seed=options.seed,
-            minutes=options.minutes,
-            epochs=options.epochs or schedule.epochs,
-        )
-        origin = Recordings(
-            f"the recordings in {options.data.name}", "that of the recordings", _command(options)
-        )
-        wanted = (options.held_out, options.validation)
+        usual = plan(options.kind).schedule
         return cls(
-            options.data, options.kind, options.out, origin, schedule, None, Balance(), *wanted
+            data=options.data,
+            kind=options.kind,
+            out=options.out,
+            origin=Recordings(
+                source=f"the recordings in {options.data.name}",
+                licence="that of the recordings",
+                command=_command(options),
+            ),
+            schedule=replace(
+                usual,
+                seed=options.seed,
+                minutes=options.minutes,
+                epochs=options.epochs or usual.epochs,
+            ),
+            held_out=options.held_out,
+            validation=options.validation,
         )
 
 
@@ -101,134 +108,188 @@ def train_prior(
             raise ImportError(
                 f"training a {request.kind.value} needs {module}: pip install 'smplifyx[train]'"
             )
-    chosen = plan(request.kind)
-    request = replace(
-        request, schedule=request.schedule or chosen.schedule, fill=request.fill or chosen.fill
+    usual = plan(request.kind)
+    chosen = Plan(
+        schedule=request.schedule or usual.schedule,
+        fill=request.fill or usual.fill,
     )
-    material, held_out, counts = _gather(request)
-    product, history = _train(request, material, progress, device or _device())
+    gathered = _gather(request, chosen)
+    if device is None:
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    product, history = _train(request, chosen, gathered.material, progress, device)
     with torch.no_grad():
-        figures = counts | _judge(product, material, held_out)
-    return _write(request, product, history, figures | dict(request.origin.figures))
+        judged = _judge(product, gathered)
+    figures = gathered.counts | judged | dict(request.origin.figures)
+    return _write(request, chosen, product, history, figures)
 
 
-def _judge(product: Product, material: Material, held_out: PoseSet | None) -> dict[str, object]:
+@dataclass(frozen=True, eq=False)
+class _Gathered:
+    """What was read for a training."""
+
+    material: Material
+    held_out: PoseSet | None  # poses of subjects that are never trained on
+    counts: dict[str, object]  # for the card
+
+
+def _gather(request: Request, chosen: Plan) -> _Gathered:
+    """Reads the recordings and splits their subjects."""
+    rest = resting_joints()
+    subjects = read_subjects(request.data, rest)
+    missing = sorted(set(request.held_out) - set(subjects))
+    if missing:
+        raise ValueError(
+            f"no subjects {', '.join(missing)} to hold out; there are {', '.join(subjects)}"
+        )
+    held_out = {name: poses for name, poses in subjects.items() if name in request.held_out}
+    others = {name: poses for name, poses in subjects.items() if name not in request.held_out}
+    training_subjects, validation_subjects = split(
+        others, request.validation, request.share, chosen.schedule.seed
+    )
+    training = pose_set(training_subjects, rest, request.balance)
+    body_joints = torch.from_numpy(rest[:22]).float()
+    material = Material(
+        training=training,
+        validation=pose_set(validation_subjects, rest, request.balance),
+        augment=Fill.of(training, body_joints, chosen.fill),
+        rest_joints=body_joints,
+    )
+    counts: dict[str, object] = {
+        "sound_frames": sum(len(poses.body_pose) for poses in others.values()),
+        "subjects": {
+            "training": list(training_subjects),
+            "validation": list(validation_subjects),
+            "held_out": list(held_out),
+        },
+        "training_poses_with_mirrored": len(training.weights),
+    }
+    # in the usual balance, whatever the request's: figures of all trainings can be compared
+    held_out_poses = pose_set(held_out, rest, Balance()) if held_out else None
+    return _Gathered(material, held_out_poses, counts)
+
+
+def _train(
+    request: Request,
+    chosen: Plan,
+    material: Material,
+    progress: TrainingProgress,
+    device: torch.device,
+) -> tuple[Product, History]:
+    """The trained prior, on the CPU, and its history; none for a mixture."""
+    seed = chosen.schedule.seed
+    if request.kind is Kind.GMM:
+        return fit_mixture(material, chosen.fill, replace(request.mixture, seed=seed)), ()
+    # new networks draw their weights from torch's global numbers
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        trainee = start(request.kind, material)
+    run = TrainingRun(
+        checkpoint=request.out.with_name(f"{request.out.name}.checkpoint"),
+        signature=_signature(request.kind, chosen, material),
+        device=device,
+        keep_every=KEEP_EVERY,
+    )
+    history = train(trainee, material, chosen.schedule, run, progress)
+    trainee.module.eval().cpu()
+    return trainee, history
+
+
+def _signature(kind: Kind, chosen: Plan, material: Material) -> str:
+    """The same for two requests that would give the same prior."""
+    settings = (kind, chosen.schedule, chosen.fill)
+    digest = hashlib.sha256(repr(settings).encode())
+    for poses in (material.training, material.validation):
+        digest.update(poses.rotations.numpy().tobytes())
+        digest.update(poses.weights.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _judge(product: Product, gathered: _Gathered) -> dict[str, object]:
     """The figures on validation subjects and on held-out ones, these also class by class."""
+    material = gathered.material
+    held_out = gathered.held_out
     figures: dict[str, object] = {
         "validation": _rounded(product.validate(material.validation.rotations))
     }
     if held_out is not None:
         figures["held_out"] = _rounded(product.validate(held_out.rotations))
-        classes = classify(held_out.rotations, material.rest_joints)
-        figures["held_out_by_class"] = {
-            kind.value: {"poses": int(member.sum())}
-            | _of_poses(product.validate(held_out.rotations[member]))
-            for kind, member in classes.items()
-            if int(member.sum()) >= FEWEST
-        }
+        figures["held_out_by_class"] = _judge_classes(product, held_out, material.rest_joints)
     if isinstance(product, Reconstructs):
         probed = held_out or material.validation
-        figures["share_kept_of_turns_the_mocap_lacks"] = _rounded(
-            kept_turns(product, probed.rotations)
-        )
+        kept = kept_turns(product, probed.rotations)
+        figures["share_kept_of_turns_the_mocap_lacks"] = _rounded(kept)
     return figures
 
 
-def _of_poses(figures: dict[str, float]) -> dict[str, float]:
-    """Without those of samples, which no poses have a part in."""
-    return _rounded(
-        {name: value for name, value in figures.items() if not name.startswith("samples")}
-    )
+def _judge_classes(
+    product: Product, held_out: PoseSet, rest_joints: Float[Tensor, "22 3"]
+) -> dict[str, object]:
+    """The figures on each class that has poses enough."""
+    by_class: dict[str, object] = {}
+    for kind, is_member in classify(held_out.rotations, rest_joints).items():
+        count = int(is_member.sum())
+        if count < FEWEST:
+            continue
+        figures = _rounded(product.validate(held_out.rotations[is_member]))
+        # those of samples are left out: no poses have a part in them
+        of_poses = {
+            name: value for name, value in figures.items() if not name.startswith("samples")
+        }
+        by_class[kind.value] = {"poses": count} | of_poses
+    return by_class
 
 
 def _write(
-    request: Request, product: Product, history: History, figures: dict[str, object]
+    request: Request,
+    chosen: Plan,
+    product: Product,
+    history: History,
+    figures: dict[str, object],
 ) -> Trained:
-    stem = request.out.with_suffix("") if request.out.suffix else request.out
+    """The prior, and with its name the card and the curve."""
     file = product.export(request.out, history)
-    card, curve = stem.with_name(f"{stem.name}.card.yaml"), stem.with_name(f"{stem.name}.curve.png")
-    write_card(file, card, (request.origin, _described(product.describe(), request)), figures)
+    stem = request.out.with_suffix("") if request.out.suffix else request.out
+    card = stem.with_name(f"{stem.name}.card.yaml")
+    description = _with_settings(product.describe(), request, chosen)
+    write_card(file, card, request.origin, description, figures)
+    curve = None
     if history:
+        curve = stem.with_name(f"{stem.name}.curve.png")
         draw_curve(history, curve)
-    return Trained(file, card, curve if history else None, figures)
+    return Trained(file, card, curve, figures)
+
+
+def _with_settings(description: Description, request: Request, chosen: Plan) -> Description:
+    """The description with the settings of the training."""
+    settings = dict(description.settings)
+    if request.kind is not Kind.GMM:  # which follows no schedule
+        settings["schedule"] = asdict(chosen.schedule)
+    settings["balance"] = asdict(request.balance)
+    settings["holes"] = explain(chosen.fill)
+    return replace(description, settings=settings)
 
 
 def _command(options: TrainOptions) -> str:
+    """The command that asks for this training, without the folders of its paths."""
     parts = [
-        f"smplifyx train-prior --data {options.data.name} --kind {options.kind.value} --out {options.out.name}"
+        "smplifyx train-prior",
+        f"--data {options.data.name}",
+        f"--kind {options.kind.value}",
+        f"--out {options.out.name}",
     ]
-    for name in ("epochs", "minutes", "seed"):
-        if getattr(options, name):
-            parts.append(f"--{name} {getattr(options, name)}")
-    for name in ("held_out", "validation"):
-        if getattr(options, name):
-            parts.append(f"--{name.replace('_', '-')} {' '.join(getattr(options, name))}")
+    if options.epochs:
+        parts.append(f"--epochs {options.epochs}")
+    if options.minutes:
+        parts.append(f"--minutes {options.minutes}")
+    if options.seed:
+        parts.append(f"--seed {options.seed}")
+    if options.held_out:
+        parts.append(f"--held-out {' '.join(options.held_out)}")
+    if options.validation:
+        parts.append(f"--validation {' '.join(options.validation)}")
     return " ".join(parts)
 
 
-def _gather(request: Request) -> tuple[Material, PoseSet | None, dict[str, object]]:
-    rest = resting_joints()
-    subjects = read_subjects(request.data, rest)
-    if missing := sorted(set(request.held_out) - set(subjects)):
-        raise ValueError(
-            f"no subjects {', '.join(missing)} to hold out; there are {', '.join(subjects)}"
-        )
-    held_out = {s: poses for s, poses in subjects.items() if s in request.held_out}
-    others = {s: poses for s, poses in subjects.items() if s not in request.held_out}
-    parts = split(others, request.validation, request.share, request.schedule.seed)
-    training, validation = (pose_set(part, rest, request.balance) for part in parts)
-    joints = torch.from_numpy(rest[:22]).float()
-    material = Material(training, validation, Fill.of(training, joints, request.fill), joints)
-    counts = {
-        "sound_frames": sum(len(poses.body_pose) for poses in others.values()),
-        "subjects": {
-            "training": list(parts[0]),
-            "validation": list(parts[1]),
-            "held_out": list(held_out),
-        },
-        "training_poses_with_mirrored": len(training.weights),
-    }
-    # alike for every training
-    return material, pose_set(held_out, rest, Balance()) if held_out else None, counts
-
-
-def _train(
-    request: Request, material: Material, progress: TrainingProgress, device: torch.device
-) -> tuple[Product, History]:
-    if request.kind is Kind.GMM:
-        return fit_mixture(
-            material, request.fill, replace(request.mixture, seed=request.schedule.seed)
-        ), ()
-    with torch.random.fork_rng():
-        torch.manual_seed(request.schedule.seed)
-        trainee = start(request.kind, material)
-    checkpoint = request.out.with_name(f"{request.out.name}.checkpoint")
-    run = TrainingRun(checkpoint, _signature(request, material), device, KEEP_EVERY)
-    history = train(trainee, material, request.schedule, run, progress)
-    trainee.module.eval().cpu()
-    return trainee, history
-
-
-def _signature(request: Request, material: Material) -> str:
-    """The same for two requests that would give the same prior."""
-    digest = hashlib.sha256(repr((request.kind, request.schedule, request.fill)).encode())
-    for poses in (material.training, material.validation):
-        digest.update(poses.rotations.numpy().tobytes() + poses.weights.numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _described(description: Description, request: Request) -> Description:
-    settings = {"schedule": asdict(request.schedule)} if request.kind is not Kind.GMM else {}
-    balance = {"balance": asdict(request.balance)}
-    return replace(
-        description,
-        settings=description.settings | settings | balance | {"holes": explain(request.fill)},
-    )
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 def _rounded(figures: dict[str, float]) -> dict[str, float]:
+    """To four digits."""
     return {name: float(f"{value:.4g}") for name, value in figures.items()}
