@@ -12,8 +12,10 @@ from .raster import Layer, rasterise
 
 
 class Renderer(enum.Enum):
-    """SOFTWARE needs nothing but OpenCV or numpy; PYRENDER needs the `render` extra and the GL
-    libraries.
+    """What draws meshes.
+
+    SOFTWARE: needs nothing but OpenCV or numpy.
+    PYRENDER: needs the `render` extra and the GL libraries.
     """
 
     SOFTWARE = "software"
