@@ -12,10 +12,8 @@ from .raster import Layer, rasterise
 
 
 class Renderer(enum.Enum):
-    """What draws meshes.
-
-    SOFTWARE: needs nothing but OpenCV or numpy.
-    PYRENDER: needs the `render` extra and the GL libraries.
+    """SOFTWARE needs nothing but OpenCV or numpy; PYRENDER needs the `render` extra and the GL
+    libraries.
     """
 
     SOFTWARE = "software"
