@@ -345,8 +345,8 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Detect people in all pictures of the source and write one JSON for each picture."""
-    # Here, so that the tables can be used without mediapipe. It has an environment of its own, where
-    # no checker runs.
+    # Here, so that the tables can be used without mediapipe. It has an environment of its own, in
+    # which no checker runs.
     from mediapipe.python.solutions.holistic import (  # pyright: ignore[reportMissingImports]
         Holistic,
     )
