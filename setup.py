@@ -32,8 +32,6 @@ EXTRAS = {
     "vposer": ["human-body-prior==0.8.5.0"],
     "render": ["pyrender==0.1.45"],
     "detect": ['mediapipe==0.10.21; python_version < "3.13"'],
-    "viewer": ["viser>=1.0,<2"],
-    "cluster": ["ray>=2.40,<3"],
     "train": ["scikit-learn>=1.4,<2", "matplotlib>=3.8,<4", "zuko>=1.2,<2"],
 }
 EXTRAS["all"] = sorted(requirement for extra in EXTRAS.values() for requirement in extra)

@@ -244,7 +244,7 @@ def draw(
     figure, axes = pyplot.subplots(figsize=(7, 4.5))
     axes.plot(*zip(*trail, strict=True), "o-", color="0.4", label=f"{PLAIN}, after each stage")
     named = dict.fromkeys(run.setup.name for run in runs[1:])
-    for number, name in enumerate(named):  # threads: crews of processes are in the table
+    for number, name in enumerate(named):  # threads: pools of processes are in the table
         chosen = [(run, s) for run, s in zip(runs, scores, strict=True) if run.setup.title == name]
         x, y = [run.each for run, _ in chosen], [s.energy for _, s in chosen]
         (line,) = axes.plot(x, y, "o-", label=name)

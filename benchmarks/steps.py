@@ -173,7 +173,7 @@ def linearised(problem: Problem, curvature: Curvature) -> Problem:
     return dataclasses.replace(problem, terms=tuple(map(told, problem.terms)))
 
 
-def race(
+def compare_methods(
     problem: Problem, x: Tensor, methods: Mapping[str, Method]
 ) -> dict[str, tuple[Reached, ...]]:
     """What each method needs for each of `ABOVE` the best known energy, the lowest that any of them
@@ -223,7 +223,7 @@ def solvers_table(people: FitBatch) -> str:
     lines = [line(head), "|---" * len(head) + "|"]
     for number, stage in enumerate(people.config.stages):
         problem, x = entering(people, number)
-        for name, found in race(problem, x, METHODS).items():
+        for name, found in compare_methods(problem, x, METHODS).items():
             lines.append(
                 line(
                     [

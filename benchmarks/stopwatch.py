@@ -6,7 +6,7 @@ processes it begins.
 Each part is timed by the processor time of its threads, in all processes, and by the wall time
 during which at least one thread was in it. Parts may lie in others (the solver in the fits). A
 process that the command begins imports this module as `__mp_main__` and so times the same parts; it
-writes them beside the figures when it ends by itself.
+writes them to a file next to the figures when it ends by itself.
 """
 
 from __future__ import annotations

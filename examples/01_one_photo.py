@@ -12,7 +12,7 @@ DATA = Path(__file__).parent / "data"
 
 
 def main(out: Path = Path("out")) -> None:
-    frame = next(iter(read_frames(DATA / "keypoints" / "astronaut_keypoints.json", images=DATA)))
+    (frame,) = read_frames(DATA / "keypoints" / "astronaut_keypoints.json", images=DATA)
     keypoints = Keypoints.from_array([person.keypoints for person in frame.people])
     camera = Camera.from_fov(40.0, [frame.image_size] * len(frame.people))
 
@@ -22,9 +22,13 @@ def main(out: Path = Path("out")) -> None:
     print(result[0].params.betas, result[0].provenance.model_name)
 
     person = viz.Figure(
-        viz.person_colour(0), result.vertices(body)[0], keypoints.to_array()[0], result.points2d[0]
+        colour=viz.person_colour(0),
+        vertices=result.vertices(body)[0],
+        keypoints=keypoints.to_array()[0],
+        points2d=result.points2d[0],
     )
-    picture = viz.panel(read_image(frame.image), [person], body.faces, camera[0])
+    photo = read_image(DATA / "astronaut.png")
+    picture = viz.panel(photo, [person], body.faces, camera[0])
     viz.write_image(out / "one_photo.jpg", picture)
 
 

@@ -1,5 +1,6 @@
-"""A folder of keypoints as a resumable job, from Python. On the command line: smplifyx fit
-KEYPOINTS --out OUT.
+"""A folder of keypoints as a resumable job, from Python.
+
+On the command line: smplifyx fit KEYPOINTS --out OUT.
 
 python examples/02_a_folder.py
 """
@@ -17,9 +18,9 @@ def main(out: Path = Path("out")) -> None:
     job = JobConfig(keypoints=DATA / "keypoints", images=DATA, out=out / "folder", preset="fast")
     outcome = run_job(job)
     print(outcome.fitted, "people fitted")
-    for row in read_summary(out / "folder" / "summary.csv"):
-        print(row.stem, row.person, row.status.value, row.body_percent)
+    for line in read_summary(outcome.store.summary):
+        print(line.stem, line.person, line.status.value, line.body_percent)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # a large job is fitted in other processes, which import this file
     main()

@@ -16,6 +16,11 @@ from smplifyx.readers.intrinsics import camera_for, options_for
 DATA = Path(__file__).parent / "data"
 
 
+def true_params(stem: str) -> BodyParams:
+    with np.load(DATA / "truth" / f"{stem}.npz") as file:
+        return BodyParams(**{name: torch.as_tensor(file[name]) for name in file})
+
+
 def main() -> float:
     frames = [f for f in read_frames(DATA / "keypoints") if f.stem.startswith("generated")]
     keypoints = Keypoints.from_array(np.stack([frame.people[0].keypoints for frame in frames]))
@@ -24,10 +29,7 @@ def main() -> float:
     body = load_body()
     result = fit(keypoints, camera, body)
 
-    truths = [np.load(DATA / "truth" / f"{frame.stem}.npz") for frame in frames]
-    truth = BodyParams.stack(
-        [BodyParams(**{k: torch.as_tensor(file[k]) for k in file}) for file in truths]
-    )
+    truth = BodyParams.stack([true_params(frame.stem) for frame in frames])
     errors = person_errors(body, result.params, truth)
     print("PA-MPJPE in mm:", errors.pa_mpjpe.round(decimals=1).tolist())
     return float(errors.pa_mpjpe.mean())

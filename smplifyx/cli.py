@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from .jobs.pictures import Drawing
     from .jobs.store import Store
 
-NOTHING_DONE, BAD_INPUT, INTERRUPTED = 1, 2, 130
+NOTHING_DONE = 1
+BAD_INPUT = 2
+INTERRUPTED = 130
 OUT_FOLDER = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
 JOB_FILE = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="JOB.yaml")]
 MESH = Annotated[MeshFormat | None, tyro.conf.arg(metavar="obj|ply|glb")]
@@ -30,56 +32,76 @@ app = tyro.extras.SubcommandApp()
 
 
 class Bar:
-    """A progress bar over keypoint files that also tells people per second."""
-
-    def __init__(self, quiet: bool) -> None:
-        self._quiet, self._people = quiet, 0
-        self._bar: tqdm | None = None
-
-    def begin(self, files: int) -> None:
-        """So many files will be read."""
-        self._bar = tqdm(
-            total=files, unit="file", disable=self._quiet, dynamic_ncols=True, file=sys.stderr
-        )
-
-    def advance(self, files: int, people: int = 0) -> None:
-        """So many files and people more are done."""
-        self._people += people
-        elapsed = self._bar.format_dict["elapsed"]
-        if self._people and elapsed:
-            self._bar.set_postfix_str(
-                f"{self._people} people, {self._people / elapsed:.1f} people/s", refresh=False
-            )
-        self._bar.update(files)
-
-    def end(self) -> None:
-        """Leaves the bar as it stands."""
-        if self._bar is not None:
-            self._bar.close()
-
-
-class Steps:
-    """A progress bar over the steps of a training, with what it has reached."""
+    """A progress bar on stderr; there is none before it begins, nor where it shall be quiet."""
 
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
         self._bar: tqdm | None = None
 
-    def begin(self, what: str, total: int) -> None:
-        """So many steps follow."""
+    @property
+    def seconds(self) -> float:
+        """Since it began; 0 where it is quiet."""
+        return self._begun().format_dict["elapsed"]
+
+    def start(self, total: int, unit: str, what: str | None = None) -> None:
+        """Shows a bar of so many units, after the word `what`."""
         self._bar = tqdm(
-            total=total, desc=what, disable=self._quiet, dynamic_ncols=True, file=sys.stderr
+            total=total,
+            desc=what,
+            unit=unit,
+            disable=self._quiet,
+            dynamic_ncols=True,
+            file=sys.stderr,
         )
 
-    def advance(self, note: str) -> None:
-        """One is done."""
-        self._bar.set_postfix_str(note, refresh=False)
-        self._bar.update()
+    def step(self, units: int = 1, note: str = "") -> None:
+        """So many units more are done; a note replaces the one before."""
+        bar = self._begun()
+        if note:
+            bar.set_postfix_str(note, refresh=False)
+        bar.update(units)
 
     def end(self) -> None:
         """Leaves the bar as it stands."""
         if self._bar is not None:
             self._bar.close()
+
+    def _begun(self) -> tqdm:
+        if self._bar is None:
+            raise RuntimeError("a progress bar begins before it advances")
+        return self._bar
+
+
+class JobBar(Bar):
+    """The progress of a job over keypoint files, with people per second."""
+
+    def __init__(self, quiet: bool) -> None:
+        super().__init__(quiet)
+        self._people = 0
+
+    def begin(self, files: int) -> None:
+        """So many files will be read."""
+        self.start(files, unit="file")
+
+    def advance(self, files: int, people: int) -> None:
+        """So many files and people more are done."""
+        self._people += people
+        note = ""
+        if self._people and self.seconds:
+            note = f"{self._people} people, {self._people / self.seconds:.1f} people/s"
+        self.step(files, note)
+
+
+class TrainingBar(Bar):
+    """The progress of a training over its steps, with what it has reached."""
+
+    def begin(self, what: str, total: int) -> None:
+        """So many steps follow."""
+        self.start(total, unit="it", what=what)
+
+    def advance(self, note: str) -> None:
+        """One is done."""
+        self.step(note=note)
 
 
 @app.command
@@ -115,17 +137,16 @@ def render(
     from .jobs.pictures import Wanted, count_frames, draw_all, report
     from .jobs.store import Store, read_record
 
-    store, wanted = Store(out), Wanted(True, mesh, True, renderer, again=True)
+    store = Store(out)
+    wanted = Wanted(overlay=True, mesh=mesh, report=True, renderer=renderer, again=True)
     wanted.check()
-    read_record(store)
-    with tqdm(
-        total=count_frames(store),
-        unit="picture",
-        disable=quiet,
-        dynamic_ncols=True,
-        file=sys.stderr,
-    ) as bar:
-        drawing = draw_all(store, wanted, bar.update)
+    read_record(store)  # before anything is counted: is this an output folder at all
+    bar = Bar(quiet)
+    bar.start(count_frames(store), unit="picture")
+    try:
+        drawing = draw_all(store, wanted, bar.step)
+    finally:
+        bar.end()
     _say(quiet, f"see {report(store)}")
     return _complain_of(drawing, store) if drawing.failed else 0
 
@@ -146,16 +167,13 @@ def train_prior(options: tyro.conf.OmitArgPrefixes[TrainOptions]) -> int:
     """
     from .training.train import Request, train_prior
 
-    steps = Steps(options.quiet)
+    bar = TrainingBar(options.quiet)
     try:
-        trained = train_prior(Request.of(options), steps)
+        trained = train_prior(Request.of(options), bar)
     finally:
-        steps.end()
-    _say(
-        options.quiet,
-        f"wrote {trained.file}; see {trained.card}"
-        + (f", {trained.curve}" if trained.curve else ""),
-    )
+        bar.end()
+    to_look_at = [trained.card] + ([trained.curve] if trained.curve else [])
+    _say(options.quiet, f"wrote {trained.file}; see {', '.join(map(str, to_look_at))}")
     return 0
 
 
@@ -166,11 +184,10 @@ def doctor() -> int:
 
     findings = examine()
     for finding in findings:
-        print(
-            f"[{finding.verdict.value}] {finding.what}"
-            + (f"   -> {finding.mend}" if finding.mend else "")
-        )
-    return NOTHING_DONE if any(finding.verdict is Verdict.BROKEN for finding in findings) else 0
+        remedy = f"   -> {finding.mend}" if finding.mend else ""
+        print(f"[{finding.verdict.value}] {finding.what}{remedy}")
+    is_broken = any(finding.verdict is Verdict.BROKEN for finding in findings)
+    return NOTHING_DONE if is_broken else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -183,37 +200,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = app.cli(args=arguments, prog="smplifyx", description=ABOUT, config=settings)
     except KeyboardInterrupt:
-        code = _complain(
-            "stopped; run the same command again and it goes on where it was", INTERRUPTED
-        )
+        line = "stopped; run the same command again and it goes on where it was"
+        code = _complain(line, INTERRUPTED)
     except (ConfigError, OSError, ValueError, ImportError) as error:
         code = _complain(" ".join(str(error).split()), BAD_INPUT)
     sys.exit(code)
 
 
 def _run(job: JobConfig) -> int:
+    """Fits what the job names, and draws what it wants drawn of each frame."""
     from .jobs.pictures import Drawing, FramePictures, Wanted, report
     from .jobs.runner import NO_FRAMES, run_job
     from .jobs.store import Store
 
     wanted = Wanted(job.overlay, job.mesh, job.report, job.renderer)
     wanted.check()
-    drawing = (
-        Drawing(FramePictures(Store(job.out), wanted, job.model, job.kid_template))
-        if wanted.anything
-        else None
-    )
-    bar = Bar(job.quiet)
+    drawing = None
+    if wanted.anything:
+        drawing = Drawing(FramePictures(Store(job.out), wanted, job.model, job.kid_template))
+    bar = JobBar(job.quiet)
     try:
         outcome = run_job(job, bar, frames=drawing or NO_FRAMES)
     finally:
         bar.end()
     page = report(outcome.store) if job.report else None
-    counts = (
-        ", ".join(f"{count} {status.value}" for status, count in outcome.counts.most_common())
-        or "nothing to read"
-    )
-    _say(job.quiet, f"{counts}; see {page or outcome.store.summary}")
+    counts = [f"{count} {status.value}" for status, count in outcome.counts.most_common()]
+    told = ", ".join(counts) or "nothing to read"
+    _say(job.quiet, f"{told}; see {page or outcome.store.summary}")
     if drawing and drawing.failed:
         _complain_of(drawing, outcome.store)
     if outcome.fitted:

@@ -19,15 +19,14 @@ from .core.choices import BODY_GENDERS
 from .parallel.resources import free_bytes
 
 CORE = ("torch", "numpy", "scipy", "opencv-python-headless", "trimesh", "roma", "pydantic", "tyro")
-EXTRAS = {
+EXTRAS = {  # the module by which each shows
     "smplx": "smplx",
     "vposer": "human_body_prior",
     "render": "pyrender",
     "detect": "mediapipe",
-    "viewer": "viser",
-    "cluster": "ray",
 }
 MODEL_FOLDERS = ("models", "body_models", "data/models")
+REINSTALL = "pip install --force-reinstall smplifyx"
 
 
 class Verdict(Enum):
@@ -40,7 +39,12 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the examination; `mend` is the command that helps, where one does."""
+    """One line of the examination.
+
+    verdict: how it is to be read.
+    what: what was found.
+    mend: the command that helps, where one does.
+    """
 
     verdict: Verdict
     what: str
@@ -48,127 +52,117 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Looks at versions, devices, graphics libraries, body models and presets; changes nothing,
-    never raises.
+    """Looks at versions, devices, graphics libraries, body models and presets.
+
+    Changes nothing, never raises.
     """
     return [
         *_versions(),
         *_devices(),
         *_extras(),
         _graphics(),
-        *_built_in(),
+        *_built_in_bodies(),
         *_own_models(),
         *_presets(),
     ]
 
 
 def _versions() -> list[Finding]:
-    lines = [
-        Finding(
-            Verdict.FINE, f"Python {platform.python_version()} on {platform.platform(terse=True)}"
-        )
-    ]
+    system = f"Python {platform.python_version()} on {platform.platform(terse=True)}"
+    findings = [Finding(Verdict.FINE, system)]
     for name in ("smplifyx", *CORE):
         try:
-            lines.append(Finding(Verdict.FINE, f"{name} {importlib.metadata.version(name)}"))
+            version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            lines.append(_missing(name))
-    return lines
+            findings.append(_missing(name))
+        else:
+            findings.append(Finding(Verdict.FINE, f"{name} {version}"))
+    return findings
 
 
 def _missing(name: str) -> Finding:
+    """What it means that no package of that name is installed."""
     if name == "opencv-python-headless" and importlib.util.find_spec("cv2"):
         return Finding(Verdict.FINE, "OpenCV, from another package than opencv-python-headless")
     if name == "smplifyx":
-        return Finding(
-            Verdict.OPTIONAL,
-            "smplifyx runs from a checkout that is not installed",
-            "pip install -e .",
-        )
-    return Finding(Verdict.BROKEN, f"{name} is missing", f"pip install {name}")
+        what = "smplifyx runs from a checkout that is not installed"
+        return Finding(Verdict.OPTIONAL, what, mend="pip install -e .")
+    return Finding(Verdict.BROKEN, f"{name} is missing", mend=f"pip install {name}")
 
 
 def _devices() -> list[Finding]:
-    cpu = torch.device("cpu")
-    lines = [
-        Finding(
-            Verdict.FINE, f"CPU: {os.cpu_count()} cores, {free_bytes(cpu) / 2**30:.1f} GiB free"
-        )
-    ]
+    free = _gibibytes(torch.device("cpu"))
+    findings = [Finding(Verdict.FINE, f"CPU: {os.cpu_count()} cores, {free:.1f} GiB free")]
     for index in range(torch.cuda.device_count()):
-        free = free_bytes(torch.device("cuda", index)) / 2**30
-        lines.append(
-            Finding(
-                Verdict.FINE,
-                f"cuda:{index}: {torch.cuda.get_device_name(index)}, {free:.1f} GiB free",
-            )
-        )
+        name = torch.cuda.get_device_name(index)
+        free = _gibibytes(torch.device("cuda", index))
+        findings.append(Finding(Verdict.FINE, f"cuda:{index}: {name}, {free:.1f} GiB free"))
     if not torch.cuda.is_available():
-        lines.append(Finding(Verdict.OPTIONAL, "no CUDA device: fitting runs on the CPU"))
-    return lines
+        findings.append(Finding(Verdict.OPTIONAL, "no CUDA device: fitting runs on the CPU"))
+    return findings
+
+
+def _gibibytes(device: torch.device) -> float:
+    """Free memory of a device."""
+    return free_bytes(device) / 2**30
 
 
 def _extras() -> list[Finding]:
-    found = {
-        extra: importlib.util.find_spec(module) is not None for extra, module in EXTRAS.items()
-    }
-    return [
-        Finding(Verdict.FINE, f"extra [{extra}]")
-        if there
-        else Finding(
-            Verdict.OPTIONAL,
-            f"extra [{extra}] is not installed",
-            f'pip install "smplifyx[{extra}]"',
-        )
-        for extra, there in found.items()
-    ]
+    findings = []
+    for extra, module in EXTRAS.items():
+        if importlib.util.find_spec(module) is not None:
+            findings.append(Finding(Verdict.FINE, f"extra [{extra}]"))
+        else:
+            what = f"extra [{extra}] is not installed"
+            mend = f'pip install "smplifyx[{extra}]"'
+            findings.append(Finding(Verdict.OPTIONAL, what, mend))
+    return findings
 
 
 def _graphics() -> Finding:
     if all(ctypes.util.find_library(name) for name in ("EGL", "GL")):
         return Finding(Verdict.FINE, "GL: libEGL and libGL, for --renderer pyrender")
     what = "GL: no libEGL and libGL; only --renderer pyrender needs them"
-    return Finding(Verdict.OPTIONAL, what, "apt-get install libegl1 libgl1")
+    return Finding(Verdict.OPTIONAL, what, mend="apt-get install libegl1 libgl1")
 
 
-def _built_in() -> list[Finding]:
-    lines = []
+def _built_in_bodies() -> list[Finding]:
+    findings = []
     for gender in BODY_GENDERS:
         try:
-            lines.append(Finding(Verdict.FINE, f"built-in body: {find_body(None, gender).name}"))
+            path = find_body(None, gender)
         except (BodyFileError, FileNotFoundError) as error:
-            lines.append(
-                Finding(Verdict.BROKEN, str(error), "pip install --force-reinstall smplifyx")
-            )
-    return lines
+            findings.append(Finding(Verdict.BROKEN, str(error), mend=REINSTALL))
+        else:
+            findings.append(Finding(Verdict.FINE, f"built-in body: {path.name}"))
+    return findings
 
 
 def _own_models() -> list[Finding]:
-    lines = []
-    for folder in filter(Path.is_dir, map(Path, MODEL_FOLDERS)):
+    findings = []
+    for name in MODEL_FOLDERS:
+        folder = Path(name)
+        if not folder.is_dir():
+            continue
         for gender in BODY_GENDERS:
             try:
-                lines.append(Finding(Verdict.FINE, f"your model: {find_body(folder, gender)}"))
+                path = find_body(folder, gender)
             except BodyFileError:
                 continue  # one gender less than could be
-    if lines:
-        return lines
-    return [
-        Finding(
-            Verdict.OPTIONAL,
-            f"no models of yours in {', '.join(MODEL_FOLDERS)}: the built-in body is used",
-            "smplifyx fit ... --model PATH",
-        )
-    ]
+            findings.append(Finding(Verdict.FINE, f"your model: {path}"))
+    if not findings:
+        what = f"no models of yours in {', '.join(MODEL_FOLDERS)}: the built-in body is used"
+        findings.append(Finding(Verdict.OPTIONAL, what, mend="smplifyx fit ... --model PATH"))
+    return findings
 
 
 def _presets() -> list[Finding]:
-    lines = []
+    findings = []
     for name in preset_names():
         try:
-            lines.append(Finding(Verdict.FINE, f"preset {load_preset(name).name}"))
+            preset = load_preset(name)
         except ConfigError as error:
-            lines.append(
-                Finding(Verdict.BROKEN, str(error), "pip install --force-reinstall smplifyx")
-            )
-    return lines
+            findings.append(Finding(Verdict.BROKEN, str(error), mend=REINSTALL))
+        else:
+            findings.append(Finding(Verdict.FINE, f"preset {preset.name}"))
+    return findings

@@ -109,11 +109,11 @@ def test_every_stage_begins_somewhere_and_the_mirrored_one_with_mirrored_limbs()
     assert turned.max() > 0.3
 
 
-def test_a_race_counts_what_is_needed():
+def test_the_comparison_counts_what_is_needed():
     with torch.no_grad():
         problem, x = steps.entering(people("fast"), 0)
         methods = {name: steps.METHODS[name] for name in ("LM, reweighted", "L-BFGS")}
-        found = steps.race(problem, x, methods)
+        found = steps.compare_methods(problem, x, methods)
     near, nearer = found["LM, reweighted"]
     assert (
         near.share == 1

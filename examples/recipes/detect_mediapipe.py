@@ -1,8 +1,9 @@
-"""Make OpenPose JSON (body 25, hands 21, face 70) from a photo, a video or a folder with MediaPipe
+r"""Make OpenPose JSON (body 25, hands 21, face 70) from a photo, a video or a folder with MediaPipe
 Holistic.
 
     python examples/recipes/detect_mediapipe.py photo.jpg --out keypoints
-    python examples/recipes/detect_mediapipe.py clip.mp4 --every 5 --out keypoints --images images --draw drawn
+    python examples/recipes/detect_mediapipe.py clip.mp4 --every 5 --out keypoints \
+        --images images --draw drawn
 
 Needs mediapipe 0.10.21, the last release that carries its models, so that nothing is downloaded. It
 asks for numpy < 2: give it an environment of its own (`examples/data/README.md` has the commands).
@@ -14,15 +15,15 @@ is looked for at that side's body wrist.
 
 Confidence, which MediaPipe has for the body only:
 * body: `visibility`, MediaPipe's probability that the point is seen; 0 below `Trust.visibility`,
-  since MediaPipe
-  always answers with a whole person and makes up the legs of a half-length portrait;
+  since MediaPipe always answers with a whole person and makes up the legs of a half-length
+  portrait;
 * nose, eyes and ears: that confidence, with the position of the face mesh where a face is found;
 * neck and mid hip: means of both shoulders and both hips, with the smaller of the two confidences;
 * small toes: 0, MediaPipe has one point at the front of each foot, taken as the big toe;
 * hands: one constant per found hand, 0 when the hand does not start at the body's wrist;
 * face: one constant, a smaller one for the jaw (its ends lie on the hairline and hardly show),
-  times a small factor
-  on the half of a sideways face that is turned away from the camera (its eye and ear of the body too);
+  times a small factor on the half of a sideways face that is turned away from the camera (its eye
+  and ear of the body too);
 * everywhere: 0 outside the picture.
 """
 
@@ -41,38 +42,24 @@ import numpy as np
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm")
 
-# MediaPipe's 33 body landmarks: source of every BODY_25 point; -1 is computed afterwards or does
-# not exist.
+# The source of every BODY_25 point in MediaPipe's 33 body landmarks; -1 is computed afterwards or
+# does not exist.
 BODY25_FROM_POSE = (
-    0,
-    -1,
-    12,
-    14,
-    16,
-    11,
-    13,
-    15,
-    -1,
-    24,
-    26,
-    28,
-    23,
-    25,
-    27,
-    5,
-    2,
-    8,
-    7,
-    31,
-    -1,
-    29,
-    32,
-    -1,
-    30,
-)
-NECK, MID_HIP = 1, 8
-SHOULDERS, HIPS = (2, 5), (9, 12)
+    0, -1,  # nose, neck
+    12, 14, 16,  # right shoulder, elbow, wrist
+    11, 13, 15,  # left shoulder, elbow, wrist
+    -1,  # mid hip
+    24, 26, 28,  # right hip, knee, ankle
+    23, 25, 27,  # left hip, knee, ankle
+    5, 2, 8, 7,  # right eye, left eye, right ear, left ear
+    31, -1, 29,  # left big toe, small toe, heel
+    32, -1, 30,  # right big toe, small toe, heel
+)  # fmt: skip
+NOSE, NECK, MID_HIP = 0, 1, 8  # of BODY_25, as those below
+SHOULDERS, HIPS = (2, 5), (9, 12)  # right, left
 LEFT_WRIST, RIGHT_WRIST = 7, 4
+RIGHT_BODY = (2, 3, 4, 9, 10, 11, 15, 17, 22, 24)
+GREEN, RED, BLUE = (0, 200, 0), (0, 0, 255), (255, 80, 0)  # blue first, as OpenCV wants it
 
 # The 68 iBUG points in MediaPipe's 478-point face mesh: each is the mean of two mesh points, often
 # the same one twice. Derived from the chains of mediapipe/python/solutions/face_mesh_connections.py
@@ -80,11 +67,13 @@ LEFT_WRIST, RIGHT_WRIST = 7, 4
 FACE68_FROM_MESH = (
     # jaw, the subject's right ear to the left: FACE_OVAL cut at equal arc lengths between 127 (eye
     # level) and the chin
-    (127, 127), (234, 234), (93, 93), (132, 58), (58, 172), (136, 136), (149, 149), (176, 148), (152, 152),
-    (377, 400), (378, 378), (365, 365), (397, 288), (288, 361), (323, 323), (454, 454), (356, 356),
+    (127, 127), (234, 234), (93, 93), (132, 58), (58, 172), (136, 136), (149, 149), (176, 148),
+    (152, 152), (377, 400), (378, 378), (365, 365), (397, 288), (288, 361), (323, 323), (454, 454),
+    (356, 356),
     # brows, right outer to left outer: the middle between the upper and the lower row, whose edges
     # it has
-    (70, 46), (63, 53), (105, 52), (66, 65), (107, 55), (336, 285), (296, 295), (334, 282), (293, 283), (300, 276),
+    (70, 46), (63, 53), (105, 52), (66, 65), (107, 55),
+    (336, 285), (296, 295), (334, 282), (293, 283), (300, 276),
     # nose: bridge from eye level down to the tip, then the base from the right nostril to the left
     (6, 6), (197, 195), (5, 5), (4, 4), (98, 98), (97, 97), (2, 2), (326, 326), (327, 327),
     # right eye: outer corner, upper lid, inner corner, lower lid; left eye: inner corner, upper,
@@ -107,8 +96,13 @@ HEAD_FROM_MESH = (NOSE_TIP, *PUPILS_FROM_MESH, RIGHT_EAR, LEFT_EAR)
 
 @dataclass(frozen=True)
 class Trust:
-    """How far each kind of point is believed; the constants stand where MediaPipe gives no
-    confidence.
+    """How far each kind of point is believed; constants stand where MediaPipe gives no confidence.
+
+    visibility: body points below are dropped.
+    hand, face: confidence of all points of a hand and of a face that was found.
+    contour: confidence of the jaw.
+    turned_away: factor on the far half of a face that is turned sideways by turned_degrees.
+    wrist_gap: palms between a hand and the body's wrist, beyond which it is not that hand.
     """
 
     visibility: float = 0.3
@@ -147,19 +141,22 @@ class Person:
             "hand_left": self.left_hand,
             "hand_right": self.right_hand,
         }
-        flat = {
-            f"{name}_keypoints_2d": points.round(3).ravel().tolist()
-            for name, points in parts.items()
-        }
-        return {"person_id": [-1]} | flat | {f"{name}_keypoints_3d": [] for name in parts}
+        entry: dict[str, list] = {"person_id": [-1]}
+        for name, points in parts.items():
+            entry[f"{name}_keypoints_2d"] = points.round(3).ravel().tolist()
+        for name in parts:
+            entry[f"{name}_keypoints_3d"] = []
+        return entry
 
 
 def drop_outside(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Points [n, 3] with zero rows where they lie outside an image of `size` (width, height) or are
     not believed.
     """
-    inside = ((points[:, :2] >= 0) & (points[:, :2] < size)).all(1) & (points[:, 2] > 0)
-    return np.where(inside[:, None], points, 0.0)
+    xy = points[:, :2]
+    inside = ((xy >= 0) & (xy < size)).all(1)
+    believed = points[:, 2] > 0
+    return np.where((inside & believed)[:, None], points, 0.0)
 
 
 def body25(pose: np.ndarray, size: tuple[int, int], trust: Trust) -> np.ndarray:
@@ -168,10 +165,9 @@ def body25(pose: np.ndarray, size: tuple[int, int], trust: Trust) -> np.ndarray:
     body = np.where(source[:, None] >= 0, pose[source][:, [0, 1, 3]], 0.0)
     body[body[:, 2] < trust.visibility, 2] = 0.0
     body = drop_outside(body, size)
-    for target, (first, second) in ((NECK, SHOULDERS), (MID_HIP, HIPS)):
-        confidence = min(body[first, 2], body[second, 2])
-        body[target, :2] = (body[first, :2] + body[second, :2]) / 2
-        body[target, 2] = confidence
+    for middle, (right, left) in ((NECK, SHOULDERS), (MID_HIP, HIPS)):
+        body[middle, :2] = (body[right, :2] + body[left, :2]) / 2
+        body[middle, 2] = min(body[right, 2], body[left, 2])
     return drop_outside(body, size)
 
 
@@ -195,14 +191,15 @@ def _turned_away(mesh: np.ndarray, points: np.ndarray, degrees: float) -> np.nda
     """Which of `points` [n, 3] lie on the far half of a face turned sideways by more than
     `degrees`; [n] bool.
     """
-    right, left = mesh[RIGHT_EAR, :3], mesh[LEFT_EAR, :3]
-    width = np.linalg.norm(left - right)
-    across = (left - right) / width
+    to_left = mesh[LEFT_EAR, :3] - mesh[RIGHT_EAR, :3]
+    width = np.linalg.norm(to_left)
+    across = to_left / width
     if abs(across[2]) < np.sin(np.radians(degrees)):
         return np.zeros(len(points), dtype=bool)
     # MediaPipe's z grows away from the camera. The margin keeps the middle line of the face on the
     # near half.
-    return (points - mesh[NOSE_TIP, :3]) @ across * np.sign(across[2]) > 0.05 * width
+    farther = (points - mesh[NOSE_TIP, :3]) @ across * np.sign(across[2])
+    return farther > 0.05 * width
 
 
 def with_mesh_head(
@@ -213,11 +210,12 @@ def with_mesh_head(
     """
     if mesh is None:
         return body
-    head, points, moved = list(BODY25_HEAD), mesh[list(HEAD_FROM_MESH), :3], body.copy()
+    head = list(BODY25_HEAD)
+    points = mesh[list(HEAD_FROM_MESH), :3]
+    away = _turned_away(mesh, points, trust.turned_degrees)
+    moved = body.copy()
     moved[head, :2] = points[:, :2]
-    moved[head, 2] *= np.where(
-        _turned_away(mesh, points, trust.turned_degrees), trust.turned_away, 1.0
-    )
+    moved[head, 2] *= np.where(away, trust.turned_away, 1.0)
     return drop_outside(moved, size)
 
 
@@ -240,12 +238,14 @@ def _pixels(landmarks: Any, size: tuple[int, int]) -> np.ndarray | None:
     if landmarks is None:
         return None
     values = np.array([(p.x, p.y, p.z, p.visibility) for p in landmarks.landmark])
-    return values * (size[0], size[1], size[0], 1.0)
+    width, height = size
+    return values * (width, height, width, 1.0)
 
 
 def detect(image: np.ndarray, detector: Detector, trust: Trust) -> Person | None:
     """The person in a BGR image [height, width, 3]; None when MediaPipe finds nobody."""
-    size = (image.shape[1], image.shape[0])
+    height, width = image.shape[:2]
+    size = (width, height)
     found = detector.process(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
     pose = _pixels(found.pose_landmarks, size)
     if pose is None:
@@ -270,16 +270,18 @@ def draw(image: np.ndarray, person: Person | None) -> np.ndarray:
     if person is None:
         return canvas
     scale = max(image.shape[:2]) / 1000
-    green, red, blue = (0, 200, 0), (0, 0, 255), (255, 80, 0)
-    sides = [red if i in (2, 3, 4, 9, 10, 11, 15, 17, 22, 24) else blue for i in range(25)]
-    for i in (0, NECK, MID_HIP):
-        sides[i] = green
-    parts = [
-        (person.body, sides, 5),
-        (person.left_hand, [blue] * 21, 2),
-        (person.right_hand, [red] * 21, 2),
-    ]
-    for points, colours, radius in parts + [(person.face, [green] * 70, 1.5)]:
+    body_colours = [BLUE] * 25
+    for point in RIGHT_BODY:
+        body_colours[point] = RED
+    for point in (NOSE, NECK, MID_HIP):
+        body_colours[point] = GREEN
+    parts = (
+        (person.body, body_colours, 5),
+        (person.left_hand, [BLUE] * 21, 2),
+        (person.right_hand, [RED] * 21, 2),
+        (person.face, [GREEN] * 70, 1.5),
+    )
+    for points, colours, radius in parts:
         for (x, y, confidence), colour in zip(points, colours, strict=True):
             if confidence > 0:
                 size = max(1, round(radius * scale * (0.5 + confidence)))
@@ -305,10 +307,9 @@ def pictures(source: Path, every: int) -> Iterator[tuple[str, np.ndarray]]:
     Raises ValueError for a file that is neither a photo nor a video, or that cannot be read.
     """
     if source.is_dir():
-        for path in sorted(
-            p for p in source.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES
-        ):
-            yield from pictures(path, every)
+        for path in sorted(source.iterdir()):
+            if path.suffix.lower() in IMAGE_SUFFIXES + VIDEO_SUFFIXES:
+                yield from pictures(path, every)
     elif source.suffix.lower() in VIDEO_SUFFIXES:
         yield from _video_frames(source, every)
     else:
@@ -344,13 +345,17 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Detect people in all pictures of the source and write one JSON for each picture."""
-    # here, so that the tables can be used without mediapipe
-    from mediapipe.python.solutions.holistic import Holistic
+    # Here, so that the tables can be used without mediapipe. It has an environment of its own, in
+    # which no checker runs.
+    from mediapipe.python.solutions.holistic import (  # pyright: ignore[reportMissingImports]
+        Holistic,
+    )
 
     arguments = _arguments()
     trust = Trust(visibility=arguments.min_visibility)
-    for folder in filter(None, (arguments.out, arguments.images, arguments.draw)):
-        folder.mkdir(parents=True, exist_ok=True)
+    for folder in (arguments.out, arguments.images, arguments.draw):
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
     with Holistic(
         static_image_mode=True, model_complexity=1, refine_face_landmarks=True
     ) as detector:
@@ -362,12 +367,11 @@ def main() -> None:
                 cv2.imwrite(str(arguments.images / f"{stem}.jpg"), image)
             if arguments.draw:
                 cv2.imwrite(str(arguments.draw / f"{stem}.jpg"), draw(image, person))
-            print(
-                stem,
-                "nobody"
-                if person is None
-                else f"{int((person.body[:, 2] > 0).sum())} of 25 body points",
-            )
+            if person is None:
+                print(stem, "nobody")
+            else:
+                seen = int((person.body[:, 2] > 0).sum())
+                print(stem, f"{seen} of 25 body points")
 
 
 if __name__ == "__main__":

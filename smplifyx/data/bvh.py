@@ -17,9 +17,11 @@ from scipy.spatial.transform import Rotation
 class Skeleton:
     """A BVH hierarchy, end sites included as joints named `<parent>_end` without channels.
 
-    `offsets` [J, 3] lead from the parent joint to the joint at rest, in the file's length unit; the
-    root's parent is -1; `channels` hold for each joint its channel names in file order, e.g.
-    ("Zrotation", "Xrotation", "Yrotation").
+    names: of the joints, parents before their children.
+    parents: index of each joint's parent; the root's is -1.
+    offsets: [J, 3] from the parent joint to the joint at rest, in the file's length unit.
+    channels: each joint's channel names in file order, e.g. ("Zrotation", "Xrotation",
+        "Yrotation").
     """
 
     names: tuple[str, ...]
@@ -30,8 +32,12 @@ class Skeleton:
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording: local rotations [T, J, 3, 3] and the root's position [T, 3] in the file's
-    length unit.
+    """One recording.
+
+    name: of its file, without the suffix.
+    rotations: [T, J, 3, 3] of each joint relative to its parent.
+    translation: [T, 3] position of the root in the file's length unit.
+    frame_time: seconds.
     """
 
     name: str
@@ -47,7 +53,7 @@ class Clip:
 
 
 def read_bvh(path: Path) -> Clip:
-    """Read one file. Raises ValueError naming the file where it is not BVH."""
+    """Reads one file. Raises ValueError naming the file where it is not BVH."""
     return parse_bvh(path.read_text(encoding="utf-8", errors="replace"), path.stem)
 
 
@@ -56,33 +62,32 @@ def iter_clips(path: Path, subjects: Collection[str] | None = None) -> Iterator[
     compression, sorted by name.
 
     An archive's members are read in memory and never extracted. Raises FileNotFoundError where
-    `path` does not exist.
+    `path` does not exist, ValueError as `read_bvh` does.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder of BVH clips")
     if path.is_dir():
-        yield from (
-            read_bvh(file) for file in sorted(path.rglob("*.bvh")) if _wanted(file.name, subjects)
-        )
+        for file in sorted(path.rglob("*.bvh")):
+            if _is_wanted(file, subjects):
+                yield read_bvh(file)
         return
-    with tarfile.open(path) as archive:
-        members = (m for m in archive if m.isfile() and _wanted(m.name, subjects))
-        texts = {Path(m.name).stem: archive.extractfile(m).read() for m in members}
+    texts = _archived_texts(path, subjects)
     for name in sorted(texts):
         yield parse_bvh(texts[name].decode("utf-8", errors="replace"), name)
 
 
 def parse_bvh(text: str, name: str) -> Clip:
-    """Parse the text of one file; `name` is used for `Clip.name` and in errors.
+    """Parses the text of one file; `name` is used for `Clip.name` and in errors.
 
     Raises ValueError where the hierarchy or the motion block is malformed.
     """
-    head, found, motion = text.partition("MOTION")
-    if "HIERARCHY" not in head or not found:
+    hierarchy, keyword, motion = text.partition("MOTION")
+    if "HIERARCHY" not in hierarchy or not keyword:
         raise ValueError(f"{name}: not a BVH file (HIERARCHY or MOTION block missing)")
     try:
-        skeleton = _parse_hierarchy(head.split())
-        values, frame_time = _parse_motion(motion.split(), sum(map(len, skeleton.channels)))
+        skeleton = _parse_hierarchy(hierarchy.split())
+        width = sum(len(channels) for channels in skeleton.channels)
+        values, frame_time = _parse_motion(motion.split(), width)
     except (ValueError, IndexError) as error:
         raise ValueError(f"{name}: malformed BVH: {error}") from error
     rotations, translation = _motion_of(skeleton, values)
@@ -94,41 +99,66 @@ def forward_kinematics(
     offsets: Float[NDArray, "joints 3"],
     parents: tuple[int, ...],
 ) -> tuple[Float[NDArray, "frames joints 3 3"], Float[NDArray, "frames joints 3"]]:
-    """World rotations and joint positions (root at its offset) from local rotations; parents
-    precede their children.
+    """World rotations and joint positions from rotations relative to the parents.
+
+    The root (parent -1) stands at its offset; parents precede their children.
     """
-    world, position = np.empty_like(rotations), np.empty(rotations.shape[:-1])
+    world = np.empty_like(rotations)
+    position = np.empty(rotations.shape[:-1])
     for joint, parent in enumerate(parents):
         if parent < 0:
-            world[:, joint], position[:, joint] = rotations[:, joint], offsets[joint]
-            continue
-        world[:, joint] = world[:, parent] @ rotations[:, joint]
-        position[:, joint] = position[:, parent] + world[:, parent] @ offsets[joint]
+            world[:, joint] = rotations[:, joint]
+            position[:, joint] = offsets[joint]
+        else:
+            world[:, joint] = world[:, parent] @ rotations[:, joint]
+            position[:, joint] = position[:, parent] + world[:, parent] @ offsets[joint]
     return world, position
+
+
+def _archived_texts(path: Path, subjects: Collection[str] | None) -> dict[str, bytes]:
+    """The wanted files of an archive, by their names without folder and suffix."""
+    texts: dict[str, bytes] = {}
+    with tarfile.open(path) as archive:
+        for member in archive:
+            file = Path(member.name)
+            if not _is_wanted(file, subjects):
+                continue
+            content = archive.extractfile(member) if member.isfile() else None
+            if content is not None:
+                texts[file.stem] = content.read()
+    return texts
 
 
 def _subject(name: str) -> str:
     return name.split("_")[0]
 
 
-def _wanted(path: str, subjects: Collection[str] | None) -> bool:
-    file = Path(path)
-    return file.suffix == ".bvh" and (subjects is None or _subject(file.stem) in subjects)
+def _is_wanted(file: Path, subjects: Collection[str] | None) -> bool:
+    if file.suffix != ".bvh":
+        return False
+    return subjects is None or _subject(file.stem) in subjects
 
 
 def _parse_hierarchy(tokens: list[str]) -> Skeleton:
-    names, parents, offsets, channels, stack = [], [], [], [], []
+    """The joints of `ROOT hip { OFFSET x y z CHANNELS n name... JOINT knee { ... } }`."""
+    names: list[str] = []
+    parents: list[int] = []
+    offsets: list[list[float]] = []
+    channels: list[tuple[str, ...]] = []
+    open_joints: list[int] = []  # the joints whose braces the parser is in, the innermost last
     position = 0
     while position < len(tokens):
         token = tokens[position]
         if token in ("ROOT", "JOINT", "End"):
-            parents.append(stack[-1] if stack else -1)
-            names.append(names[stack[-1]] + "_end" if token == "End" else tokens[position + 1])
+            # `End Site` has no name of its own
+            name = names[open_joints[-1]] + "_end" if token == "End" else tokens[position + 1]
+            parents.append(open_joints[-1] if open_joints else -1)
+            names.append(name)
             offsets.append([0.0, 0.0, 0.0])
             channels.append(())
             position += 2
         elif token == "OFFSET":
-            offsets[-1] = [float(v) for v in tokens[position + 1 : position + 4]]
+            offsets[-1] = [float(value) for value in tokens[position + 1 : position + 4]]
             position += 4
         elif token == "CHANNELS":
             count = int(tokens[position + 1])
@@ -136,20 +166,21 @@ def _parse_hierarchy(tokens: list[str]) -> Skeleton:
             position += 2 + count
         else:
             if token == "{":
-                stack.append(len(names) - 1)
+                open_joints.append(len(names) - 1)
             elif token == "}":
-                stack.pop()
+                open_joints.pop()
             position += 1
-    if stack or not names:
+    if open_joints or not names:
         raise ValueError("unbalanced braces or no joint")
     return Skeleton(tuple(names), tuple(parents), np.array(offsets), tuple(channels))
 
 
-def _parse_motion(tokens: list[str], width: int) -> tuple[NDArray, float]:
-    """The frame values [T, width] and the frame time of `Frames: T Frame Time: t v v v ...`."""
+def _parse_motion(tokens: list[str], width: int) -> tuple[Float[NDArray, "frames width"], float]:
+    """The frame values and the frame time of `Frames: T Frame Time: t v v v ...`."""
     if tokens[0] != "Frames:" or tokens[2:4] != ["Frame", "Time:"]:
         raise ValueError("MOTION does not begin with 'Frames:' and 'Frame Time:'")
-    frames, frame_time = int(tokens[1]), float(tokens[4])
+    frames = int(tokens[1])
+    frame_time = float(tokens[4])
     values = np.array(tokens[5:], dtype=np.float64)
     if values.size != frames * width:
         raise ValueError(
@@ -158,21 +189,31 @@ def _parse_motion(tokens: list[str], width: int) -> tuple[NDArray, float]:
     return values.reshape(frames, width), frame_time
 
 
-def _motion_of(skeleton: Skeleton, values: NDArray) -> tuple[NDArray, NDArray]:
-    rotations = np.tile(np.eye(3), (len(values), len(skeleton.names), 1, 1))
-    translation, column = np.zeros((len(values), 3)), 0
+def _motion_of(
+    skeleton: Skeleton, values: Float[NDArray, "frames width"]
+) -> tuple[Float[NDArray, "frames joints 3 3"], Float[NDArray, "frames 3"]]:
+    """Rotations of the joints and the root's position, from the channels' values.
+
+    Positions of other joints, which some files have, are passed over.
+    """
+    frames = len(values)
+    rotations = np.tile(np.eye(3), (frames, len(skeleton.names), 1, 1))
+    translation = np.zeros((frames, 3))
+    column = 0
     for joint, channels in enumerate(skeleton.channels):
-        block = values[:, column : column + len(channels)]
+        block = values[:, column : column + len(channels)]  # of this joint
         column += len(channels)
-        turns = [i for i, c in enumerate(channels) if c.endswith("rotation")]
-        if turns:
+        order = ""
+        angle_columns: list[int] = []
+        for index, channel in enumerate(channels):
+            axis = channel[0].upper()
+            if channel.endswith("rotation"):
+                order += axis
+                angle_columns.append(index)
+            elif channel.endswith("position") and skeleton.parents[joint] < 0:
+                translation[:, "XYZ".index(axis)] = block[:, index]
+        if order:
             # upper case: intrinsic, applied in file order
-            order = "".join(channels[i][0].upper() for i in turns)
-            rotations[:, joint] = Rotation.from_euler(
-                order, block[:, turns], degrees=True
-            ).as_matrix()
-        if skeleton.parents[joint] < 0:
-            for i, channel in enumerate(channels):
-                if channel.endswith("position"):
-                    translation[:, "XYZ".index(channel[0].upper())] = block[:, i]
+            turn = Rotation.from_euler(order, block[:, angle_columns], degrees=True)
+            rotations[:, joint] = turn.as_matrix()
     return rotations, translation

@@ -22,21 +22,31 @@ HELD_OUT = frozenset({"13", "14"})  # the test set everywhere: never train on th
 
 # Largest rotation in radians that the joint can truly reach; beyond it the retargeting of the
 # source has wrapped.
-LARGEST = {"hip": 2.4, "ankle": 1.3, "shoulder": 2.4, "spine1": 0.8, "spine2": 0.8, "spine3": 0.8, "neck": 0.8,
-           "head": 0.8}  # fmt: skip
-KNEE_FLEXION, ELBOW_FLEXION = (-0.2, 2.7), (-0.15, 2.7)
-OFF_HINGE = 0.6  # knee and elbow about other axes
+LARGEST = {
+    "hip": 2.4,
+    "ankle": 1.3,
+    "shoulder": 2.4,
+    "spine1": 0.8,
+    "spine2": 0.8,
+    "spine3": 0.8,
+    "neck": 0.8,
+    "head": 0.8,
+}
+# Ranges in radians: knees flex about x, elbows about y, and wrists twist about x.
+KNEE_FLEXION = (-0.2, 2.7)
+ELBOW_FLEXION = (-0.15, 2.7)
 WRIST_TWIST = (-1.3, 2.2)
+OFF_HINGE = 0.6  # knee and elbow about other axes
 KNEE_REST = 0.03  # radians
+STRAIGHTEST = 2  # percentile of a subject's knee flexion that counts as straight
 
 
 def subject_poses(
     mocap: Path, rest_joints: Float[NDArray, "joints 3"], subjects: Collection[str] = SUBJECTS
 ) -> dict[str, Poses]:
-    """All frames of each subject on the skeleton `rest_joints` [55, 3]; `mocap` is the folder with
-    the archive.
+    """All frames of each subject on the skeleton `rest_joints` [55, 3] (metres).
 
-    Raises FileNotFoundError where the archive is absent.
+    mocap: the folder with the archive. Raises FileNotFoundError where that is absent.
     """
     return by_subject(iter_clips(mocap / ARCHIVE, subjects), rest_joints)
 
@@ -57,21 +67,24 @@ def calibrated(poses: Poses) -> Poses:
     walk or stand. The least flexion seen (2nd percentile), but for `KNEE_REST`, is taken out of the
     knee and half of it put back into hip and ankle, so that trunk and foot keep their orientation.
     """
-    sound, pose = plausible(poses), poses.body_pose.copy()
+    sound = plausible(poses)
+    body_pose = poses.body_pose.copy()
     for side in ("left", "right"):
-        hip, knee, ankle = (
-            BODY_JOINTS.index(f"{side}_{joint}") - 1 for joint in ("hip", "knee", "ankle")
-        )
-        flexion = pose[sound, knee, 0] if sound.any() else pose[:, knee, 0]
-        surplus = max(float(np.percentile(flexion, 2)) - KNEE_REST, 0.0)
+        hip = _body_joint(f"{side}_hip")
+        knee = _body_joint(f"{side}_knee")
+        ankle = _body_joint(f"{side}_ankle")
+        flexion = body_pose[sound, knee, 0] if sound.any() else body_pose[:, knee, 0]
+        straightest = float(np.percentile(flexion, STRAIGHTEST))
+        surplus = max(straightest - KNEE_REST, 0.0)
         half = Rotation.from_rotvec([surplus / 2, 0.0, 0.0])
-        turns = {joint: Rotation.from_rotvec(pose[:, joint]) for joint in (hip, knee, ankle)}
-        straightened = {
-            hip: turns[hip] * half, knee: half.inv() * turns[knee] * half.inv(), ankle: half * turns[ankle],
-        }  # fmt: skip
-        for joint, turn in straightened.items():
-            pose[:, joint] = turn.as_rotvec()
-    return Poses(poses.global_orient, pose)
+
+        hip_turn = Rotation.from_rotvec(body_pose[:, hip])
+        knee_turn = Rotation.from_rotvec(body_pose[:, knee])
+        ankle_turn = Rotation.from_rotvec(body_pose[:, ankle])
+        body_pose[:, hip] = (hip_turn * half).as_rotvec()
+        body_pose[:, knee] = (half.inv() * knee_turn * half.inv()).as_rotvec()
+        body_pose[:, ankle] = (half * ankle_turn).as_rotvec()
+    return Poses(poses.global_orient, body_pose)
 
 
 def heldout_poses(mocap: Path, rest_joints: Float[NDArray, "joints 3"]) -> Poses:
@@ -90,22 +103,21 @@ def plausible(poses: Poses) -> Bool[NDArray, " frames"]:
     In 8 % of subject 13's frames, and a third of 01's, an elbow bends backwards with the upper arm
     twisted half a turn.
     """
-    angle = np.linalg.norm(poses.body_pose, axis=-1)
+    angle = np.linalg.norm(poses.body_pose, axis=-1)  # [frames, joints]
     sound = np.ones(len(angle), dtype=bool)
     for joint, name in enumerate(BODY_JOINTS[1:]):
-        kind, rotvec = sideless(name), poses.body_pose[:, joint]
+        rotvec = poses.body_pose[:, joint]
+        kind = sideless(name)
         sound &= angle[:, joint] < LARGEST.get(kind, np.inf)
         if kind == "knee":
-            sound &= _inside(rotvec[:, 0], KNEE_FLEXION) & (
-                np.abs(rotvec[:, 1:]).max(1) < OFF_HINGE
-            )
-        if kind == "elbow":
-            flexion = rotvec[:, 1] * (-1 if name.startswith("left") else 1)
-            sound &= _inside(flexion, ELBOW_FLEXION) & (
-                np.abs(rotvec[:, [0, 2]]).max(1) < OFF_HINGE
-            )
-        if kind == "wrist":
-            sound &= _inside(rotvec[:, 0], WRIST_TWIST)
+            sound &= _is_inside(rotvec[:, 0], KNEE_FLEXION)
+            sound &= np.abs(rotvec[:, [1, 2]]).max(1) < OFF_HINGE
+        elif kind == "elbow":
+            flexion = -rotvec[:, 1] if name.startswith("left") else rotvec[:, 1]
+            sound &= _is_inside(flexion, ELBOW_FLEXION)
+            sound &= np.abs(rotvec[:, [0, 2]]).max(1) < OFF_HINGE
+        elif kind == "wrist":
+            sound &= _is_inside(rotvec[:, 0], WRIST_TWIST)
     return sound
 
 
@@ -117,17 +129,25 @@ def thin(poses: Poses, rest_joints: Float[NDArray, "joints 3"], radius: float) -
     once.
     """
     upright = Poses(np.zeros_like(poses.global_orient), poses.body_pose)
-    joints = pose_joints(upright, rest_joints)[:, 1:].reshape(len(poses.body_pose), -1) / np.sqrt(
-        len(PARENTS) - 1
-    )
-    kept, count = np.empty_like(joints), 0
-    chosen = []
-    for index, joint in enumerate(joints):
-        if not count or ((kept[:count] - joint) ** 2).sum(1).min() > radius**2:
-            kept[count], count = joint, count + 1
-            chosen.append(index)
-    return poses[np.array(chosen)]
+    joints = pose_joints(upright, rest_joints)[:, 1:]  # without the pelvis, which never moves
+    # so scaled, the distance between two frames is the rms of their joints' distances
+    places = joints.reshape(len(joints), -1) / np.sqrt(len(PARENTS) - 1)
+    kept_places = np.empty_like(places)
+    kept: list[int] = []
+    for index, place in enumerate(places):
+        squared_distances = ((kept_places[: len(kept)] - place) ** 2).sum(1)
+        if not kept or squared_distances.min() > radius**2:
+            kept_places[len(kept)] = place
+            kept.append(index)
+    return poses[np.array(kept)]
 
 
-def _inside(values: NDArray, bounds: tuple[float, float]) -> NDArray:
+def _body_joint(name: str) -> int:
+    """Index of a joint in `body_pose`, which has no pelvis."""
+    return BODY_JOINTS.index(name) - 1
+
+
+def _is_inside(
+    values: Float[NDArray, " frames"], bounds: tuple[float, float]
+) -> Bool[NDArray, " frames"]:
     return (values > bounds[0]) & (values < bounds[1])

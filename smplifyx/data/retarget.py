@@ -33,11 +33,16 @@ PARENTS = parents(BodyKind.SMPLX)[:22]
 ARM = np.array([0.990268, -0.139173, 0.0])
 # the left elbow's axis (flexes for negative angles); the right: x negated
 ELBOW = np.array([0.120527, 0.857597, -0.5])
+UP = np.array([0, 1.0, 0])
+DOWN = np.array([0, -1.0, 0])
+RIGHT = np.array([-1.0, 0, 0])
 
 
 class LimbRest(Enum):
-    """What the limbs look like at zero angle: as the joint axes say (straight), or as the BVH
-    figure is drawn.
+    """What the limbs look like at zero angle.
+
+    HINGE: as the joint axes say, straight.
+    FIGURE: as the BVH figure is drawn.
     """
 
     HINGE = "hinge"
@@ -46,15 +51,18 @@ class LimbRest(Enum):
 
 @dataclass(frozen=True)
 class Poses:
-    """SMPL-X poses of T frames: `body_pose` [T, 21, 3] and `global_orient` [T, 3], axis-angle in
-    radians, y up.
+    """SMPL-X poses of T frames, axis-angle in radians, y up.
+
+    global_orient: [T, 3].
+    body_pose: [T, 21, 3].
     """
 
     global_orient: Float[NDArray, "frames 3"]
     body_pose: Float[NDArray, "frames 21 3"]
 
-    def __getitem__(self, index: object) -> Poses:
-        return Poses(self.global_orient[index], self.body_pose[index])
+    def __getitem__(self, frames: slice | NDArray) -> Poses:
+        """Some of the frames, by a slice, a mask or indices."""
+        return Poses(self.global_orient[frames], self.body_pose[frames])
 
 
 @dataclass(frozen=True)
@@ -68,35 +76,44 @@ class _Source:
     share: float = 1.0
 
 
-def _sources() -> dict[str, _Source]:
-    """The figure's trunk bends at two joints and its neck at two.
+@dataclass(frozen=True)
+class _LimbBone:
+    """A bone of a limb that rests in different directions in the two skeletons.
 
-    Spine1 and spine2 share the lower one, neck and head what lies between chest and head, so that
-    no SMPL-X joint is stiff only because the figure lacks it.
+    end, bvh_end: the joints at the bone's end.
+    zero: direction at zero angle, as the joint axes have it.
+    second, bvh_second: the axes that the two bones' frames are turned to.
     """
-    table = {
-        "pelvis": _Source("hip", "hip"),
-        "spine1": _Source("hip", "abdomen", 0.5),
-        "spine2": _Source("hip", "abdomen"),
-        "spine3": _Source("hip", "chest"),
-        "neck": _Source("chest", "head", 0.5),
-        "head": _Source("chest", "head"),
-    }
-    limbs = {
-        "hip": "Thigh",
-        "knee": "Shin",
-        "ankle": "Foot",
-        "foot": "Foot",
-        "collar": "Collar",
-        "shoulder": "Shldr",
-        "elbow": "ForeArm",
-        "wrist": "Hand",
-    }
-    for side in ("left", "right"):
-        table |= {
-            f"{side}_{joint}": _Source("hip", side[0] + name) for joint, name in limbs.items()
-        }
-    return table
+
+    end: str
+    bvh_end: str
+    zero: Float[NDArray, " 3"]
+    second: Float[NDArray, " 3"]
+    bvh_second: Float[NDArray, " 3"]
+
+
+# The figure's trunk bends at two joints and its neck at two. Spine1 and spine2 share the lower one,
+# neck and head what lies between chest and head, so that no SMPL-X joint is stiff only because the
+# figure lacks it.
+_TRUNK_SOURCES = {
+    "pelvis": _Source("hip", "hip"),
+    "spine1": _Source("hip", "abdomen", 0.5),
+    "spine2": _Source("hip", "abdomen"),
+    "spine3": _Source("hip", "chest"),
+    "neck": _Source("chest", "head", 0.5),
+    "head": _Source("chest", "head"),
+}
+# SMPL-X joint to BVH joint, without their sides
+_LIMB_SOURCES = {
+    "hip": "Thigh",
+    "knee": "Shin",
+    "ankle": "Foot",
+    "foot": "Foot",
+    "collar": "Collar",
+    "shoulder": "Shldr",
+    "elbow": "ForeArm",
+    "wrist": "Hand",
+}
 
 
 def retarget(
@@ -107,22 +124,24 @@ def retarget(
 
     Collars and toes do not move in this mocap: their rotations are zero.
     """
-    world, _ = forward_kinematics(clip.rotations[1:], clip.skeleton.offsets, clip.skeleton.parents)
-    sources, aligned = _sources(), _alignments(clip.skeleton, rest_joints, limbs)
-    names = clip.skeleton.names
-    turned = [
-        _between(world, names, sources[joint]) @ aligned.get(joint, np.eye(3))
-        for joint in BODY_JOINTS
-    ]
-    local = [turned[0]] + [
-        turned[p].swapaxes(-1, -2) @ turned[j] for j, p in enumerate(PARENTS) if p >= 0
-    ]
-    rotvec = (
-        Rotation.from_matrix(np.stack(local, 1).reshape(-1, 3, 3))
-        .as_rotvec()
-        .reshape(len(world), -1, 3)
-    )
-    return Poses(rotvec[:, 0], rotvec[:, 1:])
+    skeleton = clip.skeleton
+    bvh_world, _ = forward_kinematics(clip.rotations[1:], skeleton.offsets, skeleton.parents)
+    sources = _sources()
+    alignments = _alignments(skeleton, rest_joints, limbs)
+    world = []  # W_j A_j of each joint, [frames, 3, 3]
+    for name in BODY_JOINTS:
+        bvh_rotation = _rotation_between(bvh_world, skeleton.names, sources[name])
+        world.append(bvh_rotation @ alignments.get(name, np.eye(3)))
+    local = []
+    for joint, parent in enumerate(PARENTS):
+        if parent < 0:
+            local.append(world[joint])
+        else:
+            local.append(world[parent].swapaxes(-1, -2) @ world[joint])
+    rotations = np.stack(local, 1)  # [frames, joints, 3, 3]
+    rotvec = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_rotvec()
+    rotvec = rotvec.reshape(len(rotations), -1, 3)
+    return Poses(global_orient=rotvec[:, 0], body_pose=rotvec[:, 1:])
 
 
 def mirror(poses: Poses) -> Poses:
@@ -137,8 +156,8 @@ def mirror(poses: Poses) -> Poses:
 def concatenate(parts: list[Poses]) -> Poses:
     """Many sets of poses as one."""
     return Poses(
-        np.concatenate([p.global_orient for p in parts]),
-        np.concatenate([p.body_pose for p in parts]),
+        global_orient=np.concatenate([poses.global_orient for poses in parts]),
+        body_pose=np.concatenate([poses.body_pose for poses in parts]),
     )
 
 
@@ -147,45 +166,79 @@ def pose_joints(
 ) -> Float[NDArray, "frames 22 3"]:
     """Positions of the 22 body joints, the pelvis at its place at rest (metres)."""
     rotvec = np.concatenate([poses.global_orient[:, None], poses.body_pose], 1)
-    local = Rotation.from_rotvec(rotvec.reshape(-1, 3)).as_matrix().reshape(*rotvec.shape, 3)
+    rotations = Rotation.from_rotvec(rotvec.reshape(-1, 3)).as_matrix()
+    local = rotations.reshape(*rotvec.shape, 3)  # [frames, joints, 3, 3]
     rest = rest_joints[: len(PARENTS)]
-    offsets = rest - np.where(np.array(PARENTS)[:, None] >= 0, rest[list(PARENTS)], 0.0)
-    return forward_kinematics(local, offsets, PARENTS)[1]
+    offsets = rest.copy()
+    for joint, parent in enumerate(PARENTS):
+        if parent >= 0:
+            offsets[joint] = rest[joint] - rest[parent]
+    _, positions = forward_kinematics(local, offsets, PARENTS)
+    return positions
+
+
+def _sources() -> dict[str, _Source]:
+    """Where each SMPL-X joint takes its world rotation."""
+    sources = dict(_TRUNK_SOURCES)
+    for side in ("left", "right"):
+        for joint, bvh_joint in _LIMB_SOURCES.items():
+            sources[f"{side}_{joint}"] = _Source("hip", side[0] + bvh_joint)
+    return sources
 
 
 def _other_side(name: str) -> str:
-    return name.replace("left", "?").replace("right", "left").replace("?", "right")
+    if name.startswith("left"):
+        return name.replace("left", "right")
+    return name.replace("right", "left")
 
 
-def _between(world: NDArray, names: tuple[str, ...], source: _Source) -> NDArray:
-    first, second = world[:, names.index(source.first)], world[:, names.index(source.second)]
+def _rotation_between(
+    world: Float[NDArray, "frames joints 3 3"], names: tuple[str, ...], source: _Source
+) -> Float[NDArray, "frames 3 3"]:
+    """The world rotation on the way from one joint's to another's."""
+    first = world[:, names.index(source.first)]
+    second = world[:, names.index(source.second)]
     turn = Rotation.from_matrix(first.swapaxes(-1, -2) @ second)
-    return first @ Rotation.from_rotvec(source.share * turn.as_rotvec()).as_matrix()
+    part = Rotation.from_rotvec(source.share * turn.as_rotvec())
+    return first @ part.as_matrix()
 
 
-def _alignments(skeleton: Skeleton, rest: NDArray, limbs: LimbRest) -> dict[str, NDArray]:
+def _alignments(
+    skeleton: Skeleton, rest_joints: Float[NDArray, "joints 3"], limbs: LimbRest
+) -> dict[str, Float[NDArray, "3 3"]]:
     """A_j of the limbs; trunk, head, collars and feet rest alike (upright, looking forward, soles
     flat).
     """
-    table = {}
-    for side, sign in (("left", 1.0), ("right", -1.0)):
-        mirrored = np.array([sign, 1.0, 1.0])
-        up, right, elbow = np.array([0, 1.0, 0]), np.array([-1.0, 0, 0]), ELBOW * mirrored
-        arm, leg = ARM * mirrored, np.array([0, -1.0, 0])
-        # joint: the joint at its bone's end (SMPL-X, BVH), zero direction, second axis (SMPL-X,
-        # BVH)
-        bones = {"shoulder": ("elbow", "ForeArm", arm, up, elbow), "elbow": ("wrist", "Hand", arm, up, elbow),
-                 "wrist": ("middle1", "Mid1", arm, up, up), "hip": ("knee", "Shin", leg, right, right),
-                 "knee": ("ankle", "Foot", leg, right, right)}  # fmt: skip
-        for joint, (end, bvh_end, zero, axis, bvh_axis) in bones.items():
-            bone = rest[JOINT_INDEX[f"{side}_{end}"]] - rest[JOINT_INDEX[f"{side}_{joint}"]]
-            drawn = skeleton.offsets[skeleton.names.index(side[0] + bvh_end)]
-            target = zero if limbs is LimbRest.HINGE else drawn
-            table[f"{side}_{joint}"] = _frame(target, bvh_axis) @ _frame(bone, axis).T
-    return table
+    alignments = {}
+    for side in ("left", "right"):
+        for joint, bone in _limb_bones(side).items():
+            start_place = rest_joints[JOINT_INDEX[f"{side}_{joint}"]]
+            end_place = rest_joints[JOINT_INDEX[f"{side}_{bone.end}"]]
+            drawn = skeleton.offsets[skeleton.names.index(side[0] + bone.bvh_end)]
+            bvh_direction = bone.zero if limbs is LimbRest.HINGE else drawn
+            bvh_frame = _frame_along(bvh_direction, bone.bvh_second)
+            frame = _frame_along(end_place - start_place, bone.second)
+            alignments[f"{side}_{joint}"] = bvh_frame @ frame.T
+    return alignments
 
 
-def _frame(direction: NDArray, second: NDArray) -> NDArray:
+def _limb_bones(side: str) -> dict[str, _LimbBone]:
+    """The bones of one side's arm and leg, by the SMPL-X joint at which they begin."""
+    mirrored = np.array([1.0 if side == "left" else -1.0, 1.0, 1.0])
+    arm = ARM * mirrored
+    elbow = ELBOW * mirrored
+    return {
+        "shoulder": _LimbBone("elbow", "ForeArm", zero=arm, second=UP, bvh_second=elbow),
+        "elbow": _LimbBone("wrist", "Hand", zero=arm, second=UP, bvh_second=elbow),
+        "wrist": _LimbBone("middle1", "Mid1", zero=arm, second=UP, bvh_second=UP),
+        "hip": _LimbBone("knee", "Shin", zero=DOWN, second=RIGHT, bvh_second=RIGHT),
+        "knee": _LimbBone("ankle", "Foot", zero=DOWN, second=RIGHT, bvh_second=RIGHT),
+    }
+
+
+def _frame_along(
+    direction: Float[NDArray, " 3"], second: Float[NDArray, " 3"]
+) -> Float[NDArray, "3 3"]:
     """The orthonormal frame (columns) whose first axis is `direction` and whose second lies nearest
     to `second`.
     """

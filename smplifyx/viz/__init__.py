@@ -1,4 +1,4 @@
-"""Pictures of fitted people: overlays without a display, turned views, panels and a static report."""
+"""Pictures of fitted people, without a display: overlays, turned views, panels, a static report."""
 
 from .images import write_image
 from .marks import Marks
@@ -11,6 +11,20 @@ from .shade import PALETTE, person_colour
 from .side import side_view
 
 __all__ = [
-    "PALETTE", "Figure", "Marks", "PersonEntry", "PhotoEntry", "Renderer", "Summary", "Tone",
-    "draw_points", "overlay", "panel", "person_colour", "shrink", "side_view", "write_image", "write_report",
-]  # fmt: skip
+    "PALETTE",
+    "Figure",
+    "Marks",
+    "PersonEntry",
+    "PhotoEntry",
+    "Renderer",
+    "Summary",
+    "Tone",
+    "draw_points",
+    "overlay",
+    "panel",
+    "person_colour",
+    "shrink",
+    "side_view",
+    "write_image",
+    "write_report",
+]

@@ -10,19 +10,26 @@ import numpy as np
 from ..core.npz import replacing
 from .scene import Image
 
+JPEG_SUFFIXES = (".jpg", ".jpeg")
+PNG_SUFFIXES = (".png",)
+
 
 def write_image(path: Path, image: Image, quality: int = 90) -> Path:
-    """Writes RGB uint8 as .jpg or .png (by the suffix), folders included, whole or not at all;
-    returns the path.
+    """Writes an image as .jpg or .png, by the suffix of the path; makes its folders.
 
-    `quality` 0..100 is for JPEG. Raises ValueError for another suffix.
+    Args:
+        path: where to; the file appears whole or not at all.
+        image: [height, width, 3] RGB uint8.
+        quality: 0..100, for JPEG alone.
+
+    Returns: the path. Raises ValueError for another suffix.
     """
-    if path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
+    suffix = path.suffix.lower()
+    if suffix not in (*JPEG_SUFFIXES, *PNG_SUFFIXES):
         raise ValueError(f"{path}: images are written as .jpg or .png")
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if path.suffix.lower() != ".png" else []
-    _, data = cv2.imencode(
-        path.suffix, cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR), options
-    )
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix in JPEG_SUFFIXES else []
+    bgr = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(path.suffix, bgr, options)
     with replacing(path) as temporary:
-        temporary.write_bytes(data)
+        temporary.write_bytes(encoded.tobytes())
     return path

@@ -7,17 +7,20 @@ from __future__ import annotations
 import os
 import sys
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from ..camera import NEAREST
 from .mesh import Mesh
-from .raster import Frame, Layer, empty_layer, frame
+from .raster import Layer, ProjectedMesh, empty_layer, project_mesh
 
 NO_GL = (
     "pyrender finds no OpenGL here: apt-get install -y libegl1 libgl1, or use --renderer software"
 )
+# pyrender has no types of its own and may be absent: what comes from it is not checked
+Untyped = Any
 
 
 class RendererUnavailable(RuntimeError):
@@ -25,10 +28,10 @@ class RendererUnavailable(RuntimeError):
 
 
 def problem() -> str | None:
-    """Why this renderer cannot be used here, in one line that names the remedy; None if it works."""
+    """One line: why this renderer cannot be used here and what mends it; None if it works."""
     try:
         pyrender = _import_pyrender()
-        _offscreen(pyrender, 8, 8).delete()
+        _offscreen_renderer(pyrender, width=8, height=8).delete()
     except RendererUnavailable as error:
         return str(error)
     return None
@@ -40,39 +43,45 @@ def rasterise_gl(mesh: Mesh, K: Float[np.ndarray, "3 3"], size: tuple[int, int])
     Raises RendererUnavailable where pyrender or GL is missing.
     """
     pyrender = _import_pyrender()
-    view = frame(mesh, K, size)
+    view = project_mesh(mesh, K, size)
     if view is None:
         return empty_layer()
-    renderer = _offscreen(pyrender, view.width, view.height)
+    renderer = _offscreen_renderer(pyrender, view.width, view.height)
     try:
-        flags = (
-            pyrender.RenderFlags.FLAT
-            | pyrender.RenderFlags.RGBA
-            | pyrender.RenderFlags.SKIP_CULL_FACES
-        )
-        colour, depth = renderer.render(_scene(pyrender, view, np.asarray(K, np.float64)), flags)
+        scene = _scene(pyrender, view, np.asarray(K, np.float64))
+        flags = pyrender.RenderFlags
+        rgba_bytes, depth = renderer.render(scene, flags.FLAT | flags.RGBA | flags.SKIP_CULL_FACES)
     finally:
         renderer.delete()
-    rgba = colour.astype(np.float32) / 255
     # GL resolves its samples onto a transparent black background: the colours come premultiplied
-    depth = np.where(depth > 0, depth, np.inf).astype(np.float32)
-    return Layer(rgba[..., :3], rgba[..., 3], depth, view.left, view.top)
+    rgba = rgba_bytes.astype(np.float32) / 255
+    return Layer(
+        colour=rgba[..., :3],
+        alpha=rgba[..., 3],
+        depth=np.where(depth > 0, depth, np.inf).astype(np.float32),
+        left=view.left,
+        top=view.top,
+    )
 
 
-def _scene(pyrender: ModuleType, view: Frame, K: np.ndarray) -> object:
-    """The frame's mesh, unlit with its vertex colours, before the frame's own camera."""
-    vertices, faces, colours = view.mesh.vertices, view.mesh.faces, view.mesh.colours
-    opaque = np.concatenate([colours, np.ones((len(colours), 1))], 1).astype(np.float32)
+def _scene(pyrender: ModuleType, view: ProjectedMesh, K: Float[np.ndarray, "3 3"]) -> Untyped:
+    """The mesh, unlit with its vertex colours, before the camera of its rectangle."""
+    mesh = view.mesh
     to_gl = np.array([1, -1, -1], np.float32)  # GL looks along -z with y up
+    opaque = np.ones((len(mesh.colours), 1))
     primitive = pyrender.Primitive(
-        positions=(vertices * to_gl).astype(np.float32),
-        color_0=opaque,
-        indices=faces.astype(np.uint32),
+        positions=(mesh.vertices * to_gl).astype(np.float32),
+        color_0=np.concatenate([mesh.colours, opaque], 1).astype(np.float32),
+        indices=mesh.faces.astype(np.uint32),
         material=pyrender.MetallicRoughnessMaterial(doubleSided=True, alphaMode="OPAQUE"),
     )
-    far = 2 * float(vertices[faces, 2].max())
     camera = pyrender.IntrinsicsCamera(
-        K[0, 0], K[1, 1], K[0, 2] - view.left, K[1, 2] - view.top, znear=0.5 * NEAREST, zfar=far
+        fx=K[0, 0],
+        fy=K[1, 1],
+        cx=K[0, 2] - view.left,
+        cy=K[1, 2] - view.top,
+        znear=0.5 * NEAREST,
+        zfar=2 * float(mesh.vertices[mesh.faces, 2].max()),
     )
     scene = pyrender.Scene(bg_color=[0, 0, 0, 0])
     scene.add(pyrender.Mesh([primitive]))
@@ -96,7 +105,8 @@ def _import_pyrender() -> ModuleType:
     return pyrender
 
 
-def _offscreen(pyrender: ModuleType, width: int, height: int) -> object:
+def _offscreen_renderer(pyrender: ModuleType, width: int, height: int) -> Untyped:
+    """A renderer without a window; whoever asks for it must delete it."""
     try:
         return pyrender.OffscreenRenderer(width, height)
     # GL drivers fail in many ways; each one means that there is no usable GL here

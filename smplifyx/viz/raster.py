@@ -1,6 +1,6 @@
 """The software renderer: a mesh in the camera's frame to anti-aliased colour, coverage and depth.
 
-No system library.
+It needs no system library.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ BAND = 1 << 21  # sub-pixels rasterised at once, so that a huge photo needs no h
 class Layer:
     """What a renderer drew, for the rectangle of the image that it covers.
 
-    colour is premultiplied by alpha (coverage), both 0..1; depth in metres, inf where nothing is;
-    left and top are the rectangle's corner in pixels of the image.
+    colour: [h, w, 3] RGB 0..1, premultiplied by alpha.
+    alpha: [h, w] coverage 0..1.
+    depth: [h, w] metres, inf where nothing is.
+    left, top: the rectangle's first corner in pixels of the image.
     """
 
     colour: Float[np.ndarray, "h w 3"]
@@ -35,14 +37,19 @@ class Layer:
 
     @property
     def window(self) -> tuple[slice, slice]:
-        """Rows and columns of the image that this layer lies on."""
+        """The lines and columns of the image that this layer lies on."""
         height, width = self.alpha.shape
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
 
 @dataclass(frozen=True)
-class Frame:
-    """A mesh cut at the near plane and projected: what every renderer starts from."""
+class ProjectedMesh:
+    """A mesh cut at the near plane and projected: what every renderer starts from.
+
+    mesh: the faces that can be seen; vertices in metres in the camera's frame.
+    corners: [V, 3] of each vertex: u and v in pixels of the rectangle, depth in metres.
+    left, top, width, height: the rectangle of the image that the faces touch, in pixels.
+    """
 
     mesh: Mesh
     corners: Float[np.ndarray, "v 3"]
@@ -52,33 +59,28 @@ class Frame:
     height: int
 
 
-def frame(mesh: Mesh, K: Float[np.ndarray, "3 3"], size: tuple[int, int]) -> Frame | None:
-    """The visible faces of a mesh and the rectangle of the (width, height) image they touch; None
-    if there are none.
-    """
+def project_mesh(
+    mesh: Mesh, K: Float[np.ndarray, "3 3"], size: tuple[int, int]
+) -> ProjectedMesh | None:
+    """The visible faces of a mesh in an image of (width, height) pixels; None if there are none."""
     mesh = clip_near(mesh)
-    z = np.maximum(mesh.vertices[:, 2:], NEAREST)
-    uv = mesh.vertices / z @ np.asarray(K, np.float64)[:2].T
+    depth = np.maximum(mesh.vertices[:, 2:], NEAREST)  # of clipped vertices, which no face uses
+    uv = mesh.vertices / depth @ np.asarray(K, np.float64)[:2].T
     faces = _faces_within(uv, mesh.faces, size)
     if not len(faces):
         return None
-    used = uv[faces.ravel()] if len(faces) < len(mesh.faces) else uv
-    left, top = np.floor(np.clip(used.min(0), 0, np.array(size) - 1)).astype(int)
-    right, bottom = np.ceil(np.clip(used.max(0), 1, size)).astype(int)
-    kept = Mesh(mesh.vertices, faces, mesh.colours)
-    projected = np.concatenate([uv - (left, top), z], 1)
-    return Frame(kept, projected, int(left), int(top), int(right - left), int(bottom - top))
-
-
-def _faces_within(
-    uv: Float[np.ndarray, "v 2"], faces: Integer[np.ndarray, "f 3"], size: tuple[int, int]
-) -> Integer[np.ndarray, "g 3"]:
-    """The faces whose boxes touch the image."""
-    if ((uv > 0) & (uv < size)).all():
-        return faces
-    corners = [uv[faces[:, i]] for i in range(3)]
-    low, high = reduce(np.minimum, corners), reduce(np.maximum, corners)
-    return faces[((high > 0) & (low < size)).all(1)]
+    used = uv if len(faces) == len(mesh.faces) else uv[faces.ravel()]
+    low, high = used.min(0), used.max(0)
+    left, top = np.floor(np.clip(low, 0, np.array(size) - 1)).astype(int)
+    right, bottom = np.ceil(np.clip(high, 1, size)).astype(int)
+    return ProjectedMesh(
+        mesh=Mesh(mesh.vertices, faces, mesh.colours),
+        corners=np.concatenate([uv - (left, top), depth], 1),
+        left=int(left),
+        top=int(top),
+        width=int(right - left),
+        height=int(bottom - top),
+    )
 
 
 def rasterise(
@@ -88,56 +90,86 @@ def rasterise(
     supersample: int = 2,
     fill: Fill | None = None,
 ) -> Layer:
-    """Draws a mesh by z-buffer, anti-aliased by `supersample` samples per pixel and axis.
+    """Draws a mesh by z-buffer; only the mesh's own rectangle of the image is drawn.
 
-    `size` is (width, height) of the image in pixels; only the mesh's own rectangle is drawn. Faces
-    nearer than 5 cm or behind the camera are cut away. `fill` chooses the z-buffer (default: the
-    fastest there is).
+    Args:
+        mesh: in the camera's frame; faces nearer than 5 cm or behind the camera are cut away.
+        K: intrinsics in pixels.
+        size: (width, height) of the image in pixels.
+        supersample: samples per pixel and axis, for anti-aliasing.
+        fill: the z-buffer to use; by default the fastest there is.
     """
-    view = frame(mesh, K, size)
+    view = project_mesh(mesh, K, size)
     if view is None:
         return empty_layer()
-    fill = fill or best_fill()
-    rows = max(1, BAND // (supersample**2 * view.width))
-    layer = _blank(view)
-    for start in range(0, view.height, rows):
-        _draw_band(layer, view, slice(start, min(start + rows, view.height)), supersample, fill)
+    shape = (view.height, view.width)
+    layer = Layer(
+        colour=np.zeros((*shape, 3), np.float32),
+        alpha=np.zeros(shape, np.float32),
+        depth=np.full(shape, np.inf, np.float32),
+        left=view.left,
+        top=view.top,
+    )
+    band_height = max(1, BAND // (supersample**2 * view.width))
+    for start in range(0, view.height, band_height):
+        band = slice(start, min(start + band_height, view.height))
+        _draw_band(layer, view, band, supersample, fill or best_fill())
     return layer
 
 
 def empty_layer() -> Layer:
     """A layer of no pixels."""
     nothing = np.zeros((0, 0), np.float32)
-    return Layer(np.zeros((0, 0, 3), np.float32), nothing, nothing, 0, 0)
+    no_colour = np.zeros((0, 0, 3), np.float32)
+    return Layer(no_colour, alpha=nothing, depth=nothing, left=0, top=0)
 
 
-def _blank(view: Frame) -> Layer:
-    shape = (view.height, view.width)
-    depth = np.full(shape, np.inf, np.float32)
-    return Layer(
-        np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32), depth, view.left, view.top
-    )
+def _faces_within(
+    uv: Float[np.ndarray, "v 2"], faces: Integer[np.ndarray, "f 3"], size: tuple[int, int]
+) -> Integer[np.ndarray, "g 3"]:
+    """The faces whose boxes touch the image."""
+    if ((uv > 0) & (uv < size)).all():
+        return faces
+    low, high = _bounds(uv, faces)
+    return faces[((high > 0) & (low < size)).all(1)]
 
 
-def _draw_band(layer: Layer, view: Frame, rows: slice, supersample: int, fill: Fill) -> None:
-    """Fills some rows of a blank layer."""
-    corners = (view.corners - (0, rows.start, 0)) * (supersample, supersample, 1)
-    small = (view.width, rows.stop - rows.start)
-    size = (small[0] * supersample, small[1] * supersample)
+def _draw_band(
+    layer: Layer, view: ProjectedMesh, band: slice, supersample: int, fill: Fill
+) -> None:
+    """Draws some lines of pixels of a layer that is blank there."""
+    band_size = (view.width, band.stop - band.start)
+    sample_size = (band_size[0] * supersample, band_size[1] * supersample)
+    # the band's own corner becomes the origin, and samples become pixels; depth stays
+    corners = (view.corners - (0, band.start, 0)) * (supersample, supersample, 1)
     faces = view.mesh.faces
-    if small[1] < view.height:
-        v = [corners[faces[:, i], 1] for i in range(3)]
-        faces = faces[(reduce(np.maximum, v) > 0) & (reduce(np.minimum, v) < size[1])]
+    if band_size[1] < view.height:
+        low, high = _bounds(corners[:, 1], faces)
+        faces = faces[(high > 0) & (low < sample_size[1])]
     if not len(faces):
         return
-    depth, colour = fill(corners, faces, view.mesh.colours, size)
-    layer.colour[rows] = cv2.resize(colour, small, interpolation=cv2.INTER_AREA)
-    layer.alpha[rows] = cv2.resize(
-        np.isfinite(depth).astype(np.float32), small, interpolation=cv2.INTER_AREA
-    )
-    samples = [
-        depth[i::supersample, j::supersample]
-        for i in range(supersample)
-        for j in range(supersample)
-    ]
-    layer.depth[rows] = reduce(np.minimum, samples)
+    depth, colour = fill(corners, faces, view.mesh.colours, sample_size)
+    drawn = np.isfinite(depth).astype(np.float32)
+    layer.colour[band] = cv2.resize(colour, band_size, interpolation=cv2.INTER_AREA)
+    layer.alpha[band] = cv2.resize(drawn, band_size, interpolation=cv2.INTER_AREA)
+    layer.depth[band] = _nearest_sample(depth, supersample)
+
+
+def _bounds(values: np.ndarray, faces: Integer[np.ndarray, "f 3"]) -> tuple[np.ndarray, np.ndarray]:
+    """The smallest and the largest value of each face's three corners; values [V, ...].
+
+    Two comparisons of gathered corners take a fourth of the time of `min` over an axis of three.
+    """
+    first, second, third = (values[faces[:, corner]] for corner in range(3))
+    low = np.minimum(np.minimum(first, second), third)
+    high = np.maximum(np.maximum(first, second), third)
+    return low, high
+
+
+def _nearest_sample(depth: Float[np.ndarray, "H W"], supersample: int) -> Float[np.ndarray, "h w"]:
+    """The depth of the nearest sample of each pixel."""
+    samples = []
+    for line in range(supersample):
+        for column in range(supersample):
+            samples.append(depth[line::supersample, column::supersample])
+    return reduce(np.minimum, samples)

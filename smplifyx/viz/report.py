@@ -8,9 +8,8 @@ import math
 import os
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from statistics import median
 from urllib.parse import quote
@@ -39,11 +38,18 @@ class Tone(enum.Enum):
 class PersonEntry:
     """The line of one person; a number that is None or not finite is shown as a dash.
 
-    The *_percent are median reprojection errors in percent of the person's size, energy_gap the
-    runner-up hypothesis's energy minus the best one's, height in metres, focal in pixels, seconds
-    of computing, penetration_mm how deep the body passes through itself and intersecting_triangles
-    how many of its triangles do; colour (RGB 0..1) is the one used in the overlay; note says in
-    words what the status leaves open.
+    person: index of the person in the photo.
+    status, tone: what became of it, and the colour of that badge.
+    note: says in words what the status leaves open.
+    colour: RGB 0..1, the one of the overlay.
+    body_percent, hands_percent, face_percent: median reprojection errors in percent of the person's
+        size.
+    energy_gap: the second-best hypothesis's energy minus the best one's.
+    height, height_note: metres, and a remark on them.
+    focal, focal_source: pixels, and where they come from.
+    seconds: of computing.
+    penetration_mm: how deep the body passes through itself.
+    intersecting_triangles: how many of its triangles do.
     """
 
     person: int
@@ -66,8 +72,13 @@ class PersonEntry:
 
 @dataclass(frozen=True)
 class PhotoEntry:
-    """The card of one photo: images already written under the report's folder (None = not drawn),
-    and its people.
+    """The card of one photo.
+
+    name: its title.
+    people: in the order of their lines.
+    photo, overlay, turned: images that are there already, absolute or relative to the report's
+        folder; None = not drawn.
+    note: a remark on the whole photo.
     """
 
     name: str
@@ -80,8 +91,11 @@ class PhotoEntry:
 
 @dataclass(frozen=True)
 class Summary:
-    """The head of the page: title, wall time of the run in seconds, and named facts such as model
-    and preset.
+    """The head of the report.
+
+    title: of the pages.
+    seconds: wall time of the run.
+    facts: (name, value) of, for example, model and preset.
     """
 
     title: str
@@ -90,48 +104,68 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class _Count:
+class _StatusCount:
+    """How many people have a status; percent of all people."""
+
     status: str
     tone: Tone
     people: int
     percent: float
 
 
+@dataclass(frozen=True)
+class _Contents:
+    """What the first page alone says about the whole report.
+
+    tiles: (label, value) of the totals.
+    counts: of each status.
+    contents: (number, first photo, address) of each page; empty where there is only one.
+    """
+
+    tiles: Sequence[tuple[str, str]] = ()
+    counts: Sequence[_StatusCount] = ()
+    contents: Sequence[tuple[str, str, str]] = ()
+
+
 @dataclass
 class _Totals:
-    """What the head says about all photos; of each person no more than a number is kept."""
+    """The totals of all photos; of each person no more than a number is kept."""
 
     photos: int = 0
-    counts: Counter[tuple[str, Tone]] = field(default_factory=Counter)
-    errors: array[float] = field(default_factory=lambda: array("d"))
+    statuses: Counter[tuple[str, Tone]] = field(default_factory=Counter)
+    body_errors: array[float] = field(default_factory=lambda: array("d"))
 
     def add(self, entry: PhotoEntry) -> None:
         """Counts one photo more."""
         self.photos += 1
-        self.counts.update((person.status, person.tone) for person in entry.people)
-        errors = (person.body_percent for person in entry.people)
-        self.errors.extend(error for error in errors if error is not None and math.isfinite(error))
+        for person in entry.people:
+            self.statuses[person.status, person.tone] += 1
+            error = person.body_percent
+            if error is not None and math.isfinite(error):
+                self.body_errors.append(error)
 
     def tiles(self, seconds: float | None) -> list[tuple[str, str]]:
-        """(label, value) of the totals."""
-        people = self.counts.total()
-        good = sum(count for (_, tone), count in self.counts.items() if tone is Tone.GOOD)
-        tiles = [("photos", str(self.photos)), ("people", str(people))]
-        tiles.append(("good", f"{100 * good / people:.0f} %" if people else MISSING))
-        tiles.append(
-            ("median body error", _number(median(self.errors) if self.errors else None, 2, " %"))
-        )
+        """(label, value) of the totals of a run that took so long."""
+        people = self.statuses.total()
+        good = sum(count for (_, tone), count in self.statuses.items() if tone is Tone.GOOD)
+        middle_error = median(self.body_errors) if self.body_errors else None
+        tiles = [
+            ("photos", str(self.photos)),
+            ("people", str(people)),
+            ("good", f"{100 * good / people:.0f} %" if people else MISSING),
+            ("median body error", _number(middle_error, 2, " %")),
+        ]
         if seconds:
             tiles.append(("seconds", _number(seconds, 1)))
             tiles.append(("people per second", _number(people / seconds, 1)))
         return tiles
 
-    def statuses(self) -> list[_Count]:
+    def counts(self) -> list[_StatusCount]:
         """How many people have each status, the most frequent first."""
-        total = self.counts.total()
+        total = self.statuses.total()
         return [
-            _Count(*kind, people, 100 * people / total)
-            for kind, people in self.counts.most_common()
+            _StatusCount(status, tone, people, percent=100 * people / total)
+            for (status, tone), people in self.statuses.most_common()
         ]
 
 
@@ -141,55 +175,70 @@ class _Pages:
 
     root: Path
     summary: Summary
+    template: jinja2.Template
 
-    def write(self, number: int, photos: Sequence[PhotoEntry], extra: Mapping[str, object]) -> Path:
-        """Writes one page, whole or not at all."""
+    def write(
+        self,
+        number: int,
+        photos: Sequence[PhotoEntry],
+        is_last: bool,
+        contents: _Contents = _Contents(),
+    ) -> Path:
+        """Writes one page, whole or not at all; returns its path."""
         path = self._path(number)
-        extra = {"tiles": [], "counts": [], "contents": []} | extra
-        shown = [(entry, self._pictures(path.parent, entry)) for entry in photos]
-        around = {"back": self._link(number, number - 1), "ahead": self._link(number, number + 1)}
-        text = _template().render(
-            summary=self.summary, number=number, photos=shown, **(around | extra)
+        cards = [(entry, self._pictures(path.parent, entry)) for entry in photos]
+        text = self.template.render(
+            summary=self.summary,
+            number=number,
+            photos=cards,
+            back=self._link(number, number - 1) if number > 1 else "",
+            ahead="" if is_last else self._link(number, number + 1),
+            tiles=contents.tiles,
+            counts=contents.counts,
+            contents=contents.contents,
         )
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
         return path
 
-    def contents(self, starts: Sequence[str]) -> list[tuple[str, str, str]]:
+    def table_of_contents(self, first_photos: Sequence[str]) -> list[tuple[str, str, str]]:
         """(number, first photo, address) of each page, as seen from the first."""
-        return (
-            [(str(n), name, self._link(1, n)) for n, name in enumerate(starts, 1)]
-            if len(starts) > 1
-            else []
-        )
+        if len(first_photos) == 1:
+            return []
+        return [
+            (str(number), name, self._link(1, number))
+            for number, name in enumerate(first_photos, 1)
+        ]
 
     def remove_after(self, last: int) -> None:
-        """The pages of an earlier, longer report."""
+        """Removes the pages of an earlier, longer report; files of other names stay."""
         for path in self._path(2).parent.glob("[0-9]*.html"):
             if path.stem.isdecimal() and int(path.stem) > last:
                 path.unlink()
 
     def _path(self, number: int) -> Path:
-        return self.root / ("index.html" if number <= 1 else f"pages/{number:04d}.html")
+        return self.root / ("index.html" if number == 1 else f"pages/{number:04d}.html")
 
     def _link(self, start: int, end: int) -> str:
-        return _relative(self._path(end), self._path(start).parent) if end >= 1 else ""
+        """The address of page `end` on page `start`."""
+        return _address(self._path(end), self._path(start).parent)
 
     def _pictures(self, folder: Path, entry: PhotoEntry) -> list[tuple[str, str]]:
-        """(caption, address) of the images of an entry."""
-        named = (
-            ("Photo", entry.photo),
-            ("Overlay", entry.overlay),
-            ("Turned by 90°", entry.turned),
-        )
-        return [
-            (caption, self._address(folder, path)) for caption, path in named if path is not None
-        ]
-
-    def _address(self, folder: Path, path: Path) -> str:
-        if not (self.root / path).is_file():
-            raise FileNotFoundError(f"report: the image {self.root / path} does not exist")
-        return _relative(self.root / path, folder)
+        """(caption, address) of the images of an entry, on a page in `folder`."""
+        captions = {
+            "Photo": entry.photo,
+            "Overlay": entry.overlay,
+            "Turned by 90°": entry.turned,
+        }
+        pictures = []
+        for caption, image in captions.items():
+            if image is None:
+                continue
+            path = self.root / image
+            if not path.is_file():
+                raise FileNotFoundError(f"report: the image {path} does not exist")
+            pictures.append((caption, _address(path, folder)))
+        return pictures
 
 
 def write_report(
@@ -200,37 +249,39 @@ def write_report(
 
     Every page appears whole or not at all and needs no network and no script; two pages of entries
     are in memory at a time. The first has the totals, so it is written last. Pages of an earlier,
-    longer report are removed. Image paths may be absolute or relative to `out_dir`. Raises
-    FileNotFoundError for an image that is not there.
+    longer report are removed. Raises FileNotFoundError for an image that is not there.
     """
-    pages, totals, starts = _Pages(out_dir, summary), _Totals(), []
+    pages = _Pages(out_dir, summary, _template())
+    totals = _Totals()
+    first_photos: list[str] = []  # their names, one of each page
     parts = _parts(entries, per_page)
-    first = photos = next(parts, [])
+    first_page = photos = next(parts, [])
     while photos:
-        starts.append(photos[0].name)
+        first_photos.append(photos[0].name)
         for entry in photos:
             totals.add(entry)
-        following = next(parts, [])
-        if len(starts) > 1:
-            pages.write(len(starts), photos, {} if following else {"ahead": ""})
-        photos = following
-    head = {
-        "tiles": totals.tiles(summary.seconds),
-        "counts": totals.statuses(),
-        "contents": pages.contents(starts),
-    }
-    path = pages.write(1, first, head if len(starts) > 1 else head | {"ahead": ""})
-    pages.remove_after(len(starts))
+        next_photos = next(parts, [])
+        number = len(first_photos)
+        if number > 1:
+            pages.write(number, photos, is_last=not next_photos)
+        photos = next_photos
+    contents = _Contents(
+        tiles=totals.tiles(summary.seconds),
+        counts=totals.counts(),
+        contents=pages.table_of_contents(first_photos),
+    )
+    path = pages.write(1, first_page, is_last=len(first_photos) <= 1, contents=contents)
+    pages.remove_after(len(first_photos))
     return path
 
 
 def _parts(entries: Iterable[PhotoEntry], size: int) -> Iterator[list[PhotoEntry]]:
-    entries = iter(entries)
-    while part := list(itertools.islice(entries, size)):
+    """The entries of each page."""
+    remaining = iter(entries)
+    while part := list(itertools.islice(remaining, size)):
         yield part
 
 
-@lru_cache(maxsize=1)
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -249,7 +300,7 @@ def _template() -> jinja2.Template:
     return environment.get_template(TEMPLATE)
 
 
-def _relative(path: Path, folder: Path) -> str:
+def _address(path: Path, folder: Path) -> str:
     """The address of a file on a page in `folder`, safe in an attribute whatever the user's file
     names.
     """
@@ -265,24 +316,29 @@ def _cells(person: PersonEntry) -> list[tuple[str, str, str]]:
         ("energy gap", _number(person.energy_gap, 2), ""),
         ("height", _number(person.height, 2, " m"), person.height_note),
         ("focal length", _number(person.focal, 0, " px"), person.focal_source),
-        ("penetration", *_penetration(person)),
+        ("penetration", _number(person.penetration_mm, 1, " mm"), _triangles(person)),
         ("time", _number(person.seconds, 2, " s"), ""),
     ]
 
 
-def _penetration(person: PersonEntry) -> tuple[str, str]:
-    """How deep, and with how many triangles, a body passes through itself."""
-    depth, triangles = _number(person.penetration_mm, 1, " mm"), person.intersecting_triangles
-    if depth == MISSING or not triangles:
-        return depth, ""
-    return depth, f"{triangles} triangle{'s' if triangles > 1 else ''}"
+def _triangles(person: PersonEntry) -> str:
+    """With how many triangles a body passes through itself; nothing where it was not measured."""
+    measured = person.penetration_mm is not None and math.isfinite(person.penetration_mm)
+    count = person.intersecting_triangles
+    if not measured or not count:
+        return ""
+    return "1 triangle" if count == 1 else f"{count} triangles"
 
 
 def _number(value: float | None, digits: int = 1, unit: str = "") -> str:
-    return MISSING if value is None or not math.isfinite(value) else f"{value:.{digits}f}{unit}"
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return f"{value:.{digits}f}{unit}"
 
 
 def _css(colour: Colour | None) -> str:
+    """RGB 0..1 as CSS writes it."""
     if colour is None:
         return "transparent"
-    return "rgb({} {} {})".format(*(round(255 * channel) for channel in colour))
+    red, green, blue = (round(255 * channel) for channel in colour)
+    return f"rgb({red} {green} {blue})"

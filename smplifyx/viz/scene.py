@@ -1,4 +1,4 @@
-"""What is drawn: people with their colours and points, and the step from them to one shaded layer."""
+"""What is drawn: people with their colours and points, and how they become one shaded layer."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ from .shade import Colour, add_depth_cue, shade
 
 Faces = Integer[Tensor, "f 3"] | Integer[np.ndarray, "f 3"]
 Image = np.ndarray  # [height, width, 3] RGB uint8
-COMPOSITE_ROWS = 512  # at once: bounds the temporaries on huge photos
+COMPOSITE_LINES = 512  # of pixels at once: bounds the temporaries on huge photos
 
 
 @dataclass(frozen=True)
 class Figure:
     """One person to draw; anything but the colour may be missing.
 
-    vertices [V, 3] in metres in the camera's frame; colour RGB 0..1; keypoints [137, 3] as detected
-    (x, y in pixels, confidence, 0 = unseen); points2d [137, 2] the model's own projected points in
-    pixels (NaN = none); marks: where the body passes through itself.
+    colour: RGB 0..1 of the body.
+    vertices: [V, 3] metres in the camera's frame.
+    keypoints: [137, 3] as detected: x and y in pixels, confidence (0 = unseen).
+    points2d: [137, 2] the model's own projected points in pixels (NaN = none).
+    marks: where the body passes through itself.
     """
 
     colour: Colour
@@ -37,10 +39,8 @@ class Figure:
     marks: Marks | None = None
 
 
-def intrinsics(camera: Camera) -> tuple[np.ndarray, tuple[int, int]]:
-    """K [3, 3] and the (width, height) in whole pixels of an unbatched camera; ValueError for a
-    batch.
-    """
+def intrinsics(camera: Camera) -> tuple[Float[np.ndarray, "3 3"], tuple[int, int]]:
+    """K and the (width, height) in whole pixels of one camera. Raises ValueError for a batch."""
     if camera.K.ndim != 2:
         raise ValueError(
             f"camera: expected one camera with K [3, 3], got a batch with K {list(camera.K.shape)}"
@@ -50,45 +50,56 @@ def intrinsics(camera: Camera) -> tuple[np.ndarray, tuple[int, int]]:
 
 
 def draw_people(
-    people: Sequence[Figure], faces: Faces, K: np.ndarray, size: tuple[int, int], renderer: Renderer
+    people: Sequence[Figure],
+    faces: Faces,
+    K: Float[np.ndarray, "3 3"],
+    size: tuple[int, int],
+    renderer: Renderer,
 ) -> Layer:
-    """All bodies lit and drawn into one depth buffer, in the right order whatever the order of
-    `people`.
-    """
-    meshes = [mesh for mesh, _ in _bodies(people, faces)]
-    return add_depth_cue(render(join(meshes), K, size, renderer), float(K[1, 1]))
+    """All bodies lit and drawn into one depth buffer: right whatever the order of `people`."""
+    meshes = [mesh for mesh, _ in _lit_bodies(people, faces)]
+    layer = render(join(meshes), K, size, renderer)
+    return add_depth_cue(layer, focal=float(K[1, 1]))
 
 
 def draw_marks(
-    people: Sequence[Figure], faces: Faces, K: np.ndarray, size: tuple[int, int], renderer: Renderer
+    people: Sequence[Figure],
+    faces: Faces,
+    K: Float[np.ndarray, "3 3"],
+    size: tuple[int, int],
+    renderer: Renderer,
 ) -> Layer:
     """The marks of all bodies alone, as if nothing hid them."""
-    meshes = [
-        only_marks(mesh, marks) for mesh, marks in _bodies(people, faces) if marks is not None
-    ]
+    bodies = _lit_bodies(people, faces)
+    meshes = [only_marks(mesh, marks) for mesh, marks in bodies if marks is not None]
     return render(join(meshes), K, size, renderer)
 
 
-def _bodies(people: Sequence[Figure], faces: Faces) -> list[tuple[Mesh, Marks | None]]:
-    """The lit meshes of those who have one, with their marks on them."""
-    triangles, found = array(faces, np.int64), []
-    for person in people:
-        vertices = None if person.vertices is None else array(person.vertices)
-        if vertices is not None and np.isfinite(vertices).all():
-            mesh = Mesh(vertices, triangles, shade(vertices, triangles, person.colour))
-            found.append(
-                (mesh if person.marks is None else marked(mesh, person.marks), person.marks)
-            )
-    return found
-
-
 def composite(image: Image, layer: Layer, opacity: float = 1.0) -> Image:
-    """A copy of the image with the layer over it."""
+    """A copy of the image with the layer over it; opacity 0..1."""
     out = image.copy()
-    rows, columns = layer.window
-    for start in range(0, len(layer.alpha), COMPOSITE_ROWS):
-        part = slice(start, start + COMPOSITE_ROWS)
-        window = out[rows, columns][part]
-        keep = 1 - opacity * layer.alpha[part, :, None]
-        window[:] = np.clip(255 * opacity * layer.colour[part] + window * keep + 0.5, 0, 255)
+    window = out[layer.window]  # a view into `out`
+    for start in range(0, len(layer.alpha), COMPOSITE_LINES):
+        part = slice(start, start + COMPOSITE_LINES)
+        kept = 1 - opacity * layer.alpha[part, :, None]
+        # the layer's colour is premultiplied; + 0.5 rounds, since uint8 cuts
+        mixed = 255 * opacity * layer.colour[part] + window[part] * kept + 0.5
+        window[part] = np.clip(mixed, 0, 255)
     return out
+
+
+def _lit_bodies(people: Sequence[Figure], faces: Faces) -> list[tuple[Mesh, Marks | None]]:
+    """The lit meshes of those who have a finite one, with their marks on them."""
+    triangles = array(faces, np.int64)
+    bodies: list[tuple[Mesh, Marks | None]] = []
+    for person in people:
+        if person.vertices is None:
+            continue
+        vertices = array(person.vertices)
+        if not np.isfinite(vertices).all():
+            continue
+        mesh = Mesh(vertices, triangles, shade(vertices, triangles, person.colour))
+        if person.marks is not None:
+            mesh = marked(mesh, person.marks)
+        bodies.append((mesh, person.marks))
+    return bodies

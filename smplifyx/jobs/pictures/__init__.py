@@ -1,5 +1,5 @@
-"""From results to what people look at: overlays, turned views and meshes, made beside the fits;
-then the report.
+"""From results to what people look at: overlays, turned views and meshes, made in the background of
+the fits; then the report.
 """
 
 from .drawing import Drawing, count_frames, draw_all

@@ -1,70 +1,76 @@
-"""Frames drawn beside a job, or all those of an output folder."""
+"""Frames drawn in the background of a job, or all those of an output folder."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from ...parallel.background_tasks import BackgroundTasks
 from ..runner import FITTED, logging_to
-from ..store import Store, read_record
+from ..store import Store
 from ..summary import Row
 from .files import frames
 from .frame_pictures import FramePictures, Wanted
+from .recorded_job import recorded_job
 
 LOG = logging.getLogger(__name__)
 
 
-class Drawing:
-    """Has the frames of a job drawn beside it (see `scale.runner.Frames`); one that cannot be drawn
-    is logged.
+def _no_progress() -> None:
+    """What is called after each frame where nobody wants to know."""
 
-    advance: called after each frame. made, failed: frames with people so far.
+
+class Drawing:
+    """Has the frames of a job drawn in the background; one that cannot be drawn is logged.
+
+    It is what `run_job` calls a FrameSink.
+
+    pictures: makes the pictures of one frame.
+    advance: called after each frame.
+    made, failed: how many frames with people have been drawn so far, and could not be.
     """
 
-    def __init__(self, artist: FramePictures, advance: Callable[[], None] = lambda: None) -> None:
-        self._beside, self._advance = BackgroundTasks(artist, self._told), advance
-        self.made, self.failed = 0, 0
+    def __init__(self, pictures: FramePictures, advance: Callable[[], None] = _no_progress) -> None:
+        self._tasks = BackgroundTasks(pictures, self._told)
+        self._advance = advance
+        self.made = 0
+        self.failed = 0
 
     def take(self, rows: Sequence[Row]) -> None:
-        """Draws a frame, given its rows, soon; waits while too many are waiting."""
-        self._beside.put(tuple(rows))
+        """Draws a frame, given its lines of the summary, soon; waits while too many are waiting."""
+        self._tasks.put(tuple(rows))
 
     def finish(self) -> None:
         """Waits for the frames that were taken."""
-        self._beside.finish()
+        self._tasks.finish()
 
     def stop(self) -> None:
         """Drops the frames that are not begun."""
-        self._beside.stop()
+        self._tasks.stop()
 
     def _told(self, rows: tuple[Row, ...], answer: tuple[str, ...] | BaseException) -> None:
+        """Counts and logs what became of a frame."""
+        stem = rows[0].stem
         if isinstance(answer, BaseException):
             self.failed += 1
-            LOG.warning(
-                "%s: not drawn: %s: %s",
-                rows[0].stem,
-                type(answer).__name__,
-                " ".join(str(answer).split()),
-            )
+            one_line = " ".join(str(answer).split())
+            LOG.warning("%s: not drawn: %s: %s", stem, type(answer).__name__, one_line)
         else:
-            self.made += any(row.status in FITTED for row in rows)
+            if any(row.status in FITTED for row in rows):
+                self.made += 1
             for note in answer:
-                LOG.warning("%s: %s", rows[0].stem, note)
+                LOG.warning("%s: %s", stem, note)
         self._advance()
 
 
 def draw_all(store: Store, wanted: Wanted, advance: Callable[[], None]) -> Drawing:
-    """Draws every frame of an output folder; how it went.
+    """Draws every frame of an output folder; returns how it went.
 
-    Raises StoreError, OSError where there is no finished job.
+    advance: called after each frame. Raises StoreError, OSError where there is no finished job.
     """
-    model, kid = (
-        path and Path(path)
-        for path in map(read_record(store)["job"].get, ("model", "kid_template"))
-    )
-    drawing = Drawing(FramePictures(store, wanted, model, kid), advance)
+    job = recorded_job(store)
+    pictures = FramePictures(store, wanted, job.model, job.kid_template)
+    drawing = Drawing(pictures, advance)
     with logging_to(store.log):
         try:
             for rows in frames(store):

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from ... import viz
 from ..runner import FITTED
-from ..store import Store, read_record
+from ..store import Store
 from ..summary import Row, RowStatus
-from .files import frames, is_newer, report_pictures, results_of
+from .files import Picture, frames, is_newer, report_pictures, results_of
+from .recorded_job import recorded_job
 
 TONES = {
     RowStatus.OK: viz.Tone.GOOD,
@@ -20,54 +21,70 @@ TONES = {
     RowStatus.NOT_SELECTED: viz.Tone.PLAIN,
     RowStatus.NO_PEOPLE: viz.Tone.PLAIN,
 }
+SHORT_HASH = 12  # digits that tell body models apart for a reader
 
 
 def report(store: Store) -> Path:
-    """Writes the report of an output folder from summary.csv and the pictures that are there; its
-    first page.
+    """Writes the report of an output folder from summary.csv and the pictures that are there.
+
+    Returns: its first page. Raises StoreError, OSError where there is no finished job.
     """
-    record = read_record(store)
-    models = ", ".join(f"{gender} {sha[:12]}" for gender, sha in record["models"].items())
+    job = recorded_job(store)
+    models = [f"{gender} {sha256[:SHORT_HASH]}" for gender, sha256 in job.sha256.items()]
     facts = (
-        ("preset", record["job"]["preset"]),
-        ("body", record["job"]["model"] or "built-in"),
-        ("sha256", models),
+        ("preset", job.preset),
+        ("body", str(job.model or "built-in")),
+        ("sha256", ", ".join(models)),
     )
-    entries = (_entry(store, rows) for rows in frames(store))
-    return viz.write_report(
-        store.root, entries, viz.Summary(title=store.root.resolve().name, facts=facts)
-    )
+    summary = viz.Summary(title=store.root.resolve().name, facts=facts)
+    entries = (_photo_entry(store, rows) for rows in frames(store))
+    return viz.write_report(store.root, entries, summary)
 
 
-def _entry(store: Store, rows: Sequence[Row]) -> viz.PhotoEntry:
-    """The card of a frame: its rows, and its pictures if all are there and as new as the results."""
-    results, paths = results_of(store, rows), report_pictures(store, rows[0].stem)
-    drawn = bool(results) and all(is_newer(path, results.values()) for path in paths.values())
-    notes = [f"{row.status.value}: {row.reason}" for row in rows if row.person is None]
-    notes += ["not drawn, log.txt says why"] if results and not drawn else []
-    shown = {picture.value: path.resolve() for picture, path in paths.items()} if drawn else {}
+def _photo_entry(store: Store, rows: Sequence[Row]) -> viz.PhotoEntry:
+    """The card of a frame, with its pictures if all are there and as new as the results."""
+    stem = rows[0].stem
+    results = results_of(store, rows)
+    pictures = report_pictures(store, stem)
+    is_drawn = bool(results) and all(is_newer(path, results.values()) for path in pictures.values())
+    if not is_drawn:
+        pictures = {}
+    addresses = {picture: path.resolve() for picture, path in pictures.items()}
+
+    people: list[viz.PersonEntry] = []
+    notes: list[str] = []
+    for row in rows:
+        if row.person is None:  # the line is about the whole frame
+            notes.append(f"{row.status.value}: {row.reason}")
+        else:
+            people.append(_person_entry(row, row.person))
+    if results and not is_drawn:
+        notes.append("not drawn, log.txt says why")
     return viz.PhotoEntry(
-        rows[0].stem,
-        tuple(_line(row) for row in rows if row.person is not None),
-        **shown,
+        name=stem,
+        people=tuple(people),
+        photo=addresses.get(Picture.PHOTO),
+        overlay=addresses.get(Picture.OVERLAY),
+        turned=addresses.get(Picture.TURNED),
         note="; ".join(notes),
     )
 
 
-def _line(row: Row) -> viz.PersonEntry:
-    fitted = row.status in FITTED
+def _person_entry(row: Row, person: int) -> viz.PersonEntry:
+    """The line of one person."""
+    was_fitted = row.status in FITTED
     return viz.PersonEntry(
-        person=row.person,
+        person=person,
         status=row.status.value,
         tone=TONES[row.status],
         note=row.reason,
-        colour=viz.person_colour(row.person) if fitted else None,
+        colour=viz.person_colour(person) if was_fitted else None,
         body_percent=row.body_percent,
         hands_percent=row.hands_percent,
         face_percent=row.face_percent,
         energy_gap=row.gap,
         height=row.stature_m,
-        height_note=f"± {row.stature_sd_m:.2f} m, {row.age}" if fitted else "",
+        height_note=f"± {row.stature_sd_m:.2f} m, {row.age}" if was_fitted else "",
         focal=row.focal,
         focal_source=row.focal_source,
         seconds=row.seconds,

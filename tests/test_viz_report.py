@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import math
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
 import pytest
+from drawn_scenes import PHOTO
 
 from smplifyx.viz import PersonEntry, PhotoEntry, Summary, Tone, write_image, write_report
 
@@ -104,3 +106,65 @@ def test_entries_are_taken_page_by_page(tmp_path: Path) -> None:
 
     write_report(tmp_path, stream(), Summary("t"), SIZE)
     assert seen == [0, 0, 0, 1, 2]
+
+
+class _Page(HTMLParser):
+    """Collects the tags and the addresses of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+EVIL = "<script>alert('x')</script> & \"q\" 50% #1"
+
+
+def test_report_is_whole_and_safe(tmp_path: Path) -> None:
+    stem = EVIL.replace("/", "-")
+    paths = [
+        write_image(tmp_path / "report" / f"{stem}_{kind}.jpg", PHOTO)
+        for kind in ("photo", "overlay", "side")
+    ]
+    people = (
+        PersonEntry(
+            0,
+            "ok",
+            Tone.GOOD,
+            body_percent=1.234,
+            focal=801.3,
+            focal_source=EVIL,
+            colour=(0.0, 0.5, 1.0),
+        ),
+        PersonEntry(1, EVIL, Tone.BAD, note=EVIL, body_percent=float("nan"), height=1.756),
+    )
+    photos = [PhotoEntry(EVIL, people, *paths, note=EVIL), PhotoEntry("keypoints only", ())]
+    path = write_report(tmp_path, photos, Summary(EVIL, 4.0, (("model", EVIL),)))
+    page = _Page()
+    page.feed(path.read_text(encoding="utf-8"))
+    assert path == tmp_path / "index.html" and "script" not in page.tags
+    assert page.text.count(EVIL) == 9  # title, head, fact, name, note, camera, badge, remark, total
+    assert len(page.addresses) == 6 and all(
+        (tmp_path / unquote(a)).is_file() for a in page.addresses
+    )
+    for shown in ("1.23 %", "1.76 m", "801 px", "0.5", "rgb(0 128 255)"):
+        assert shown in path.read_text(encoding="utf-8")
+    assert "nan" not in page.text and "None" not in page.text
+
+
+def test_report_of_nothing(tmp_path: Path) -> None:
+    assert "people" in write_report(tmp_path, [], Summary("empty")).read_text(encoding="utf-8")
+
+
+def test_report_names_the_missing_image(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"gone\.jpg does not exist"):
+        write_report(tmp_path, [PhotoEntry("a", (), photo=Path("report/gone.jpg"))], Summary("t"))
+    assert not (tmp_path / "index.html").exists()

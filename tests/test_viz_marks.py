@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_viz import RENDERERS, sphere
+from drawn_scenes import RENDERERS, sphere
 
 from smplifyx.viz import Figure, Marks, Renderer, person_colour, side_view
 from smplifyx.viz.marks import CUT, DEEP, FULL_AT, SHALLOW, marked, only_marks

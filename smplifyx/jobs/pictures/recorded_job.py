@@ -1,0 +1,42 @@
+"""What drawing and reporting need to know of the job that made an output folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from ..store import Store, read_record
+
+
+@dataclass(frozen=True)
+class RecordedJob:
+    """A part of config.yaml.
+
+    preset: how people were fitted, as the job named it.
+    model: file or folder of the body models; None: the built-in ones.
+    kid_template: of children; None: the one beside the model.
+    sha256: of the files of the bodies, by gender (and "kid").
+    """
+
+    preset: str
+    model: Path | None
+    kid_template: Path | None
+    sha256: dict[str, str]
+
+
+def recorded_job(store: Store) -> RecordedJob:
+    """The job of an output folder. Raises StoreError where there is none of ours."""
+    # `read_record` has made sure that smplifyx wrote the file; its values are YAML's, without types
+    record = cast(dict[str, Any], read_record(store))
+    job = record["job"]
+    return RecordedJob(
+        preset=job["preset"],
+        model=_path(job.get("model")),
+        kid_template=_path(job.get("kid_template")),
+        sha256=record["models"],
+    )
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
