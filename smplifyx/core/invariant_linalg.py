@@ -37,7 +37,11 @@ def shared_matmul(
 def each_matmul(
     x: Float[Tensor, "batch n k c"], matrices: Float[Tensor, "n c m"]
 ) -> Float[Tensor, "batch n k m"]:
-    """x @ matrices for n matrices that all rows share: n large products, not many small ones."""
+    """x @ matrices for n matrices that all rows share: n large products, not many small ones.
+
+    Rows are independent for c = 3, the coordinates of a point; longer sums need m to be a multiple
+    of 16.
+    """
     batch, n, k, _ = x.shape
     count = batch * k
     left = x.transpose(0, 1).reshape(n, count, -1)
