@@ -1,5 +1,10 @@
-"""The rotation calculus the fit needs beside `roma`: smooth everywhere, any batch shape,
-closed-form derivatives.
+"""The rotation calculus that a fit needs: smooth everywhere, any batch shape, closed-form
+derivatives.
+
+Rotations are matrices that turn column vectors; axis-angles are in radians. Where a formula divides
+by the angle, a series takes over near zero, chosen so that both agree to the last digits. `where`
+evaluates both sides, and a NaN on the side that is not taken would still poison the derivative: so
+that side gets a harmless argument.
 
 Source: Sola et al. 2018, "A micro Lie theory for state estimation in robotics", eq. 132-147.
 """
@@ -20,11 +25,10 @@ TINY = 1e-20  # radians squared: keeps the divisions by an angle of zero finite
 
 @dataclass(frozen=True)
 class Turn(Bundle):
-    """What the rotation matrix of an axis-angle (radians) and the matrix's derivative have in
-    common.
+    """What the rotation matrix of an axis-angle r and the matrix's derivative have in common.
 
     With t the angle: exp(r) = cos t + sin t / t [r]x + (1 - cos t) / t^2 r r^T, and the left
-    Jacobian likewise.
+    Jacobian is sin t / t + (1 - cos t) / t^2 [r]x + (t - sin t) / t^3 r r^T.
     """
 
     square: Float[Tensor, "*batch 1 1"]  # t^2
@@ -38,22 +42,32 @@ class Turn(Bundle):
         """For axis-angles."""
         square = (rotvec * rotvec).sum(-1)[..., None, None].clamp_min(TINY)
         t = square.sqrt()
+        # By the half angle: 1 - cos t = 2 sin^2 (t / 2) does not cancel for small angles.
         half = 0.5 * t
         share = torch.sin(half) / t
-        cross, outer = skew(rotvec), rotvec[..., :, None] * rotvec[..., None, :]
-        return cls(square, 2 * share * torch.cos(half), 2 * share * share, cross, outer)
+        return cls(
+            square=square,
+            a=2 * share * torch.cos(half),
+            b=2 * share * share,
+            cross=skew(rotvec),
+            outer=rotvec[..., :, None] * rotvec[..., None, :],
+        )
 
     def matrix(self) -> Float[Tensor, "*batch 3 3"]:
         """The rotation (Rodrigues), differentiable at zero."""
         cosine = 1 - self.b * self.square
-        return (self.b * self.outer).addcmul(self.a, self.cross).addcmul(cosine, _unit(self.cross))
+        identity = _identity(self.cross.dtype, self.cross.device)
+        return (self.b * self.outer).addcmul(self.a, self.cross).addcmul(cosine, identity)
 
     def left_jacobian(self) -> Float[Tensor, "*batch 3 3"]:
-        """As the function of that name."""
+        """J with exp(r + d) ~ exp(J d) exp(r); see the function of that name."""
         s = self.square
+        near = 1 / 6 * (1 - s / 20 * (1 - s / 42 * (1 - s / 72)))
+        far = (1 - self.a) / s
         small = s < 1e-4 if s.dtype == torch.float64 else s < 1e-2
-        c = torch.where(small, 1 / 6 * (1 - s / 20 * (1 - s / 42 * (1 - s / 72))), (1 - self.a) / s)
-        return (c * self.outer).addcmul(self.b, self.cross).addcmul(self.a, _unit(self.cross))
+        c = torch.where(small, near, far)  # (t - sin t) / t^3; `TINY` keeps both sides finite
+        identity = _identity(self.cross.dtype, self.cross.device)
+        return (c * self.outer).addcmul(self.b, self.cross).addcmul(self.a, identity)
 
 
 def exp(rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
@@ -65,31 +79,18 @@ def log(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
     """Rotation matrix to axis-angle in radians, |angle| <= pi; its derivative is finite at every
     rotation.
 
-    By the unit quaternion, read from the row of 4 q q^T whose diagonal is largest (Shepperd 1978).
+    By way of the unit quaternion.
     """
-    a, b, c, d, e, f, g, h, i = rotation.flatten(-2).unbind(-1)
-    rows = [
-        [1 + a + e + i, h - f, c - g, d - b],
-        [h - f, 1 + a - e - i, b + d, c + g],
-        [c - g, b + d, 1 - a + e - i, f + h],
-        [d - b, c + g, f + h, 1 - a - e + i],
-    ]
-    outer = torch.stack([torch.stack(row, -1) for row in rows], -2)
-    best = outer.diagonal(dim1=-2, dim2=-1).argmax(-1)[..., None, None].expand(*a.shape, 1, 4)
-    quaternion = outer.gather(-2, best)[..., 0, :]
-    quaternion = (
-        quaternion
-        * torch.where(quaternion[..., :1] < 0, -1.0, 1.0)
-        / quaternion.norm(dim=-1, keepdim=True)
-    )
+    quaternion = _quaternion(rotation)
     real, vector = quaternion[..., :1], quaternion[..., 1:]
+    # The vector part is sin(angle / 2) axis: scale it by angle / sin(angle / 2).
     square = (vector * vector).sum(-1, keepdim=True)
     small = square < 1e-4 if rotation.dtype == torch.float64 else square < 1e-2
     length = torch.where(small, torch.ones_like(square), square).sqrt()
+    far = 2 * torch.atan2(length, real) / length
     s = torch.where(small, square, torch.zeros_like(square))
-    # 2 asin(t) / t
-    near = 2 * (1 + s / 6 * (1 + s * 9 / 20 * (1 + s * 25 / 42 * (1 + s * 49 / 72))))
-    return vector * torch.where(small, near, 2 * torch.atan2(length, real) / length)
+    near = 2 * (1 + s / 6 * (1 + s * 9 / 20 * (1 + s * 25 / 42 * (1 + s * 49 / 72))))  # 2 asin(t)/t
+    return vector * torch.where(small, near, far)
 
 
 def left_jacobian(rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
@@ -108,14 +109,12 @@ def left_jacobian_inverse(rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*
     small = square < 1e-2 if rotvec.dtype == torch.float64 else square < 1e-1
     safe = torch.where(small, torch.ones_like(square), square)
     half = safe.sqrt() / 2
+    far = (1 - half * torch.cos(half) / torch.sin(half)) / safe
     s = torch.where(small, square, torch.zeros_like(square))
     near = 1 / 12 * (1 + s / 60 * (1 + s / 42 * (1 + s / 40)))
-    factor = torch.where(small, near, (1 - half * torch.cos(half) / torch.sin(half)) / safe)
-    return (
-        torch.eye(3, dtype=rotvec.dtype, device=rotvec.device)
-        - cross / 2
-        + factor * (cross @ cross)
-    )
+    factor = torch.where(small, near, far)
+    identity = torch.eye(3, dtype=rotvec.dtype, device=rotvec.device)
+    return identity - cross / 2 + factor * (cross @ cross)
 
 
 def skew(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
@@ -125,8 +124,8 @@ def skew(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
 
 
 def about(axis: str, angle: float | Tensor, like: Tensor) -> Tensor:
-    """Rotation matrices about a coordinate axis ('x', 'y' or 'z') by `angle` radians; dtype and
-    device of `like`.
+    """Rotation matrices [..., 3, 3] about a coordinate axis ('x', 'y' or 'z') by `angle` radians
+    [...]; dtype and device of `like`.
     """
     angle = torch.as_tensor(angle, dtype=like.dtype, device=like.device)
     unit = torch.tensor([float(axis == a) for a in "xyz"], dtype=like.dtype, device=like.device)
@@ -142,19 +141,37 @@ def angle_between(
     return roma.rotmat_geodesic_distance(a, b)
 
 
-def _unit(like: Tensor) -> Tensor:
-    return _identity(like.dtype, like.device)
+def _quaternion(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 4"]:
+    """The unit quaternion q of a rotation, real part first and not negative.
+
+    Read from the line of 4 q q^T whose diagonal is largest (Shepperd 1978): it never vanishes.
+    """
+    a, b, c, d, e, f, g, h, i = rotation.flatten(-2).unbind(-1)
+    lines = [
+        [1 + a + e + i, h - f, c - g, d - b],
+        [h - f, 1 + a - e - i, b + d, c + g],
+        [c - g, b + d, 1 - a + e - i, f + h],
+        [d - b, c + g, f + h, 1 - a - e + i],
+    ]
+    outer = torch.stack([torch.stack(line, -1) for line in lines], -2)  # [..., 4, 4]
+    best = outer.diagonal(dim1=-2, dim2=-1).argmax(-1)
+    index = best[..., None, None].expand(*a.shape, 1, 4)
+    scaled = outer.gather(-2, index)[..., 0, :]  # a multiple of q
+    sign = torch.where(scaled[..., :1] < 0, -1.0, 1.0)
+    return scaled * sign / scaled.norm(dim=-1, keepdim=True)
 
 
 @functools.lru_cache(maxsize=16)
 def _identity(dtype: torch.dtype, device: torch.device) -> Tensor:
-    with torch.inference_mode(mode=False):
+    with torch.inference_mode(mode=False):  # kept for callers who differentiate
         return torch.eye(3, dtype=dtype, device=device)
 
 
 @functools.lru_cache(maxsize=16)
 def _cross_entries(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Which coordinate of a vector, with which sign, stands where in its cross-product matrix."""
+    """Which coordinate of a vector, with which sign, stands in each of the nine places of its
+    cross-product matrix.
+    """
     with torch.inference_mode(mode=False):  # kept for callers who differentiate
         sign = torch.tensor([0, -1, 1, 1, 0, -1, -1, 1, 0], dtype=dtype, device=device)
         return torch.tensor([0, 2, 1, 2, 0, 0, 1, 0, 0], device=device), sign

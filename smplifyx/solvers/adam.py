@@ -48,9 +48,17 @@ class Adam:
             (largest(gradient) <= self.gradient_tolerance, Status.CONVERGED),
             (counts(x) >= self.max_steps, Status.STEP_LIMIT),
         )
-        still, one, zero = torch.zeros_like(x), torch.ones_like(energy), counts(x)
-        walk = _Walk(x, energy, gradient, still, still, one, one)
-        return _State(x, energy, status, zero, counts(x, 1), walk, gradient, self.lr * one, zero)
+        return _State(
+            x=x,
+            energy=energy,
+            status=status,
+            steps=counts(x),
+            evaluations=counts(x, 1),
+            walk=_Walk.begin(x, energy, gradient),
+            gradient=gradient,
+            rate=self.lr * torch.ones_like(energy),
+            fruitless=counts(x),
+        )
 
     def advance(self, objective: Objective, state: _State) -> _State:
         """The rows a step on."""
@@ -67,32 +75,34 @@ class Adam:
             walk=walk.replace(energy=energy, gradient=gradient),
             fruitless=torch.where(lower, 0, state.fruitless + 1),
         )
-        return self._go_back(state, broken | (state.fruitless >= self.patience), broken)
+        back = broken | (state.fruitless >= self.patience)
+        return self._go_back(state, back, broken)
 
     def _step(self, walk: _Walk, rate: Tensor) -> _Walk:
+        """A step of Adam; energy and gradient are still those of before."""
         mean = self.beta1 * walk.mean + (1 - self.beta1) * walk.gradient
         square = self.beta2 * walk.square + (1 - self.beta2) * walk.gradient * walk.gradient
-        decay1, decay2 = self.beta1 * walk.decay1, self.beta2 * walk.decay2
+        decay1 = self.beta1 * walk.decay1
+        decay2 = self.beta2 * walk.decay2
+        # Both running means begin at zero: dividing by 1 - decay takes that bias out.
         root = (square / (1 - decay2)[:, None]).sqrt()
         step = rate[:, None] * (mean / (1 - decay1)[:, None]) / (root + self.epsilon)
         return walk.replace(x=walk.x - step, mean=mean, square=square, decay1=decay1, decay2=decay2)
 
     def _go_back(self, state: _State, back: Tensor, broken: Tensor) -> _State:
-        """Judges every row, and sends those marked `back` to their lowest point with half the rate."""
+        """Judges every row; sends those marked `back` to their lowest point at half the rate."""
         rate = torch.where(back, state.rate / 2, state.rate)
         spent = rate < MIN_SHARE * self.lr
+        flat = largest(state.gradient) <= self.gradient_tolerance
+        promised = self.lr * state.gradient.abs().sum(-1)  # decrease, for a move of lr each
         status = status_where(
-            (largest(state.gradient) <= self.gradient_tolerance, Status.CONVERGED),
-            (
-                negligible(self.lr * state.gradient.abs().sum(-1), state.energy, self.tolerance),
-                Status.CONVERGED,
-            ),
+            (flat, Status.CONVERGED),
+            (negligible(promised, state.energy, self.tolerance), Status.CONVERGED),
             (spent & broken, Status.FAILED),
             (spent, Status.STALLED),
             (state.steps >= self.max_steps, Status.STEP_LIMIT),
         )
-        still, one = torch.zeros_like(state.x), torch.ones_like(state.energy)
-        lowest = _Walk(state.x, state.energy, state.gradient, still, still, one, one)
+        lowest = _Walk.begin(state.x, state.energy, state.gradient)
         return state.replace(
             status=status,
             rate=rate,
@@ -108,10 +118,23 @@ class _Walk(Bundle):
     x: Tensor
     energy: Tensor
     gradient: Tensor
-    mean: Tensor
-    square: Tensor
+    mean: Tensor  # of the gradient
+    square: Tensor  # mean of its square
     decay1: Tensor  # beta1 to the power of the steps so far
-    decay2: Tensor
+    decay2: Tensor  # likewise of beta2
+
+    @classmethod
+    def begin(cls, x: Tensor, energy: Tensor, gradient: Tensor) -> _Walk:
+        """From a point, with no memory."""
+        return cls(
+            x=x,
+            energy=energy,
+            gradient=gradient,
+            mean=torch.zeros_like(x),
+            square=torch.zeros_like(x),
+            decay1=torch.ones_like(energy),
+            decay2=torch.ones_like(energy),
+        )
 
 
 @dataclass(frozen=True)

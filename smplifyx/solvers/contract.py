@@ -71,12 +71,12 @@ class Reusable(Protocol):
     """An objective that can go on to derivatives from what it worked out for the energy."""
 
     def evaluate(self, x: Float[Tensor, "batch dim"]) -> Evaluation:
-        """The energy and, on demand, the derivatives: to the last bit those of `Objective.normal`."""
+        """The energy and, on demand, derivatives: to the last bit those of `Objective.normal`."""
         ...
 
 
 def evaluate(objective: Objective, x: Float[Tensor, "batch dim"]) -> Evaluation:
-    """The evaluation of any objective; one that is not `Reusable` begins anew for the derivatives."""
+    """The evaluation of any objective; if it is not `Reusable`, derivatives begin anew."""
     if isinstance(objective, Reusable):
         return objective.evaluate(x)
 

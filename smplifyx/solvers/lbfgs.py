@@ -21,8 +21,8 @@ class LBFGS:
     """Minimises along quasi-Newton directions made of the last `history` steps (Nocedal & Wright
     2006, alg. 7.4).
 
-    Rows do not wait for each other: every tick evaluates one trial of each, whatever stage its line
-    search is at. A step is an accepted one; its trials are counted in `evaluations`. A row has
+    Rows do not wait for each other: every call of `advance` evaluates one trial of each, wherever
+    its line search is. A step is an accepted trial; all are counted in `evaluations`. A row has
     converged when the gradient, the move, or both the promised and the found decrease are
     negligible.
     """
@@ -35,7 +35,7 @@ class LBFGS:
     c1: float = 1e-4  # sufficient decrease
     c2: float = 0.9  # flatness; below 1
     max_trials: int = 25  # of one line search
-    # sum of the moves of all variables at the first trial, when nothing is known of the scale
+    # sum of the moves of all variables at the first trial, while nothing is known of the scale
     first_step: float = 1.0
     max_step: float = math.inf  # longest move of any variable
     looks: int = 0  # as in `LevenbergMarquardt`
@@ -52,35 +52,53 @@ class LBFGS:
             (largest(gradient) <= self.gradient_tolerance, Status.CONVERGED),
             (counts(x) >= self.max_steps, Status.STEP_LIMIT),
         )
-        empty = x.new_zeros(len(x), self.history, x.shape[-1])
-        search, direction = self._search(energy, gradient, empty, empty)
-        return _State(x, energy, status, counts(x), counts(x, 1), search, direction, empty, empty)
+        nothing_yet = x.new_zeros(len(x), self.history, x.shape[-1])
+        search, direction = self._search(energy, gradient, nothing_yet, nothing_yet)
+        return _State(
+            x=x,
+            energy=energy,
+            status=status,
+            steps=counts(x),
+            evaluations=counts(x, 1),
+            search=search,
+            direction=direction,
+            past_steps=nothing_yet,
+            past_changes=nothing_yet,
+        )
 
     def advance(self, objective: Objective, state: _State) -> _State:
-        """The rows a step on."""
+        """One trial of each row: a step where it ends a line search."""
         t = state.search.t
         energy, gradient = objective.gradient(state.x + t[:, None] * state.direction)
-        trial = Point(t, energy, dot(gradient, state.direction), gradient)
-        search = line_search.advance(state.search, trial, Rules(self.c1, self.c2, self.max_trials))
+        trial = Point(t=t, energy=energy, slope=dot(gradient, state.direction), gradient=gradient)
+        rules = Rules(c1=self.c1, c2=self.c2, max_trials=self.max_trials)
+        search = line_search.advance(state.search, trial, rules)
         state = state.replace(search=search, evaluations=state.evaluations + 1)
         moved = search.verdict == Verdict.ACCEPTED
         lost = search.verdict == Verdict.EXHAUSTED
-        status = self._judge(state, moved, lost, ~is_finite(energy, gradient))
+        status = self._judge(state, moved, lost, broken=~is_finite(energy, gradient))
         return self._renew(state.replace(status=status), moved, lost)
 
     def _judge(self, state: _State, moved: Tensor, lost: Tensor, broken: Tensor) -> Tensor:
-        """The status after this tick; `broken` where the last trial was not finite."""
-        low, start = state.search.low, state.search.start
-        promised = negligible(start.slope, start.energy, self.tolerance)
-        found = negligible(start.energy - low.energy, start.energy, self.tolerance)
-        reach = max(self.step_tolerance, 4 * torch.finfo(low.t.dtype).eps) * largest(state.x)
+        """The status after this trial.
+
+        moved: the search ended with a step; lost: it ended without one; broken: the trial was not
+        finite.
+        """
+        start = state.search.start
+        low = state.search.low
+        promises_little = negligible(start.slope, start.energy, self.tolerance)
+        finds_little = negligible(start.energy - low.energy, start.energy, self.tolerance)
+        flat = largest(low.gradient) <= self.gradient_tolerance
+        resolution = 4 * torch.finfo(low.t.dtype).eps
+        reach = max(self.step_tolerance, resolution) * largest(state.x)
         still = low.t * largest(state.direction) <= reach
         hopeless = lost & ~_remembers(state)  # even straight down the gradient
         return status_where(
-            (moved & (largest(low.gradient) <= self.gradient_tolerance), Status.CONVERGED),
-            (moved & (still | (promised & found)), Status.CONVERGED),
+            (moved & flat, Status.CONVERGED),
+            (moved & (still | (promises_little & finds_little)), Status.CONVERGED),
             (hopeless & broken, Status.FAILED),
-            (lost & promised & ~broken, Status.CONVERGED),
+            (lost & promises_little & ~broken, Status.CONVERGED),
             (hopeless, Status.STALLED),
             (moved & (state.steps + 1 >= self.max_steps), Status.STEP_LIMIT),
         )
@@ -89,78 +107,90 @@ class LBFGS:
         """A step and a new search for rows that moved; a search without history for rows that were
         lost.
         """
+        start = state.search.start
         low = state.search.low
         step = low.t[:, None] * state.direction
-        change = low.gradient - state.search.start.gradient
-        steps, changes = self._remember(state, step, change, moved)
-        steps, changes = (select(lost, torch.zeros_like(h), h) for h in (steps, changes))
-        x, energy = select(moved, state.x + step, state.x), select(moved, low.energy, state.energy)
-        gradient = select(moved, low.gradient, state.search.start.gradient)
-        search, direction = self._search(energy, gradient, steps, changes)
+        past_steps, past_changes = self._remember(state, step, low.gradient - start.gradient, moved)
+        past_steps = select(lost, torch.zeros_like(past_steps), past_steps)
+        past_changes = select(lost, torch.zeros_like(past_changes), past_changes)
+
+        x = select(moved, state.x + step, state.x)
+        energy = select(moved, low.energy, state.energy)
+        gradient = select(moved, low.gradient, start.gradient)
+        search, direction = self._search(energy, gradient, past_steps, past_changes)
         return state.replace(
             x=x,
             energy=energy,
             steps=state.steps + moved,
             search=select(moved | lost, search, state.search),
             direction=select(moved | lost, direction, state.direction),
-            past_steps=steps,
-            past_changes=changes,
+            past_steps=past_steps,
+            past_changes=past_changes,
         )
 
     def _remember(
         self, state: _State, step: Tensor, change: Tensor, moved: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The histories with the newest pair last, where it shows positive curvature."""
-        resolution = (
-            torch.finfo(step.dtype).eps * dot(change, change).sqrt() * dot(step, step).sqrt()
+        curvature = dot(step, change)
+        epsilon = torch.finfo(step.dtype).eps
+        resolution = epsilon * dot(change, change).sqrt() * dot(step, step).sqrt()
+        useful = moved & (curvature > resolution)
+        with_step = torch.cat([state.past_steps[:, 1:], step[:, None]], 1)
+        with_change = torch.cat([state.past_changes[:, 1:], change[:, None]], 1)
+        return (
+            select(useful, with_step, state.past_steps),
+            select(useful, with_change, state.past_changes),
         )
-        useful = moved & (dot(step, change) > resolution)
-        pairs = ((state.past_steps, step), (state.past_changes, change))
-        pushed = (
-            select(useful, torch.cat([past[:, 1:], new[:, None]], 1), past) for past, new in pairs
-        )
-        return tuple(pushed)
 
     def _search(
-        self, energy: Tensor, gradient: Tensor, steps: Tensor, changes: Tensor
+        self, energy: Tensor, gradient: Tensor, past_steps: Tensor, past_changes: Tensor
     ) -> tuple[Search, Tensor]:
-        """The direction from a point and the line search along it."""
-        direction = -_apply_inverse_hessian(gradient, steps, changes)
+        """A line search that begins at a point, and the direction [batch, dim] of it."""
+        direction = -_apply_inverse_hessian(gradient, past_steps, past_changes)
         slope = dot(gradient, direction)
+        # A history that points uphill is of no use: go straight down the gradient.
         downhill = (slope < 0) & slope.isfinite()
         direction = select(downhill, direction, -gradient)
         slope = select(downhill, slope, -dot(gradient, gradient))
-        known = downhill & (changes[:, -1] != 0).any(-1)
-        short = (self.first_step / gradient.abs().sum(-1)).clamp_max(1.0)
-        start = Point(torch.zeros_like(energy), energy, slope, gradient)
+
+        # A direction made of past steps has the right length; the bare gradient's says nothing.
+        scale_is_known = downhill & (past_changes[:, -1] != 0).any(-1)
+        cautious = (self.first_step / gradient.abs().sum(-1)).clamp_max(1.0)
+        first_trial = torch.where(scale_is_known, 1.0, cautious)
+        start = Point(t=torch.zeros_like(energy), energy=energy, slope=slope, gradient=gradient)
         limit = self.max_step / largest(direction)
-        return line_search.begin(start, torch.where(known, 1.0, short), limit), direction
+        return line_search.begin(start, first_trial, limit), direction
 
 
 @dataclass(frozen=True)
 class _State(RowState):
-    search: Search
-    direction: Tensor
+    search: Search  # at its next trial
+    direction: Tensor  # [batch, dim] that it looks along
     past_steps: Tensor  # [batch, history, dim], newest last, unused ones zero
-    past_changes: Tensor  # of the gradient
+    past_changes: Tensor  # of the gradient, likewise
 
 
 def _remembers(state: _State) -> Tensor:
+    """Whether a row has any history."""
     return (state.past_changes[:, -1] != 0).any(-1)
 
 
-def _apply_inverse_hessian(gradient: Tensor, steps: Tensor, changes: Tensor) -> Tensor:
-    """The two-loop recursion; unused entries of the history are zero and drop out."""
-    curvature = (steps * changes).sum(-1)
-    inverse = torch.where(curvature > 0, 1 / curvature, 0.0)  # [batch, history]
-    newest_first = range(steps.shape[1] - 1, -1, -1)
-    shares = {}
-    for i in newest_first:
-        shares[i] = inverse[:, i] * dot(steps[:, i], gradient)
-        gradient = gradient - shares[i][:, None] * changes[:, i]
-    scale = curvature[:, -1] / dot(changes[:, -1], changes[:, -1])
-    result = torch.where(curvature[:, -1] > 0, scale, 1.0)[:, None] * gradient
-    for i in reversed(newest_first):
-        correction = shares[i] - inverse[:, i] * dot(changes[:, i], result)
-        result = result + correction[:, None] * steps[:, i]
+def _apply_inverse_hessian(gradient: Tensor, past_steps: Tensor, past_changes: Tensor) -> Tensor:
+    """The two-loop recursion [batch, dim]; unused entries of the history are zero and drop out."""
+    curvature = (past_steps * past_changes).sum(-1)  # [batch, history]
+    inverse = torch.where(curvature > 0, 1 / curvature, 0.0)
+    oldest_first = range(past_steps.shape[1])
+    shares: dict[int, Tensor] = {}
+    for i in reversed(oldest_first):
+        shares[i] = inverse[:, i] * dot(past_steps[:, i], gradient)
+        gradient = gradient - shares[i][:, None] * past_changes[:, i]
+
+    newest_curvature = curvature[:, -1]
+    newest_change = past_changes[:, -1]
+    scale = newest_curvature / dot(newest_change, newest_change)
+    result = torch.where(newest_curvature > 0, scale, 1.0)[:, None] * gradient
+    for i in oldest_first:
+        correction = shares[i] - inverse[:, i] * dot(past_changes[:, i], result)
+        result = result + correction[:, None] * past_steps[:, i]
     return result

@@ -1,11 +1,12 @@
-"""Strong-Wolfe line search of many rows at once, as a state machine that is fed one trial per row
-and tick.
+"""Strong-Wolfe line search of many rows at once, as a state machine that is fed one trial of each
+row at a time.
 
 Each row looks along its own direction for a step length t with
     energy(t) <= energy(0) + c1 t slope(0)    and    |slope(t)| <= c2 |slope(0)|.
 It keeps two ends (Nocedal & Wright 2006, algorithms 3.5 and 3.6, in one):
     low   the lowest trial so far that satisfies the first condition; at first t = 0;
-    high  the other end of the bracket, on the side that low's slope descends to; at first t = infinity: none yet.
+    high  the other end of the bracket, on the side that low's slope descends to;
+          at first t = infinity: none yet.
 Between them lies a point that satisfies both. A trial either becomes `high`, or becomes `low` and
 may turn the bracket round. While `high` is infinite the next trial lies beyond low, else between
 the two.
@@ -69,15 +70,15 @@ def begin(start: Point, t: Float[Tensor, " batch"], limit: Float[Tensor, " batch
     """A search from `start` (its t is 0, its slope negative) whose first trial is t, or `limit`
     where that is less.
     """
-    none = start.replace(t=torch.full_like(t, math.inf))
+    nowhere = start.replace(t=torch.full_like(t, math.inf))
     return Search(
-        start,
-        start,
-        none,
-        torch.minimum(t, limit),
-        limit,
-        counts(start.gradient),
-        counts(start.gradient),
+        start=start,
+        low=start,
+        high=nowhere,
+        t=torch.minimum(t, limit),
+        limit=limit,
+        trials=counts(start.gradient),
+        verdict=counts(start.gradient),
     )
 
 
@@ -87,15 +88,12 @@ def advance(search: Search, trial: Point, rules: Rules) -> Search:
     A trial that is not finite counts as too high.
     """
     start, low, high = search.start, search.low, search.high
+    finite = is_finite(trial.energy, trial.slope[:, None], trial.gradient)
     enough = trial.energy <= start.energy + rules.c1 * trial.t * start.slope
-    better = (
-        enough
-        & (trial.energy < low.energy)
-        & is_finite(trial.energy, trial.slope[:, None], trial.gradient)
-    )
+    better = enough & (trial.energy < low.energy) & finite
     flat = trial.slope.abs() <= -rules.c2 * start.slope
     # still going down, but no longer step is allowed
-    capped = (trial.t >= search.limit) & (trial.slope < 0)
+    at_limit = (trial.t >= search.limit) & (trial.slope < 0)
     # uphill toward high: the minimum lies back toward low
     turned = better & (trial.slope * (high.t - low.t) >= 0)
 
@@ -103,27 +101,31 @@ def advance(search: Search, trial: Point, rules: Rules) -> Search:
     new_low = select(better, trial, low)
     trials = search.trials + 1
     over = (trials >= rules.max_trials) | _closed(start, new_low, new_high)
-    accepted = (better & (flat | capped)) | (over & (new_low.t > 0))
-    verdict = torch.where(
-        accepted, int(Verdict.ACCEPTED), torch.where(over, int(Verdict.EXHAUSTED), 0)
-    )
-    t = torch.where(
-        new_high.t.isinf(), _beyond(low, trial, search.limit), _between(new_low, new_high, trials)
-    )
+    # When the search is over, a step that lowers the energy by enough will do.
+    accepted = (better & (flat | at_limit)) | (over & (new_low.t > 0))
+    exhausted = torch.where(over, int(Verdict.EXHAUSTED), int(Verdict.SEARCHING))
+    verdict = torch.where(accepted, int(Verdict.ACCEPTED), exhausted)
+
+    beyond = _beyond(low, trial, search.limit)
+    between = _between(new_low, new_high, trials)
+    t = torch.where(new_high.t.isinf(), beyond, between)
     return search.replace(low=new_low, high=new_high, t=t, trials=trials, verdict=verdict)
 
 
 def _closed(start: Point, low: Point, high: Point) -> Bool[Tensor, " batch"]:
     """Whether the bracket is so narrow that energies within it differ by rounding alone."""
     resolution = torch.finfo(start.energy.dtype).eps * start.energy.abs()
-    return ((high.t - low.t).abs() * start.slope.abs() <= resolution) | (high.t == low.t)
+    width = (high.t - low.t).abs()
+    return (width * start.slope.abs() <= resolution) | (high.t == low.t)
 
 
 def _beyond(low: Point, trial: Point, limit: Tensor) -> Tensor:
-    """The next trial while no upper end is known: the cubic's minimum, from 1.1 to 10 times as far."""
+    """The next trial while no upper end is known: the cubic's minimum, 1.1 to 10 times as far."""
     ahead = trial.t - low.t
     guess = torch.nan_to_num(_cubic_minimum(low, trial), nan=math.inf)
-    return guess.maximum(trial.t + 0.1 * ahead).minimum(trial.t + 9 * ahead).minimum(limit)
+    at_least = trial.t + 0.1 * ahead
+    at_most = trial.t + 9 * ahead
+    return guess.maximum(at_least).minimum(at_most).minimum(limit)
 
 
 def _between(low: Point, high: Point, trials: Tensor) -> Tensor:
@@ -138,11 +140,12 @@ def _between(low: Point, high: Point, trials: Tensor) -> Tensor:
 
 
 def _cubic_minimum(a: Point, b: Point) -> Tensor:
-    """The minimum of the cubic through two points and slopes (Nocedal & Wright eq.
-
-    3.59); not finite if none.
+    """The step length at the minimum of the cubic through two points and slopes; not finite if
+    there is none (Nocedal & Wright, eq. 3.59).
     """
     width = b.t - a.t
     d1 = a.slope + b.slope + 3 * (a.energy - b.energy) / width
     d2 = (d1 * d1 - a.slope * b.slope).sqrt() * width.sign()
-    return b.t - width * (b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2)
+    numerator = b.slope + d2 - d1
+    denominator = b.slope - a.slope + 2 * d2
+    return b.t - width * numerator / denominator
