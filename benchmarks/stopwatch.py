@@ -74,8 +74,8 @@ class Part:
     def timed_pieces(
         self, side_by_side: Callable[..., list[object]]
     ) -> Callable[..., list[object]]:
-        """`workers.side_by_side`, the work counted in whatever threads do it."""
-        return lambda work, rows, device: side_by_side(self.timed(work), rows, device)
+        """`core.threads.side_by_side`, the work counted in whatever threads do it."""
+        return lambda work, rows, threads: side_by_side(self.timed(work), rows, threads)
 
     def timed_steps(
         self, function: Callable[..., Iterator[object]]
@@ -123,7 +123,7 @@ def watch() -> dict[str, Part]:
     runs.
     """
     from smplifyx.fitting import age_choice, schedule, stage_runner
-    from smplifyx.jobs import fit_and_check, process_pool, runner, source
+    from smplifyx.jobs import fit_and_check, fit_recipe, output, source
     from smplifyx.jobs.pictures import drawing, frame_pictures
     from smplifyx.solvers import LBFGS, Adam, LevenbergMarquardt
 
@@ -132,7 +132,7 @@ def watch() -> dict[str, Part]:
         importlib.import_module("smplifyx.fitting.fit"),
     )  # the name is a function's
     source.Source._items = parts["reading"].timed_steps(source.Source._items)
-    process_pool.fit_people = parts["fits"].timed(process_pool.fit_people)
+    fit_recipe.fit_people = parts["fits"].timed(fit_recipe.fit_people)
     fit.side_by_side = parts["fits"].timed_pieces(fit.side_by_side)
     schedule.first_guess = parts["first guess"].timed(schedule.first_guess)
     stage_runner.run_some = parts["solver"].timed(stage_runner.run_some)
@@ -144,7 +144,7 @@ def watch() -> dict[str, Part]:
     for part in (parts["collision check"], parts["fits"]):
         fit_and_check.with_penetration = part.timed(fit_and_check.with_penetration)
         fit_and_check.side_by_side = part.timed_pieces(fit_and_check.side_by_side)
-    runner._Scribe._settle = parts["saving"].timed(runner._Scribe._settle)
+    output.JobOutput._saved = parts["saving"].timed(output.JobOutput._saved)
     drawing.Drawing.take = parts["waiting to draw"].timed(drawing.Drawing.take)
     frame_pictures.FramePictures.__call__ = parts["drawing"].timed(
         frame_pictures.FramePictures.__call__

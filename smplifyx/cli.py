@@ -1,7 +1,9 @@
 """The command `smplifyx`: the only place that prints and that decides exit codes."""
 
+# ruff: noqa: E402 (the environment must be set before an import loads torch)
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from tqdm import tqdm
 
+# Waiting threads of OpenMP sleep. Spinning ones make a fit twenty times slower on a busy machine.
+# OpenMP reads this once, when torch loads it; this module is the command, and nothing imports it
+# but who runs one. A user's own choice stays.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 from .config import ConfigError, load_preset, preset_names
 from .jobs.job import Drawer, JobConfig, MeshFormat, load_job
+from .jobs.progress import JobProgress
 from .training.options import TrainOptions
 
-# torch is loaded by the commands that need it, so that --help does not wait for it
+# loaded by the commands that need them
 if TYPE_CHECKING:
     from .jobs.pictures import Drawing
     from .jobs.store import Store
@@ -28,11 +36,12 @@ ABOUT = "2D keypoints of people in, expressive 3D people out."
 app = tyro.extras.SubcommandApp()
 
 
-class Bar:
+class Bar(JobProgress):
     """A progress bar over keypoint files that also tells people per second."""
 
     def __init__(self, quiet: bool) -> None:
-        self._quiet, self._people = quiet, 0
+        self._quiet = quiet
+        self._people = 0
         self._bar: tqdm | None = None
 
     def begin(self, files: int) -> None:
@@ -42,13 +51,13 @@ class Bar:
         )
 
     def advance(self, files: int, people: int = 0) -> None:
-        """So many files and people more are done."""
+        """So many files and people more are done; `begin` comes first."""
+        assert self._bar is not None
         self._people += people
         elapsed = self._bar.format_dict["elapsed"]
         if self._people and elapsed:
-            self._bar.set_postfix_str(
-                f"{self._people} people, {self._people / elapsed:.1f} people/s", refresh=False
-            )
+            speed = self._people / elapsed
+            self._bar.set_postfix_str(f"{self._people} people, {speed:.1f} people/s", refresh=False)
         self._bar.update(files)
 
     def end(self) -> None:
@@ -71,7 +80,8 @@ class Steps:
         )
 
     def advance(self, note: str) -> None:
-        """One is done."""
+        """One is done; `begin` comes first."""
+        assert self._bar is not None
         self._bar.set_postfix_str(note, refresh=False)
         self._bar.update()
 
@@ -188,6 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(job: JobConfig) -> int:
+    """Fits what the job names, and draws what it wants drawn of each frame."""
     from .jobs.pictures import Drawing, FramePictures, Wanted, report
     from .jobs.runner import NO_FRAMES, run_job
     from .jobs.store import Store
@@ -195,22 +206,18 @@ def _run(job: JobConfig) -> int:
 
     wanted = Wanted(job.overlay, job.mesh, job.report, Renderer(job.renderer.value))
     wanted.check()
-    drawing = (
-        Drawing(FramePictures(Store(job.out), wanted, job.model, job.kid_template))
-        if wanted.anything
-        else None
-    )
+    drawing = None
+    if wanted.anything:
+        drawing = Drawing(FramePictures(Store(job.out), wanted, job.model, job.kid_template))
     bar = Bar(job.quiet)
     try:
         outcome = run_job(job, bar, frames=drawing or NO_FRAMES)
     finally:
         bar.end()
     page = report(outcome.store) if job.report else None
-    counts = (
-        ", ".join(f"{count} {status.value}" for status, count in outcome.counts.most_common())
-        or "nothing to read"
-    )
-    _say(job.quiet, f"{counts}; see {page or outcome.store.summary}")
+    counts = [f"{count} {status.value}" for status, count in outcome.counts.most_common()]
+    told = ", ".join(counts) or "nothing to read"
+    _say(job.quiet, f"{told}; see {page or outcome.store.summary}")
     if drawing and drawing.failed:
         _complain_of(drawing, outcome.store)
     if outcome.fitted:

@@ -27,20 +27,14 @@ from job_tools import (
 from smplifyx.body.model import Gender
 from smplifyx.camera import Camera
 from smplifyx.fitting.result import FitResult, Origin
-from smplifyx.jobs.batches import FitTask, Item, chunks
+from smplifyx.jobs.batches import LARGEST_BATCH, FitTask, Item, auto_batch_size, chunks
 from smplifyx.jobs.job import JobConfig
 from smplifyx.jobs.runner import run_job
 from smplifyx.jobs.store import StemTable, Store, StoreError, safe_stem
 from smplifyx.jobs.summary import Row, RowStatus, read_summary
 from smplifyx.keypoints import Keypoints
 from smplifyx.parallel import resources
-from smplifyx.parallel.resources import (
-    LARGEST,
-    auto_batch_size,
-    auto_processes,
-    free_bytes,
-    pick_device,
-)
+from smplifyx.parallel.resources import auto_processes, free_bytes, pick_device
 
 ROOT = Path(__file__).parent.parent
 
@@ -304,7 +298,7 @@ def test_a_device_that_is_not_there(name: str, fault: str) -> None:
 
 
 def test_auto_batch_size_is_bounded() -> None:
-    assert 1 <= auto_batch_size(torch.device("cpu")) <= LARGEST["cpu"]
+    assert 1 <= auto_batch_size(torch.device("cpu")) <= LARGEST_BATCH["cpu"]
 
 
 @pytest.mark.parametrize(

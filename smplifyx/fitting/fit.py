@@ -14,7 +14,7 @@ from ..body import skinning
 from ..body.model import BodyModel, HandSpace
 from ..camera import Camera
 from ..config import FitConfig, HandPrior, load_preset
-from ..core.threads import pieces, side_by_side
+from ..core.threads import one_thread_per_operation, pieces, side_by_side
 from ..keypoints import Keypoints
 from ..pose_priors import PosePrior, load_prior
 from ..pose_priors.hands import recorded_hands
@@ -81,9 +81,12 @@ def in_pieces(people: FitBatch, work: Callable[[FitBatch], Answer]) -> list[Answ
     gradients.
     """
     device = people.scale.device
-    return side_by_side(
-        torch.no_grad()(lambda rows: work(people[rows])), pieces(len(people.scale), device), device
-    )
+    with one_thread_per_operation(device) as threads:
+        return side_by_side(
+            torch.no_grad()(lambda rows: work(people[rows])),
+            pieces(len(people.scale), device, threads),
+            threads,
+        )
 
 
 def result_of(

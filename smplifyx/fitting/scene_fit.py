@@ -19,7 +19,7 @@ from torch import Tensor
 from ..body.model import BodyModel
 from ..collision.proxies.sphere_pairs import CLEAR
 from ..config import Block, FitConfig, StageConfig
-from ..core.threads import side_by_side
+from ..core.threads import one_thread_per_operation, side_by_side
 from ..evidence.keypoints2d import stage_points
 from ..features.spheres import sphere_model
 from ..problem.problem import Problem, WeightedTerm
@@ -207,9 +207,10 @@ def _solved(
         return [_solve(problems, job, term) for job in jobs[piece]]
 
     device = casts[0].state.transl.device if casts else torch.device("cpu")
-    found = side_by_side(
-        torch.no_grad()(solve), [slice(i, i + 1) for i in range(len(jobs))], device
-    )
+    with one_thread_per_operation(device) as threads:
+        found = side_by_side(
+            torch.no_grad()(solve), [slice(i, i + 1) for i in range(len(jobs))], threads
+        )
     states, steps = [cast.state for cast in casts], {}
     for job, ((shared, solution),) in zip(jobs, found, strict=True):
         for member, x, kind, rows in zip(
