@@ -121,7 +121,10 @@ def render(
     from .jobs.store import Store, read_record
     from .viz import Renderer
 
-    store, wanted = Store(out), Wanted(True, mesh, True, Renderer(renderer.value), again=True)
+    store = Store(out)
+    wanted = Wanted(
+        overlay=True, mesh=mesh, report=True, renderer=Renderer(renderer.value), again=True
+    )
     wanted.check()
     read_record(store)
     with tqdm(
@@ -131,7 +134,11 @@ def render(
         dynamic_ncols=True,
         file=sys.stderr,
     ) as bar:
-        drawing = draw_all(store, wanted, bar.update)
+
+        def advance() -> None:
+            bar.update()
+
+        drawing = draw_all(store, wanted, advance)
     _say(quiet, f"see {report(store)}")
     return _complain_of(drawing, store) if drawing.failed else 0
 

@@ -35,7 +35,6 @@ from smplifyx.keypoints import Keypoints
 from smplifyx.parallel import process_pool
 from smplifyx.parallel.launcher import LaunchPlan
 from smplifyx.parallel.process_pool import ProcessPool
-from smplifyx.parallel.resources import auto_processes
 from smplifyx.parallel.worker_process import WorkerProcess
 
 ROOT = Path(__file__).parent.parent
@@ -250,10 +249,6 @@ def test_images_are_halved_last(stems: str, scene: bool, middle: int) -> None:
         for task, stem in zip(tasks(*range(len(stems))), stems, strict=True)
     ]
     assert FitRecipe(FEW_STEPS, scene=scene).cut(people) == middle
-
-
-def test_processes_are_no_more_than_threads_are_allowed() -> None:
-    assert 1 <= auto_processes() <= torch.get_num_threads()
 
 
 def test_a_job_in_processes_ends_as_one_in_this(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ..body.loading.files import BodyFileError, load_body
@@ -168,10 +169,7 @@ def _fit_kind(
     def work(some: Sequence[FitTask]) -> Sequence[FitAnswer]:
         # Loaded in here: a body that is missing is an error of these people, too.
         tried = bodies.choice(some[0].gender, some[0].age)
-        device = tried[0].v_template.device
-        keypoints = Keypoints.stack([person.keypoints for person in some]).to(device=device)
-        camera = Camera.stack([person.camera for person in some]).to(device=device)
-        height = torch.tensor([person.height for person in some], device=device)
+        keypoints, camera, height = _stacked(some, tried[0].v_template.device)
         results = fit(keypoints, camera, tried, config, height)
         return [result.to(device="cpu") for result in results]
 
@@ -184,6 +182,16 @@ def _fit_kind(
         LOG.warning("a batch of %d failed (%s): trying its halves", count, _in_one_line(error))
 
     return halved(people, work, give_up, on_retry=tell)
+
+
+def _stacked(
+    people: Sequence[FitTask], device: torch.device
+) -> tuple[Keypoints, Camera, Float[Tensor, " batch"]]:
+    """Keypoints, cameras and known heights of all people, one row each."""
+    keypoints = Keypoints.stack([person.keypoints for person in people])
+    camera = Camera.stack([person.camera for person in people])
+    height = torch.tensor([person.height for person in people], device=device)
+    return keypoints.to(device=device), camera.to(device=device), height
 
 
 def _in_one_line(error: Exception) -> str:

@@ -45,10 +45,10 @@ def with_penetration(people: Sequence[FitResult], bodies: Sequence[BodyModel]) -
     start = time.perf_counter()
     answers = list(people)
     for body in bodies:
-        rows = [row for row, person in enumerate(people) if _fitted_with(person, body)]
-        measured = _penetrations([people[row] for row in rows], body)
-        for row, penetration in zip(rows, measured, strict=True):
-            answers[row] = people[row].replace(penetration=penetration)
+        own = [i for i, person in enumerate(people) if _fitted_with(person, body)]
+        measured = _penetrations([people[i] for i in own], body)
+        for i, penetration in zip(own, measured, strict=True):
+            answers[i] = people[i].replace(penetration=penetration)
     seconds = (time.perf_counter() - start) / max(len(people), 1)
     LOG.info("penetration of %d people measured in %.1f ms each", len(people), 1000 * seconds)
     return answers
@@ -77,8 +77,7 @@ def _penetrations(people: list[FitResult], body: BodyModel) -> list[Penetration 
 
     device = body.v_template.device
     with one_thread_per_operation(device) as threads:
-        rows = pieces(len(people), device, threads)
-        parts = side_by_side(measured, rows, threads)
+        parts = side_by_side(measured, pieces(len(people), device, threads), threads)
     return [penetration for part in parts for penetration in part]
 
 
@@ -87,7 +86,7 @@ def _measured(people: Sequence[FitResult], body: BodyModel) -> list[Penetration 
 
     def work(some: Sequence[FitResult]) -> Sequence[Penetration | None]:
         together = penetration_of(FitResult.stack(some), body)
-        return [together[row] for row in range(len(some))]
+        return [together[i] for i in range(len(some))]
 
     def give_up(person: FitResult, error: Exception) -> None:
         LOG.exception("the penetration of a person could not be measured")
