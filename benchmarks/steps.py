@@ -41,6 +41,7 @@ from smplifyx.fitting.starts import first_guess, mirrored
 from smplifyx.problem.problem import Problem, WeightedTerm
 from smplifyx.solvers import LBFGS, Adam, LevenbergMarquardt, Objective, Solution, Solver
 from smplifyx.solvers.contract import Evaluation, evaluate
+from smplifyx.solvers.linear_systems import Quadratic
 from smplifyx.terms.reprojection import Curvature, Reprojection
 
 ABOVE = (0.01, 0.001)  # the best known energy
@@ -89,21 +90,22 @@ class Goal:
         energy, gradient = self.objective.gradient(x)
         return energy, _going_on(energy, self.target, gradient)
 
-    def normal(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor, Tensor]:
+    def normal(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Quadratic]:
         """As the objective's; the gradient is 0 at the goal."""
-        energy, gradient, hessian = self.objective.normal(x)
-        return energy, _going_on(energy, self.target, gradient), hessian
+        energy, quadratic = self.objective.normal(x)
+        going_on = _going_on(energy, self.target, quadratic.gradient)
+        return energy, quadratic.replace(gradient=going_on)
 
     def evaluate(self, x: Float[Tensor, "batch dim"]) -> Evaluation:
         """As the objective's; the gradient is 0 at the goal."""
         found = evaluate(self.objective, x)
 
-        def linearised(index: Tensor | None) -> tuple[Tensor, Tensor]:
-            gradient, hessian = found.linearised(index)
+        def linearised(index: Tensor | None) -> Quadratic:
+            quadratic = found.linearised(index)
             energy, target = found.energy, self.target
             if index is not None:
                 energy, target = energy[index], target[index]
-            return _going_on(energy, target, gradient), hessian
+            return quadratic.replace(gradient=_going_on(energy, target, quadratic.gradient))
 
         return Evaluation(found.energy, linearised)
 

@@ -13,18 +13,24 @@ if TYPE_CHECKING:
     from .camera import Camera
     from .config import FitConfig, load_preset
     from .fitting.fit import fit
+    from .fitting.fitter import Fitter
     from .fitting.penetration import contact_of
     from .fitting.result import FitResult
     from .fitting.scene_fit import fit_together
     from .keypoints import Keypoints
     from .readers import read_frames
+    from .terms.scene import Residual, Scene, WeightedTerm
 
 __version__ = "0.1.0"
 __all__ = [
     "Camera",
     "FitConfig",
     "FitResult",
+    "Fitter",
     "Keypoints",
+    "Residual",
+    "Scene",
+    "WeightedTerm",
     "contact_of",
     "fit",
     "fit_together",
@@ -36,7 +42,11 @@ _MODULES = {
     "Camera": ".camera",
     "FitConfig": ".config",
     "FitResult": ".fitting.result",
+    "Fitter": ".fitting.fitter",
     "Keypoints": ".keypoints",
+    "Residual": ".terms.scene",
+    "Scene": ".terms.scene",
+    "WeightedTerm": ".terms.scene",
     "contact_of": ".fitting.penetration",
     "fit": ".fitting.fit",
     "fit_together": ".fitting.scene_fit",

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from smplifyx.core import rotations
-from smplifyx.solvers import ResidualObjective
+from smplifyx.solvers import Objective, ResidualObjective
+from smplifyx.solvers.linear_systems import Dense, Quadratic
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,18 @@ class Case:
 
     def objective(self, dtype: torch.dtype = torch.float64) -> ResidualObjective:
         return ResidualObjective(self.residual, self.data.to(dtype))
+
+
+def derivatives(objective: Objective, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Energy, gradient and full Hessian at x."""
+    energy, quadratic = objective.normal(x)
+    return energy, *parts(quadratic)
+
+
+def parts(quadratic: Quadratic) -> tuple[Tensor, Tensor]:
+    """Gradient and full Hessian."""
+    assert isinstance(quadratic, Dense)
+    return quadratic.gradient, quadratic.hessian
 
 
 def _numbers(*shape: int, seed: int = 0) -> Tensor:

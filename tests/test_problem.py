@@ -7,6 +7,8 @@ import dataclasses
 import pytest
 import torch
 from cases import DOUBLE, camera, decoder, embedded_body, noisy_keypoints, preset, random_state
+from smplifyx.problem.jacobian import jacobian_by_autograd
+from solver_problems import derivatives, parts
 
 from smplifyx.body import skinning
 from smplifyx.config import Block, Part, StageConfig, Weights
@@ -16,7 +18,6 @@ from smplifyx.features.spheres import sphere_model
 from smplifyx.fitting.fit import decoder_of
 from smplifyx.pose_priors import load_prior
 from smplifyx.pose_priors.contract import Piecewise
-from smplifyx.problem.jacobian import jacobian_by_autograd
 from smplifyx.problem.problem import Problem, WeightedTerm
 from smplifyx.problem.stage_terms import stage_terms
 from smplifyx.terms.regularisers import Limits
@@ -70,7 +71,7 @@ def only(name: str) -> Weights:
 def test_the_closed_form_gradient_is_that_of_the_energy(name, preset_name):
     problem = problem_of(only(name), preset_name=preset_name)
     x = problem.pack(problem.state)
-    energy, gradient, _ = problem.normal(x)
+    energy, gradient, _ = derivatives(problem, x)
     expected_energy, expected = problem.gradient(x)
     torch.testing.assert_close(energy, expected_energy, rtol=1e-12, atol=0)
     assert expected.abs().max() > 1e-3 or name == "depth"
@@ -83,7 +84,7 @@ def test_the_closed_form_gradient_is_that_of_the_energy(name, preset_name):
 def test_every_block_alone_has_the_right_gradient(block):
     problem = problem_of(EVERY_WEIGHT, free=(block,))
     x = problem.pack(problem.state)
-    _, gradient, _ = problem.normal(x)
+    _, gradient, _ = derivatives(problem, x)
     _, expected = problem.gradient(x)
     torch.testing.assert_close(
         gradient, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max())
@@ -111,16 +112,16 @@ def test_a_prior_of_dense_velocity_has_the_right_gradient(name):
         free=(Block.TRANSL, Block.BODY), state=problem.state.replace(body=latent),
     )  # fmt: skip
     x = problem.pack(problem.state)
-    _, gradient, _ = problem.normal(x)
+    _, gradient, _ = derivatives(problem, x)
     _, expected = problem.gradient(x)
     assert not problem.decoder.jointwise and expected.abs().max() > 1e-3
     torch.testing.assert_close(
         gradient, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max())
     )
-    few = problem.rows(torch.tensor([1])).normal(x[1:2])
+    few = derivatives(problem.rows(torch.tensor([1])), x[1:2])
     assert all(
         torch.equal(alone[0], together[1])
-        for alone, together in zip(few, problem.normal(x), strict=True)
+        for alone, together in zip(few, derivatives(problem, x), strict=True)
     )
 
 
@@ -130,8 +131,8 @@ def test_closed_forms_and_autograd_give_the_same_curvature(name):
     problem = problem_of(only(name))
     bare = dataclasses.replace(problem, terms=tuple(_without_slopes(t) for t in problem.terms))
     x = problem.pack(problem.state)
-    energy, gradient, hessian = problem.normal(x)
-    by_autograd = bare.normal(x)
+    energy, gradient, hessian = derivatives(problem, x)
+    by_autograd = derivatives(bare, x)
     torch.testing.assert_close(energy, by_autograd[0])
     torch.testing.assert_close(
         gradient, by_autograd[1], rtol=1e-6, atol=1e-6 * float(gradient.abs().max())
@@ -150,7 +151,7 @@ def _without_slopes(weighted: WeightedTerm) -> WeightedTerm:
 def test_the_reweighted_curvature_is_positive_and_bounds_the_true_one():
     problem = problem_of(only("reprojection"))
     x = problem.pack(problem.state)
-    hessian = problem.normal(x)[2]
+    hessian = derivatives(problem, x)[2]
     assert torch.linalg.eigvalsh(hessian).min() > -1e-6 * hessian.abs().max()
 
 
@@ -166,7 +167,7 @@ def test_a_user_term_needs_nothing_but_its_residual():
     )
     problem = dataclasses.replace(problem, terms=(*problem.terms, level))
     x = problem.pack(problem.state)
-    _, gradient, _ = problem.normal(x)
+    _, gradient, _ = derivatives(problem, x)
     _, expected = problem.gradient(x)
     torch.testing.assert_close(
         gradient, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max())
@@ -207,8 +208,8 @@ def test_a_row_is_the_same_to_the_last_bit_in_any_company(dtype, count):
     )  # fmt: skip
     x = problem.pack(problem.state)
     kept = torch.arange(13).flip(0)[:count]
-    together = [value[kept] for value in problem.normal(x)]
-    alone = problem.rows(kept).normal(x[kept])
+    together = [value[kept] for value in derivatives(problem, x)]
+    alone = derivatives(problem.rows(kept), x[kept])
     assert all(torch.equal(a, b) for a, b in zip(together, alone, strict=True))
 
 
@@ -219,11 +220,11 @@ def test_derivatives_that_go_on_from_an_evaluation_have_the_bits_of_those_from_s
 ):
     problem, kept = problem_of(EVERY_WEIGHT, count=5, preset_name=preset_name), torch.tensor(kept)
     x = problem.pack(problem.state)
-    found, expected = problem.evaluate(x), problem.normal(x)
+    found, expected = problem.evaluate(x), derivatives(problem, x)
     assert torch.equal(found.energy, problem.energy(x)) and torch.equal(found.energy, expected[0])
-    assert all(torch.equal(a, b) for a, b in zip(found.linearised(None), expected[1:], strict=True))
-    some = problem.rows(kept).normal(x[kept])[1:]
-    assert all(torch.equal(a, b) for a, b in zip(found.linearised(kept), some, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(parts(found.linearised(None)), expected[1:], strict=True))
+    some = derivatives(problem.rows(kept), x[kept])[1:]
+    assert all(torch.equal(a, b) for a, b in zip(parts(found.linearised(kept)), some, strict=True))
 
 
 def test_a_height_that_nobody_knows_is_left_out_of_the_work_but_not_of_the_names():
@@ -236,7 +237,7 @@ def test_a_height_that_nobody_knows_is_left_out_of_the_work_but_not_of_the_names
     terms = stage_terms(only("height"), embedded_body(), decoder(), config, heights=False)
     quiet, x = dataclasses.replace(problem, terms=terms), problem.pack(problem.state)
     assert list(quiet.energies(x)) == list(problem.energies(x)) == ["height"]
-    assert all(torch.equal(a, b) for a, b in zip(quiet.normal(x), problem.normal(x), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(derivatives(quiet, x), derivatives(problem, x), strict=True))
 
 
 def test_a_prior_in_pieces_bends_the_energy_as_its_jacobian_says():
@@ -246,8 +247,8 @@ def test_a_prior_in_pieces_bends_the_energy_as_its_jacobian_says():
     written_out = dataclasses.replace(
         problem.terms[0], term=lambda scene: _by_jacobian(prior, scene["body"])
     )
-    expected = dataclasses.replace(problem, terms=(written_out,)).normal(x)
-    for found, value in zip(problem.normal(x), expected, strict=True):
+    expected = derivatives(dataclasses.replace(problem, terms=(written_out,)), x)
+    for found, value in zip(derivatives(problem, x), expected, strict=True):
         torch.testing.assert_close(found, value, rtol=1e-12, atol=1e-9)
 
 

@@ -10,6 +10,8 @@ from functools import lru_cache
 import pytest
 import torch
 from cases import DOUBLE, camera, embedded_body, noisy_keypoints, preset, random_state
+from smplifyx.problem.variables import State
+from solver_problems import derivatives, parts
 
 from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_INDEX
@@ -26,9 +28,9 @@ from smplifyx.fitting.result import FitResult
 from smplifyx.fitting.scene_fit import fit_together
 from smplifyx.fitting.schedule import final_problem
 from smplifyx.keypoints import Keypoints, names
+from smplifyx.problem.couplings import Between
 from smplifyx.problem.problem import Problem, WeightedTerm
-from smplifyx.problem.shared_problem import SharedProblem
-from smplifyx.problem.variables import State
+from smplifyx.problem.spheres_between import spheres_between
 from smplifyx.terms.collision import Collision
 
 FLOAT = torch.float32
@@ -238,12 +240,16 @@ def test_one_person_detected_twice(shift: float, hidden: int, expected: bool) ->
 @lru_cache(maxsize=4)
 def shared(
     ages: tuple[Age, ...], count: int = 2, prior: str = "gmm", dtype: torch.dtype = DOUBLE
-) -> SharedProblem:
+) -> Between:
     """Groups of people who stand in each other, all terms on."""
     members = [member(body_of(age, dtype), place, count, prior) for place, age in enumerate(ages)]
-    return SharedProblem.of(
-        tuple(members), WeightedTerm("between", 0.7, Collision(0.01, 1e-3, most=96))
+    return spheres_between(
+        members, WeightedTerm("between", 0.7, Collision(0.01, 1e-3, most=96))
     )
+
+
+def start_of(problem: Between) -> torch.Tensor:
+    return problem.join([one.pack(one.state) for one in problem.members])
 
 
 def member(body: BodyModel, place: int, count: int, prior: str) -> Problem:
@@ -276,10 +282,10 @@ MIXES = [(Age.ADULT, Age.ADULT), (Age.CHILD, Age.ADULT), (Age.ADULT, Age.CHILD, 
 @pytest.mark.parametrize("prior", ["gmm", "vposer"])
 def test_the_closed_form_gradient_is_that_of_the_energy(ages: tuple[Age, ...], prior: str) -> None:
     problem = shared(ages, prior=prior)
-    x = problem.pack()
-    energy, gradient, _ = problem.normal(x)
+    x = start_of(problem)
+    energy, gradient, _ = derivatives(problem, x)
     expected_energy, expected = problem.gradient(x)
-    assert (problem.between_energy(problem.views(x)) > 1).all()
+    assert (problem.link.energy(problem.views(x)) > 1).all()
     torch.testing.assert_close(energy, expected_energy, rtol=1e-12, atol=0)
     torch.testing.assert_close(
         gradient, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max())
@@ -288,7 +294,7 @@ def test_the_closed_form_gradient_is_that_of_the_energy(ages: tuple[Age, ...], p
 
 def test_the_gradient_is_that_of_finite_differences() -> None:
     problem = shared(MIXES[0])
-    x, gradient = problem.pack(), problem.gradient(problem.pack())[1]
+    x, gradient = start_of(problem), problem.gradient(start_of(problem))[1]
     direction = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=DOUBLE)
     step = 1e-6
     slope = (problem.energy(x + step * direction) - problem.energy(x - step * direction)) / (
@@ -299,31 +305,28 @@ def test_the_gradient_is_that_of_finite_differences() -> None:
 
 def test_the_hessian_is_that_of_the_members_and_of_the_rows_between() -> None:
     problem = shared(MIXES[2], count=1)
-    x = problem.pack()
+    x = start_of(problem)
 
     def between(x: torch.Tensor) -> torch.Tensor:
-        return (
-            problem.between.weight
-            * problem.between.term(problem._scene(problem.views(x))).residual[0]
-        )
+        return problem.link.residual(problem.views(x))[0]
 
     slope = torch.autograd.functional.jacobian(between, x)[:, 0]
     own = [
-        one.normal(some)[2][0] for one, some in zip(problem.members, problem.split(x), strict=True)
+        derivatives(one, some)[2][0] for one, some in zip(problem.members, problem.split(x), strict=True)
     ]
     expected = 2 * slope.T @ slope + torch.block_diag(*own)
     torch.testing.assert_close(
-        problem.normal(x)[2][0], expected, rtol=1e-6, atol=1e-9 * float(expected.abs().max())
+        derivatives(problem, x)[2][0], expected, rtol=1e-6, atol=1e-9 * float(expected.abs().max())
     )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_group_is_the_same_to_the_last_bit_in_any_company(dtype: torch.dtype) -> None:
     problem = shared(MIXES[1], count=9, dtype=dtype)
-    x, kept = problem.pack(), torch.tensor([4])
-    alone_there = problem.rows(kept).normal(x[kept])
-    assert all(torch.equal(a[kept], b) for a, b in zip(problem.normal(x), alone_there, strict=True))
-    found = problem.evaluate(x).linearised(kept)
+    x, kept = start_of(problem), torch.tensor([4])
+    alone_there = derivatives(problem.rows(kept), x[kept])
+    assert all(torch.equal(a[kept], b) for a, b in zip(derivatives(problem, x), alone_there, strict=True))
+    found = parts(problem.evaluate(x).linearised(kept))
     assert all(torch.equal(a, b) for a, b in zip(found, alone_there[1:], strict=True))
 
 

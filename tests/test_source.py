@@ -11,6 +11,7 @@ import torch
 from job_tools import person, run_quick, write_frame
 
 from smplifyx.body.model import Gender
+from smplifyx.evidence.height import KnownHeight
 from smplifyx.jobs.batches import FitTask, Item
 from smplifyx.jobs.job import JobAge, JobConfig, JobGender
 from smplifyx.jobs.source import open_source
@@ -66,7 +67,9 @@ def test_the_height_of_the_file_goes_before_that_of_the_job(
     if of_file is not None:
         (tmp_path / "in" / "a.people.json").write_text(f'[{{"height": {of_file}}}]')
     (task,) = tasks(items(tmp_path, height=of_job))
-    assert task.height == pytest.approx(expected, nan_ok=True)
+    (height,) = task.evidence
+    assert isinstance(height, KnownHeight)
+    assert float(height.metres) == pytest.approx(expected, nan_ok=True)
 
 
 @pytest.mark.parametrize(

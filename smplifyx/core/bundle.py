@@ -3,43 +3,56 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+import functools
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 B = TypeVar("B", bound="Bundle")
+Value = Any  # a tensor, a Bundle, a dict of values by any key, or None: what a field of a Bundle may hold
+
+_STATIC = "static"
+
+
+def static(default: object = dataclasses.MISSING) -> Any:
+    """A field of a Bundle that has no batch axes: all rows share it, and joined bundles keep the first one's."""
+    return dataclasses.field(default=default, metadata={_STATIC: True})
 
 
 class Bundle:
-    """Base of the frozen dataclasses whose every field is a tensor with the same leading batch
-    axes.
+    """Base of frozen dataclasses whose fields are tensors with the same leading batch axes.
 
-    Gives them what a tensor has: indexing, `to`, `stack`, `cat`. Bundles may nest. Fields are never
-    mutated.
+    Gives them what a tensor has: indexing, `to`, `stack`, `cat`, `put`. A field may also hold another Bundle, a dict of
+    such values, or None, which means "not known of any row": where bundles are joined and one of them has None, the
+    joined one has it too. Fields declared with `static` are shared by all rows. Fields are never mutated.
     """
 
     def map(self: B, function: Callable[[Tensor], Tensor]) -> B:
         """A copy with `function` applied to every tensor."""
-        fields = {f.name: _apply(getattr(self, f.name), function) for f in dataclasses.fields(self)}
-        return dataclasses.replace(self, **fields)
+        fields = {
+            name: map_value(getattr(self, name), function) for name in _tensor_fields(type(self))
+        }
+        return self.replace(**fields)
 
-    def __getitem__(self: B, index: object) -> B:
+    def __getitem__(self: B, index: Any) -> B:
         """The rows `index` selects on the leading axes (anything a tensor takes there)."""
-        return self.map(lambda t: t[index])
+        return self.map(lambda tensor: tensor[index])
 
     def put(self: B, index: Tensor, rows: B) -> B:
-        """A copy with the rows `index` [n] of the first axis replaced by `rows`."""
-        return _combine([self, rows], lambda pair: pair[0].index_copy(0, index, pair[1]))
+        """A copy with the rows `index` [n] of the first axis replaced by `rows` [n]."""
+        return combine([self, rows], lambda pair: pair[0].index_copy(0, index, pair[1]))
 
     def to(
         self: B, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> B:
         """A copy on `device`, its floating-point tensors as `dtype`."""
-        return self.map(
-            lambda t: t.to(device=device, dtype=dtype if t.is_floating_point() else None)
-        )
+
+        def moved(tensor: Tensor) -> Tensor:
+            return tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
+
+        return self.map(moved)
 
     def detach(self: B) -> B:
         """A copy cut from the autograd graph."""
@@ -47,28 +60,63 @@ class Bundle:
 
     def replace(self: B, **fields: object) -> B:
         """A copy with some fields replaced."""
-        return dataclasses.replace(self, **fields)
+        return dataclasses.replace(self, **fields)  # type: ignore[type-var]  # every subclass is a dataclass
 
     @classmethod
     def stack(cls: type[B], parts: Sequence[B], dim: int = 0) -> B:
         """Many bundles as one with a new batch axis."""
-        return _combine(parts, lambda ts: torch.stack(ts, dim))
+        return combine(parts, lambda tensors: torch.stack(tensors, dim))
 
     @classmethod
     def cat(cls: type[B], parts: Sequence[B], dim: int = 0) -> B:
         """Many bundles joined along an existing batch axis."""
-        return _combine(parts, lambda ts: torch.cat(ts, dim))
+        return combine(parts, lambda tensors: torch.cat(tensors, dim))
 
 
-def _apply(value: Tensor | Bundle, function: Callable[[Tensor], Tensor]) -> Tensor | Bundle:
+def map_value(value: Value, function: Callable[[Tensor], Tensor]) -> Value:
+    """The value with `function` applied to every tensor in it."""
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        return {key: map_value(inner, function) for key, inner in value.items()}
     return value.map(function) if isinstance(value, Bundle) else function(value)
 
 
-def _combine(parts: Sequence[B], join: Callable[[list[Tensor]], Tensor]) -> B:
-    fields = {}
-    for field in dataclasses.fields(parts[0]):
-        values = [getattr(p, field.name) for p in parts]
-        fields[field.name] = (
-            _combine(values, join) if isinstance(values[0], Bundle) else join(values)
-        )
-    return dataclasses.replace(parts[0], **fields)
+def combine(parts: Sequence[B], join: Callable[[list[Tensor]], Tensor]) -> B:
+    """One bundle whose every tensor is `join` of that tensor of all parts; static fields are those of the first.
+
+    Raises ValueError where dicts of the parts have different keys.
+    """
+    fields = {
+        name: _combine_values([getattr(part, name) for part in parts], join)
+        for name in _tensor_fields(type(parts[0]))
+    }
+    return parts[0].replace(**fields)
+
+
+def _combine_values(values: list[Value], join: Callable[[list[Tensor]], Tensor]) -> Value:
+    first = values[0]
+    if any(value is None for value in values):
+        return None
+    if isinstance(first, dict):
+        return {
+            key: _combine_values([value[key] for value in values], join)
+            for key in _common_keys(values)
+        }
+    return combine(values, join) if isinstance(first, Bundle) else join(values)
+
+
+def _common_keys(dicts: list[dict[Hashable, Value]]) -> list[Hashable]:
+    keys = list(dicts[0])
+    for other in dicts[1:]:
+        if other.keys() != dicts[0].keys():
+            different = ", ".join(sorted(map(str, other.keys() ^ dicts[0].keys())))
+            raise ValueError(f"bundles cannot be joined: only some of them have {different}")
+    return keys
+
+
+@functools.cache  # keyed by a class: solvers ask thousands of times a second
+def _tensor_fields(kind: type[Bundle]) -> tuple[str, ...]:
+    """The names of the fields that have batch axes."""
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]  # every subclass is a dataclass
+    return tuple(field.name for field in fields if not field.metadata.get(_STATIC))

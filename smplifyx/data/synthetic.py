@@ -18,7 +18,7 @@ from ..config import HandPrior
 from ..core import rotations
 from ..keypoints import Keypoints
 from ..pose_priors.hands import recorded_hands
-from .disentangle import solid
+from .disentangle import disentangled
 from .retarget import Poses
 
 MARGIN = 20.0  # pixels between a person and the image's border at 1000 pixels
@@ -52,7 +52,9 @@ class GenerateOptions:
     hands: HandPrior = HandPrior.RECORDED  # the space that hands are drawn from, all its components
     # the whole person in the image; else its box is centred anywhere in the image
     inside: bool = True
-    solid: bool = False  # joints turned until bodies do not pass through themselves (see `solid`)
+    solid: bool = (
+        False  # joints turned until bodies do not pass through themselves (see `disentangle`)
+    )
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,11 @@ def generate_people(
     camera = _cameras(draw, options)
     people = _people(body, poses, draw, options)
     return _seen(
-        body, solid(body.to("cpu"), people) if options.solid else people, camera, draw, options
+        body,
+        disentangled(body.to("cpu"), people) if options.solid else people,
+        camera,
+        draw,
+        options,
     )
 
 

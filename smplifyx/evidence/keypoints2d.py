@@ -1,9 +1,8 @@
-"""From keypoints to what the terms compare with: gains, units and robust widths of each point, per
-person.
-"""
+"""Evidence: 2D keypoints. From detections to gains, units and robust widths of each point, per person."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -11,10 +10,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..body.model import BodyModel
 from ..camera import Camera
-from ..config import FitConfig, Part, PerPart, ReprojectionConfig, StageConfig, Unit
+from ..config import Part, PerPart, ReprojectionConfig, StageConfig, Unit
+from ..core.bundle import Bundle, static
+from ..features.fold import PointSet
 from ..keypoints import Keypoints, names
-from ..terms.scene import Observation
+from ..terms.reprojection import ObservedPoints, Reprojection
+from ..terms.scene import WeightedTerm
 
 MEASURED_BONES = (  # lengths that tell how many pixels a metre of the person takes
     ("left_shoulder", "right_shoulder"), ("neck", "mid_hip"), ("left_shoulder", "left_hip"),
@@ -86,40 +89,71 @@ def person_scale(
     return torch.where(chosen > 0, chosen, fallback).clamp(min=1e-3)
 
 
-def observe(
-    keypoints: Keypoints,
-    camera: Camera,
-    config: FitConfig,
-    stage: StageConfig,
-    points: list[int],
-    scale: Tensor,
-) -> Observation:
-    """What a stage sees of each person: the canonical `points`, no others.
+@dataclass(frozen=True)
+class Keypoints2D(Bundle):
+    """What a detector saw of each person in an image, and the camera that took it."""
 
-    scale: pixels per metre [batch].
-    """
-    data = config.reprojection
-    like = keypoints.xy
-    factor = per_point(stage.part_weights)
-    if stage.only:
-        factor = factor * torch.tensor([float(name in stage.only) for name in names.POINT_NAMES])
-    confidence = (
-        (keypoints.confidence > 0).to(like) if stage.plain else seen_confidence(keypoints, data)
+    keypoints: Keypoints
+    camera: Camera
+    scale: Float[Tensor, "*batch"]  # pixels per metre of the person, see `person_scale`
+    data: ReprojectionConfig = static(ReprojectionConfig())
+
+    def points(self, stage: StageConfig, body: BodyModel) -> PointSet:
+        """The canonical points of the stage's parts that the body has, part by part."""
+        known = body.points.known
+        wanted = [
+            point
+            for part in Part
+            if part in stage.parts
+            for point in PART_POINTS[part]
+            if known[point]
+        ]
+        return PointSet(canonical=tuple(wanted))
+
+    def observe(self, stage: StageConfig, points: PointSet) -> ObservedPoints:
+        """Gains, units and robust widths of the stage's points; what is no keypoint is unseen."""
+        keypoints, data, like = self.keypoints, self.data, self.keypoints.xy
+        factor = per_point(stage.part_weights)
+        if stage.only:
+            only = [float(name in stage.only) for name in names.POINT_NAMES]
+            factor = factor * torch.tensor(only)
+        if stage.plain:
+            confidence = (keypoints.confidence > 0).to(like)
+        else:
+            confidence = seen_confidence(keypoints, data)
+        gain = confidence * keypoints.trust * factor.to(like)
+        unit = self.scale[:, None] * per_point(data.sigma).to(like)
+        if data.unit is Unit.IMAGE_HEIGHT:
+            gain = gain * 1000.0 / self.camera.image_size[:, 1:]
+            unit = torch.ones_like(unit)
+        rho = per_point(data.outlier).to(like).expand_as(gain) * (PLAIN if stage.plain else 1.0)
+
+        at = list(points.canonical)
+        seen = ObservedPoints(
+            self.camera, keypoints.xy[:, at], gain[:, at], unit[:, at], rho[:, at]
+        )
+        return _with_unseen(seen, len(points.surface))
+
+    def terms(self, stage: StageConfig, body: BodyModel) -> tuple[WeightedTerm, ...]:
+        """The data term."""
+        if not stage.weights.reprojection:
+            return ()
+        term = Reprojection(self.data.per_coordinate)
+        return (WeightedTerm("reprojection", stage.weights.reprojection, term),)
+
+
+def _with_unseen(seen: ObservedPoints, count: int) -> ObservedPoints:
+    """The same with `count` more points behind the others, which were not seen."""
+    if not count:
+        return seen
+
+    def padded(values: Tensor, fill: float) -> Tensor:
+        more = values.new_full((len(values), count, *values.shape[2:]), fill)
+        return torch.cat([values, more], 1)
+
+    return seen.replace(
+        target=padded(seen.target, 0.0),
+        gain=padded(seen.gain, 0.0),
+        unit=padded(seen.unit, 1.0),
+        rho=padded(seen.rho, 1.0),
     )
-    gain = confidence * keypoints.trust * factor.to(like)
-    unit = scale[:, None] * per_point(data.sigma).to(like)
-    if data.unit is Unit.IMAGE_HEIGHT:
-        gain = gain * 1000.0 / camera.image_size[:, 1:]
-        unit = torch.ones_like(unit)
-    rho = per_point(data.outlier).to(like).expand_as(gain) * (PLAIN if stage.plain else 1.0)
-    picked = (value[:, points] for value in (keypoints.xy, gain, unit, rho))
-    nobody = torch.zeros(len(scale), 0, 0, dtype=torch.int64, device=scale.device)
-    unknown = torch.full_like(scale, torch.nan)
-    return Observation(
-        camera, *picked, depth=torch.zeros_like(scale), height=unknown, candidates=nobody
-    )
-
-
-def stage_points(stage: StageConfig, known: Tensor) -> list[int]:
-    """The canonical points a stage reads: those of its parts that the body has."""
-    return [p for part in Part if part in stage.parts for p in PART_POINTS[part] if known[p]]

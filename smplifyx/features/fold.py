@@ -7,7 +7,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -31,20 +30,46 @@ class _Rest:
     posedirs: Tensor  # [V, 3, 9 (J - 1)]
 
 
-@lru_cache(maxsize=16)  # the same few choices of points, for every batch of a job
-def fold(body: BodyModel, points: tuple[int, ...]) -> PointModel:
-    """The point model of the canonical `points` (indices into the 137, each known to the body), in
-    the body's dtype.
+@dataclass(frozen=True)
+class SurfacePoint:
+    """A point on the mesh: three vertices and what each of them counts, which sums to 1."""
 
-    Exact but for one thing: points of the face contour leave out pose correctives (a millimetre
-    where the jaw opens). Raises ValueError for a point that the body lacks.
+    vertices: tuple[int, int, int]
+    shares: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class PointSet:
+    """Which points are wanted of a body: some of the canonical 137, then any on its surface, in this order."""
+
+    canonical: tuple[int, ...] = ()  # indices into `keypoints.names.POINT_NAMES`
+    surface: tuple[SurfacePoint, ...] = ()
+
+    @classmethod
+    def named(cls, *point_names: str) -> PointSet:
+        """The canonical points of these names. Raises KeyError for one that is none."""
+        return cls(tuple(names.POINT_INDEX[name] for name in point_names))
+
+    @classmethod
+    def known(cls, body: BodyModel) -> PointSet:
+        """All canonical points that a body has."""
+        return cls(tuple(body.points.known.nonzero().flatten().tolist()))
+
+    def __len__(self) -> int:
+        """How many points."""
+        return len(self.canonical) + len(self.surface)
+
+
+def fold(body: BodyModel, points: PointSet) -> PointModel:
+    """The point model of some points of a body, in the body's dtype and on its device.
+
+    Exact but for one thing: points of the face contour leave out pose correctives (a millimetre where the jaw opens).
+    Raises ValueError for a point that the body lacks.
     """
-    lacking = [names.POINT_NAMES[p] for p in points if not body.points.known[p]]
-    if lacking:
-        raise ValueError(f"the body {body.name!r} has no point {', '.join(lacking)}")
+    _check(body, points)
     device, body = body.v_template.device, body.to(device="cpu")  # done once: no need to hurry
-    rest, chosen = _rest(body), torch.as_tensor(list(points))
-    sources, coefficients = body.points.sources[chosen], body.points.coefficients[chosen].double()
+    rest, chosen = _rest(body), torch.as_tensor(points.canonical, dtype=torch.int64)
+    sources, coefficients = _sources(body, points, chosen)
     contour_at = _on_contour(body, chosen)
     contour_sources, contour_coefficients = _contour(body, chosen[contour_at] - names.CONTOUR.start)
 
@@ -57,8 +82,34 @@ def fold(body: BodyModel, points: tuple[int, ...]) -> PointModel:
     posed = _posed(rest, sources, coefficients, bones)
     posed[contour_at] = 0
     skeleton = _skeleton(body, rest, _active_joints(body.parents, used, posed))
-    return _assemble(skeleton, bones, pairs, (contour_at, contour), posed, points).to(
-        device, body.v_template.dtype
+    model = _assemble(skeleton, bones, pairs, (contour_at, contour), posed, points)
+    return model.to(device, body.v_template.dtype)
+
+
+def _check(body: BodyModel, points: PointSet) -> None:
+    """Raises ValueError where the body lacks one of the points."""
+    lacking = [names.POINT_NAMES[p] for p in points.canonical if not body.points.known[p]]
+    if lacking:
+        raise ValueError(f"the body {body.name!r} has no point {', '.join(lacking)}")
+    for point in points.surface:
+        if not all(0 <= vertex < len(body.v_template) for vertex in point.vertices):
+            count = len(body.v_template)
+            raise ValueError(f"vertices {point.vertices}: the body {body.name!r} has {count}")
+        if abs(sum(point.shares) - 1) > 1e-6:
+            raise ValueError(f"shares {point.shares} of a surface point: expected a sum of 1")
+
+
+def _sources(body: BodyModel, points: PointSet, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """What each point is a sum of: joints and, behind them, vertices [P, 3]; and how much of each [P, 3], float64."""
+    sources = body.points.sources[chosen]
+    coefficients = body.points.coefficients[chosen].double()
+    if not points.surface:
+        return sources, coefficients
+    vertices = torch.tensor([point.vertices for point in points.surface])
+    shares = torch.tensor([point.shares for point in points.surface], dtype=torch.float64)
+    return (
+        torch.cat([sources, vertices + len(body.parents)]),
+        torch.cat([coefficients, shares]),
     )
 
 
@@ -94,7 +145,7 @@ def _assemble(
     pairs: tuple[Tensor, Tensor, Tensor],
     contour: tuple[Tensor, ContourTable],
     posed: Tensor,
-    points: Sequence[int],
+    points: PointSet,
 ) -> PointModel:
     """From tables over points and their bones [P, K] to the pairs that exist, group by group."""
     weights, local, local_dirs = pairs
@@ -270,11 +321,14 @@ class _Table:
     dirs: Tensor  # [P, K, n]: which shape directions move it within its bone
 
 
-def _runs(points: Sequence[int]) -> list[range]:
-    """Neighbouring points of the same part."""
+def _runs(points: PointSet) -> list[range]:
+    """Neighbouring points of the same part, as ranges of their numbers; surface points are a part of their own."""
     parts = (names.BODY, names.LEFT_HAND, names.RIGHT_HAND, names.CONTOUR, names.FACE)
-    part = [next(i for i, part in enumerate(parts) if part.start <= p < part.stop) for p in points]
-    runs = [list(run) for _, run in itertools.groupby(range(len(points)), part.__getitem__)]
+    part_of = []
+    for point in points.canonical:
+        part_of.append(next(i for i, part in enumerate(parts) if part.start <= point < part.stop))
+    part_of += [len(parts)] * len(points.surface)
+    runs = [list(run) for _, run in itertools.groupby(range(len(part_of)), part_of.__getitem__)]
     return [range(run[0], run[-1] + 1) for run in runs]
 
 

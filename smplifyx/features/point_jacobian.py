@@ -34,7 +34,7 @@ PER_BONE = 4
 
 
 @dataclass(frozen=True)
-class Motion(Bundle):
+class BoneMotion(Bundle):
     """How the bones of a posed model move: shared by all groups of its points."""
 
     left: Float[Tensor, "*batch j 3 3"]  # the turns asked for, in the frame of the bone's parent
@@ -44,7 +44,7 @@ class Motion(Bundle):
     @classmethod
     def of(
         cls, model: PointModel, posed: Posed, left: Float[Tensor, "batch j 3 3"], shapes: int
-    ) -> Motion:
+    ) -> BoneMotion:
         """For turns by the angular velocity `left @ u` of each bone in its parent's frame, and the
         first `shapes`.
 
@@ -90,7 +90,9 @@ class Correctives:
     carrier: Int[Tensor, " q"]  # the bone of the pair
     bone: Int[Tensor, " q"]  # the bone that turns
     dirs: Float[Tensor, "q 9 3"]
-    at: Int[Tensor, "q 2"]  # pair and turning bone, counted within the group and those asked for
+    at: tuple[
+        tuple[int, int], ...
+    ]  # pair and turning bone, counted within the group and those asked for
 
     @classmethod
     def of(cls, model: PointModel, group: PointGroup, bones: Sequence[int]) -> Correctives:
@@ -104,7 +106,7 @@ class Correctives:
         index = group.extra.new_tensor
         here = index([i for i, _, _ in found])
         pair = model.posed_pair[here]
-        at = index([(p, bones.index(b)) for _, p, b in found]).view(-1, 2)
+        at = tuple((p, bones.index(b)) for _, p, b in found)
         return cls(
             pair,
             model.bones[pair],
@@ -115,7 +117,7 @@ class Correctives:
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class GroupJacobian:
     """A group of points, with the bones and the shape directions that its slopes are wanted for."""
 
     group: PointGroup
@@ -134,7 +136,7 @@ class Asked:
     @classmethod
     def of(
         cls, model: PointModel, group: PointGroup, bones: Sequence[int], shapes: Sequence[int]
-    ) -> Asked:
+    ) -> GroupJacobian:
         """What moves nothing in the group is left out; the rest keeps its order."""
         moving = (group.mask != 0).any(0).tolist()
         kept = tuple(bone for bone in bones if moving[bone])
@@ -156,7 +158,9 @@ class Asked:
             posed=Correctives.of(model, group, kept),
         )
 
-    def turn_rows(self, posed: Posed, moved: Motion, pulls: Pulls) -> Float[Tensor, "batch p k d"]:
+    def along_turns(
+        self, posed: Posed, moved: BoneMotion, pulls: Pulls
+    ) -> Float[Tensor, "batch p k d"]:
         """Slopes of rows on the group's points along the turns of `bones`, three each, and the
         translation.
         """
@@ -168,7 +172,9 @@ class Asked:
             rows = self._with_correctives(posed, moved, pulls, rows)
         return group.of_points(rows)
 
-    def shape_rows(self, posed: Posed, moved: Motion, pulls: Pulls) -> Float[Tensor, "batch p k s"]:
+    def along_shapes(
+        self, posed: Posed, moved: BoneMotion, pulls: Pulls
+    ) -> Float[Tensor, "batch p k s"]:
         """Slopes of rows on the group's points along the directions `shapes`."""
         group, own = self.group, slice(self.group.first, self.group.last)
         force = pulls.force[:, own] @ posed.orient.index_select(1, self.carriers)
@@ -200,7 +206,9 @@ class Asked:
         """Where they are among all."""
         return column_index(self.shapes, self.at.device)
 
-    def _with_correctives(self, posed: Posed, moved: Motion, pulls: Pulls, rows: Tensor) -> Tensor:
+    def _with_correctives(
+        self, posed: Posed, moved: BoneMotion, pulls: Pulls, rows: Tensor
+    ) -> Tensor:
         """Adds what the turns do to the pairs through posedirs."""
         own = self.posed
         force = pulls.force.index_select(1, own.pair) @ posed.orient.index_select(1, own.carrier)
@@ -210,15 +218,18 @@ class Asked:
         )
         turned = rotations.skew(left.mT) @ rotation[:, :, None]
         more = force @ (turned.flatten(-2) @ own.dirs).mT  # through d R / d u
-        places = _places(own, *rows.shape[2:])
+        places = _places(own.at, *rows.shape[2:], rows.device)
         return rows.flatten(1).index_add(1, places, more.flatten(1)).view_as(rows)
 
 
-@functools.lru_cache(maxsize=64)
-def _places(correctives: Correctives, per_point: int, width: int) -> Tensor:
+@functools.lru_cache(maxsize=64)  # keyed by numbers, not by tensors
+def _places(
+    at: tuple[tuple[int, int], ...], per_point: int, width: int, device: torch.device
+) -> Int[Tensor, " n"]:
     """Where the slopes of correctives lie in flattened rows [N, per_point, width] of the group."""
-    pair, bone = correctives.at[:, :, None].unbind(1)
-    each, axes = (torch.arange(n, device=pair.device) for n in (per_point, 3))
+    pair, bone = torch.tensor(at, device=device)[:, :, None].unbind(1)
+    each = torch.arange(per_point, device=device)
+    axes = torch.arange(3, device=device)
     return ((pair * per_point + each)[..., None] * width + 3 * bone[..., None] + axes).flatten()
 
 

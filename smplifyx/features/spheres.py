@@ -1,16 +1,15 @@
-"""The spheres of a body on the bones of a point model: where they are in a pose, and how they
-answer to its unknowns.
+"""The collision spheres of a body as a feature: where they are in a pose, and how they answer to its unknowns.
 
-A sphere's row is a covector (g, h): g on its centre, h on its radius. Its slope along a turn u of
-bone j at or above the sphere's own is, as for points, a product of two 6-vectors: [c x g, g] . [u,
-q_j x u]. See docs/collision.md.
+Spheres ride on the bones of a point model. A residual on a sphere is a covector (g, h): g on its centre, h on its
+radius. Its slope along a turn u of bone j at or above the sphere's own is, as for points, a product of two 6-vectors:
+[c x g, g] . [u, q_j x u]. See docs/collision.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -18,19 +17,90 @@ from torch import Tensor
 
 from ..body.joints import pose_index
 from ..body.model import BodyModel
-from ..collision.proxies.spheres import Spheres, spheres_of
+from ..collision.proxies.spheres import spheres_of
+from ..core.bundle import Bundle
 from ..core.invariant_linalg import column_index, gram, picked, shared_matmul
-from ..terms.scene import OnSpheres
-from .fold import fold
-from .point_jacobian import Motion, twists
+from .feature import BodyMotion, Columns, FoldedBody, PosedBody, Pulled
+from .jacobian_blocks import DenseBlock, JacobianBlock, SphereBlock, written_out
+from .point_jacobian import BoneMotion, twists
 from .point_model import WIDTH, PointModel, Posed
+from .routes import BlockTurns, Moving, turns_of
+
+CANDIDATES = 12  # of each sphere
+_BODIES = 16  # whose pairs of spheres are looked at together: what caches hold
+
+
+@dataclass(frozen=True)
+class CollisionSpheres:
+    """Centre and radius of each sphere [batch, s, 4] in the camera's frame, metres, `transl` not added.
+
+    People are metres away and overlaps are millimetres: without the translation the centres keep their digits.
+    """
+
+    def bind(self, folded: FoldedBody) -> SpheresOnBones:
+        """The spheres of the body on the bones of its points, with the way from the unknowns to them."""
+        spheres = sphere_model(folded.body, folded.model)
+        moving = Moving.of(folded.model, folded.slices, folded.betas)
+        asked = SphereJacobian.of(folded.model, spheres, moving.bones, tuple(moving.shapes))
+        turns = turns_of(folded.model, moving.bones, tuple(folded.slices))
+        return SpheresOnBones(spheres, asked, turns, tuple(moving.shapes.values()))
+
+
+SPHERES = CollisionSpheres()
+
+
+@dataclass(frozen=True)
+class CandidatePairs(Bundle):
+    """Which spheres may meet for the time of a stage."""
+
+    # a sphere and those it may meet, n times; the sphere itself where there are fewer
+    spheres: Int[Tensor, "*batch n m"]
+
+
+@dataclass(frozen=True, eq=False)
+class SpheresOnBones:
+    """The spheres of one body."""
+
+    model: SphereModel
+    asked: SphereJacobian
+    turns: tuple[BlockTurns, ...]
+    shapes: tuple[int, ...]  # the place in x of each shape direction that is free
+
+    def place(self, pose: PosedBody) -> Float[Tensor, "batch s 4"]:
+        """Centre and radius of each sphere."""
+        return self.model.place(pose.bones, pose.shape)
+
+    def pull(self, block: JacobianBlock, motion: BodyMotion) -> Pulled:
+        """Residuals that see a few spheres each, along turns, translation and shape."""
+        match block:
+            case SphereBlock():
+                seen = block
+            case DenseBlock():  # of a user's term, by autograd
+                seen = SphereBlock.of_dense(block)
+            case _:
+                seen = SphereBlock.of_dense(DenseBlock(written_out(block).slope))
+        posed, bones = motion.pose.bones, motion.bones
+        by_turns = self.asked.along_turns(posed, bones, motion.value(SPHERES), seen)[:, :, None]
+        columns = []
+        for turns in self.turns:
+            of_block = by_turns[..., turns.where]
+            places, slopes = motion.of_turns(turns.block, turns.angles, of_block)
+            columns.append(Columns(places, DenseBlock(slopes.flatten(1, 2))))
+        if motion.places_of_transl:
+            columns.append(Columns(motion.places_of_transl, DenseBlock(by_turns[:, :, 0, -3:])))
+        if self.shapes:
+            by_shapes = self.asked.along_shapes(posed, bones, seen)
+            columns.append(Columns(self.shapes, DenseBlock(by_shapes)))
+        return Pulled(whole=tuple(columns))
+
+    def correspond(self, placed: Float[Tensor, "batch s 4"]) -> CandidatePairs:
+        """The nearest of those that are held apart."""
+        return CandidatePairs(candidate_pairs(placed, self.model.apart))
 
 
 @dataclass(frozen=True, eq=False)
 class SphereModel:
-    """Spheres on bones: the sphere at rest is `center`, `radius` + shape directions @ (betas and
-    expression), in metres.
-    """
+    """Spheres on bones: the sphere at rest is `rest` + `dirs` @ (betas and expression), in metres."""
 
     bone: Int[Tensor, " s"]  # of the point model
     rest: Float[Tensor, "s 4"]  # centre in the bone's frame, radius
@@ -53,31 +123,29 @@ class SphereModel:
         return torch.cat([turned + posed.place.index_select(1, self.bone), radius], -1)
 
 
-@lru_cache(maxsize=16)
-def sphere_model(body: BodyModel, points: tuple[int, ...]) -> SphereModel:
-    """The spheres of a body on the bones of its point model `fold(body, points)`.
+def sphere_model(body: BodyModel, model: PointModel) -> SphereModel:
+    """The spheres of a body on the bones of a point model of that body.
 
     A sphere on a bone that moves none of the points goes with the nearest bone above that does.
     """
-    spheres, model = spheres_of(body), fold(body, points)
-    return _on_bones(spheres, body, model)
-
-
-def _on_bones(spheres: Spheres, body: BodyModel, model: PointModel) -> SphereModel:
-    index = pose_index(body.kind)
-    bone_of = {
-        joint: model.joints.index(row)
-        for joint, row in enumerate(index)
-        if row in model.joints and row >= 0
-    }
-    carrier = list(range(len(body.parents)))
+    spheres = spheres_of(body)
+    bone_of = {}  # the model's bone of each joint that is one
+    for joint, row in enumerate(pose_index(body.kind)):
+        if row >= 0 and row in model.joints:
+            bone_of[joint] = model.joints.index(row)
+    carrier = list(
+        range(len(body.parents))
+    )  # the joint whose bone carries what hangs on each joint
     for joint in carrier:
         while carrier[joint] not in bone_of:
             carrier[joint] = body.parents[carrier[joint]]
-    sphere_carrier = torch.tensor(carrier, device=spheres.joint.device)[spheres.joint]
-    offset = body.joint_template[spheres.joint] - body.joint_template[sphere_carrier]
-    drift = body.joint_directions[spheres.joint] - body.joint_directions[sphere_carrier]
-    bones = torch.tensor([bone_of[joint] for joint in carrier], device=spheres.joint.device)
+
+    device = spheres.joint.device
+    carried_by = torch.tensor(carrier, device=device)[spheres.joint]
+    # Centres are relative to their own joint; on a carrier's bone they are relative to that joint at rest.
+    offset = body.joint_template[spheres.joint] - body.joint_template[carried_by]
+    drift = body.joint_directions[spheres.joint] - body.joint_directions[carried_by]
+    bones = torch.tensor([bone_of[joint] for joint in carrier], device=device)
     return SphereModel(
         bone=bones[spheres.joint],
         rest=torch.cat([spheres.center + offset, spheres.radius[:, None]], -1),
@@ -86,44 +154,36 @@ def _on_bones(spheres: Spheres, body: BodyModel, model: PointModel) -> SphereMod
     )
 
 
-CANDIDATES = 12  # of each sphere
-_BODIES = 16  # whose pairs of spheres are looked at together: what caches hold
-
-
 def candidate_pairs(
     placed: Float[Tensor, "batch s 4"], apart: Bool[Tensor, "s s"], count: int = CANDIDATES
 ) -> Int[Tensor, "batch n m"]:
-    """Half of the spheres, those nearest to others that they are held apart from or deepest in
-    them; of each a row.
+    """Half of the spheres, those nearest to others that they are held apart from or deepest in them.
 
-    It begins with the sphere itself and goes on with its `count` nearest others; where there are
-    fewer, with itself.
+    Each is followed by its `count` nearest others; where there are fewer, by itself.
     """
-    return torch.cat(
-        [
-            _candidate_pairs(some, apart, min(count, placed.shape[1]))
-            for some in placed.split(_BODIES)
-        ]
-    )
+    count = min(count, placed.shape[1])
+    found = [_candidate_pairs(some, apart, count) for some in placed.split(_BODIES)]
+    return torch.cat(found)
 
 
 def _candidate_pairs(placed: Tensor, apart: Tensor, count: int) -> Tensor:
-    """By the bilinear |c_i - c_j|^2 - (r_i + r_j)^2, negative for spheres that overlap: one product
-    for all pairs.
-    """
-    power = (placed[..., :3] * placed[..., :3]).sum(-1, keepdim=True) - placed[..., 3:] * placed[
-        ..., 3:
-    ]
+    """By the bilinear |c_i - c_j|^2 - (r_i + r_j)^2, negative for spheres that overlap: one product for all pairs."""
+    center, radius = placed[..., :3], placed[..., 3:]
+    power = (center * center).sum(-1, keepdim=True) - radius * radius
     one = torch.ones_like(power)
-    gap = gram(torch.cat([-2 * placed, power, one], -1).mT, torch.cat([placed, one, power], -1).mT)
+    left = torch.cat([-2 * placed, power, one], -1)
+    right = torch.cat([placed, one, power], -1)
+    gap = gram(left.mT, right.mT)  # [batch, s, s]
     gap = gap.masked_fill_(~apart, torch.inf)
-    sphere = gap.amin(-1).topk((placed.shape[1] + 1) // 2, largest=False).indices[..., None]
-    nearest = gap.gather(1, sphere.expand(-1, -1, gap.shape[2])).topk(count, largest=False).indices
+    half = (placed.shape[1] + 1) // 2
+    sphere = gap.amin(-1).topk(half, largest=False).indices[..., None]
+    gap_of_sphere = gap.gather(1, sphere.expand(-1, -1, gap.shape[2]))
+    nearest = gap_of_sphere.topk(count, largest=False).indices
     return torch.cat([sphere, torch.where(apart[sphere, nearest], nearest, sphere)], -1)
 
 
 @dataclass(frozen=True, eq=False)
-class AskedSpheres:
+class SphereJacobian:
     """The bones and the shape directions that slopes of the spheres are wanted for."""
 
     spheres: SphereModel
@@ -135,46 +195,48 @@ class AskedSpheres:
     @classmethod
     def of(
         cls, model: PointModel, spheres: SphereModel, bones: Sequence[int], shapes: Sequence[int]
-    ) -> AskedSpheres:
+    ) -> SphereJacobian:
         """All of them; spheres of no bone below one of `bones` have zeros there."""
         above = _at_or_above(model)[spheres.bone][:, list(bones)].repeat_interleave(3, -1)
         mask = torch.cat([above, above.new_ones(len(above), 3)], -1)
-        return cls(
-            spheres,
-            tuple(bones),
-            tuple(shapes),
-            spheres.bone.new_tensor(bones),
-            mask.to(spheres.rest),
-        )
+        at = spheres.bone.new_tensor(bones)
+        return cls(spheres, tuple(bones), tuple(shapes), at, mask.to(spheres.rest))
 
-    def turn_rows(
-        self, posed: Posed, moved: Motion, placed: Float[Tensor, "batch s 4"], slope: OnSpheres
+    def along_turns(
+        self,
+        posed: Posed,
+        bones: BoneMotion,
+        placed: Float[Tensor, "batch s 4"],
+        block: SphereBlock,
     ) -> Float[Tensor, "batch r d"]:
-        """Slopes of rows along the turns of `bones`, three each, and the translation; placed: as
-        `SphereModel.place`.
-        """
-        at, pull = slope.at, slope.pull
+        """Slopes along the turns of `bones`, three each, and the translation; placed: as `SphereModel.place`."""
+        at, pull = block.at, block.pull
         origin = posed.place[:, None, self.bones[0] if self.bones else 0]
-        levers = picked(placed[..., :3] - origin, at)
-        wrench = torch.cat([torch.linalg.cross(levers, pull[..., :3]), pull[..., :3]], -1)
+        levers = picked(placed[..., :3] - origin, at)  # short ones: they round finely
+        force = pull[..., :3]
+        wrench = torch.cat([torch.linalg.cross(levers, force), force], -1)  # [batch, r, e, 6]
         axes = twists(
-            posed.place.index_select(1, self.at) - origin, moved.axes.index_select(2, self.at)
+            posed.place.index_select(1, self.at) - origin, bones.axes.index_select(2, self.at)
         )
-        rows = gram(wrench.flatten(1, 2).mT, axes).unflatten(1, at.shape[1:])
-        return (rows * self.mask[at]).sum(2)
+        by_end = gram(wrench.flatten(1, 2).mT, axes).unflatten(1, at.shape[1:])
+        return (by_end * self.mask[at]).sum(2)
 
-    def shape_rows(
-        self, posed: Posed, moved: Motion, slope: OnSpheres
+    def along_shapes(
+        self, posed: Posed, bones: BoneMotion, block: SphereBlock
     ) -> Float[Tensor, "batch r s"]:
-        """Slopes of rows along the directions `shapes`."""
-        at, pull = slope.at, slope.pull
-        bone, shapes = self.spheres.bone[at].flatten(1), column_index(self.shapes, at.device)
-        row = torch.arange(len(at), device=at.device)[:, None]
-        own = (pull[..., :3].flatten(1, 2)[..., None, :] @ posed.orient[row, bone])[..., 0, :]
-        local = torch.cat([own, pull[..., 3:].flatten(1, 2)], -1).unflatten(1, at.shape[1:])
-        rows = (local[..., None, :] @ self.spheres.dirs[..., shapes][at])[..., 0, :]
-        carried = pull[..., :3].flatten(1, 2)[..., None, :] @ moved.place[..., shapes][row, bone]
-        return (rows + carried[..., 0, :].unflatten(1, at.shape[1:])).sum(2)
+        """Slopes along the directions `shapes`."""
+        at, pull = block.at, block.pull
+        bone = self.spheres.bone[at].flatten(1)
+        shapes = column_index(self.shapes, at.device)
+        person = torch.arange(len(at), device=at.device)[:, None]
+        force = pull[..., :3].flatten(1, 2)[..., None, :]  # [batch, r e, 1, 3]
+        # what the shape does to the sphere in its bone's frame, and to its radius
+        in_bone = (force @ posed.orient[person, bone])[..., 0, :]
+        local = torch.cat([in_bone, pull[..., 3:].flatten(1, 2)], -1).unflatten(1, at.shape[1:])
+        own = (local[..., None, :] @ self.spheres.dirs[..., shapes][at])[..., 0, :]
+        # what it does to the bone's place
+        carried = force @ bones.place[..., shapes][person, bone]
+        return (own + carried[..., 0, :].unflatten(1, at.shape[1:])).sum(2)
 
 
 def _at_or_above(model: PointModel) -> Bool[Tensor, "j j"]:

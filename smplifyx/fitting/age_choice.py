@@ -4,8 +4,8 @@ far.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -14,13 +14,15 @@ from torch import Tensor
 from ..body.model import Age, BodyModel
 from ..camera import Camera
 from ..config import FitConfig
+from ..core.bundle import Bundle
 from ..evidence.keypoints2d import seen_confidence
+from ..features.variables import State
 from ..keypoints import Keypoints
-from ..problem.variables import State
 from .batch import FitBatch
-from .fit import fit, in_pieces, prepare, result_of
+from .fitter import Fitter, in_pieces, result_of
 from .result import FitResult
 from .schedule import final_problem, run_stages
+from .setup import FitSetup, setup_of
 from .uncertainty import kid_gain
 
 LOG = logging.getLogger(__name__)
@@ -38,51 +40,51 @@ def fit_best_age(
     camera: Camera,
     bodies: tuple[BodyModel, ...],
     config: FitConfig,
-    height: Float[Tensor, " batch"] | None = None,
+    evidence: Sequence[Bundle] = (),
 ) -> list[FitResult]:
-    """Fits everybody with the one body given, or with an adult's or a child's as the evidence says;
-    in their order.
+    """Fits everybody with the one body given, or with an adult's or a child's as the keypoints say; in their order.
 
-    keypoints, camera, config and height as for `fit`. bodies: one, or an adult's and a child's.
-    With two, people fitted as adults get exactly what `fit` gives them, and only those whose
-    proportions look like a child's are fitted twice.
+    keypoints, camera and evidence as for `Fitter.fit`. bodies: one, or an adult's and a child's. With two, people fitted
+    as adults get exactly what `Fitter.fit` gives them, and only those whose proportions look like a child's are fitted
+    twice.
     """
     if len(bodies) == 1:
-        return _apart(fit(keypoints, camera, bodies[0], config, height=height))
+        only = Fitter(setup_of(bodies[0], config))
+        return _apart(only.fit(keypoints, camera, evidence))
     adult, child = bodies
     if (adult.age, child.age) != (Age.ADULT, Age.CHILD):
         raise ValueError(
             f"expected an adult's and a child's body, got {adult.age.value} and {child.age.value}"
         )
-    child = child.sized(config.betas, config.expressions)
+    of_adult, of_child = Fitter(setup_of(adult, config)), Fitter(setup_of(child, config))
 
-    def work(some: FitBatch) -> tuple[FitResult, Tensor]:
+    def fit_and_doubt(some: FitBatch, rows: slice) -> tuple[FitResult, Tensor]:
         outcome = run_stages(some)
         result = result_of(some, outcome)
-        return result, _promised(some, child, outcome.state, result.energy)
+        return result, _promised(some, of_child.setup, outcome.state, result.energy)
 
-    results, promised = zip(
-        *in_pieces(prepare(keypoints, camera, adult, config, height), work), strict=True
-    )
-    answers = [answer for result in results for answer in _apart(result)]
-    tried = (torch.cat(promised) >= DOUBTFUL * DECISIVE).nonzero().flatten()
+    people = of_adult.gather(keypoints, camera, evidence)
+    found = in_pieces(people, fit_and_doubt)
+    answers = [answer for result, _ in found for answer in _apart(result)]
+    promised = torch.cat([promise for _, promise in found])
+    tried = (promised >= DOUBTFUL * DECISIVE).nonzero().flatten()
     if len(tried):
-        at = None if height is None else height[tried]
-        others = _apart(fit(keypoints[tried], camera[tried], child, config, height=at))
-        for row, other in zip(tried.tolist(), others, strict=True):
+        known = [one[tried] for one in evidence]
+        as_children = of_child.fit(keypoints[tried], camera[tried], known)
+        for row, other in zip(tried.tolist(), _apart(as_children), strict=True):
             answers[row] = _better(answers[row], other, config)
     return answers
 
 
 def _promised(
-    adults: FitBatch, child: BodyModel, state: State, energy: Tensor
+    adults: FitBatch, child: FitSetup, state: State, energy: Tensor
 ) -> Float[Tensor, " batch"]:
     """The advantage that one step with a child's body promises to those who were fitted as adults."""
-    state = state.replace(betas=torch.nn.functional.pad(state.betas, (0, 1)))
-    gain = kid_gain(final_problem(dataclasses.replace(adults, body=child), state))
-    return _advantage(
-        energy, (energy - gain).clamp(min=LEAST_LEFT * energy), adults.keypoints, adults.config
-    )
+    with_kid_beta = torch.nn.functional.pad(state.betas, (0, 1))
+    problem = final_problem(adults.replace(setup=child), state.replace(betas=with_kid_beta))
+    least = LEAST_LEFT * energy
+    after = (energy - kid_gain(problem)).clamp(min=least)
+    return _advantage(energy, after, adults.keypoints, child.config)
 
 
 def _better(adult: FitResult, child: FitResult, config: FitConfig) -> FitResult:

@@ -5,7 +5,6 @@ body point.
 from __future__ import annotations
 
 import math
-from types import MappingProxyType
 
 import torch
 from jaxtyping import Float
@@ -15,15 +14,6 @@ from ..camera import Camera
 from ..core import rotations
 from ..keypoints import names
 
-# axis-angle in radians by joint, on top of the prior's mean pose
-TEMPLATE_POSES = MappingProxyType({
-    "standing": {},
-    "sitting": {"left_hip": (-1.4, 0.0, 0.1), "right_hip": (-1.4, 0.0, -0.1),
-                "left_knee": (1.4, 0.0, 0.0), "right_knee": (1.4, 0.0, 0.0)},
-    "arms_up": {"left_shoulder": (0.0, 0.0, 1.2), "right_shoulder": (0.0, 0.0, -1.2)},
-    "crouching": {"left_hip": (-1.9, 0.0, 0.3), "right_hip": (-1.9, 0.0, -0.3),
-                  "left_knee": (2.0, 0.0, 0.0), "right_knee": (2.0, 0.0, 0.0), "spine1": (0.4, 0.0, 0.0)},
-})  # fmt: skip
 TORSO_EDGES = (("left_shoulder", "left_hip"), ("right_shoulder", "right_hip"))
 # of the person's measured scale: how far the alignment's own scale is believed
 SCALE_RANGE = (0.7, 1.4)

@@ -1,39 +1,49 @@
-"""What all stages of a fit share."""
+"""The people of a fit, and what all stages share."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
-from ..body.model import BodyModel
 from ..camera import Camera
-from ..config import FitConfig
+from ..core.bundle import Bundle, static
+from ..evidence.evidence import Evidence
+from ..evidence.keypoints2d import Keypoints2D
 from ..keypoints import Keypoints
-from ..problem.variables import Decoder
+from .setup import FitSetup
 
 
 @dataclass(frozen=True)
-class FitBatch:
-    """The people of a batch [batch], how they were seen, and what they are fitted with."""
+class FitBatch(Bundle):
+    """The people of a batch [batch]: what is known of each, and what they are fitted with."""
 
-    keypoints: Keypoints
-    camera: Camera
-    scale: Float[Tensor, " batch"]  # pixels per metre
-    body: BodyModel
-    decoder: Decoder
-    config: FitConfig
-    # metres, NaN where it is not known; None: nobody's is
-    height: Float[Tensor, " batch"] | None = None
+    seen: Keypoints2D  # where the first guess comes from
+    others: dict[type, Any]  # further evidence by its kind, each a Bundle [batch]
+    setup: FitSetup = static()
 
-    def __getitem__(self, rows: slice | Tensor) -> FitBatch:
-        """Some of them."""
-        height = None if self.height is None else self.height[rows]
-        return replace(
-            self,
-            keypoints=self.keypoints[rows],
-            camera=self.camera[rows],
-            scale=self.scale[rows],
-            height=height,
-        )
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """All of it."""
+        return (self.seen, *self.others.values())
+
+    @property
+    def keypoints(self) -> Keypoints:
+        """As detected."""
+        return self.seen.keypoints
+
+    @property
+    def camera(self) -> Camera:
+        """As guessed or given."""
+        return self.seen.camera
+
+    @property
+    def scale(self) -> Float[Tensor, " batch"]:
+        """Pixels per metre of each person."""
+        return self.seen.scale
+
+    def __len__(self) -> int:
+        """How many people."""
+        return len(self.seen.scale)

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..core.bundle import Bundle
-from ..problem.variables import State
+from ..features.variables import State
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,8 @@ from ..body.model import BodyModel
 from ..body.params import BodyParams
 from ..camera import Camera
 from ..core import npz
-from ..core.bundle import Bundle
+from ..core.bundle import Bundle, static
+from ..evidence.kinds import KINDS
 from ..keypoints import Keypoints
 from .uncertainty import ShapeUncertainty
 
@@ -112,28 +114,11 @@ class FitResult(Bundle):
     # of the body pose, in the space of the pose prior that was used
     latent: Float[Tensor, "*batch latent"]
     shape: ShapeUncertainty
-    provenance: Provenance
-    origin: Origin = Origin()
+    provenance: Provenance = static()
+    origin: Origin = static(Origin())
     penetration: Penetration | None = None  # None: not measured; `fit` does not, jobs do
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> FitResult:
-        """A copy with `function` applied to every tensor."""
-        return dataclasses.replace(
-            self, **{name: _apply(getattr(self, name), function) for name in _tensor_fields()}
-        )
-
-    @classmethod
-    def stack(cls, parts: Sequence[FitResult], dim: int = 0) -> FitResult:
-        """Many results as one with a new batch axis; provenance and origin are the first's.
-
-        The penetration is kept only if all have it.
-        """
-        return _combine(parts, lambda tensors: torch.stack(tensors, dim))
-
-    @classmethod
-    def cat(cls, parts: Sequence[FitResult], dim: int = 0) -> FitResult:
-        """Many results joined along a batch axis, as by `stack`."""
-        return _combine(parts, lambda tensors: torch.cat(tensors, dim))
+    # what decided the result beside the keypoints, by its kind (see `evidence`): each a Bundle [*batch]
+    evidence: dict[type, Any] = field(default_factory=dict)
 
     def vertices(self, body: BodyModel) -> Float[Tensor, "*batch vertices 3"]:
         """The mesh in the camera's frame, metres.
@@ -197,7 +182,6 @@ _NOTES = (
 )
 _SHAPE = MappingProxyType({
     "stature": "stature_m", "stature_sd": "stature_sd_m", "determined": "shape_determined",
-    "known_height": "known_height_m",
 })  # fmt: skip
 _PENETRATION = MappingProxyType(
     {"depth_mm": "penetration_mm", "triangles": "intersecting_triangles"}
@@ -247,6 +231,8 @@ def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
     if result.penetration is not None:
         tensors |= {key: getattr(result.penetration, name) for name, key in _PENETRATION.items()}
     arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
+    for evidence in result.evidence.values():
+        arrays |= evidence.to_arrays()
     notes = {name: getattr(result.provenance, name) for name in _NOTES} | dataclasses.asdict(
         result.origin
     )
@@ -289,6 +275,7 @@ def _from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
         provenance=Provenance(**{name: str(arrays[name]) for name in _NOTES}, versions=versions),
         origin=Origin(**{name: kind(arrays[name].item()) for name, kind in _ORIGIN.items()}),
         penetration=_penetration(arrays),
+        evidence={kind: kind.from_arrays(arrays) for kind in KINDS},
     )
 
 
@@ -299,34 +286,3 @@ def _penetration(arrays: Mapping[str, np.ndarray]) -> Penetration | None:
     return Penetration(
         **{name: torch.from_numpy(arrays[key].reshape(())) for name, key in _PENETRATION.items()}
     )
-
-
-def _tensor_fields() -> list[str]:
-    return [f.name for f in dataclasses.fields(FitResult) if f.name not in ("provenance", "origin")]
-
-
-def _apply(
-    value: Tensor | Bundle | dict[str, Tensor] | None, function: Callable[[Tensor], Tensor]
-) -> object:
-    if value is None:
-        return None
-    if isinstance(value, dict):
-        return {name: function(tensor) for name, tensor in value.items()}
-    return value.map(function) if isinstance(value, Bundle) else function(value)
-
-
-def _combine(parts: Sequence[FitResult], join: Callable[[list[Tensor]], Tensor]) -> FitResult:
-    """Joins the tensors of many results; a Bundle joins through its leaves in the order `map`
-    visits them.
-    """
-    if any(part.penetration is None for part in parts):
-        parts = [part.replace(penetration=None) for part in parts]
-    columns = zip(*(_leaves(part) for part in parts), strict=True)
-    joined = iter([join(list(column)) for column in columns])
-    return parts[0].map(lambda _: next(joined))
-
-
-def _leaves(result: FitResult) -> list[Tensor]:
-    found: list[Tensor] = []
-    result.map(lambda tensor: (found.append(tensor), tensor)[1])
-    return found

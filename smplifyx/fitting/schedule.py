@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,25 +9,25 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..body.model import BodyModel
-from ..camera import Camera
 from ..config import Block, FitConfig, without_collision
-from ..evidence.keypoints2d import person_scale, seen_confidence
-from ..keypoints import Keypoints
-from ..problem.problem import Problem, WeightedTerm
-from ..problem.variables import Decoder, State
+from ..features.variables import State
+from ..problem.problem import Problem
+from ..terms.scene import WeightedTerm
 from .batch import FitBatch
 from .hypotheses import Hypotheses
-from .stage_runner import StageProblems, StageRunner
-from .starts import FLIPS, first_guess, neutral_points
+from .mirroring import FLIPS
+from .stage_problem import StageProblem
+from .stage_runner import StageRunner
+from .starts import Starts, first_guess
+from .watching import StageReport, Watch
 
-# people who pass through the stages together, and rows that a stage may leave behind: on a CPU
-COHORT, LEAVE = 128, 32
+# People who pass through the stages together, and rows that a stage may leave behind.
+COHORT, LEAVE = 128, 32  # on a CPU
 COHORT_GPU, LEAVE_GPU = 2**14, 2**10
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StagesOutcome:
     """The best body of each person, and what became of the others."""
 
     state: State  # [batch]
@@ -41,93 +40,81 @@ class Outcome:
     steps: Int[Tensor, " batch"]  # of the solver, over all stages of the chosen hypothesis
 
 
-def gather(
-    keypoints: Keypoints,
-    camera: Camera,
-    body: BodyModel,
-    decoder: Decoder,
-    config: FitConfig,
-    height: Float[Tensor, " batch"] | None = None,
-) -> FitBatch:
-    """The people of a batch [batch], measured; height: metres, NaN where it is not known."""
-    rest = neutral_points(decoder, body.sized(config.betas, config.expressions))
-    scale = person_scale(keypoints, seen_confidence(keypoints, config.reprojection), rest)
-    if height is not None and not height.isfinite().any():
-        height = None
-    return FitBatch(keypoints, camera, scale, body, decoder, config, height)
-
-
 def run_stages(
     people: FitBatch,
     extra_terms: tuple[WeightedTerm, ...] = (),
-    start: tuple[State, Tensor] | None = None,
-) -> Outcome:
-    """Fits every person of the batch [batch] through all stages of their preset; rows are
-    independent.
+    start: Starts | None = None,
+    watch: Watch | None = None,
+) -> StagesOutcome:
+    """Fits every person of the batch [batch] through all stages of their preset; rows are independent.
 
-    People pass through the stages in cohorts. As soon as a stage is done with nearly all of a
-    cohort these go on, and the last few stay and run beside the next cohort: nobody waits for a
-    hard case. `start`: where the hypotheses begin [batch, hypotheses] and which of them are tried;
-    None: `first_guess`.
+    People pass through the stages in cohorts. As soon as a stage is done with nearly all of a cohort these go on, and
+    the last few stay and run beside the next cohort: nobody waits for a hard case. start: where the hypotheses begin;
+    None: as the preset guesses. watch: told of each stage; rows are those of this batch.
     """
-    like, config = people.scale, people.config
-    size, leave = (COHORT, LEAVE) if like.device.type == "cpu" else (COHORT_GPU, LEAVE_GPU)
-    cohorts = torch.arange(len(like), device=like.device).split(size)
-    races = _races(people, cohorts, start)
-    first = next(races)
-    made = _made(config, first.index.shape[1])
-    problems, last = StageProblems(people, extra_terms), config.stages[-1]
-    runners = [
-        StageRunner(problems, *each, each[0] is last)
-        for each in zip(config.stages, made[:-1], strict=True)
-    ]
-    energies, gap = (
-        like.new_full((len(like), made[-1]), torch.inf),
-        torch.full_like(like, torch.nan),
-    )
+    like, stages = people.scale, people.setup.config.stages
+    on_cpu = like.device.type == "cpu"
+    cohort_size, leave = (COHORT, LEAVE) if on_cpu else (COHORT_GPU, LEAVE_GPU)
+    cohorts = torch.arange(len(like), device=like.device).split(cohort_size)
+    first = _begin(people, cohorts[0], start)
+    made = _hypotheses_made(people.setup.config, first.index.shape[1])
+    runners = []
+    for stage, made_before in zip(stages, made[:-1], strict=True):
+        by_term = watch is not None or stage is stages[-1]
+        maker = StageProblem.of(stage, people, extra_terms)
+        runners.append(StageRunner(maker, made_before, by_term))
+
+    energies = like.new_full((len(like), made[-1]), torch.inf)
+    gap = torch.full_like(like, torch.nan)
     ends = []
-    for cohort, race in zip(cohorts, itertools.chain([first], races), strict=True):
-        for station in runners:
-            race = station.run(race, 0 if cohort is cohorts[-1] else leave)
-            if not len(race.person):  # all of them stay behind for now
+    for rows, coming in zip(cohorts, _cohorts(people, cohorts, start, first), strict=True):
+        is_last = rows is cohorts[-1]
+        for runner, stage in zip(runners, stages, strict=True):
+            through = runner.run(coming, leave=0 if is_last else leave)
+            if not len(through.person):  # all of them stay behind for now
                 break
-            at = race.person, race.index
-            energies[at] = torch.where(race.valid, race.energy, energies[at])
-            race = race.distinct(station.stage.merge)
-            found, who = race.gap(), race.person[:, 0]
+            if watch is not None:
+                watch(_report(people, stage.name, runner, through))
+            at = through.person, through.index
+            energies[at] = torch.where(through.valid, through.energy, energies[at])
+            different = through.distinct(stage.merge)
+            found, who = different.gap(), different.person[:, 0]
             gap[who] = torch.where(found.isnan(), gap[who], found)
-            race = race[:, : station.stage.keep]
+            coming = different[:, : stage.keep]
         else:
-            ends.append(race[:, 0])
+            ends.append(coming[:, 0])
+
     end = Hypotheses.cat(ends)
     end = end[torch.argsort(end.person)]
     by_term = dict(zip(runners[-1].terms, end.by_term.unbind(-1), strict=True))
-    return Outcome(end.state, by_term, energies, end.index, gap, end.steps)
-
-
-def _races(
-    people: FitBatch, cohorts: tuple[Tensor, ...], start: tuple[State, Tensor] | None
-) -> Iterator[Hypotheses]:
-    """Each cohort at the start, when it is asked for."""
-    for rows in cohorts:
-        state, valid = (
-            first_guess(people[rows]) if start is None else (start[0][rows], start[1][rows])
-        )
-        yield Hypotheses.begun(state, valid, rows)
+    return StagesOutcome(end.state, by_term, energies, end.index, gap, end.steps)
 
 
 def final_problem(
     people: FitBatch, state: State, extra_terms: tuple[WeightedTerm, ...] = ()
 ) -> Problem:
-    """The last stage's problem at `state` [batch], betas free in any case; without collision, which
-    tells no shape.
-    """
-    last = without_collision(people.config).stages[-1]
+    """The last stage's problem at `state` [batch], betas free in any case; without collision, which tells no shape."""
+    last = without_collision(people.setup.config).stages[-1]
     free = last.free if Block.BETAS in last.free else (*last.free, Block.BETAS)
-    return StageProblems(people, extra_terms).of(last.model_copy(update={"free": free}), state, 1)
+    return StageProblem.of(last.model_copy(update={"free": free}), people, extra_terms).at(state)
 
 
-def _made(config: FitConfig, at_first: int) -> list[int]:
+def _begin(people: FitBatch, rows: Int[Tensor, " cohort"], start: Starts | None) -> Hypotheses:
+    """A cohort before the first stage."""
+    starts = first_guess(people[rows]) if start is None else start[rows]
+    return Hypotheses.begun(starts.state, starts.tried, rows)
+
+
+def _cohorts(
+    people: FitBatch, cohorts: tuple[Tensor, ...], start: Starts | None, first: Hypotheses
+) -> Iterator[Hypotheses]:
+    """Each cohort at the start, made when it is asked for; the first is there already."""
+    yield first
+    for rows in cohorts[1:]:
+        yield _begin(people, rows, start)
+
+
+def _hypotheses_made(config: FitConfig, at_first: int) -> list[int]:
     """How many hypotheses each person has had before each stage, and in the end."""
     made, running = [at_first], at_first
     for stage in config.stages:
@@ -135,3 +122,10 @@ def _made(config: FitConfig, at_first: int) -> list[int]:
         made.append(made[-1] + fresh)
         running = min(running + fresh, stage.keep)
     return made
+
+
+def _report(people: FitBatch, stage: str, runner: StageRunner, through: Hypotheses) -> StageReport:
+    best = through[:, 0]
+    by_term = dict(zip(runner.terms, best.by_term.unbind(-1), strict=True))
+    bodies = people.setup.decoder.params(best.state)
+    return StageReport(stage, best.person, bodies, best.energy, by_term, best.steps, runner.waiting)

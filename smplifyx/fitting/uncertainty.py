@@ -26,13 +26,12 @@ RIDGE = 1e-6  # on the diagonal: what nothing determines gets a large variance
 
 @dataclass(frozen=True)
 class ShapeUncertainty(Bundle):
-    """The stature that a fit found, how well it is known, and what was known before."""
+    """The stature that a fit found, and how well it is known."""
 
     stature: Float[Tensor, "*batch"]  # metres, of the body in its T-pose
     stature_sd: Float[Tensor, "*batch"]  # metres
     # share of the betas' prior variance that the evidence removed, 0..1
     determined: Float[Tensor, "*batch"]
-    known_height: Float[Tensor, "*batch"]  # metres, as given; NaN: it was not
 
 
 def shape_uncertainty(problem: Problem, body: BodyModel, weights: Weights) -> ShapeUncertainty:
@@ -42,8 +41,9 @@ def shape_uncertainty(problem: Problem, body: BodyModel, weights: Weights) -> Sh
     The shape prior counts with its true spread, whatever its weight in the stage. NaN where the fit
     is not finite.
     """
-    _, _, hessian = problem.normal(problem.pack(problem.state))
-    at = problem.slices()[Block.BETAS]
+    _, quadratic = problem.normal(problem.pack(problem.state))
+    hessian = quadratic.hessian
+    at = problem.slices[Block.BETAS]
     prior, counted = _prior_precision(body, weights, hessian)
     precision = hessian.double() / 2
     precision[:, range(at.start, at.stop), range(at.start, at.stop)] += prior - counted
@@ -56,7 +56,7 @@ def shape_uncertainty(problem: Problem, body: BodyModel, weights: Weights) -> Sh
     sd, determined = (
         torch.where(variance.isfinite(), value, torch.nan).to(stature) for value in found
     )
-    return ShapeUncertainty(stature, sd, determined, problem.observation.height)
+    return ShapeUncertainty(stature, sd, determined)
 
 
 def kid_gain(problem: Problem) -> Float[Tensor, " batch"]:
@@ -67,8 +67,9 @@ def kid_gain(problem: Problem) -> Float[Tensor, " batch"]:
     free too: a score test, for the cost of a single evaluation. 0 where the step goes to less than
     0.
     """
-    _, gradient, hessian = problem.normal(problem.pack(problem.state))
-    kid = problem.slices()[Block.BETAS].stop - 1
+    _, quadratic = problem.normal(problem.pack(problem.state))
+    gradient, hessian = quadratic.gradient, quadratic.hessian
+    kid = problem.slices[Block.BETAS].stop - 1
     column = _inverse_columns(hessian.double(), torch.tensor([kid]))[..., 0]
     step = -(column * gradient.double()).sum(-1).nan_to_num()
     return torch.where(step > 0, step * step / (2 * column[:, kid]), 0.0).to(gradient)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from ..body.loading.files import BodyFileError, load_body
 from ..body.model import Age, BodyModel, Gender
 from ..camera import Camera
 from ..config import FitConfig
+from ..core.bundle import Bundle
 from ..fitting.result import FitResult, Origin
 from ..keypoints import Keypoints
 from ..parallel.halving import halved
@@ -24,10 +22,10 @@ from ..parallel.resources import how_many_fit
 from .job import JobAge
 from .summary import Row
 
-# (keypoints, cameras, one body or an adult's and a child's, preset, known heights) to one result
+# (keypoints, cameras, one body or an adult's and a child's, preset, further evidence) to one result
 # per person
 BatchFit = Callable[
-    [Keypoints, Camera, tuple[BodyModel, ...], FitConfig, Tensor], Sequence[FitResult]
+    [Keypoints, Camera, tuple[BodyModel, ...], FitConfig, Sequence[Bundle]], Sequence[FitResult]
 ]
 LOG = logging.getLogger(__name__)
 # a chunk is cut after so many rows that need no fit, so that those do not pile up
@@ -40,7 +38,10 @@ LARGEST_BATCH = {"cpu": 256, "cuda": 4096}
 
 @dataclass(frozen=True)
 class FitTask:
-    """A person to fit; keypoints and camera without batch axes."""
+    """A person to fit; keypoints, camera and evidence without batch axes.
+
+    evidence: what else is known, handed on unopened; all people of a job have the same kinds.
+    """
 
     stem: str  # of the frame, as it names the results
     keypoints: Keypoints
@@ -48,7 +49,7 @@ class FitTask:
     gender: Gender
     origin: Origin
     age: JobAge = JobAge.ADULT
-    height: float = math.nan  # metres; NaN: not known
+    evidence: tuple[Bundle, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,8 @@ def _fit_kind(
     def work(some: Sequence[FitTask]) -> Sequence[FitAnswer]:
         # Loaded in here: a body that is missing is an error of these people, too.
         tried = bodies.choice(some[0].gender, some[0].age)
-        keypoints, camera, height = _stacked(some, tried[0].v_template.device)
-        results = fit(keypoints, camera, tried, config, height)
+        keypoints, camera, evidence = _stacked(some, tried[0].v_template.device)
+        results = fit(keypoints, camera, tried, config, evidence)
         return [result.to(device="cpu") for result in results]
 
     def give_up(person: FitTask, error: Exception) -> FitAnswer:
@@ -186,12 +187,13 @@ def _fit_kind(
 
 def _stacked(
     people: Sequence[FitTask], device: torch.device
-) -> tuple[Keypoints, Camera, Float[Tensor, " batch"]]:
-    """Keypoints, cameras and known heights of all people, one row each."""
+) -> tuple[Keypoints, Camera, tuple[Bundle, ...]]:
+    """Keypoints, cameras and further evidence of all people, one row each."""
     keypoints = Keypoints.stack([person.keypoints for person in people])
     camera = Camera.stack([person.camera for person in people])
-    height = torch.tensor([person.height for person in people], device=device)
-    return keypoints.to(device=device), camera.to(device=device), height
+    by_kind = zip(*(person.evidence for person in people), strict=True)
+    evidence = tuple(type(rows[0]).stack(rows).to(device=device) for rows in by_kind)
+    return keypoints.to(device=device), camera.to(device=device), evidence
 
 
 def _in_one_line(error: Exception) -> str:

@@ -8,13 +8,11 @@ import logging
 import time
 from collections.abc import Sequence
 
-from jaxtyping import Float
-from torch import Tensor
-
 from ..body.model import BodyModel
 from ..camera import Camera
 from ..collision.mesh.solid import solid_of
 from ..config import FitConfig
+from ..core.bundle import Bundle
 from ..core.threads import one_thread_per_operation, pieces, side_by_side
 from ..fitting.age_choice import fit_best_age
 from ..fitting.penetration import penetration_of
@@ -30,10 +28,10 @@ def fit_and_check(
     camera: Camera,
     bodies: tuple[BodyModel, ...],
     config: FitConfig,
-    height: Float[Tensor, " batch"] | None = None,
+    evidence: Sequence[Bundle] = (),
 ) -> list[FitResult]:
     """What `fit_best_age` finds of everybody, with how far each body passes through itself."""
-    return with_penetration(fit_best_age(keypoints, camera, bodies, config, height), bodies)
+    return with_penetration(fit_best_age(keypoints, camera, bodies, config, evidence), bodies)
 
 
 def with_penetration(people: Sequence[FitResult], bodies: Sequence[BodyModel]) -> list[FitResult]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from types import TracebackType
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from ..body.model import Age, Gender
 from ..camera import Camera
 from ..core.threads import even
+from ..evidence.height import KnownHeight
 from ..fitting.result import FitResult, Origin
 from ..keypoints import Keypoints
 from ..parallel.launcher import LaunchPlan
@@ -103,7 +103,7 @@ def _fit_tasks(
             f"a pool takes one camera per person: got keypoints {list(keypoints.confidence.shape)} "
             f"and cameras {list(camera.K.shape)}"
         )
-    heights = [math.nan] * count if height is None else height.tolist()
+    known = KnownHeight.of(height, like=keypoints.confidence[..., 0])
     return [
         FitTask(
             stem=f"row {i}",
@@ -112,7 +112,7 @@ def _fit_tasks(
             gender=gender,
             origin=replace(Origin(), person=i),
             age=JobAge(age.value),
-            height=heights[i],
+            evidence=(known[i],),
         )
         for i in range(count)
     ]

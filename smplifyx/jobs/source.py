@@ -9,10 +9,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from ..body.model import Gender
 from ..camera import Camera
+from ..evidence.evidence import SavedEvidence, by_kind
+from ..evidence.height import KnownHeight
 from ..fitting.result import FitResult, Origin
 from ..keypoints import Keypoints
 from ..keypoints.layouts import trust
@@ -149,7 +152,7 @@ def _fit_task(
         gender=gender,
         origin=origin,
         age=JobAge(person.age) if person.age else job.age,
-        height=_height(person, job),
+        evidence=(KnownHeight(torch.tensor(_height(person, job))),),
     )
 
 
@@ -181,6 +184,16 @@ def _same_input(found: FitResult, task: FitTask) -> bool:
     ]
     if not all(torch.equal(old, new.to(old)) for old, new in pairs):
         return False
-    known_height = found.shape.known_height
-    height = torch.tensor(task.height).to(known_height)
-    return torch.allclose(known_height, height, rtol=0.0, equal_nan=True)
+    own = by_kind(task.evidence)
+    return all(_same_arrays(kind, old, own.get(kind)) for kind, old in found.evidence.items())
+
+
+def _same_arrays(kind: type[SavedEvidence], old: SavedEvidence, new: object) -> bool:
+    """Whether a file would keep the same of two pieces of evidence; None: nothing is known."""
+    if not isinstance(new, SavedEvidence):
+        new = kind.from_arrays({})
+    before = old.to_arrays()
+    now = new.to_arrays()
+    return all(
+        np.allclose(before[name], now[name], rtol=0.0, equal_nan=True) for name in before | now
+    )

@@ -4,96 +4,100 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..config import Block
-from ..core import rotations
-from ..features import point_model
-from ..features.point_model import ContourTable, PointModel
-from ..features.spheres import SphereModel, candidate_pairs
+from ..core.bundle import Bundle
+from ..features.feature import Feature, FoldedBody
+from ..features.point_model import ContourTable
+from ..features.variables import State
 from ..solvers.contract import Evaluation
+from ..solvers.linear_systems import Dense
 from ..solvers.residual_objective import gradient_by_autograd
-from ..terms.scene import Inputs, Observation, Rows, Scene, Term
-from .jacobian import Bones, Chain, View, jacobian_by_autograd
+from ..terms.scene import Residual, Scene, WeightedTerm
+from .chain_rule import ChainRule, jacobian_by_autograd
 from .normal_equations import NormalEquations
-from .variables import Decoder, State
+from .view import View, look
 
 
 @dataclass(frozen=True)
-class WeightedTerm:
-    """A term of the energy by name; the weight multiplies its residual."""
+class ProblemRows(Bundle):
+    """What a problem holds of each person."""
 
-    name: str
-    weight: float
-    term: Term
+    state: State  # every unknown: x replaces the free blocks
+    contour: ContourTable  # the face contour as the head is turned where the stage begins
+    observed: dict[type, Any]  # by the kind of what was observed: a Bundle each
+    matches: dict[Feature, Any] = field(
+        default_factory=dict
+    )  # what features keep for the time of a stage
 
 
 @dataclass(frozen=True)
 class Problem:
-    """The energy of many people as a function of their free unknowns x [batch, dim]: an `Objective`
-    for any solver.
+    """The energy of many people as a function of their free unknowns x [batch, dim]: an `Objective` for any solver.
 
-    Rows are independent. `state` holds every unknown; the blocks in `free`, in that order, are
-    those x replaces.
+    Rows are independent. `folded` says which blocks of unknowns are free, and in which order they lie in x.
     """
 
-    model: PointModel
-    decoder: Decoder
+    folded: FoldedBody
     terms: tuple[WeightedTerm, ...]
-    free: tuple[Block, ...]
-    state: State
-    observation: Observation
-    contour: ContourTable
-    spheres: SphereModel | None = None  # what the terms may hold apart
+    people: ProblemRows
+
+    @property
+    def state(self) -> State:
+        """Every unknown of each person."""
+        return self.people.state
+
+    @property
+    def slices(self) -> dict[Block, slice]:
+        """Where each free block lies in x, in its order."""
+        return dict(self.folded.slices)
 
     def pack(self, state: State) -> Float[Tensor, "batch dim"]:
         """The free unknowns of `state` as vectors."""
-        return torch.cat([getattr(state, block.value) for block in self.free], -1)
+        return torch.cat([getattr(state, block.value) for block in self.folded.slices], -1)
 
     def unpack(self, x: Float[Tensor, "batch dim"]) -> State:
         """The state with the free unknowns taken from x."""
-        widths = [getattr(self.state, block.value).shape[-1] for block in self.free]
-        parts = x.split(widths, -1)
-        return self.state.replace(
-            **{block.value: part for block, part in zip(self.free, parts, strict=True)}
-        )
+        free = {block.value: x[:, place] for block, place in self.folded.slices.items()}
+        return self.state.replace(**free)
 
     def rows(self, index: Int[Tensor, " kept"]) -> Problem:
         """The same problem for some of its people."""
-        return dataclasses.replace(
-            self,
-            state=self.state[index],
-            observation=self.observation[index],
-            contour=self.contour[index],
-        )
+        return dataclasses.replace(self, people=self.people[index])
 
     def joined(self, other: Problem) -> Problem:
         """The people of both; the problems must differ in nothing else."""
-        return dataclasses.replace(
-            self,
-            state=State.cat([self.state, other.state]),
-            observation=Observation.cat([self.observation, other.observation]),
-            contour=ContourTable.cat([self.contour, other.contour]),
-        )
+        return dataclasses.replace(self, people=ProblemRows.cat([self.people, other.people]))
 
-    def with_candidates(self) -> Problem:
-        """The same problem, its spheres held apart from those that are near at `state`."""
-        placed = self.view(self.pack(self.state)).scene["spheres"]
-        candidates = candidate_pairs(placed, self.spheres.apart)
-        return dataclasses.replace(
-            self, observation=self.observation.replace(candidates=candidates)
-        )
+    def with_state(self, state: State) -> Problem:
+        """The same people where `state` has them."""
+        return dataclasses.replace(self, people=self.people.replace(state=state))
 
-    def residual(self, x: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch rows"]:
+    def with_matches(self) -> Problem:
+        """The same problem, its features matched as they lie at `state`: spheres that may meet, depths to keep."""
+        scene = self.view(self.pack(self.state)).scene
+        matches = {}
+        for feature in dict.fromkeys(f for weighted in self.terms for f in weighted.matches):
+            match = self.folded.bound(feature).correspond(scene[feature])
+            if match is not None:
+                matches[feature] = match
+        return dataclasses.replace(self, people=self.people.replace(matches=matches))
+
+    def residual(self, x: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch r"]:
         """All weighted residuals side by side; their square sum is the energy."""
-        scene = self.view(x).scene
-        return torch.cat([t.weight * t.term(scene).residual for t in self.terms], -1)
+        residuals = self._residuals_in(self.view(x).scene)
+        weighted = [
+            term.weight * residual.values
+            for term, residual in zip(self.terms, residuals, strict=True)
+        ]
+        return torch.cat(weighted, -1)
 
     def energies(self, x: Float[Tensor, "batch dim"]) -> dict[str, Float[Tensor, " batch"]]:
         """The energy of each term by name."""
@@ -101,110 +105,70 @@ class Problem:
 
     def energies_in(self, scene: Scene) -> dict[str, Float[Tensor, " batch"]]:
         """The energy of each term by name, in a scene that was looked at already."""
-        return self._energies_of(self._rows_in(scene))
+        return self._energies_of(self._residuals_in(scene))
 
     def energy(self, x: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
         """The energy of each row."""
         return _total(self.energies(x).values())
 
     def evaluate(self, x: Float[Tensor, "batch dim"]) -> Evaluation:
-        """The energy of each row; the derivatives, when asked for, are worked out from the same
-        view.
-        """
+        """The energy of each row; the derivatives, when asked for, are worked out from the same view."""
         return self.evaluate_at(self.view(x))
 
     def evaluate_at(self, view: View) -> Evaluation:
         """The same where the view is there already."""
-        rows = self._rows_in(view.scene)
+        residuals = self._residuals_in(view.scene)
 
-        def linearised(index: Tensor | None) -> tuple[Tensor, Tensor]:
+        def linearised(index: Tensor | None) -> Dense:
             if index is None:
-                return self._linearised(view, rows)
+                return self._linearised(view, residuals)
             some = view.rows(index)
-            return self._linearised(some, self._rows_in(some.scene))
+            return self._linearised(some, self._residuals_in(some.scene))
 
-        return Evaluation(_total(self._energies_of(rows).values()), linearised)
+        return Evaluation(_total(self._energies_of(residuals).values()), linearised)
 
     def gradient(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor]:
         """Energy and its exact gradient [batch, dim], by reverse differentiation."""
         return gradient_by_autograd(self.energy, x)
 
-    def normal(self, x: Float[Tensor, "batch dim"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Energy, exact gradient and Gauss-Newton Hessian [batch, dim, dim], by the terms' closed
-        forms.
-        """
-        found = self.evaluate(x)
-        return found.energy, *found.linearised(None)
-
-    def _rows_in(self, scene: Scene) -> list[Rows]:
-        return [weighted.term(scene) for weighted in self.terms]
-
-    def _energies_of(self, rows: Sequence[Rows]) -> dict[str, Tensor]:
-        return {
-            t.name: t.weight**2 * _square_sum(r.residual)
-            for t, r in zip(self.terms, rows, strict=True)
-        }
-
-    def _linearised(self, view: View, rows: Sequence[Rows]) -> tuple[Tensor, Tensor]:
-        """Gradient and Gauss-Newton Hessian; rows: what each term says in the view."""
-        chain = Chain(self.model, self.decoder, self.slices(), view, self.spheres)
-        normal = NormalEquations(view.x)
-        for weighted, own in zip(self.terms, rows, strict=True):
-            slopes = own.slopes() if own.slopes else jacobian_by_autograd(weighted.term, view.scene)
-            for part in chain.parts(slopes.scaled(2**0.5 * weighted.weight)):
-                normal.add(part)
-        return normal.gradient_and_hessian()
+    def normal(self, x: Float[Tensor, "batch dim"]) -> tuple[Float[Tensor, " batch"], Dense]:
+        """Energy, exact gradient and Gauss-Newton Hessian, by the terms' closed forms."""
+        view = self.view(x)
+        residuals = self._residuals_in(view.scene)
+        energy = _total(self._energies_of(residuals).values())
+        return energy, self._linearised(view, residuals)
 
     def view(self, x: Float[Tensor, "batch dim"]) -> View:
-        """What the terms see at x, and the posed points."""
+        """What the terms see at x, and the posed bodies."""
+        people = self.people
         state = self.unpack(x)
-        body = None if self.decoder.jointwise else self.decoder.prior.decode(state.body)
-        inputs = self._inputs(state, body)
-        turn, rotation = self._turned(inputs, body)
-        root = rotation[:, :1] @ state.orient[:, None]
-        shape = torch.cat([state.betas, state.expression], -1)
-        turned = torch.cat([root, rotation[:, 1:]], 1)
-        posed = point_model.pose(self.model, turned, shape, state.transl, self.contour)
-        spheres = (
-            {} if self.spheres is None else {"spheres": lambda: self.spheres.place(posed, shape)}
-        )
-        inputs = inputs.also({"points": posed.points, "up": root[:, 0, :, 1]}, spheres)
-        return View(x, Scene(inputs, self.observation), posed, turn)
+        return look(self.folded, x, state, people.contour, people.observed, people.matches)
 
-    def _inputs(self, state: State, body: Tensor | None) -> Inputs:
-        """The unknowns and the poses made of them; body: what the pose prior decodes, if it has to."""
-        known = {block.value: getattr(state, block.value) for block in Block}
-        made = {
-            "body_pose": lambda: state.body if body is None else rotations.log(body).flatten(1),
-            "left_hand_pose": lambda: self.decoder.left_hand.decode(state.left_hand),
-            "right_hand_pose": lambda: self.decoder.right_hand.decode(state.right_hand),
-        }
-        return Inputs(known, made)
+    def _residuals_in(self, scene: Scene) -> list[Residual]:
+        return [weighted.term(scene) for weighted in self.terms]
 
-    def _turned(self, inputs: Inputs, body: Tensor | None) -> tuple[rotations.Turn, Tensor]:
-        """The turns of a `View`, and the rotation of each bone."""
-        transl = inputs[Block.TRANSL.value]
-        bones = Bones.of(self.model.joints, body is None, transl.device)
-        angles = torch.cat([torch.zeros_like(transl), *(inputs[name] for name in bones.sources)], 1)
-        turn = rotations.Turn.of(angles.unflatten(1, (-1, 3)).index_select(1, bones.turned))
-        if body is None:
-            return turn, turn.matrix()
-        return turn, torch.cat([turn.matrix(), body], 1).index_select(1, bones.order)
+    def _energies_of(self, residuals: Sequence[Residual]) -> dict[str, Tensor]:
+        energies = {}
+        for weighted, residual in zip(self.terms, residuals, strict=True):
+            square_sum = (residual.values * residual.values).sum(-1)
+            energies[weighted.name] = weighted.weight**2 * square_sum
+        return energies
 
-    def slices(self) -> dict[Block, slice]:
-        """Where each free block lies in x."""
-        ends = list(
-            itertools.accumulate(getattr(self.state, block.value).shape[-1] for block in self.free)
-        )
-        return {
-            block: slice(*bounds)
-            for block, bounds in zip(self.free, itertools.pairwise([0, *ends]), strict=True)
-        }
+    def _linearised(self, view: View, residuals: Sequence[Residual]) -> Dense:
+        """Gradient and Gauss-Newton Hessian; residuals: what each term says in the view."""
+        chain_rule = ChainRule(self.folded, view)
+        normal = NormalEquations(view.x)
+        for weighted, residual in zip(self.terms, residuals, strict=True):
+            if residual.jacobian is None:
+                jacobian = jacobian_by_autograd(weighted.term, view.scene)
+            else:
+                jacobian = residual.jacobian()
+            # The energy is a sum of squares without the usual half: its gradient is 2 J^T r.
+            for part in chain_rule.parts(jacobian.scaled(2**0.5 * weighted.weight)):
+                normal.add(part)
+        return Dense(*normal.gradient_and_hessian())
 
 
-def _square_sum(rows: Tensor) -> Tensor:
-    return (rows * rows).sum(-1)
-
-
-def _total(parts: Iterable[Tensor]) -> Tensor:
-    return functools.reduce(torch.add, parts)
+def _total(energies: Iterable[Tensor]) -> Tensor:
+    """The sum, in order: sums round."""
+    return functools.reduce(torch.add, energies)

@@ -1,43 +1,36 @@
-"""Which term each weight of a stage stands for: a new term adds one line here, one weight, one
-function.
+"""Which term each weight of a stage stands for: a new term adds one line here, one weight, one function.
+
+Terms that compare the body with something known of a person come with that evidence (`evidence`), not from here.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from ..body.joints import JOINT_INDEX
 from ..body.model import Age, BodyModel
-from ..body.stature import stature_of
 from ..collision.proxies.sphere_pairs import CLEAR
-from ..config import Block, FitConfig, Weights
+from ..config import Block, StageConfig, Weights
+from ..evidence.evidence import Evidence
+from ..features.feature import Feature
+from ..features.joint_angles import BODY_POSE, LEFT_HAND_POSE, RIGHT_HAND_POSE
+from ..features.spheres import SPHERES
+from ..features.unknowns import ANCHORED_TRANSL, BETAS, EXPRESSION, FOCAL, JAW, LEYE, REYE, Unknown
+from ..features.variables import Decoder
 from ..pose_priors.limits import JointLimits, body_limits, hand_limits
 from ..terms.collision import Collision
-from ..terms.regularisers import (
-    Bending,
-    BodyPrior,
-    Depth,
-    HandSize,
-    Height,
-    Limits,
-    Scaled,
-    Silent,
-    Upright,
-)
-from ..terms.reprojection import Reprojection
-from .problem import WeightedTerm
-from .variables import Decoder, shape_sizes
+from ..terms.regularisers import Bending, BodyPrior, Depth, HandSize, Limits, Scaled, Upright
+from ..terms.scene import Term, WeightedTerm
 
 FOCAL_SPREAD = 0.3  # standard deviation of the log focal length around its guess
 EYE_SPREAD = 0.2  # radians
-HEIGHT_SPREAD = 0.01  # metres: how well people know their height
 KID_SOFTNESS = 0.05
 COLLISION_SPREAD = 0.005  # metres of overlap
 LEAN_SPREAD = 0.3  # sine of the angle between the pelvis and the image's vertical
-BENDING = (
+HINGES = (  # joint, axis of its axis-angle, which sign bends it
     ("left_elbow", 1, 1.0),
     ("right_elbow", 1, -1.0),
     ("left_knee", 0, -1.0),
@@ -45,95 +38,111 @@ BENDING = (
 )
 
 
+@dataclass(frozen=True, eq=False)
+class PriorTerms:
+    """The terms that ask nothing of a person, for one body: made once, weighted for each stage."""
+
+    body: BodyModel
+    decoder: Decoder
+    terms: dict[str, Term]
+
+    @classmethod
+    def of(cls, body: BodyModel, decoder: Decoder) -> PriorTerms:
+        """For a body of as many betas and expressions as are fitted."""
+        like = body.v_template
+        betas, expressions = body.shapedirs.shape[-1], body.expressiondirs.shape[-1]
+        left_limits, right_limits = hand_limits(like)
+        left_hand, right_hand = Unknown(Block.LEFT_HAND), Unknown(Block.RIGHT_HAND)
+        eye = like.new_full((3,), 1 / EYE_SPREAD)
+        terms: dict[str, Term] = {
+            "pose_prior": BodyPrior(decoder.prior),
+            "limits": _limits(BODY_POSE, body_limits(like)),
+            "bending": _bending(like),
+            "shape": Scaled(BETAS, _shape_factors(body)),
+            "kid": _kid_range(like, betas),
+            "expression": Scaled(EXPRESSION, like.new_ones(expressions)),
+            "upright": Upright(LEAN_SPREAD),
+            "depth": Depth(),
+            "focal": Scaled(FOCAL, like.new_full((1,), 1 / FOCAL_SPREAD)),
+            "left_hand_prior": Scaled(left_hand, 1 / decoder.left_hand.sds),
+            "right_hand_prior": Scaled(right_hand, 1 / decoder.right_hand.sds),
+            "left_hand_size": HandSize(left_hand, decoder.left_hand.components),
+            "right_hand_size": HandSize(right_hand, decoder.right_hand.components),
+            "left_hand_limits": _limits(LEFT_HAND_POSE, left_limits),
+            "right_hand_limits": _limits(RIGHT_HAND_POSE, right_limits),
+            "leye": Scaled(LEYE, eye),
+            "reye": Scaled(REYE, eye),
+            "collision": Collision(COLLISION_SPREAD, CLEAR),
+        }
+        return cls(body, decoder, terms)
+
+    def weighted(self, weights: Weights) -> tuple[WeightedTerm, ...]:
+        """Those of a stage, with its weights; those of weight 0 left out. In the order in which they are summed."""
+        jaw = Scaled(JAW, self.body.v_template.new_tensor(weights.jaw))  # its weights are per axis
+        terms = self.terms | {"jaw": jaw}
+        weight_of = {
+            "pose_prior": weights.pose_prior,
+            "limits": weights.limits,
+            "bending": weights.bending,
+            "shape": weights.shape,
+            "kid": weights.shape if self.body.age is Age.CHILD else 0.0,
+            "expression": weights.expression,
+            "jaw": float(any(weights.jaw)),
+            "upright": weights.upright,
+            "depth": weights.depth,
+            "focal": weights.focal,
+            "left_hand_prior": weights.hand_prior,
+            "right_hand_prior": weights.hand_prior,
+            "left_hand_size": weights.hand_size,
+            "right_hand_size": weights.hand_size,
+            "left_hand_limits": weights.hand_limits,
+            "right_hand_limits": weights.hand_limits,
+            "leye": weights.eyes,
+            "reye": weights.eyes,
+            "collision": weights.collision,
+        }
+        matched = {"depth": (ANCHORED_TRANSL,), "collision": (SPHERES,)}
+        return tuple(
+            WeightedTerm(name, weight, terms[name], matched.get(name, ()))
+            for name, weight in weight_of.items()
+            if weight
+        )
+
+
 def stage_terms(
-    weights: Weights, body: BodyModel, decoder: Decoder, config: FitConfig, heights: bool = True
+    stage: StageConfig, priors: PriorTerms, evidence: Iterable[Evidence]
 ) -> tuple[WeightedTerm, ...]:
-    """The weighted terms of a stage, those of weight 0 left out; heights: whether anybody's is
-    known.
-    """
-    data = Reprojection(config.reprojection.per_coordinate)
-    return _stage_terms(weights, body, decoder, data, shape_sizes(body, config), heights)
+    """All terms of a stage: what the evidence says, then what is plausible."""
+    found: list[WeightedTerm] = []
+    for one in evidence:
+        found.extend(one.terms(stage, priors.body))
+    return (*found, *priors.weighted(stage.weights))
 
 
-@lru_cache(maxsize=64)  # every batch of a job asks for those of the same few stages
-def _stage_terms(
-    weights: Weights,
-    body: BodyModel,
-    decoder: Decoder,
-    data: Reprojection,
-    sizes: tuple[int, int],
-    heights: bool,
-) -> tuple[WeightedTerm, ...]:
-    like = body.v_template
-    shapes, expressions = sizes
-    hands = ((Block.LEFT_HAND, decoder.left_hand), (Block.RIGHT_HAND, decoder.right_hand))
-    table = [
-        ("reprojection", weights.reprojection, data),
-        ("pose_prior", weights.pose_prior, BodyPrior(decoder.prior)),
-        ("limits", weights.limits, _limits("body_pose", body_limits(like))),
-        ("bending", weights.bending, _bending(like)),
-        ("shape", weights.shape, Scaled(Block.BETAS, _shape_factors(body, shapes))),
-        ("kid", weights.shape if body.age is Age.CHILD else 0.0, _kid_range(body, shapes)),
-        (
-            "height",
-            weights.height,
-            Height(stature_of(body), HEIGHT_SPREAD) if heights else Silent(),
-        ),
-        ("expression", weights.expression, Scaled(Block.EXPRESSION, like.new_ones(expressions))),
-        ("jaw", float(any(weights.jaw)), Scaled(Block.JAW, like.new_tensor(weights.jaw))),
-        ("upright", weights.upright, Upright(LEAN_SPREAD)),
-        ("depth", weights.depth, Depth()),
-        ("focal", weights.focal, Scaled(Block.FOCAL, like.new_full((1,), 1 / FOCAL_SPREAD))),
-    ]
-    table += [
-        (f"{block.value}_prior", weights.hand_prior, Scaled(block, 1 / hand.sds))
-        for block, hand in hands
-    ]
-    table += [
-        (f"{block.value}_size", weights.hand_size, HandSize(block, hand.components))
-        for block, hand in hands
-    ]
-    table += [
-        (f"{block.value}_limits", weights.hand_limits, _limits(f"{block.value}_pose", limits))
-        for (block, _), limits in zip(hands, hand_limits(like), strict=True)
-    ]
-    table += [
-        (block.value, weights.eyes, Scaled(block, like.new_full((3,), 1 / EYE_SPREAD)))
-        for block in (Block.LEYE, Block.REYE)
-    ]
-    if weights.collision:
-        table.append(("collision", weights.collision, Collision(COLLISION_SPREAD, CLEAR)))
-    return tuple(WeightedTerm(name, weight, term) for name, weight, term in table if weight)
+def _limits(feature: Feature, limits: JointLimits) -> Limits:
+    return Limits(feature, tuple(limits.at.tolist()), limits.lower, limits.upper, limits.softness)
 
 
-def _limits(source: str, limits: JointLimits) -> Limits:
-    return Limits(source, limits.at, limits.lower, limits.upper, limits.softness)
+def _shape_factors(body: BodyModel) -> Tensor:
+    """Betas are in standard deviations; the kid component, a child's last, has a range instead."""
+    factors = body.v_template.new_ones(body.shapedirs.shape[-1])
+    if body.age is Age.CHILD:
+        factors[-1] = 0.0
+    return factors
 
 
-def _shape_factors(body: BodyModel, shapes: int) -> Tensor:
-    """Betas are in standard deviations; the kid component has a range instead."""
-    children = int(body.age is Age.CHILD)
-    return torch.cat(
-        [body.v_template.new_ones(shapes - children), body.v_template.new_zeros(children)]
-    )
-
-
-def _kid_range(body: BodyModel, shapes: int) -> Limits:
+def _kid_range(like: Tensor, betas: int) -> Limits:
     """Every age between adult (0) and the template's (1) is as likely; a little beyond is possible."""
-    like = body.v_template
-    last = torch.tensor([shapes - 1], device=like.device)
     return Limits(
-        Block.BETAS.value,
-        last,
-        like.new_zeros(1),
-        like.new_ones(1),
-        like.new_full((1,), KID_SOFTNESS),
+        feature=BETAS,
+        at=(betas - 1,),
+        lower=like.new_zeros(1),
+        upper=like.new_ones(1),
+        softness=like.new_full((1,), KID_SOFTNESS),
     )
 
 
 def _bending(like: Tensor) -> Bending:
-    """Hinges of elbows (y) and knees (x) among the 63 body angles."""
-    at = torch.tensor(
-        [3 * (JOINT_INDEX[joint] - 1) + axis for joint, axis, _ in BENDING], device=like.device
-    )
-    return Bending(at, like.new_tensor([sign for _, _, sign in BENDING]))
+    """The hinges among the 63 body angles: elbows about y, knees about x."""
+    at = tuple(3 * (JOINT_INDEX[joint] - 1) + axis for joint, axis, _ in HINGES)
+    return Bending(at, like.new_tensor([sign for _, _, sign in HINGES]))

@@ -10,16 +10,8 @@ from torch import Tensor
 
 from ..core.bundle import Bundle
 from .contract import Objective, Solution, Status
-from .rows import (
-    RowState,
-    counts,
-    is_finite,
-    largest,
-    negligible,
-    run_rows,
-    select,
-    status_where,
-)
+from .row_arithmetic import counts, is_finite, largest, negligible, select
+from .rows import RowState, run_rows, status_where
 
 MIN_SHARE = 2.0**-20  # of the first learning rate
 

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..core.bundle import Bundle
+from .linear_systems import Quadratic
 
 
 class Status(IntEnum):
@@ -42,13 +43,12 @@ class Objective(Protocol):
         """The energy and its exact gradient."""
         ...
 
-    def normal(
-        self, x: Float[Tensor, "batch dim"]
-    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch dim"], Float[Tensor, "batch dim dim"]]:
-        """The energy, its exact gradient and an approximate Hessian: the Newton step is -hessian^-1
-        gradient.
+    def normal(self, x: Float[Tensor, "batch dim"]) -> tuple[Float[Tensor, " batch"], Quadratic]:
+        """The energy and its quadratic near x: the exact gradient and an approximate Hessian.
 
-        For a sum of squares r.r these are 2 J^T r and, by Gauss-Newton, 2 J^T J.
+        The Newton step is -hessian^-1 gradient. For a sum of squares r.r the gradient is 2 J^T r
+        and, by Gauss-Newton, the Hessian 2 J^T J. `Dense` holds a full matrix; the other kinds of
+        `linear_systems` save work where most of it is zero.
         """
         ...
 
@@ -59,14 +59,11 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an objective found at x: the energy of each row, and its derivatives there, should
-    anybody ask.
-    """
+    """What an objective found at x: the energy, and its derivatives there if anybody asks."""
 
     energy: Float[Tensor, " batch"]
-    linearised: Callable[[Int[Tensor, " kept"] | None], tuple[Tensor, Tensor]]
-    """Gradient and Hessian, as `Objective.normal` gives them, of some of the rows (None: of all).
-    """
+    linearised: Callable[[Int[Tensor, " kept"] | None], Quadratic]
+    """The quadratic that `Objective.normal` gives, for some of the rows (None: for all)."""
 
 
 @runtime_checkable
@@ -83,10 +80,12 @@ def evaluate(objective: Objective, x: Float[Tensor, "batch dim"]) -> Evaluation:
     if isinstance(objective, Reusable):
         return objective.evaluate(x)
 
-    def linearised(index: Tensor | None) -> tuple[Tensor, Tensor]:
+    def linearised(index: Tensor | None) -> Quadratic:
         if index is None:
-            return objective.normal(x)[1:]
-        return objective.rows(index).normal(x[index])[1:]
+            _, quadratic = objective.normal(x)
+        else:
+            _, quadratic = objective.rows(index).normal(x[index])
+        return quadratic
 
     return Evaluation(objective.energy(x), linearised)
 

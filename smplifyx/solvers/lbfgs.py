@@ -12,17 +12,8 @@ from torch import Tensor
 from . import line_search
 from .contract import Objective, Solution, Status
 from .line_search import Point, Rules, Search, Verdict
-from .rows import (
-    RowState,
-    counts,
-    dot,
-    is_finite,
-    largest,
-    negligible,
-    run_rows,
-    select,
-    status_where,
-)
+from .row_arithmetic import counts, dot, is_finite, largest, negligible, select
+from .rows import RowState, run_rows, status_where
 
 
 @dataclass(frozen=True)

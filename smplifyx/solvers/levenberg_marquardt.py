@@ -10,22 +10,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .contract import Evaluation, Objective, Solution, Status, evaluate
-from .rows import (
-    RowState,
-    counts,
-    dot,
-    is_finite,
-    largest,
-    negligible,
-    run_rows,
-    select,
-    status_where,
-)
+from .linear_systems import Quadratic, Step
+from .row_arithmetic import counts, is_finite, largest, negligible, select
+from .rows import RowState, run_rows, status_where
 
 MIN_DAMPING = 1e-10
 MAX_DAMPING = 1e12  # a row that needs more has nowhere to go
-# the least scale of a variable, relative to the steepest: an unseen variable still needs damping
-FLAT = 1e-7
 
 
 @dataclass(frozen=True)
@@ -58,28 +48,37 @@ class LevenbergMarquardt:
 
     def start(self, objective: Objective, x: Float[Tensor, "batch dim"]) -> _State:
         """Rows at their start."""
-        energy, gradient, hessian = objective.normal(x)
+        energy, quadratic = objective.normal(x)
         status = status_where(
-            (~is_finite(energy, x, gradient, hessian), Status.FAILED),
-            (largest(gradient) <= self.gradient_tolerance, Status.CONVERGED),
+            (~is_finite(energy, x, quadratic), Status.FAILED),
+            (largest(quadratic.gradient) <= self.gradient_tolerance, Status.CONVERGED),
             (counts(x) >= self.max_steps, Status.STEP_LIMIT),
         )
-        damping, growth = torch.full_like(energy, self.damping), torch.full_like(energy, 2.0)
         return _State(
-            x, energy, status, counts(x), counts(x, 1), gradient, hessian, damping, growth
+            x=x,
+            energy=energy,
+            status=status,
+            steps=counts(x),
+            evaluations=counts(x, 1),
+            quadratic=quadratic,
+            damping=torch.full_like(energy, self.damping),
+            growth=torch.full_like(energy, 2.0),
         )
 
     def advance(self, objective: Objective, state: _State) -> _State:
         """The rows a step on."""
-        step, predicted = self._step(state)
-        x = state.x + step
+        tried = state.quadratic.damped_step(
+            state.damping, marquardt=self.marquardt, max_step=self.max_step
+        )
+        x = state.x + tried.step
         trial = evaluate(objective, x)
         energy = trial.energy
-        finite = is_finite(energy, x) & (predicted > 0)
-        found = state.energy - energy
+        found = state.energy - energy  # decrease
+        # An unsolved step promises nothing, so it is rejected too.
+        finite = is_finite(energy, x) & (tried.predicted > 0)
         accepted = finite & (found > 0)
-        status = self._judge(state, step, predicted, torch.where(finite, found, -math.inf))
-        damping, growth = self._adapt(state, accepted, found / predicted)
+        status = self._judge(state, tried, torch.where(finite, found, -math.inf))
+        damping, growth = self._adapt(state, accepted, gain=found / tried.predicted)
         moved = state.replace(
             x=select(accepted, x, state.x),
             energy=select(accepted, energy, state.energy),
@@ -91,51 +90,26 @@ class LevenbergMarquardt:
         )
         return self._relinearise(trial, moved, accepted & (state.status == Status.RUNNING))
 
-    def _step(self, state: _State) -> tuple[Tensor, Tensor]:
-        """The damped Newton step and the decrease it promises; both 0 where the matrix is not
-        positive definite.
-        """
-        diagonal = state.hessian.diagonal(dim1=-2, dim2=-1)
-        floor = (FLAT * diagonal.amax(-1, keepdim=True)).clamp_min(
-            torch.finfo(diagonal.dtype).tiny ** 0.5
-        )
-        scale = diagonal.maximum(floor) if self.marquardt else torch.ones_like(diagonal)
-        extra = state.damping[:, None] * scale
-        step, solved = _solve(state.hessian, extra, -state.gradient)
-        # with A = H + extra and A p = -g, the model's decrease along s p is s (-g.p) - s^2/2 p.H p
-        descent, damped = -dot(state.gradient, step), dot(step * extra, step)
-        if self.max_step == math.inf:
-            predicted = descent - 0.5 * (descent - damped)
-        else:
-            share = self._share(step)
-            predicted = share * descent - 0.5 * share * share * (descent - damped)
-            step = share[:, None] * step
-        return torch.where(solved[:, None], step, 0.0), torch.where(solved, predicted, 0.0)
-
-    def _share(self, step: Tensor) -> Tensor:
-        """The part of the step that keeps every variable within `max_step`."""
-        limit = torch.as_tensor(self.max_step, dtype=step.dtype, device=step.device)
-        return 1 / largest(step / limit).clamp_min(1.0)
-
-    def _judge(self, state: _State, step: Tensor, predicted: Tensor, found: Tensor) -> Tensor:
+    def _judge(self, state: _State, tried: Step, found: Tensor) -> Tensor:
+        """The status after this trial; found: the decrease, -inf where the energy is not finite."""
         # A rejected step shows convergence only if it is the first from its point: later ones are
         # short by damping.
         honest = (found > 0) | (state.growth == 2)
-        small = negligible(predicted, state.energy, self.tolerance) & negligible(
-            found, state.energy, self.tolerance
-        )
-        reach = max(self.step_tolerance, 4 * torch.finfo(step.dtype).eps) * largest(state.x)
-        still = (largest(step) <= reach) & (predicted > 0) & (found > -math.inf)
+        promises_little = negligible(tried.predicted, state.energy, self.tolerance)
+        finds_little = negligible(found, state.energy, self.tolerance)
+        resolution = 4 * torch.finfo(tried.step.dtype).eps
+        reach = max(self.step_tolerance, resolution) * largest(state.x)
+        still = (largest(tried.step) <= reach) & (tried.predicted > 0) & (found > -math.inf)
         exhausted = (found <= 0) & (state.damping >= MAX_DAMPING)
         return status_where(
-            (honest & (small | still), Status.CONVERGED),
+            (honest & ((promises_little & finds_little) | still), Status.CONVERGED),
             (exhausted & (found == -math.inf), Status.FAILED),
             (exhausted, Status.STALLED),
             (state.steps + 1 >= self.max_steps, Status.STEP_LIMIT),
         )
 
     def _adapt(self, state: _State, accepted: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
-        """Nielsen's rule: `gain` is the found decrease over the promised one."""
+        """Damping and growth by Nielsen's rule; gain: the found decrease over the promised one."""
         surplus = 2 * gain - 1
         fall = (1 - surplus * surplus * surplus).clamp_min(self.least_factor)
         damping = state.damping * torch.where(accepted, fall, state.growth)
@@ -143,33 +117,28 @@ class LevenbergMarquardt:
         return damping.clamp(MIN_DAMPING, MAX_DAMPING), growth
 
     def _relinearise(self, trial: Evaluation, state: _State, accepted: Tensor) -> _State:
-        """Gradient and Hessian at the accepted points of rows that go on."""
+        """The quadratic at the accepted points of rows that go on."""
         wanted = accepted & (state.status == Status.RUNNING)
-        # do not wait to see whose they are
-        if self.looks > 1 or (self.looks == 0 and wanted.device.type != "cpu"):
-            gradient, hessian = trial.linearised(None)
-            gradient, hessian = (
-                select(wanted, gradient, state.gradient),
-                select(wanted, hessian, state.hessian),
-            )
-        else:
+        on_cpu = wanted.device.type == "cpu"
+        look = self.looks == 1 or (self.looks == 0 and on_cpu)
+        if look:
             index = wanted.nonzero()[:, 0]
             if len(index) == 0:
                 return state
             if len(index) == len(wanted):
-                gradient, hessian = trial.linearised(None)
+                quadratic = trial.linearised(None)
             else:
-                gradient, hessian = trial.linearised(index)
-                gradient = state.gradient.index_copy(0, index, gradient)
-                hessian = state.hessian.index_copy(0, index, hessian)
+                quadratic = state.quadratic.put(index, trial.linearised(index))
+        else:
+            # On a GPU, asking which rows are wanted would wait for the device: work out all.
+            quadratic = select(wanted, trial.linearised(None), state.quadratic)
         status = status_where(
-            (~is_finite(state.energy, gradient, hessian), Status.FAILED),
-            (largest(gradient) <= self.gradient_tolerance, Status.CONVERGED),
+            (~is_finite(state.energy, quadratic), Status.FAILED),
+            (largest(quadratic.gradient) <= self.gradient_tolerance, Status.CONVERGED),
         )
         settled = state.status != Status.RUNNING
         return state.replace(
-            gradient=gradient,
-            hessian=hessian,
+            quadratic=quadratic,
             status=select(settled, state.status, status),
             evaluations=state.evaluations + wanted,
         )
@@ -177,28 +146,6 @@ class LevenbergMarquardt:
 
 @dataclass(frozen=True)
 class _State(RowState):
-    gradient: Tensor
-    hessian: Tensor
-    damping: Tensor
-    growth: Tensor  # of the damping at the next rejection; 2 at a fresh point
-
-
-def _solve(hessian: Tensor, extra: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-    """(hessian + diag(extra))^-1 right, and whether that matrix is positive definite.
-
-    Triangular kernels round by memory alignment; sizes that are multiples of 4 round alike anywhere
-    in a batch.
-    """
-    dim = right.shape[-1]
-    gap = -dim % 4
-    matrix = torch.nn.functional.pad(hessian, (0, gap, 0, gap))
-    diagonal = torch.nn.functional.pad(
-        hessian.diagonal(dim1=-2, dim2=-1) + extra, (0, gap), value=1.0
-    )
-    matrix.diagonal(dim1=-2, dim2=-1).copy_(diagonal)  # of a copy, even where nothing is padded
-    factor, info = torch.linalg.cholesky_ex(matrix, upper=True)  # faster than the lower factor
-    right = torch.nn.functional.pad(right, (0, gap))[..., None]
-    # quicker than cholesky_solve, the same bits
-    half = torch.linalg.solve_triangular(factor.mT, right, upper=False)
-    solution = torch.linalg.solve_triangular(factor, half, upper=True)[:, :dim, 0]
-    return solution, (info == 0) & (solution.sum(-1).abs() < math.inf)
+    quadratic: Quadratic  # of the energy at x
+    damping: Tensor  # [batch]
+    growth: Tensor  # [batch] factor on the damping at the next rejection; 2 at a fresh point

@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..core.bundle import Bundle
-from .rows import counts, is_finite, select
+from .row_arithmetic import counts, is_finite, select
 
 
 class Verdict(IntEnum):

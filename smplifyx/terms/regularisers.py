@@ -1,4 +1,4 @@
-"""What is plausible where the image is silent: priors and limits, each a few rows."""
+"""What is plausible where the image is silent: priors and limits, each a few residuals."""
 
 from __future__ import annotations
 
@@ -9,97 +9,95 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..body.stature import Stature
-from ..config import Block
+from ..core.invariant_linalg import column_index
+from ..features.feature import Feature
+from ..features.jacobian_blocks import (
+    ChoiceBlock,
+    ConstantMatrices,
+    CoordinateBlock,
+    DenseBlock,
+    JacobianBlock,
+    SharedBlock,
+)
+from ..features.joint_angles import BODY_POSE, UP
+from ..features.unknowns import ANCHORED_TRANSL, BETAS, BODY, TRANSL
 from ..pose_priors.contract import Piecewise, PosePrior
-from .scene import Chosen, Picked, Rows, Scene, Slopes
-
-
-def linear(name: str, value: Tensor, matrix: Tensor) -> Rows:
-    """Rows `matrix @ value` of the unknowns `name`: value [b, d], matrix [r, d]."""
-    rows = (matrix * value[:, None, :]).sum(-1)
-    return Rows(rows, lambda: Slopes(rows, {name: matrix}))
+from .scene import Jacobian, Residual, Scene
 
 
 @dataclass(frozen=True)
 class Scaled:
     """Unknowns in units of their spread: betas, expression, jaw, eyes or log focal around zero."""
 
-    block: Block
+    feature: Feature
     factors: Float[Tensor, " d"]  # 1 / standard deviation
 
-    def __call__(self, scene: Scene) -> Rows:
-        rows = self.factors * scene[self.block.value]
-        slope = Picked(self._all, self.factors.expand_as(rows))
-        return Rows(rows, lambda: Slopes(rows, {self.block.value: slope}))
+    def __call__(self, scene: Scene) -> Residual:
+        """One residual for each unknown."""
+        residual = self.factors * scene[self.feature]
+        every, width = self._every, len(self.factors)
+
+        def jacobian() -> Jacobian:
+            block = CoordinateBlock(every, self.factors.expand_as(residual), width)
+            return Jacobian(residual, {self.feature: block})
+
+        return Residual(residual, jacobian)
 
     @cached_property
-    def _all(self) -> Tensor:
-        return torch.arange(len(self.factors), device=self.factors.device)
-
-
-@dataclass(frozen=True)
-class Height:
-    """The body's stature in its T-pose against the person's known height, in units of `spread`
-    metres.
-
-    Zero for people whose height is not known.
-    """
-
-    stature: Stature
-    spread: float
-
-    def __call__(self, scene: Scene) -> Rows:
-        value, slope = self.stature(scene[Block.BETAS.value])
-        known = scene.observation.height.isfinite()
-        off = torch.where(known, value - scene.observation.height, 0.0) / self.spread
-        pull = torch.where(known[:, None], slope, 0.0) / self.spread
-        rows = off[:, None]
-        return Rows(rows, lambda: Slopes(rows, {Block.BETAS.value: pull[:, None]}))
+    def _every(self) -> tuple[int, ...]:
+        return tuple(range(len(self.factors)))
 
 
 @dataclass(frozen=True)
 class Silent:
     """Nothing: stands for a term that has nothing to say about anybody of a batch."""
 
-    def __call__(self, scene: Scene) -> Rows:
-        rows = scene[Block.BETAS.value][:, :0]
-        return Rows(rows, lambda: Slopes(rows, {}))
+    def __call__(self, scene: Scene) -> Residual:
+        """No residuals."""
+        residual = scene[BETAS][:, :0]
+        return Residual(residual, lambda: Jacobian(residual, {}))
 
 
 @dataclass(frozen=True)
 class HandSize:
     """Axis-angle offset of the fingers from the mean hand, isotropic (the 2019 hand prior)."""
 
-    block: Block
+    feature: Feature
     components: Float[Tensor, "n 45"]
 
-    def __call__(self, scene: Scene) -> Rows:
-        return linear(self.block.value, scene[self.block.value], self.components.T)
+    def __call__(self, scene: Scene) -> Residual:
+        """45 residuals, linear in the hand's coefficients."""
+        matrix = self.components.T
+        coefficients = scene[self.feature]
+        # a product and sum, not a matmul: the answer of a row must not depend on the batch it is in
+        residual = (matrix * coefficients[:, None, :]).sum(-1)
+        return Residual(residual, lambda: Jacobian(residual, {self.feature: SharedBlock(matrix)}))
 
 
 @dataclass(frozen=True)
 class BodyPrior:
-    """How unusual the body pose is: rows whose square sum is -2 log density of the pose prior."""
+    """How unusual the body pose is: residuals whose square sum is -2 log density of the pose prior."""
 
     prior: PosePrior
 
-    def __call__(self, scene: Scene) -> Rows:
-        latent = scene[Block.BODY.value]
-        if self._piecewise:
-            rows, which = self.prior.residual_in_piece(latent)
-            return Rows(
-                rows, lambda: Slopes(rows, {Block.BODY.value: Chosen(self.prior.pieces, which)})
-            )
-        rows = self.prior.residual(latent)
-        return Rows(rows, lambda: Slopes(rows, {Block.BODY.value: self._jacobian(latent)}))
+    def __call__(self, scene: Scene) -> Residual:
+        """As many residuals as the prior has."""
+        latent = scene[BODY]
+        if self._pieces is not None:
+            residual, which = self.prior.residual_in_piece(latent)
+            choice = ChoiceBlock(self._pieces, which)
+            return Residual(residual, lambda: Jacobian(residual, {BODY: choice}))
+        residual = self.prior.residual(latent)
+        return Residual(residual, lambda: Jacobian(residual, {BODY: self._block(latent)}))
 
-    def _jacobian(self, latent: Tensor) -> Tensor:
-        return self.prior.jacobian(latent) if self._constant is None else self._constant
+    def _block(self, latent: Tensor) -> JacobianBlock:
+        if self._constant is not None:
+            return SharedBlock(self._constant)
+        return DenseBlock(self.prior.jacobian(latent))
 
     @cached_property
-    def _piecewise(self) -> bool:
-        return isinstance(self.prior, Piecewise)
+    def _pieces(self) -> ConstantMatrices | None:
+        return ConstantMatrices(self.prior.pieces) if isinstance(self.prior, Piecewise) else None
 
     @cached_property
     def _constant(self) -> Tensor | None:
@@ -112,68 +110,93 @@ class BodyPrior:
 class Limits:
     """Joint angles outside their natural range, in units of softness; exactly zero inside."""
 
-    source: str  # 'body_pose', 'left_hand_pose', 'right_hand_pose' or 'jaw'
-    at: Tensor  # [r] which coordinate each row bounds
+    feature: Feature  # BODY_POSE, LEFT_HAND_POSE, RIGHT_HAND_POSE, JAW, or betas with a range
+    at: tuple[int, ...]  # which coordinate each residual bounds
     lower: Float[Tensor, " r"]  # radians
     upper: Float[Tensor, " r"]
     softness: Float[Tensor, " r"]
 
-    def __call__(self, scene: Scene) -> Rows:
-        angles = scene[self.source]
-        value = angles.index_select(1, self.at)
-        rows = (torch.relu(value - self.upper) - torch.relu(self.lower - value)) / self.softness
-        return Rows(rows, lambda: self._slopes(rows, value))
+    def __call__(self, scene: Scene) -> Residual:
+        """One residual for each bounded coordinate."""
+        angles = scene[self.feature]
+        value = _picked_columns(angles, self.at)
+        over = torch.relu(value - self.upper)
+        under = torch.relu(self.lower - value)
+        residual = (over - under) / self.softness
+        width = angles.shape[1]
+        return Residual(residual, lambda: self._jacobian(residual, value, width))
 
-    def _slopes(self, rows: Tensor, value: Tensor) -> Slopes:
-        outside = ((value > self.upper) | (value < self.lower)).to(rows.dtype) / self.softness
-        return Slopes(rows, {self.source: Picked(self.at, outside)})
+    def _jacobian(self, residual: Tensor, value: Tensor, width: int) -> Jacobian:
+        outside = (value > self.upper) | (value < self.lower)
+        slope = outside.to(residual.dtype) / self.softness
+        return Jacobian(residual, {self.feature: CoordinateBlock(self.at, slope, width)})
 
 
 @dataclass(frozen=True)
 class Bending:
-    """exp(s x) of elbows and knees: the 2019 term, which pushes straight limbs to bend (kept for
-    comparison).
-    """
+    """exp(s x) of elbows and knees: the 2019 term, which pushes straight limbs to bend (kept for comparison)."""
 
-    at: Tensor  # [4]
+    at: tuple[int, ...]  # the four hinges among the 63 body angles
     sign: Float[Tensor, " 4"]
 
-    def __call__(self, scene: Scene) -> Rows:
-        angles = scene["body_pose"]
-        rows = torch.exp(self.sign * angles[:, self.at])
-        return Rows(rows, lambda: Slopes(rows, {"body_pose": Picked(self.at, rows * self.sign)}))
+    def __call__(self, scene: Scene) -> Residual:
+        """One residual for each hinge."""
+        angles = scene[BODY_POSE]
+        residual = torch.exp(self.sign * _picked_columns(angles, self.at))
+        width = angles.shape[1]
+
+        def jacobian() -> Jacobian:
+            block = CoordinateBlock(self.at, residual * self.sign, width)
+            return Jacobian(residual, {BODY_POSE: block})
+
+        return Residual(residual, jacobian)
 
 
 @dataclass(frozen=True)
 class Upright:
-    """The pelvis' lean from the image's vertical, robustly: most people stand or sit and most
-    cameras are level.
+    """The pelvis' lean from the image's vertical, robustly: most people stand or sit and most cameras are level.
 
-    Rows are the sideways and the forward part of the body's up direction in units of `spread` (sine
-    of the lean), by GMoF of width `rho`: somebody lying costs no more than rho^2, which a few seen
-    points outweigh.
+    Residuals are the sideways and the forward part of the body's up direction in units of `spread` (sine of the lean),
+    by GMoF of width `rho`: somebody lying costs no more than rho^2, which a few seen points outweigh.
     """
 
     spread: float
     rho: float = 2.0
 
-    def __call__(self, scene: Scene) -> Rows:
-        up = scene["up"]
+    def __call__(self, scene: Scene) -> Residual:
+        """Two residuals."""
+        up = scene[UP]
+        # the rows for x and z of the identity: y is along the vertical
         select = torch.eye(3, dtype=up.dtype, device=up.device)[::2] / self.spread
         lean = (up[:, None, :] * select).sum(-1)
         squash = self.rho / torch.sqrt((lean * lean).sum(-1, keepdim=True) + self.rho**2)
         weight = squash * squash
-        return Rows(
-            squash * lean, lambda: Slopes(weight * lean, {"up": weight[..., None] * select})
-        )
+
+        def jacobian() -> Jacobian:
+            # reweighted: the gradient of the squashed residual, a curvature that is never negative
+            return Jacobian(weight * lean, {UP: DenseBlock(weight[..., None] * select)})
+
+        return Residual(squash * lean, jacobian)
 
 
 @dataclass(frozen=True)
 class Depth:
-    """Distance from the depth first guessed, in metres (the 2019 camera stage)."""
+    """Distance from the depth that the stage began at, in metres (the 2019 camera stage)."""
 
-    def __call__(self, scene: Scene) -> Rows:
-        transl = scene[Block.TRANSL.value]
-        rows = transl[:, 2:] - scene.observation.depth[:, None]
-        forward = torch.tensor([[0.0, 0.0, 1.0]], dtype=rows.dtype, device=rows.device)
-        return Rows(rows, lambda: Slopes(rows, {Block.TRANSL.value: forward}))
+    def __call__(self, scene: Scene) -> Residual:
+        """One residual."""
+        transl = scene[TRANSL]
+        began_at = scene.matches[ANCHORED_TRANSL].value[:, 2]
+        residual = transl[:, 2:] - began_at[:, None]
+
+        def jacobian() -> Jacobian:
+            forward = torch.tensor([[0.0, 0.0, 1.0]], dtype=residual.dtype, device=residual.device)
+            return Jacobian(residual, {TRANSL: SharedBlock(forward)})
+
+        return Residual(residual, jacobian)
+
+
+def _picked_columns(values: Tensor, at: tuple[int, ...]) -> Tensor:
+    """Some columns [batch, r] of [batch, d], by an index that stays on the device."""
+    where = column_index(at, values.device)
+    return values[:, where] if isinstance(where, slice) else values.index_select(1, where)

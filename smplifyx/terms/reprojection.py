@@ -6,9 +6,15 @@ from dataclasses import dataclass
 from enum import Enum
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from .scene import Observation, Rows, Scene, Slopes
+from ..camera import Camera
+from ..core.bundle import Bundle
+from ..features.jacobian_blocks import DenseBlock, PointBlock
+from ..features.points import POINTS
+from ..features.unknowns import FOCAL
+from .scene import Jacobian, Residual, Scene
 
 # of `Curvature.CORRECTED`: outliers bend the energy downwards, a solver needs it upwards
 LEAST_SHRINK = 0.1
@@ -29,39 +35,52 @@ class Curvature(Enum):
 
 
 @dataclass(frozen=True)
-class Reprojection:
-    """gain x GMoF of the distance between projection and detection (Geman-McClure, rho r / sqrt(r^2
-    + rho^2)).
+class ObservedPoints(Bundle):
+    """Where the points of a stage were seen, rows along the first axis.
+
+    The data term's residual is `gain * GMoF((projected - target) / unit, rho)`; a gain of 0 means unseen.
     """
+
+    camera: Camera
+    target: Float[Tensor, "*batch p 2"]  # pixels
+    gain: Float[Tensor, "*batch p"]
+    unit: Float[Tensor, "*batch p"]  # pixels
+    rho: Float[Tensor, "*batch p"]  # units
+
+
+@dataclass(frozen=True)
+class Reprojection:
+    """gain x GMoF of the distance between projection and detection (Geman-McClure, rho r / sqrt(r^2 + rho^2))."""
 
     per_coordinate: bool = False  # x and y are two errors
     curvature: Curvature = Curvature.REWEIGHTED
 
-    def __call__(self, scene: Scene) -> Rows:
-        seen = scene.observation
-        error = _error(seen, scene["points"], scene["focal"])
+    def __call__(self, scene: Scene) -> Residual:
+        """Two residuals for each point of the stage."""
+        seen: ObservedPoints = scene.observed[ObservedPoints]
+        error = _error(seen, scene[POINTS], scene[FOCAL])
         square = error * error if self.per_coordinate else (error * error).sum(-1, keepdim=True)
         rho = seen.rho[..., None]
         squash = rho / torch.sqrt(square + rho * rho)
         residual = (seen.gain[..., None] * squash * error).flatten(1)
-        return Rows(residual, lambda: self._slopes(scene, error, squash))
+        return Residual(residual, lambda: self._jacobian(scene, error, squash))
 
-    def _slopes(self, scene: Scene, error: Tensor, squash: Tensor) -> Slopes:
-        """Rows `pull e` with slopes `across de`, shrunk along e, so that pull x across x shrink =
-        gain^2 s^4.
-        """
-        seen, points, zoom = scene.observation, scene["points"], scene["focal"].exp()[:, None]
+    def _jacobian(self, scene: Scene, error: Tensor, squash: Tensor) -> Jacobian:
+        """Residuals `pull e` with slopes `across de`, shrunk along e: pull x across x shrink = gain^2 s^4."""
+        seen: ObservedPoints = scene.observed[ObservedPoints]
+        points, zoom = scene[POINTS], scene[FOCAL].exp()[:, None]
         across, pull, shrink = self._bend(squash)
         gain = seen.gain[..., None]
         scale = gain * across / seen.unit[..., None] * zoom
+        by_points = scale[..., None] * seen.camera.projection_jacobian(points)  # [b, p, 2, 3]
+        # a longer focal length moves every pixel away from the principal point
         offset = seen.camera.project(points) - seen.camera.center[:, None]
-        wrt = {
-            "points": scale[..., None] * seen.camera.projection_jacobian(points),
-            "focal": (scale * offset)[..., None],
-        }
+        by_focal = (scale * offset)[..., None]  # [b, p, 2, 1]
         if shrink is not None:
-            wrt = {name: self._shrunk(slope, error, shrink) for name, slope in wrt.items()}
-        return Slopes((gain * pull * error).flatten(1), wrt | {"focal": wrt["focal"].flatten(1, 2)})
+            by_points = self._shrunk(by_points, error, shrink)
+            by_focal = self._shrunk(by_focal, error, shrink)
+        blocks = {POINTS: PointBlock(by_points), FOCAL: DenseBlock(by_focal.flatten(1, 2))}
+        return Jacobian((gain * pull * error).flatten(1), blocks)
 
     def _bend(self, squash: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """`across`, `pull` (both without the gain) and `shrink` (None: 1) of each error."""
@@ -81,7 +100,7 @@ class Reprojection:
         return slope - (1 - shrink)[..., None] * along * (along * slope).sum(-2, keepdim=True)
 
 
-def _error(seen: Observation, points: Tensor, focal: Tensor) -> Tensor:
+def _error(seen: ObservedPoints, points: Tensor, focal: Tensor) -> Tensor:
     """(projected - detected) / unit, [b, p, 2]."""
     center = seen.camera.center[:, None]
     pixels = (seen.camera.project(points) - center) * focal.exp()[:, None] + center

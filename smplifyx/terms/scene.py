@@ -2,181 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from typing import Any, Protocol, runtime_checkable
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..camera import Camera
-from ..core.bundle import Bundle
+from ..features.feature import Feature
+from ..features.jacobian_blocks import JacobianBlock
 
 
-@dataclass(frozen=True)
-class Observation(Bundle):
-    """What was seen of each person: per-row data that the terms compare the body with.
-
-    The data term's residual is `gain * GMoF((projected - target) / unit, rho)`; a gain of 0 means
-    unseen.
-    """
-
-    camera: Camera
-    target: Float[Tensor, "*batch p 2"]  # pixels
-    gain: Float[Tensor, "*batch p"]
-    unit: Float[Tensor, "*batch p"]  # pixels
-    rho: Float[Tensor, "*batch p"]  # units
-    depth: Float[Tensor, "*batch"]  # metres: the first guess
-    height: Float[Tensor, "*batch"]  # metres: the person's stature, NaN where it is not known
-    candidates: Int[
-        Tensor, "*batch n m"
-    ]  # a collision sphere and those it may meet, n times; itself where there are fewer
-
-
-class Inputs(Mapping[str, Tensor]):
-    """Tensors by name, some of them made only when somebody asks for them."""
+class FeatureValues:
+    """Where each feature is at one evaluation, worked out when a term first asks for it."""
 
     def __init__(
-        self, known: Mapping[str, Tensor], made: Mapping[str, Callable[[], Tensor]]
+        self, place: Callable[[Feature], Tensor], known: Mapping[Feature, Tensor] | None = None
     ) -> None:
-        """made: how to make those that are not known."""
-        self._known, self._made = dict(known), made
+        """place: how to work out a feature that is not among the `known` ones."""
+        self._place = place
+        self._known: dict[Feature, Tensor] = dict(known or {})
 
-    def __getitem__(self, name: str) -> Tensor:
-        """The tensor of that name."""
-        if name not in self._known:
-            self._known[name] = self._made[name]()
-        return self._known[name]
+    def __getitem__(self, feature: Feature) -> Tensor:
+        """The feature of each body of the batch."""
+        if feature not in self._known:
+            self._known[feature] = self._place(feature)
+        return self._known[feature]
 
-    def also(self, known: Mapping[str, Tensor], made: Mapping[str, Callable[[], Tensor]]) -> Inputs:
-        """These and more."""
-        return Inputs({**self._known, **known}, {**self._made, **made})
+    def continued(self, place: Callable[[Feature], Tensor]) -> FeatureValues:
+        """The same, with another way to work out what is not known yet."""
+        return FeatureValues(place, self._known)
 
-    def rows(self, index: Int[Tensor, " kept"]) -> Inputs:
-        """Those of some people."""
-        known = {name: value.index_select(0, index) for name, value in self._known.items()}
-        later = {
-            name: partial(lambda name: self[name].index_select(0, index), name)
-            for name in self._made
-        }
-        return Inputs(known, later)
+    def rows(self, index: Int[Tensor, " kept"]) -> FeatureValues:
+        """Those of some people. What has not been asked for is worked out for all: the bits are the same."""
+        known = {feature: value.index_select(0, index) for feature, value in self._known.items()}
+        return FeatureValues(lambda feature: self[feature].index_select(0, index), known)
 
-    def __iter__(self) -> Iterator[str]:
-        """All names."""
-        return iter({**self._known, **self._made})
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return len({**self._known, **self._made})
+    def asked_for(self) -> Iterable[Feature]:
+        """The features that are known by now."""
+        return tuple(self._known)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One evaluation, rows along the first axis. `inputs` holds everything a slope may be taken of:
+    """One evaluation, rows along the first axis: quantities of the bodies, and what was seen of the people.
 
-    `points` [b, p, 3] in the camera's frame; `body_pose` [b, 63], `left_hand_pose`,
-    `right_hand_pose` [b, 45] as axis-angle; `up` [b, 3] the direction of the pelvis' y axis in the
-    camera's frame; `spheres` [b, s, 4] centre and radius of the body's collision spheres, `transl`
-    not added; and the unknowns by the name of their `config.Block`.
+    `scene[POINTS]` is where a feature is (see `features`): everything that a slope may be taken of. `observed` holds
+    what each kind of evidence says, by the evidence's class; `matches` what features keep for the time of a stage.
     """
 
-    inputs: Mapping[str, Tensor]
-    observation: Observation
+    values: FeatureValues
+    observed: Mapping[type, Any]  # each a Bundle with rows along its first axis
+    matches: Mapping[Feature, Any]
 
-    def __getitem__(self, name: str) -> Tensor:
-        return self.inputs[name]
-
-    def rows(self, index: Int[Tensor, " kept"]) -> Scene:
-        """The same for some people; for scenes whose `inputs` are `Inputs`."""
-        return Scene(self.inputs.rows(index), self.observation[index])
+    def __getitem__(self, feature: Feature) -> Tensor:
+        """Where the feature is: [batch, ...]."""
+        return self.values[feature]
 
 
 @dataclass(frozen=True)
-class Slopes:
-    """Linearised rows: the energy's gradient is exactly `2 wrt^T rows`, its curvature about `2
-    wrt^T wrt`.
+class Jacobian:
+    """A linearised residual: the energy's gradient is exactly 2 J^T values, its curvature about 2 J^T J.
 
-    wrt[name]: [b, r, d] or, shared by the batch, [r, d]; for `points` also [b, p, k, 3] where row
-    (p, k) sees point p alone; `Picked` where each row sees one coordinate alone; `Chosen`; for
-    `spheres` also `OnSpheres`.
+    `blocks` say how the residuals move with each feature that they see. `values` are the residuals that these slopes
+    belong to: a robust term may state other residuals than its energy's, of the same gradient and better curvature.
     """
 
-    rows: Float[Tensor, "b r"]
-    wrt: Mapping[str, Tensor | Picked | Chosen | OnSpheres]
+    values: Float[Tensor, "batch r"]
+    blocks: Mapping[Feature, JacobianBlock]
 
-    def scaled(self, factor: float) -> Slopes:
-        """Those of the rows times `factor`."""
-        return Slopes(
-            self.rows * factor, {name: slope * factor for name, slope in self.wrt.items()}
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Picked:
-    """Slopes of rows that see one coordinate each: row i of person b sees coordinate at[i] with
-    slope[b, i].
-    """
-
-    at: Int[Tensor, " r"]
-    slope: Float[Tensor, "b r"]
-
-    def __mul__(self, factor: float) -> Picked:
-        """The slopes of the rows times `factor`."""
-        return Picked(self.at, self.slope * factor)
-
-    def dense(self, width: int) -> Float[Tensor, "b r d"]:
-        """The same for all `width` coordinates."""
-        # one_hot would wait for the device
-        picks = self.at[:, None] == torch.arange(width, device=self.at.device)
-        return self.slope[..., None] * picks
-
-
-@dataclass(frozen=True, eq=False)
-class Chosen:
-    """Slopes that are one of few constant matrices for each person: factor * matrices[which[b]]."""
-
-    matrices: Float[Tensor, "k r d"]
-    which: Int[Tensor, " b"]
-    factor: float = 1.0
-
-    def __mul__(self, factor: float) -> Chosen:
-        """The slopes of the rows times `factor`."""
-        return Chosen(self.matrices, self.which, self.factor * factor)
-
-    def dense(self) -> Float[Tensor, "b r d"]:
-        """The same, written out."""
-        return self.factor * self.matrices[self.which]
-
-
-@dataclass(frozen=True, eq=False)
-class OnSpheres:
-    """Slopes of rows that see a few spheres each: row r of person b sees its e-th, at[b, r, e],
-    with pull[b, r, e].
-    """
-
-    at: Int[Tensor, "b r e"]
-    pull: Float[Tensor, "b r e 4"]  # along the centre's three coordinates and the radius
-
-    def __mul__(self, factor: float) -> OnSpheres:
-        """The slopes of the rows times `factor`."""
-        return OnSpheres(self.at, self.pull * factor)
-
-    @classmethod
-    def of_dense(cls, slope: Float[Tensor, "b r n"]) -> OnSpheres:
-        """Slopes [b, r, 4 s] of rows that may see all s spheres."""
-        pull = slope.unflatten(-1, (-1, 4))
-        return cls(torch.arange(pull.shape[2], device=slope.device).expand(pull.shape[:3]), pull)
+    def scaled(self, factor: float) -> Jacobian:
+        """That of the residuals times `factor`."""
+        blocks = {feature: block.scaled(factor) for feature, block in self.blocks.items()}
+        return Jacobian(self.values * factor, blocks)
 
 
 @dataclass(frozen=True)
-class Rows:
-    """The residual of a term, its square sum the energy, and its slopes when they have a closed
-    form.
+class Residual:
+    """What a term says of each person: its square sum is the energy.
+
+    `jacobian` makes the closed form, where there is one; without, autograd finds it.
     """
 
-    residual: Float[Tensor, "b r"]
-    slopes: Callable[[], Slopes] | None = None
+    values: Float[Tensor, "batch r"]
+    jacobian: Callable[[], Jacobian] | None = None
 
 
-Term = Callable[[Scene], Rows]
+@runtime_checkable
+class Term(Protocol):
+    """A function from a scene to residuals."""
+
+    def __call__(self, scene: Scene) -> Residual:
+        """The residuals of each person; those of one may not depend on another's, to the last bit."""
+        ...
+
+
+@dataclass(frozen=True)
+class WeightedTerm:
+    """A term of the energy by name; the weight multiplies its residuals.
+
+    `matches`: features whose matches the term reads, which are found anew where a stage begins.
+    """
+
+    name: str
+    weight: float
+    term: Term
+    matches: tuple[Feature, ...] = ()

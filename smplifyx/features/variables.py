@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..body.model import BodyModel
 from ..body.params import BodyParams
-from ..config import FitConfig
+from ..config import Block, FitConfig
 from ..core import rotations
 from ..core.bundle import Bundle
 from ..pose_priors.contract import PosePrior
@@ -72,6 +72,11 @@ class Decoder:
     prior: PosePrior
     left_hand: Hand
     right_hand: Hand
+
+    @property
+    def hands(self) -> dict[Block, Hand]:
+        """Each hand by the block of its unknowns."""
+        return {Block.LEFT_HAND: self.left_hand, Block.RIGHT_HAND: self.right_hand}
 
     @cached_property
     def jointwise(self) -> bool:

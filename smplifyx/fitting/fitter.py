@@ -1,0 +1,173 @@
+"""Evidence and cameras in, bodies out: first guess, stages, result."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from ..body import skinning
+from ..body.model import BodyModel
+from ..body.params import BodyParams
+from ..camera import Camera
+from ..config import FitConfig
+from ..core.bundle import Bundle
+from ..core.threads import one_thread_per_operation, pieces, side_by_side
+from ..evidence.evidence import by_kind, check_rows
+from ..evidence.keypoints2d import Keypoints2D, person_scale, seen_confidence
+from ..keypoints import Keypoints
+from ..terms.scene import WeightedTerm
+from .batch import FitBatch
+from .quality import status_of
+from .result import FitResult, Provenance
+from .schedule import StagesOutcome, final_problem, run_stages
+from .setup import FitSetup
+from .starts import given_guess
+from .uncertainty import shape_uncertainty
+from .watching import StageReport, Watch
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, eq=False)
+class Fitter:
+    """Fits one body under one preset. Owns every constant that is made of the two; make it once, fit many batches."""
+
+    setup: FitSetup
+
+    @classmethod
+    def of(cls, body: BodyModel, config: FitConfig) -> Fitter:
+        """For a body and a preset (`load_preset`)."""
+        return cls(FitSetup(body, config))
+
+    def fit(
+        self,
+        keypoints: Keypoints,
+        camera: Camera,
+        evidence: Sequence[Bundle] = (),
+        start: BodyParams | None = None,
+        watch: Watch | None = None,
+        extra_terms: Sequence[WeightedTerm] = (),
+    ) -> FitResult:
+        """Fits the body to every person of a batch.
+
+        keypoints and camera: one row per person, [batch], on the body's device. evidence: whatever else is known of them,
+        one bundle [batch] of each kind (see `evidence`). start: bodies to begin with, [batch, hypotheses], in place of the
+        preset's first guesses; the best of what they lead to is the result. watch: called with a `StageReport` after each
+        stage. extra_terms: terms of your own, added to every stage (see `terms.scene`).
+        Rows are independent: a person gets the same body alone or in company, and one that cannot be fitted gets the status
+        FAILED. Raises ValueError where batches differ or a start does not fit the body.
+        """
+        people = self.gather(keypoints, camera, evidence)
+        starts = None
+        if start is not None:
+            with torch.no_grad():
+                starts = given_guess(self.setup, start)
+            if len(starts.tried) != len(people):
+                raise ValueError(f"start: {len(starts.tried)} people, the batch has {len(people)}")
+        terms = tuple(extra_terms)
+        tell = _one_at_a_time(watch)
+
+        def fit_piece(some: FitBatch, rows: slice) -> FitResult:
+            own_starts = None if starts is None else starts[rows]
+            outcome = run_stages(some, terms, own_starts, tell and _of_batch(tell, rows))
+            return result_of(some, outcome, terms)
+
+        parts = in_pieces(people, fit_piece)
+        return parts[0] if len(parts) == 1 else FitResult.cat(parts)
+
+    @torch.no_grad()
+    def gather(
+        self, keypoints: Keypoints, camera: Camera, evidence: Sequence[Bundle] = ()
+    ) -> FitBatch:
+        """The people of a batch as the stages take them. Raises ValueError as `fit` does."""
+        if keypoints.confidence.dim() != 2 or len(keypoints.confidence) != len(camera.K):
+            raise ValueError(
+                f"fit takes one camera per person: got keypoints {list(keypoints.confidence.shape)} "
+                f"and cameras {list(camera.K.shape)}"
+            )
+        check_rows(evidence, len(keypoints.confidence))
+        config = self.setup.config
+        if config.focal_px is not None:
+            camera = camera.with_focal(config.focal_px)
+        confidence = seen_confidence(keypoints, config.reprojection)
+        scale = person_scale(keypoints, confidence, self.setup.neutral_points)
+        seen = Keypoints2D(keypoints, camera, scale, config.reprojection)
+        return FitBatch(seen, by_kind(evidence), self.setup)
+
+
+def in_pieces(people: FitBatch, work: Callable[[FitBatch, slice], Answer]) -> list[Answer]:
+    """The answers for pieces of the batch, in order, as many at once as there are threads; without gradients.
+
+    work: gets a piece, and which rows of the batch it is.
+    """
+    device = people.scale.device
+
+    @torch.no_grad()
+    def on_piece(rows: slice) -> Answer:
+        return work(people[rows], rows)
+
+    with one_thread_per_operation(device) as threads:
+        return side_by_side(on_piece, pieces(len(people), device, threads), threads)
+
+
+def result_of(
+    people: FitBatch, outcome: StagesOutcome, extra_terms: tuple[WeightedTerm, ...] = ()
+) -> FitResult:
+    """What the stages found of each person, and how far it can be believed."""
+    setup, keypoints = people.setup, people.keypoints
+    body, config = setup.body, setup.config
+    # the focal length's unknown is the logarithm of a factor on the camera's own
+    camera = people.camera.zoomed(outcome.state.focal[:, 0].exp())
+    params = setup.decoder.params(outcome.state)
+    points3d = skinning.points(body, params)
+    points2d = camera.project(points3d)
+    rows = torch.arange(len(outcome.chosen), device=outcome.chosen.device)
+    energy = outcome.hypothesis_energies[rows, outcome.chosen]
+    last = final_problem(people, outcome.state, extra_terms)
+    return FitResult(
+        params=params,
+        latent=outcome.state.body,
+        camera=camera,
+        keypoints=keypoints,
+        points3d=points3d,
+        points2d=points2d,
+        energies=outcome.energies,
+        energy=energy,
+        hypothesis_energies=outcome.hypothesis_energies,
+        chosen=outcome.chosen,
+        gap=outcome.gap,
+        status=status_of(keypoints, points2d, energy),
+        steps=outcome.steps,
+        shape=shape_uncertainty(last, body, config.stages[-1].weights),
+        provenance=Provenance.of(body, config.name, config.pose_prior),
+        evidence=people.others,
+    )
+
+
+def _one_at_a_time(watch: Watch | None) -> Watch | None:
+    """The same for several threads: one report after the other."""
+    if watch is None:
+        return None
+    lock = threading.Lock()
+
+    def tell(report: StageReport) -> None:
+        with lock:
+            watch(report)
+
+    return tell
+
+
+def _of_batch(watch: Watch, rows: slice) -> Watch:
+    """The same for a piece of the batch, whose people are numbered from the piece's start."""
+
+    def tell(report: StageReport) -> None:
+        person: Tensor = report.person + rows.start
+        watch(dataclasses.replace(report, person=person))
+
+    return tell
