@@ -14,12 +14,12 @@ from smplifyx.camera import Camera
 from smplifyx.config import FitConfig, without_collision
 from smplifyx.core import rotations
 from smplifyx.evidence.keypoints2d import person_scale, seen_confidence
-from smplifyx.features.variables import Decoder, Hand, State
 from smplifyx.fitting.batch import FitBatch
 from smplifyx.fitting.fit import decoder_of
 from smplifyx.fitting.stage_runner import StageProblems
 from smplifyx.fitting.starts import neutral_state
 from smplifyx.keypoints import Keypoints
+from smplifyx.features.variables import Decoder, Hand, State
 
 
 def common_energy(

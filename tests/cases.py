@@ -10,10 +10,10 @@ from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import BodyModel
 from smplifyx.camera import Camera
 from smplifyx.config import FitConfig, load_preset
-from smplifyx.features.variables import Decoder, State
 from smplifyx.fitting.fit import decoder_of
 from smplifyx.fitting.starts import neutral_state
 from smplifyx.keypoints import Keypoints
+from smplifyx.features.variables import Decoder, State
 
 DOUBLE = torch.float64
 

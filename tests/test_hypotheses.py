@@ -9,12 +9,12 @@ from cases import DOUBLE, camera, decoder, embedded_body, noisy_keypoints, prese
 from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_INDEX
 from smplifyx.config import Part, StageConfig
-from smplifyx.features.variables import State
 from smplifyx.fitting.fit import prepare
 from smplifyx.fitting.hypotheses import Hypotheses
 from smplifyx.fitting.schedule import run_stages
 from smplifyx.fitting.stage_runner import StageProblems
 from smplifyx.fitting.starts import FLIPS, Flip, mirrored
+from smplifyx.features.variables import State
 
 COUNT = 4
 

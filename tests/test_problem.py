@@ -7,7 +7,6 @@ import dataclasses
 import pytest
 import torch
 from cases import DOUBLE, camera, decoder, embedded_body, noisy_keypoints, preset, random_state
-from smplifyx.problem.jacobian import jacobian_by_autograd
 from solver_problems import derivatives, parts
 
 from smplifyx.body import skinning
@@ -18,6 +17,7 @@ from smplifyx.features.spheres import sphere_model
 from smplifyx.fitting.fit import decoder_of
 from smplifyx.pose_priors import load_prior
 from smplifyx.pose_priors.contract import Piecewise
+from smplifyx.problem.jacobian import jacobian_by_autograd
 from smplifyx.problem.problem import Problem, WeightedTerm
 from smplifyx.problem.stage_terms import stage_terms
 from smplifyx.terms.regularisers import Limits

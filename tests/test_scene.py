@@ -10,7 +10,6 @@ from functools import lru_cache
 import pytest
 import torch
 from cases import DOUBLE, camera, embedded_body, noisy_keypoints, preset, random_state
-from smplifyx.problem.variables import State
 from solver_problems import derivatives, parts
 
 from smplifyx.body import skinning
@@ -31,6 +30,7 @@ from smplifyx.keypoints import Keypoints, names
 from smplifyx.problem.couplings import Between
 from smplifyx.problem.problem import Problem, WeightedTerm
 from smplifyx.problem.spheres_between import spheres_between
+from smplifyx.problem.variables import State
 from smplifyx.terms.collision import Collision
 
 FLOAT = torch.float32
