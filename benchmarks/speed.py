@@ -7,7 +7,7 @@ the 2019 kind.
 The same generated people (embedded body, held-out mocap poses; body, hands and face; seed 0) for
 all. Each setup runs in a process of its own, so that its peak memory is its own; the first fit of a
 process warms it up and is not timed. A batch larger than `--people` holds them several times.
-`--processes N` fits in N processes of one thread each (`jobs.ProcessPool`), 0 in the threads of
+`--processes N` fits in N processes of one thread each (`jobs.FitPool`), 0 in the threads of
 one. One common energy, whoever made the fit: the last stage of the preset `smplx`, with the camera
 that the fit assumed.
 """
@@ -44,7 +44,7 @@ from smplifyx.data.synthetic import GeneratedPeople
 from smplifyx.evaluation.metrics import person_errors
 from smplifyx.fitting.fit import fit
 from smplifyx.fitting.result import FitResult
-from smplifyx.jobs.process_pool import FitRecipe, ProcessPool
+from smplifyx.jobs import FitPool, FitRecipe
 from smplifyx.keypoints import Keypoints
 from smplifyx.pose_priors.hands import recorded_hands
 
@@ -108,7 +108,7 @@ def _preset(setup: Setup, keypoints: Keypoints, camera: Camera, body: BodyModel)
     batches = [slice(at, at + setup.batch) for at in range(0, setup.count, setup.batch)]
     with contextlib.ExitStack() as stack:
         if setup.processes:
-            one_batch = stack.enter_context(ProcessPool(FitRecipe(config), setup.processes)).fit
+            one_batch = stack.enter_context(FitPool(FitRecipe(config), setup.processes)).fit
         else:
             one_batch = partial(fit, body=body, config=config)
 

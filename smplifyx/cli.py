@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from tqdm import tqdm
 
+# Waiting threads of OpenMP sleep. Spinning ones make a fit twenty times slower on a busy machine.
+# OpenMP reads this once, when torch loads it; this module is the command, and nothing imports it
+# but who runs one. A user's own choice stays.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 from .config import ConfigError, load_preset, preset_names
 from .core.choices import MeshFormat, Renderer
 from .jobs.job import JobConfig, load_job
+from .jobs.progress import JobProgress
 from .training.options import TrainOptions
 
 # torch is loaded by the commands that need it, so that --help does not wait for it
@@ -72,7 +79,7 @@ class Bar:
         return self._bar
 
 
-class JobBar(Bar):
+class JobBar(Bar, JobProgress):
     """The progress of a job over keypoint files, with people per second."""
 
     def __init__(self, quiet: bool) -> None:

@@ -54,11 +54,11 @@ def test_a_part_within_itself_counts_once() -> None:
 def test_parts_in_pieces_count_the_threads_that_do_them() -> None:
     part = Part()
 
-    def side_by_side(work: Callable[[int], int], rows: Sequence[int], device: str) -> list[int]:
-        with ThreadPoolExecutor(2) as pool:
+    def side_by_side(work: Callable[[int], int], rows: Sequence[int], threads: int) -> list[int]:
+        with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(work, rows))
 
-    assert part.timed_pieces(side_by_side)(lambda n: sum(range(n)), [10**6, 3], "cpu") == [
+    assert part.timed_pieces(side_by_side)(lambda n: sum(range(n)), [10**6, 3], 2) == [
         499999500000,
         3,
     ]

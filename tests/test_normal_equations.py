@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from smplifyx.problem.jacobian import Columns, Part
 from torch import Tensor
 
-from smplifyx.problem.jacobian import Columns, Part
 from smplifyx.problem.normal_equations import NormalEquations
 from smplifyx.terms.scene import Chosen, Picked
 

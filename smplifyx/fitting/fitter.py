@@ -17,7 +17,7 @@ from ..body.params import BodyParams
 from ..camera import Camera
 from ..config import FitConfig
 from ..core.bundle import Bundle
-from ..core.threads import pieces, side_by_side
+from ..core.threads import one_thread_per_operation, pieces, side_by_side
 from ..evidence.evidence import by_kind, check_rows
 from ..evidence.keypoints2d import Keypoints2D, person_scale, seen_confidence
 from ..keypoints import Keypoints
@@ -112,7 +112,8 @@ def in_pieces(people: FitBatch, work: Callable[[FitBatch, slice], Answer]) -> li
     def on_piece(rows: slice) -> Answer:
         return work(people[rows], rows)
 
-    return side_by_side(on_piece, pieces(len(people), device), device)
+    with one_thread_per_operation(device) as threads:
+        return side_by_side(on_piece, pieces(len(people), device, threads), threads)
 
 
 def result_of(

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..body.model import BodyModel
 from ..collision.proxies.sphere_pairs import CLEAR
 from ..config import Block, FitConfig, StageConfig
-from ..core.threads import side_by_side
+from ..core.threads import one_thread_per_operation, side_by_side
 from ..features.spheres import SPHERES
 from ..features.variables import State
 from ..problem.couplings import Between
@@ -244,7 +244,8 @@ def _solved(
 
     device = by_body[0].state.transl.device if by_body else torch.device("cpu")
     one_each = [slice(i, i + 1) for i in range(len(similar))]
-    solutions = side_by_side(solve, one_each, device)
+    with one_thread_per_operation(device) as threads:
+        solutions = side_by_side(solve, one_each, threads)
 
     states = [those.state for those in by_body]
     steps: dict[int, int] = {}

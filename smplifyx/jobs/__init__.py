@@ -2,8 +2,9 @@
 many processes.
 """
 
+from .fit_pool import FitPool
+from .fit_recipe import FitRecipe
 from .job import JobConfig, load_job
-from .process_pool import FitRecipe, ProcessPool
 from .runner import run_job
 
-__all__ = ["FitRecipe", "JobConfig", "ProcessPool", "load_job", "run_job"]
+__all__ = ["FitPool", "FitRecipe", "JobConfig", "load_job", "run_job"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,38 +16,45 @@ from ..camera import Camera
 from ..config import FitConfig
 from ..core.bundle import Bundle
 from ..core.choices import Age, BodyAge, BodyGender
-from ..evidence.height import KnownHeight
 from ..fitting.result import FitResult, Origin
 from ..keypoints import Keypoints
+from ..parallel.halving import halved
+from ..parallel.resources import how_many_fit
 from .summary import Row
 
 # (keypoints, cameras, one body or an adult's and a child's, preset, further evidence) to one result
 # per person
-Fitter = Callable[
-    [Keypoints, Camera, tuple[BodyModel, ...], FitConfig, Sequence[Bundle]],
-    Sequence[FitResult],
+BatchFit = Callable[
+    [Keypoints, Camera, tuple[BodyModel, ...], FitConfig, Sequence[Bundle]], Sequence[FitResult]
 ]
 LOG = logging.getLogger(__name__)
 # a chunk is cut after so many rows that need no fit, so that those do not pile up
 ITEMS_PER_PERSON = 16
+# measured: 1.2 MB (default preset, float32); the 2019 preset and big models need more
+BYTES_PER_PERSON = 4 * 2**20
+# people; a CPU gains nothing from more, and a killed run loses no more than this
+LARGEST_BATCH = {"cpu": 256, "cuda": 4096}
 
 
 @dataclass(frozen=True)
 class FitTask:
-    """A person to fit; keypoints and camera without batch axes."""
+    """A person to fit; keypoints, camera and evidence without batch axes.
 
-    stem: str
+    evidence: what else is known, handed on unopened; all people of a job have the same kinds.
+    """
+
+    stem: str  # of the frame, as it names the results
     keypoints: Keypoints
     camera: Camera
     gender: BodyGender
     origin: Origin
     age: Age = Age.ADULT
-    height: float = math.nan  # metres; NaN: not known
+    evidence: tuple[Bundle, ...] = ()
 
 
 @dataclass(frozen=True)
 class Item:
-    """One row of the input: a person to fit, or a row that is already known."""
+    """One entry of the input: a person to fit, or a line of the summary that is already known."""
 
     work: FitTask | Row
     ends_frame: bool = False
@@ -61,19 +67,24 @@ class Failure:
     reason: str
 
 
-class Bodies:
-    """The body models of a job (a file, a folder or None, the embedded), each loaded when it is
-    first needed.
+FitAnswer = FitResult | Failure
 
-    kid_template: of children, None: the one beside the model.
+
+class Bodies:
+    """The body models of a job, each loaded when it is first needed, and kept.
+
+    model: a file, a folder, or None, the embedded one. kid_template: of children; None: the one in
+    the folder of the model.
     """
 
     def __init__(
         self, model: Path | None, device: torch.device, kid_template: Path | None = None
     ) -> None:
-        self._model, self._device, self._kid_template = model, device, kid_template
+        self._model = model
+        self._device = device
+        self._kid_template = kid_template
         self._loaded: dict[tuple[BodyGender, BodyAge], BodyModel] = {}
-        self._childless: set[BodyGender] = set()
+        self._childless: set[BodyGender] = set()  # for which there is no kid template
 
     def of(self, gender: BodyGender, age: BodyAge = Age.ADULT) -> BodyModel:
         """The model of that gender and age. Raises BodyFileError where there is none."""
@@ -91,15 +102,24 @@ class Bodies:
         if age is not Age.AUTO:
             return (self.of(gender, age),)
         adult = self.of(gender)
-        if gender not in self._childless:
-            try:
-                return adult, self.of(gender, Age.CHILD)
-            except BodyFileError as error:
-                if self._kid_template is not None:
-                    raise
-                LOG.info("children are fitted as adults: %s", error)
-                self._childless.add(gender)
-        return (adult,)
+        if gender in self._childless:
+            return (adult,)
+        try:
+            return adult, self.of(gender, Age.CHILD)
+        except BodyFileError as error:
+            if self._kid_template is not None:  # the user named one: it must be good
+                raise
+            LOG.info("children are fitted as adults: %s", error)
+            self._childless.add(gender)
+            return (adult,)
+
+
+def auto_batch_size(device: torch.device) -> int:
+    """People per batch that fit in half of the device's free memory: 1 to 256 on a CPU, to 4096 on
+    a GPU.
+    """
+    largest = LARGEST_BATCH.get(device.type, LARGEST_BATCH["cpu"])
+    return max(1, min(how_many_fit(device, BYTES_PER_PERSON), largest))
 
 
 def chunks(items: Iterable[Item], size: int, whole_frames: bool = False) -> Iterator[list[Item]]:
@@ -111,66 +131,70 @@ def chunks(items: Iterable[Item], size: int, whole_frames: bool = False) -> Iter
     people = 0
     for item in items:
         chunk.append(item)
-        people += isinstance(item.work, FitTask)
+        if isinstance(item.work, FitTask):
+            people += 1
         full = people >= size or len(chunk) >= ITEMS_PER_PERSON * size
         if full and (item.ends_frame or not whole_frames):
             yield chunk
-            chunk, people = [], 0
+            chunk = []
+            people = 0
     if chunk:
         yield chunk
 
 
 def fit_people(
-    people: Sequence[FitTask], bodies: Bodies, config: FitConfig, fit: Fitter
-) -> list[FitResult | Failure]:
+    people: Sequence[FitTask], bodies: Bodies, config: FitConfig, fit: BatchFit
+) -> list[FitAnswer]:
     """Fits everyone, one batch per gender and age; the answers are in the order of `people`."""
-    answers: dict[int, FitResult | Failure] = {}
-    for kind in sorted({_kind(person) for person in people}):
-        index = [i for i, person in enumerate(people) if _kind(person) == kind]
+    by_kind: dict[tuple[str, str], list[int]] = {}
+    for i, person in enumerate(people):
+        by_kind.setdefault((person.gender.value, person.age.value), []).append(i)
+
+    answers: dict[int, FitAnswer] = {}
+    for _, indices in sorted(by_kind.items()):
         start = time.perf_counter()
-        found = _fit_or_split([people[i] for i in index], bodies, config, fit)
-        seconds = (time.perf_counter() - start) / len(index)
-        answers |= {
-            i: _with_origin(answer, people[i], seconds)
-            for i, answer in zip(index, found, strict=True)
-        }
+        found = _fit_kind([people[i] for i in indices], bodies, config, fit)
+        seconds = (time.perf_counter() - start) / len(indices)
+        for i, answer in zip(indices, found, strict=True):
+            if isinstance(answer, FitResult):
+                answer = answer.replace(origin=replace(people[i].origin, seconds=seconds))
+            answers[i] = answer
     return [answers[i] for i in range(len(people))]
 
 
-def _kind(person: FitTask) -> tuple[str, str]:
-    return person.gender.value, person.age.value
+def _fit_kind(
+    people: Sequence[FitTask], bodies: Bodies, config: FitConfig, fit: BatchFit
+) -> list[FitAnswer]:
+    """Fits people of one gender and age; whatever error there is costs no more than one person."""
+
+    def work(some: Sequence[FitTask]) -> Sequence[FitAnswer]:
+        # Loaded in here: a body that is missing is an error of these people, too.
+        tried = bodies.choice(some[0].gender, some[0].age)
+        keypoints, camera, evidence = _stacked(some, tried[0].v_template.device)
+        results = fit(keypoints, camera, tried, config, evidence)
+        return [result.to(device="cpu") for result in results]
+
+    def give_up(person: FitTask, error: Exception) -> FitAnswer:
+        reason = _in_one_line(error)
+        LOG.exception("%s person %d: %s", person.stem, person.origin.person, reason)
+        return Failure(reason)
+
+    def tell(count: int, error: Exception) -> None:
+        LOG.warning("a batch of %d failed (%s): trying its halves", count, _in_one_line(error))
+
+    return halved(people, work, give_up, on_retry=tell)
 
 
-def _fit_or_split(
-    people: Sequence[FitTask], bodies: Bodies, config: FitConfig, fit: Fitter
-) -> list[FitResult | Failure]:
-    """An error in a batch is halved down to the person who causes it: the others never pay for it."""
-    try:
-        tried = bodies.choice(people[0].gender, people[0].age)
-        device = tried[0].v_template.device
-        keypoints = Keypoints.stack([person.keypoints for person in people]).to(device=device)
-        camera = Camera.stack([person.camera for person in people]).to(device=device)
-        evidence = (KnownHeight(torch.tensor([person.height for person in people], device=device)),)
-        return [
-            result.to(device="cpu") for result in fit(keypoints, camera, tried, config, evidence)
-        ]
-    except Exception as error:  # whatever it is, it must cost no more than one person
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        if len(people) == 1:
-            LOG.exception("%s person %d: %s", people[0].stem, people[0].origin.person, reason)
-            return [Failure(reason)]
-        LOG.warning("a batch of %d failed (%s): trying its halves", len(people), reason)
-    half = len(people) // 2
-    return [
-        answer
-        for part in (people[:half], people[half:])
-        for answer in _fit_or_split(part, bodies, config, fit)
-    ]
+def _stacked(
+    people: Sequence[FitTask], device: torch.device
+) -> tuple[Keypoints, Camera, tuple[Bundle, ...]]:
+    """Keypoints, cameras and further evidence of all people, one row each."""
+    keypoints = Keypoints.stack([person.keypoints for person in people])
+    camera = Camera.stack([person.camera for person in people])
+    by_kind = zip(*(person.evidence for person in people), strict=True)
+    evidence = tuple(type(rows[0]).stack(rows).to(device=device) for rows in by_kind)
+    return keypoints.to(device=device), camera.to(device=device), evidence
 
 
-def _with_origin(
-    answer: FitResult | Failure, person: FitTask, seconds: float
-) -> FitResult | Failure:
-    if isinstance(answer, Failure):
-        return answer
-    return answer.replace(origin=replace(person.origin, seconds=seconds))
+def _in_one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

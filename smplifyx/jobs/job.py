@@ -125,8 +125,17 @@ class JobConfig(Settings):
 
 # Options that change no result: an output folder may be gone on with under other values of these.
 FREE_TO_CHANGE = (
-    "out", "device", "batch_size", "processes", "overlay", "mesh", "report", "renderer", "overwrite", "quiet",
-)  # fmt: skip
+    "out",
+    "device",
+    "batch_size",
+    "processes",
+    "overlay",
+    "mesh",
+    "report",
+    "renderer",
+    "overwrite",
+    "quiet",
+)
 
 
 def preset_of(job: JobConfig) -> FitConfig:
@@ -139,10 +148,12 @@ def preset_of(job: JobConfig) -> FitConfig:
     config = load_preset(job.preset)
     if job.prior:
         config = with_prior(config, job.prior, kind_of(job.prior))
-    config = config if job.collision else without_collision(config)
-    config = with_free_focal(config) if job.free_focal else config
+    if not job.collision:
+        config = without_collision(config)
+    if job.free_focal:
+        config = with_free_focal(config)
     if job.scene:
-        from ..fitting.scene_fit import check_shared_camera
+        from ..fitting.scene_fit import check_shared_camera  # here: as above
 
         check_shared_camera(config)
     return config
@@ -155,4 +166,6 @@ def load_job(path: Path) -> JobConfig:
     """
     if not path.is_file():
         raise ConfigError(f"{path}: no such job file")
-    return read_settings(path, JobConfig)
+    job = read_settings(path, JobConfig)
+    assert isinstance(job, JobConfig)  # read_settings gives the schema it is asked for
+    return job

@@ -1,8 +1,9 @@
-"""The configuration of a job as it is kept beside its results."""
+"""The configuration of a job as it is kept with its results."""
 
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 from ..body.loading.files import BodyFileError, find_body
@@ -25,7 +26,8 @@ def record_of(job: JobConfig, config: FitConfig) -> dict[str, object]:
     """
     settings = job.model_dump(mode="json")
     for name in PATHS:  # the same folder from another working directory is the same job
-        settings[name] = settings[name] and str(Path(settings[name]).resolve())
+        if settings[name]:
+            settings[name] = str(Path(settings[name]).resolve())
     free = {name: settings.pop(name) for name in FREE_TO_CHANGE}
     return {
         MADE_BY: {"versions": program_versions(), **free},
@@ -41,6 +43,9 @@ def genders_of(job: JobConfig) -> tuple[BodyGender, ...]:
 
 
 def _models(job: JobConfig) -> dict[str, Path]:
+    """The files of the bodies that the job may need, by gender, and "kid", the template of
+    children.
+    """
     found: dict[str, Path] = {}
     for gender in genders_of(job):
         try:
@@ -49,17 +54,18 @@ def _models(job: JobConfig) -> dict[str, Path]:
             # else only the people of that gender fail, each with this reason
             if job.gender is not Gender.INPUT:
                 raise
-    kids = (
-        [job.kid_template]
-        if job.kid_template
-        else [k for path in found.values() for k in kid_templates(path)]
-    )
-    return found | ({"kid": kids[0]} if kids else {})
+    if job.kid_template:
+        kids = [job.kid_template]
+    else:
+        kids = [kid for path in found.values() for kid in kid_templates(path)]
+    if kids:
+        found["kid"] = kids[0]
+    return found
 
 
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with open(path, "rb") as stream:
-        while block := stream.read(CHUNK):
+        for block in iter(partial(stream.read, CHUNK), b""):
             digest.update(block)
     return digest.hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..body.model import BodyModel
@@ -12,82 +12,91 @@ from ..config import FitConfig
 from ..core.choices import body_age
 from ..fitting.result import FitResult
 from ..fitting.scene_fit import fit_together
-from .batches import Bodies, Failure, FitTask
+from ..parallel.halving import halved
+from .batches import Bodies, FitAnswer, FitTask
 from .fit_and_check import with_penetration
 
 LOG = logging.getLogger(__name__)
 
 
 def fit_scenes(
-    people: Sequence[FitTask],
-    answers: Sequence[FitResult | Failure],
-    bodies: Bodies,
-    config: FitConfig,
-) -> list[FitResult | Failure]:
+    people: Sequence[FitTask], answers: Sequence[FitAnswer], bodies: Bodies, config: FitConfig
+) -> list[FitAnswer]:
     """The answers of `fit_people` for whole images, those who touch others fitted together; in the
     same order.
 
     An error costs its image that alone: its people keep the answers that they have.
     """
+    # Everywhere here a person is an index into `people`.
     fitted = {i: answer for i, answer in enumerate(answers) if isinstance(answer, FitResult)}
-    images: dict[str, list[int]] = {}
-    for i in fitted:
-        images.setdefault(people[i].stem, []).append(i)
     models = {
         i: bodies.of(people[i].gender, body_age(answer.provenance.age))
         for i, answer in fitted.items()
     }
-    start, found = time.perf_counter(), list(answers)
-    shared = _together_or_split(
-        [those for those in images.values() if len(those) > 1], people, fitted, models, config
-    )
-    moved = {i: answer for i, answer in shared.items() if answer is not fitted[i]}
-    for i, answer in _checked(moved, fitted, models).items():
+    images: dict[str, list[int]] = {}
+    for i in fitted:
+        images.setdefault(people[i].stem, []).append(i)
+    shared = [image for image in images.values() if len(image) > 1]
+
+    start = time.perf_counter()
+    together = _fit_images(shared, people, fitted, models, config)
+    moved = {i: answer for i, answer in together.items() if answer is not fitted[i]}
+    checked = _checked(moved, fitted, models)
+
+    found = list(answers)
+    for i, answer in checked.items():
         seconds = fitted[i].origin.seconds + (time.perf_counter() - start) / len(moved)
         found[i] = answer.replace(origin=replace(answer.origin, seconds=seconds))
     LOG.info("%d of %d people fitted together with others of their image", len(moved), len(fitted))
     return found
 
 
-def _together_or_split(
-    images: Sequence[Sequence[int]],
+def _fit_images(
+    images: Sequence[list[int]],
     people: Sequence[FitTask],
-    fitted: dict[int, FitResult],
-    models: dict[int, BodyModel],
+    fitted: Mapping[int, FitResult],
+    models: Mapping[int, BodyModel],
     config: FitConfig,
 ) -> dict[int, FitResult]:
-    """An error in many images is halved down to the image that causes it."""
-    numbers = [i for those in images for i in those]
-    if not numbers:
+    """What is found of everybody in these images; in one that raises an error, what they had."""
+    if not images:
         return {}
-    try:
-        different = list({id(models[i]): models[i] for i in numbers}.values())
-        stems = [people[i].stem for i in numbers]
-        return dict(
-            zip(
-                numbers,
-                fit_together([fitted[i] for i in numbers], stems, different, config),
-                strict=True,
-            )
+
+    def work(some: Sequence[list[int]]) -> Sequence[list[FitResult]]:
+        indices = [i for image in some for i in image]
+        stems = [people[i].stem for i in indices]
+        results = fit_together(
+            [fitted[i] for i in indices], stems, _different(models, indices), config
         )
-    except Exception as error:  # whatever it is, everybody has been fitted already
-        if len(images) == 1:
-            LOG.exception("%s: its people stay as fitted alone: %s", people[numbers[0]].stem, error)
-            return {}
-    half = len(images) // 2
-    return {
-        i: answer
-        for part in (images[:half], images[half:])
-        for i, answer in _together_or_split(part, people, fitted, models, config).items()
-    }
+        by_index = dict(zip(indices, results, strict=True))
+        return [[by_index[i] for i in image] for image in some]
+
+    def give_up(image: list[int], error: Exception) -> list[FitResult]:
+        stem = people[image[0]].stem
+        LOG.exception("%s: its people stay as fitted alone: %s", stem, error)
+        return [fitted[i] for i in image]
+
+    found: dict[int, FitResult] = {}
+    for image, results in zip(images, halved(images, work, give_up), strict=True):
+        found |= zip(image, results, strict=True)
+    return found
+
+
+def _different(models: Mapping[int, BodyModel], indices: Sequence[int]) -> list[BodyModel]:
+    """The bodies of these people, each once: `Bodies` gives the same object for the same body."""
+    by_identity = {id(models[i]): models[i] for i in indices}
+    return list(by_identity.values())
 
 
 def _checked(
-    moved: dict[int, FitResult], before: dict[int, FitResult], models: dict[int, BodyModel]
+    moved: Mapping[int, FitResult],
+    before: Mapping[int, FitResult],
+    models: Mapping[int, BodyModel],
 ) -> dict[int, FitResult]:
     """The same with their penetration measured anew where it had been."""
     found = dict(moved)
-    for body in {id(models[i]): models[i] for i in moved}.values():
+    for body in _different(models, list(moved)):
         own = [i for i in moved if models[i] is body and before[i].penetration is not None]
-        found |= zip(own, with_penetration([moved[i] for i in own], [body]), strict=True)
+        measured = with_penetration([moved[i] for i in own], [body])
+        found |= zip(own, measured, strict=True)
     return found

@@ -1,4 +1,4 @@
-"""From keypoint files to the rows of a job: who is fitted, who is there already, who is not and
+"""From keypoint files to the items of a job: who is fitted, who is there already, who is not and
 why.
 """
 
@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from ..camera import Camera
 from ..core.choices import Age, Gender
+from ..evidence.evidence import SavedEvidence, by_kind
 from ..evidence.height import KnownHeight
 from ..fitting.result import FitResult, Origin
 from ..keypoints import Keypoints
@@ -20,7 +22,13 @@ from ..keypoints.layouts import trust
 from ..parallel.prefetch import prefetch
 from ..readers.folder import count_files, read_frames
 from ..readers.frames import Frame, Person
-from ..readers.intrinsics import CameraOptions, IntrinsicsError, camera_for, options_for
+from ..readers.intrinsics import (
+    CameraOptions,
+    CameraSource,
+    IntrinsicsError,
+    camera_for,
+    options_for,
+)
 from ..readers.selection import Selection, select
 from .batches import FitTask, Item
 from .job import JobConfig
@@ -54,45 +62,48 @@ class Source:
             stem = stems.claim(frame.stem, frame.keypoint_file.name)
             for note in frame.notes:
                 LOG.info("%s: %s", stem, note)
-            works = list(self._works(frame, stem, store))
-            for index, work in enumerate(works):
-                yield Item(work, ends_frame=index == len(works) - 1)
+            *others, last = self._works(frame, stem, store)
+            for work in others:
+                yield Item(work)
+            yield Item(last, ends_frame=True)
 
-    def _works(self, frame: Frame, stem: str, store: Store) -> Iterator[FitTask | Row]:
-        if frame.problem is not None or not frame.people:
-            status = RowStatus.UNREADABLE if frame.problem else RowStatus.NO_PEOPLE
-            yield Row(stem, None, status, frame.problem or "the file has no people")
-            return
-        _, reasons = select(frame.people, self.selection)
+    def _works(self, frame: Frame, stem: str, store: Store) -> list[FitTask | Row]:
+        """Everybody in a frame, in order, or one line of the summary for a frame without people."""
+        if frame.problem is not None:
+            return [Row(stem, None, RowStatus.UNREADABLE, frame.problem)]
+        if not frame.people:
+            return [Row(stem, None, RowStatus.NO_PEOPLE, "the file has no people")]
         try:
-            camera, source, note = camera_for(frame, self.cameras)
+            camera, camera_source, note = camera_for(frame, self.cameras)
         except IntrinsicsError as error:
-            yield from (
+            return [
                 Row(stem, person.index, RowStatus.UNREADABLE, str(error)) for person in frame.people
-            )
-            return
+            ]
         LOG.info("%s: %s", stem, note)
+
+        _, reasons = select(frame.people, self.selection)  # by index, of those who are left out
         tasks = [
-            _fit_task(frame, stem, person, (camera, source.value), self.job)
+            _fit_task(frame, stem, person, camera, camera_source, self.job)
             for person in frame.people
             if person.index not in reasons
         ]
-        works = iter(self._but_done(tasks, store))
+        selected = iter(self._without_done(tasks, store))
+        works: list[FitTask | Row] = []
         for person in frame.people:
-            if person.index in reasons:
-                status = RowStatus.UNREADABLE if person.problem else RowStatus.NOT_SELECTED
-                yield Row(stem, person.index, status, reasons[person.index])
-            else:
-                yield next(works)
+            if person.index not in reasons:
+                works.append(next(selected))
+                continue
+            status = RowStatus.UNREADABLE if person.problem else RowStatus.NOT_SELECTED
+            works.append(Row(stem, person.index, status, reasons[person.index]))
+        return works
 
-    def _but_done(self, tasks: list[FitTask], store: Store) -> list[FitTask | Row]:
-        """The people of a frame, or their rows of an earlier run; those fitted together are so all
-        at once.
+    def _without_done(self, tasks: Sequence[FitTask], store: Store) -> Sequence[FitTask | Row]:
+        """The people of a frame, or the lines of an earlier run for those who are done. Where they
+        are fitted together, all are done or nobody is.
         """
         works = [_task_or_done(task, store) for task in tasks]
-        return (
-            tasks if self.job.scene and any(isinstance(work, FitTask) for work in works) else works
-        )
+        some_left = any(isinstance(work, FitTask) for work in works)
+        return tasks if self.job.scene and some_left else works
 
 
 def open_source(job: JobConfig) -> Source:
@@ -110,33 +121,50 @@ def open_source(job: JobConfig) -> Source:
 
 
 def _fit_task(
-    frame: Frame, stem: str, person: Person, seen_by: tuple[Camera, str], job: JobConfig
+    frame: Frame,
+    stem: str,
+    person: Person,
+    camera: Camera,
+    camera_source: CameraSource,
+    job: JobConfig,
 ) -> FitTask:
-    camera, K_source = seen_by
+    """A person of a frame to fit; what the keypoint file says of them goes before what the job
+    says.
+    """
+    assert frame.size_source is not None, "a frame with a camera has a size"
     origin = Origin(
         source=str(frame.keypoint_file.resolve()),
         image=str(frame.image.resolve()) if frame.image else "",
         person=person.index,
-        K_source=K_source,
+        K_source=camera_source.value,
         image_size_source=frame.size_source.value,
     )
-    gender = (person.gender or Gender.NEUTRAL) if job.gender is Gender.INPUT else job.gender
-    age = person.age or job.age
-    height = next((h for h in (person.height, job.height) if h is not None), math.nan)
-    believed = trust(person.layout) if person.layout is not None else 1.0
+    # The job's gender is for everybody, and INPUT leaves it to the file.
+    if job.gender is Gender.INPUT:
+        gender = person.gender or Gender.NEUTRAL
+    else:
+        gender = job.gender
+    confidence_scale = 1.0 if person.layout is None else trust(person.layout)
     return FitTask(
-        stem,
-        Keypoints.from_array(person.keypoints, believed),
-        camera,
-        gender,
-        origin,
-        age,
-        height,
+        stem=stem,
+        keypoints=Keypoints.from_array(person.keypoints, confidence_scale),
+        camera=camera,
+        gender=gender,
+        origin=origin,
+        age=person.age or job.age,
+        evidence=(KnownHeight(torch.tensor(_height(person, job))),),
     )
+
+
+def _height(person: Person, job: JobConfig) -> float:
+    """Metres; NaN where neither the file nor the job knows."""
+    if person.height is not None:
+        return person.height
+    return math.nan if job.height is None else job.height
 
 
 def _task_or_done(task: FitTask, store: Store) -> FitTask | Row:
-    """The row of an earlier run, if its file is sound and was made from the same keypoints."""
+    """The line of an earlier run, if its file is sound and was made from the same evidence."""
     found = store.existing(task.stem, task.origin.person)
     if found is None or not _same_input(found, task):
         return task
@@ -144,17 +172,28 @@ def _task_or_done(task: FitTask, store: Store) -> FitTask | Row:
 
 
 def _same_input(found: FitResult, task: FitTask) -> bool:
-    pairs = (
+    """Whether a result was made from the evidence of the task, to the bit."""
+    if found.provenance.gender != task.gender.value:
+        return False
+    if task.age is not Age.AUTO and task.age.value != found.provenance.age:
+        return False
+    pairs = [
         (found.keypoints.xy, task.keypoints.xy),
         (found.keypoints.confidence, task.keypoints.confidence),
         (found.camera.image_size, task.camera.image_size),
-    )
-    if found.provenance.gender != task.gender.value or task.age.value not in (
-        Age.AUTO.value,
-        found.provenance.age,
-    ):
+    ]
+    if not all(torch.equal(old, new.to(old)) for old, new in pairs):
         return False
-    before = found.evidence[KnownHeight].metres
-    height = torch.tensor(task.height).to(before)
-    known = torch.allclose(before, height, rtol=0.0, equal_nan=True)
-    return known and all(torch.equal(a, b.to(a)) for a, b in pairs)
+    own = by_kind(task.evidence)
+    return all(_same_arrays(kind, old, own.get(kind)) for kind, old in found.evidence.items())
+
+
+def _same_arrays(kind: type[SavedEvidence], old: SavedEvidence, new: object) -> bool:
+    """Whether a file would keep the same of two pieces of evidence; None: nothing is known."""
+    if not isinstance(new, SavedEvidence):
+        new = kind.from_arrays({})
+    before = old.to_arrays()
+    now = new.to_arrays()
+    return all(
+        np.allclose(before[name], now[name], rtol=0.0, equal_nan=True) for name in before | now
+    )

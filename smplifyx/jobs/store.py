@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,18 +61,14 @@ class Store:
 
     def stems(self) -> list[str]:
         """The frames that have results, sorted."""
-        return sorted(
-            {
-                path.parent.relative_to(self.results).as_posix()
-                for path in self.results.rglob("[0-9]*.npz")
-            }
-        )
+        folders = {path.parent for path in self.results.rglob("[0-9]*.npz")}
+        return sorted(folder.relative_to(self.results).as_posix() for folder in folders)
 
     def people(self, stem: str) -> list[Path]:
         """The result files of a frame, in the order of its people."""
-        return sorted(
-            (self.results / stem).glob("[0-9]*.npz"), key=lambda path: (len(path.name), path.name)
-        )
+        paths = (self.results / stem).glob("[0-9]*.npz")
+        # Shorter names first: 1000.npz comes after 999.npz.
+        return sorted(paths, key=lambda path: (len(path.name), path.name))
 
     def existing(self, stem: str, person: int) -> FitResult | None:
         """The result of an earlier run; None where there is none or its file is broken."""
@@ -129,9 +125,13 @@ def safe_stem(name: str) -> str:
     """A relative path of plain parts that cannot leave its parent: a changed one ends in a hash of
     the original.
     """
-    parts = [part for part in re.sub(r"[^\w.+@=/-]", "_", name).split("/") if part.strip(".")]
-    safe = "/".join(_short(part.strip(".")) for part in parts[-DEEPEST:])
-    return safe if safe == name and safe else f"{safe or 'unnamed'}-{_short_hash(name)}"
+    plain = re.sub(r"[^\w.+@=/-]", "_", name)
+    parts = [part.strip(".") for part in plain.split("/")]
+    parts = [part for part in parts if part]  # "", "." and ".." are gone
+    safe = "/".join(_short(part) for part in parts[-DEEPEST:])
+    if safe and safe == name:
+        return safe
+    return f"{safe or 'unnamed'}-{_short_hash(name)}"
 
 
 class StemTable:
@@ -142,7 +142,8 @@ class StemTable:
 
     def claim(self, name: str, source: str) -> str:
         """The folder name for the frame called `name`; `source` tells frames of one name apart."""
-        wanted = stem = safe_stem(name)
+        wanted = safe_stem(name)
+        stem = wanted
         while stem.casefold() in self._used:  # some disks do not tell case apart
             source = _short_hash(source)
             stem = f"{wanted}-{source}"
@@ -152,22 +153,24 @@ class StemTable:
 
 def _check_same(store: Store, record: Mapping[str, object]) -> None:
     """The part of the record that decides the results must not have changed."""
-    before, now = _flat(read_record(store)), _flat(dict(record))
-    changed = [
-        key
-        for key in now | before
-        if before.get(key) != now.get(key) and not key.startswith(MADE_BY)
-    ]
-    if changed:
-        key = changed[0]
-        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        raise StoreError(
-            f"{store.root}: made with another configuration ({key}: {before.get(key)} there, {now.get(key)} now{more});"
-            " choose another --out, or --overwrite to begin anew"
-        )
+    before = _flat(read_record(store))
+    now = _flat(dict(record))
+    different = [key for key in now | before if before.get(key) != now.get(key)]
+    # What is under MADE_BY (versions, options that change no result) may differ.
+    changed = [key for key in different if not key.startswith(MADE_BY)]
+    if not changed:
+        return
+    key = changed[0]
+    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+    raise StoreError(
+        f"{store.root}: made with another configuration "
+        f"({key}: {before.get(key)} there, {now.get(key)} now{more});"
+        " choose another --out, or --overwrite to begin anew"
+    )
 
 
 def _flat(value: object, prefix: str = "") -> dict[str, object]:
+    """Nested dicts and lists as one dict, its keys "outer.inner" and "list.0"."""
     if isinstance(value, list):
         value = dict(enumerate(value))
     if not isinstance(value, dict):
@@ -185,7 +188,9 @@ def _clear(store: Store, inputs: list[Path]) -> None:
     read_record(store)  # raises where the folder is not ours
     doomed = [store.root / name for name in (*FOLDERS, *FILES)]
     for path in inputs:
-        if any(place.resolve() in (path.resolve(), *path.resolve().parents) for place in doomed):
+        here = path.resolve()
+        holders = (here, *here.parents)
+        if any(place.resolve() in holders for place in doomed):
             raise StoreError(f"{store.root}: --overwrite would remove the input {path}")
     for place in doomed:
         if place.is_symlink() or place.is_file():
@@ -196,18 +201,25 @@ def _clear(store: Store, inputs: list[Path]) -> None:
 
 def _remove_leftovers(store: Store) -> None:
     """Half-written files of a run that was killed."""
-    folders = [store.root, *(store.root / name for name in FOLDERS)]
-    for folder in folders:
-        places = folder.iterdir() if folder == store.root else folder.rglob(".*")
-        for path in places if folder.is_dir() else ():
-            if is_temporary(path):
-                path.unlink(missing_ok=True)
+    _remove_temporary(store.root.iterdir())  # not below: other folders are not ours
+    for name in FOLDERS:
+        folder = store.root / name
+        if folder.is_dir():
+            _remove_temporary(folder.rglob(".*"))
+
+
+def _remove_temporary(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if is_temporary(path):
+            path.unlink(missing_ok=True)
 
 
 def _short(part: str) -> str:
     """The part, cut if it is too long, with room for a hash."""
     data = part.encode()
-    return part if len(data) <= LONGEST_PART else data[: LONGEST_PART - 9].decode(errors="ignore")
+    if len(data) <= LONGEST_PART:
+        return part
+    return data[: LONGEST_PART - len("-01234567")].decode(errors="ignore")
 
 
 def _short_hash(text: str) -> str:

@@ -1,7 +1,8 @@
-"""The table of a job: one row for every person of the input, whatever became of them."""
+"""The table of a job: one line for every person of the input, whatever became of them."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import math
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Any, TextIO
 
 from ..core.npz import TEMPORARY, replacing
 from ..fitting.quality import confident_body_points, reprojection_percent, reprojection_px
@@ -16,7 +18,7 @@ from ..fitting.result import FitResult, FitStatus
 
 
 class RowStatus(Enum):
-    """What became of a row of the input."""
+    """What became of a person, or of a frame without people."""
 
     OK = "ok"
     LOW_EVIDENCE = "low_evidence"  # fitted; fewer than 8 confident body keypoints
@@ -24,7 +26,10 @@ class RowStatus(Enum):
     FAILED = "failed"  # tried; no finite solution or an error
     NOT_SELECTED = "not_selected"
     NO_PEOPLE = "no_people"  # the whole frame
-    UNREADABLE = "unreadable"  # the whole frame
+    UNREADABLE = "unreadable"  # the whole frame, or a person of it
+
+
+FITTED = (RowStatus.OK, RowStatus.LOW_EVIDENCE, RowStatus.POOR)  # there is a result
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Row:
     """
 
     stem: str
-    person: int | None  # None: the row is about the whole frame
+    person: int | None  # None: the line is about the whole frame
     status: RowStatus
     reason: str = ""
     body_px: float = math.nan
@@ -74,71 +79,74 @@ REASONS = {
 
 
 def row_of(stem: str, result: FitResult) -> Row:
-    """The row of one fitted person; the same from memory and from its file."""
+    """The line of one fitted person; the same from memory and from its file."""
     px = reprojection_px(result.keypoints, result.points2d)
     percent = reprojection_percent(result.keypoints, result.points2d)
-    status, origin, penetration = FitStatus(int(result.status)), result.origin, result.penetration
-    measured = (float(penetration.depth_mm), int(penetration.triangles)) if penetration else ()
+    status = FitStatus(int(result.status))
+    penetration = result.penetration
     return Row(
-        stem,
-        origin.person,
-        RowStatus[status.name],
-        REASONS.get(status, ""),
-        float(px.body),
-        float(px.hands),
-        float(px.face),
-        float(percent.body),
-        float(percent.hands),
-        float(percent.face),
-        float(result.energy),
-        float(result.gap),
-        int(result.steps),
-        origin.seconds,
-        result.provenance.gender,
-        int(confident_body_points(result.keypoints)),
-        float(result.camera.focal.mean()),
-        origin.K_source,
-        origin.image_size_source,
-        result.provenance.age,
-        float(result.shape.stature),
-        float(result.shape.stature_sd),
-        float(result.shape.determined),
-        *measured,
+        stem=stem,
+        person=result.origin.person,
+        status=RowStatus[status.name],
+        reason=REASONS.get(status, ""),
+        body_px=float(px.body),
+        hands_px=float(px.hands),
+        face_px=float(px.face),
+        body_percent=float(percent.body),
+        hands_percent=float(percent.hands),
+        face_percent=float(percent.face),
+        energy=float(result.energy),
+        gap=float(result.gap),
+        steps=int(result.steps),
+        seconds=result.origin.seconds,
+        gender=result.provenance.gender,
+        confident_keypoints=int(confident_body_points(result.keypoints)),
+        focal=float(result.camera.focal.mean()),
+        focal_source=result.origin.K_source,
+        image_size_source=result.origin.image_size_source,
+        age=result.provenance.age,
+        stature_m=float(result.shape.stature),
+        stature_sd_m=float(result.shape.stature_sd),
+        shape_determined=float(result.shape.determined),
+        penetration_mm=float(penetration.depth_mm) if penetration else math.nan,
+        intersecting_triangles=int(penetration.triangles) if penetration else None,
     )
 
 
 class SummaryWriter:
-    """Rows written one by one to a temporary file that becomes summary.csv when the block ends
-    without an error.
+    """Writes a summary.csv to a stream, line by line; memory does not grow with the lines."""
 
-    Use as a context manager; memory does not grow with the rows.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._replacing = replacing(path)
-
-    def __enter__(self) -> SummaryWriter:
-        self._stream = open(self._replacing.__enter__(), "w", newline="", encoding="utf-8")
-        self._csv = csv.writer(self._stream)
+    def __init__(self, stream: TextIO) -> None:
+        self._csv = csv.writer(stream)
         self._csv.writerow(COLUMNS)
-        return self
 
     def write(self, row: Row) -> None:
-        """Appends a row."""
+        """Appends a line."""
         self._csv.writerow([_cell(getattr(row, name)) for name in COLUMNS])
 
-    def __exit__(self, *fault: object) -> None:
-        self._stream.close()
-        self._replacing.__exit__(*fault)
+
+@contextlib.contextmanager
+def writing_summary(path: Path) -> Iterator[SummaryWriter]:
+    """Gives a writer to a temporary file that becomes `path` when the block ends without an
+    error.
+    """
+    with (
+        replacing(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as stream,
+    ):
+        yield SummaryWriter(stream)
 
 
 def read_summary(path: Path) -> Iterator[Row]:
-    """The rows of a summary.csv; columns that one of an older version lacks are empty."""
+    """The lines of a summary.csv; columns that one of an older version lacks are empty."""
+    fields = dataclasses.fields(Row)
     with open(path, newline="", encoding="utf-8") as stream:
         for cells in csv.DictReader(stream):
-            yield Row(
-                **{f.name: _value(f.type, cells.get(f.name, "")) for f in dataclasses.fields(Row)}
-            )
+            # Any: what `_value` gives is of the type that the field annotates.
+            values: dict[str, Any] = {
+                field.name: _value(str(field.type), cells.get(field.name, "")) for field in fields
+            }
+            yield Row(**values)
 
 
 def is_temporary(path: Path) -> bool:

@@ -1,5 +1,5 @@
-"""Work in other processes beside the main one: bounded, in any order, and a task that goes wrong
-costs only itself.
+"""Single tasks in the background: bounded, in any order, and a task that goes wrong costs only
+itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from concurrent.futures import (
 from functools import partial
 from typing import Generic, TypeVar
 
-from .spawning import cores, interrupts_blocked, settle, spawning
+from .spawning import beginning, cores, settle, spawning
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
@@ -26,13 +26,13 @@ MOST = 8  # processes, of some 300 MB each
 
 
 class BackgroundTasks(Generic[Task, Answer]):
-    """Does tasks beside the caller: the first few in a thread, the others in as many processes as
+    """Does tasks in the background: the first few in a thread, the others in as many processes as
     there are cores.
 
     work: what is done with a task; both must pickle, and `work` runs on one core. told: called once
     for every task, one call at a time, with the task and its answer, or the exception that it ended
-    with; must not raise. A process that dies takes its tasks along: each is tried once more, alone.
-    Memory does not grow with the number of tasks.
+    with; must not raise. few: how many tasks the thread does, from 0. A process that dies takes its
+    tasks along: each is tried once more, alone. Memory does not grow with the number of tasks.
     """
 
     def __init__(
@@ -41,13 +41,17 @@ class BackgroundTasks(Generic[Task, Answer]):
         told: Callable[[Task, Answer | BaseException], None],
         few: int = FEW,
     ) -> None:
-        self._work, self._told, self._few = work, told, few
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="beside")
-        self._processes, self._alone = _processes(min(MOST, cores())), _processes(1)
+        self._work = work
+        self._told = told
+        self._few = few
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="background")
+        self._processes = _processes(min(MOST, cores()))
+        self._alone = _processes(1)  # where nothing else can be lost
         self._free = threading.Semaphore(WAITING)
-        self._lock = threading.Lock()
-        self._lost: list[Task] = []
-        self._given, self._stopped = 0, False
+        self._telling = threading.Lock()
+        self._lost: list[Task] = []  # with a process that died
+        self._given = 0
+        self._stopped = False
 
     def put(self, task: Task) -> None:
         """Takes a task in; waits while too many are unfinished. Once stopped, does nothing."""
@@ -81,19 +85,20 @@ class BackgroundTasks(Generic[Task, Answer]):
 
     def _submit(self, executor: Executor, task: Task) -> None:
         try:
-            with interrupts_blocked():
+            with beginning():
                 future = executor.submit(self._work, task)
         except BrokenExecutor:  # a process died since
             self._processes.shutdown()
             self._processes = _processes(min(MOST, cores()))
-            return self._submit(self._processes, task)
+            self._submit(self._processes, task)
         except RuntimeError:  # stopped meanwhile
-            return self._free.release()
-        return future.add_done_callback(partial(self._done, task))
+            self._free.release()
+        else:
+            future.add_done_callback(partial(self._done, task))
 
     def _try_alone(self, task: Task) -> None:
         """Does a task that was lost with a process, in one where nothing else can be lost."""
-        with interrupts_blocked():
+        with beginning():
             future = self._alone.submit(self._work, task)
         if isinstance(future.exception(), BrokenExecutor):
             self._alone = _processes(1)
@@ -103,13 +108,14 @@ class BackgroundTasks(Generic[Task, Answer]):
         self._free.release()
         if future.cancelled():
             return
-        if isinstance(future.exception(), BrokenExecutor) and len(self._lost) < WAITING:
+        died = isinstance(future.exception(), BrokenExecutor)
+        if died and len(self._lost) < WAITING:  # else they could be as many as there are tasks
             self._lost.append(task)
         else:
             self._tell(task, future)
 
     def _tell(self, task: Task, future: Future[Answer]) -> None:
-        with self._lock:
+        with self._telling:
             self._told(task, future.exception() or future.result())
 
 

@@ -1,6 +1,4 @@
-"""Reading beside fitting: an iterator that runs ahead in its own thread, by a bounded number of
-items.
-"""
+"""An iterator that runs ahead of its consumer in its own thread, by a bounded number of items."""
 
 from __future__ import annotations
 
@@ -36,7 +34,10 @@ def prefetch(items: Iterator[T], depth: int) -> Iterator[T]:
     )
     worker.start()
     try:
-        while not isinstance(item := ready.get(), _End):
+        while True:
+            item = ready.get()
+            if isinstance(item, _End):
+                break
             yield item
             del item  # the consumer may be the only one to hold it
         if item.error is not None:
@@ -51,19 +52,20 @@ def _read_ahead(items: Iterator[T], ready: queue.Queue[T | _End], stop: threadin
     try:
         for item in items:
             ready.put(item)
-            del item
+            del item  # the queue and its consumer hold it
             if stop.is_set():
                 break
     except BaseException as error:  # raised again in the consumer's thread
         end = _End(error)
     finally:
-        if (close := getattr(items, "close", None)) is not None:
+        close = getattr(items, "close", None)  # a generator has it, any other iterator need not
+        if close is not None:
             close()
         ready.put(end)
 
 
 def _release(worker: threading.Thread, ready: queue.Queue[T | _End]) -> None:
-    """Take what the worker still puts, so that it gets to see that it should stop."""
+    """Takes what the worker still puts, so that it gets to see that it should stop."""
     while worker.is_alive():
         while not ready.empty():
             ready.get_nowait()

@@ -1,5 +1,5 @@
-"""How many people fit side by side in a device's memory, and how many processes in that of the
-machine.
+"""What a machine can bear: how much fits in the memory of a device, how many processes there may
+be, and which device there is.
 """
 
 from __future__ import annotations
@@ -9,33 +9,28 @@ from pathlib import Path
 
 import torch
 
+from ..core.threads import threads_at_once
 from .spawning import cores
 
-# measured: 1.2 MB (default preset, float32); the 2019 preset and big models need more
-BYTES_PER_PERSON = 4 * 2**20
-SHARE = 0.5  # of the free memory that a batch may take
-# a CPU gains nothing from more, and a killed run loses no more than this
-LARGEST = {"cpu": 256, "cuda": 4096}
+SHARE = 0.5  # of the free memory that may be taken
 BYTES_PER_PROCESS = 2**30  # measured: 0.6 GB, and a batch
 MOST_PROCESSES = 8  # more than these are faster than one process can read for them
 CONTROL_GROUP = Path("/sys/fs/cgroup")  # of a container on Linux
 FALLBACK = 2 * 2**30  # bytes believed free where the system does not tell
 
 
-def auto_batch_size(device: torch.device) -> int:
-    """People per batch that fit in half of the device's free memory: 1 to 256 on a CPU, to 4096 on
-    a GPU.
-    """
-    fitting = int(SHARE * free_bytes(device) / BYTES_PER_PERSON)
-    return max(1, min(fitting, LARGEST.get(device.type, LARGEST["cpu"])))
+def how_many_fit(device: torch.device, bytes_each: int) -> int:
+    """How many things of that size fit in half of the device's free memory, from 0."""
+    return int(SHARE * free_bytes(device) / bytes_each)
 
 
 def auto_processes() -> int:
-    """Processes that can fit at once on the CPU: at most one for each core, and half of the free
+    """Processes that can work at once on the CPU: at most one for each core, and half of the free
     memory.
     """
-    allowed = min(cores(), torch.get_num_threads(), MOST_PROCESSES)  # OMP_NUM_THREADS is heeded
-    return max(1, min(allowed, int(SHARE * free_bytes(torch.device("cpu")) / BYTES_PER_PROCESS)))
+    allowed = min(cores(), threads_at_once(), MOST_PROCESSES)  # OMP_NUM_THREADS is heeded
+    bearable = how_many_fit(torch.device("cpu"), BYTES_PER_PROCESS)
+    return max(1, min(allowed, bearable))
 
 
 def free_bytes(device: torch.device) -> int:
@@ -43,32 +38,34 @@ def free_bytes(device: torch.device) -> int:
     container its share.
     """
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        free, _ = torch.cuda.mem_get_info(device)
+        return free
     return min(_available(), _left_of_share())
 
 
 def _available() -> int:
+    """What the machine can give without swapping; a guess where the system does not tell."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(
-            int(line.split()[1]) * 2**10 for line in lines if line.startswith("MemAvailable:")
-        )
-    except (OSError, StopIteration):  # not on every system
+    except OSError:
         return FALLBACK
+    for line in lines:
+        if line.startswith("MemAvailable:"):  # "MemAvailable:    1234 kB"
+            return int(line.split()[1]) * 2**10
+    return FALLBACK
 
 
 def _left_of_share() -> int:
-    """What a container with a limit may still take, cached files not counted; no bound without a
-    limit.
-    """
+    """What a container with a limit may still take; no bound without a limit."""
     try:
-        most, taken, stat = (
-            (CONTROL_GROUP / f"memory.{name}").read_text() for name in ("max", "current", "stat")
-        )
-        cached = int(dict(line.split() for line in stat.splitlines())["file"])
-        return max(int(most) - int(taken) + cached, 0)
+        limit = int((CONTROL_GROUP / "memory.max").read_text())
+        taken = int((CONTROL_GROUP / "memory.current").read_text())
+        statistics = (CONTROL_GROUP / "memory.stat").read_text()
+        by_name = dict(line.split() for line in statistics.splitlines())
+        cached = int(by_name["file"])  # files in memory, which give way
     except (OSError, ValueError, KeyError):  # no such files, or "max"
         return sys.maxsize
+    return max(limit - taken + cached, 0)
 
 
 def pick_device(name: str) -> torch.device:

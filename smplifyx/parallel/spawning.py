@@ -1,5 +1,5 @@
-"""What every process beside the main one has in common: one core, deaf to Ctrl-C, gone when the
-main one is.
+"""What every process has in common that this one begins: one core, deaf to Ctrl-C, gone when this
+one is.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext
 
 GUARD = '`if __name__ == "__main__":`'
+# How the threads of OpenMP wait. Read once, when torch loads it.
+WAIT_POLICY = ("OMP_WAIT_POLICY", "PASSIVE")
+_BEGINNING = threading.Lock()
 
 
 def spawning() -> SpawnContext:
@@ -25,18 +28,21 @@ def check_begun() -> None:
     """Raises RuntimeError in a process that still imports the script that began it: that would
     begin all anew in it.
     """
+    # Private to multiprocessing, which looks at it for the same end; there is no other sign.
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise RuntimeError(f"a script that fits in several processes must do so below {GUARD}")
 
 
 def cores() -> int:
     """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # not on every system
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def settle() -> None:
-    """What a process beside does first: one core, deaf to Ctrl-C, and not there longer than the one
-    that began it.
+    """What a process does first that this one began: one core, deaf to Ctrl-C, and not there longer
+    than the one that began it.
     """
     import cv2
     import torch
@@ -45,15 +51,36 @@ def settle() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     parent = multiprocessing.parent_process()
-    threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
+    if parent is not None:
+        watch = threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True)
+        watch.start()
+
+
+def _end_after(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)  # at once, whatever the other threads do
 
 
 @contextlib.contextmanager
-def interrupts_blocked() -> Iterator[None]:
-    """Processes begun in this block do not hear Ctrl-C while they load either; this one hears it
-    afterwards.
+def beginning() -> Iterator[None]:
+    """Processes begun in this block do not hear Ctrl-C while they load either (this one hears it
+    afterwards), and their threads sleep while they wait.
     """
-    if not hasattr(signal, "pthread_sigmask"):
+    # One block at a time: the environment is that of the whole process.
+    with _BEGINNING, _interrupts_blocked():
+        name, value = WAIT_POLICY
+        free = name not in os.environ  # the user may have chosen
+        os.environ.setdefault(name, value)
+        try:
+            yield
+        finally:
+            if free:
+                del os.environ[name]
+
+
+@contextlib.contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -10,42 +10,41 @@ import pickle
 import queue
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Sequence
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Generic, TypeVar
+from typing import Generic
 
 import torch
 
-from .spawning import GUARD, interrupts_blocked, settle, spawning
+from .launcher import Answer, Task, Work
+from .spawning import GUARD, beginning, settle, spawning
 
-Task = TypeVar("Task")
-Answer = TypeVar("Answer")
 LOGGER = "smplifyx"  # what is logged under this name in the process is logged here
 PAUSES = (1.0, 10.0)  # seconds between attempts to begin another after a death
 PATIENCE = 10.0  # seconds for a process to end by itself
 
 
 class Died(Exception):
-    """A process died over its task; the message says how."""
+    """A process died over its tasks; the message says how."""
 
 
 class WorkerProcess(Generic[Task, Answer]):
-    """A process of one core that does `work`, a task at a time; after a death a new one takes its
-    place.
+    """A process of one core that does `work`; after a death a new one takes its place.
 
-    work: what is done with a task; it, tasks and answers must pickle. Tensors travel as arrays,
-    whatever lies beside them in memory stays behind. One thread may ask at a time; any may call
-    `kill`.
+    Tensors travel as arrays: whatever lies beside them in memory stays behind. One thread may ask
+    at a time; any may call `kill`.
     """
 
-    def __init__(self, work: Callable[[Task], Answer]) -> None:
+    def __init__(self, work: Work[Task, Answer]) -> None:
         self._work = work
+        # None: not begun, or died. The pipe stays after a death, as a sign that there was a life.
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
-        self._lock = threading.Lock()
-        self._loaded, self._stopped = False, threading.Event()
+        self._loaded = False
+        self._lock = threading.Lock()  # of whoever begins, buries or kills the process
+        self._stopped = threading.Event()
 
     def begin(self) -> None:
         """Has a process and waits until it has loaded.
@@ -54,40 +53,46 @@ class WorkerProcess(Generic[Task, Answer]):
         """
         here, there = spawning().Pipe()
         self._start(there)
-        there.close()
+        there.close()  # the process has its own copy: when it dies, the pipe ends
         try:
             here.recv_bytes()
-            self._pipe, self._loaded = here, True
         except (EOFError, OSError) as error:
             here.close()
             how = f"{self._buried()} (a script of your own must begin pools and jobs below {GUARD})"
-            raise ChildProcessError(f"a process for fits could not begin: {how}") from error
+            raise self._not_begun(how) from error
+        self._pipe = here
+        self._loaded = True
 
     def _start(self, pipe: Connection) -> None:
-        with self._lock, interrupts_blocked():
+        with self._lock, beginning():
             if self._stopped.is_set():
                 raise ChildProcessError("stopped")
             self._loaded = False
             self._process = spawning().Process(target=_serve, args=(self._work, pipe), daemon=True)
             try:
                 self._process.start()
-            # no memory; a daemon, which may not begin any
+            # no memory; or this process is a daemon itself, which may not begin any
             except (OSError, AssertionError) as error:
                 self._process = None
-                raise ChildProcessError(f"a process for fits could not begin: {error}") from error
+                raise self._not_begun(str(error)) from error
 
-    def ask(self, task: Task) -> Answer:
-        """What the work makes of the task; an error of it is raised here as RuntimeError.
+    def _not_begun(self, how: str) -> ChildProcessError:
+        return ChildProcessError(f"a process for {self._work.activity} could not begin: {how}")
 
-        Raises Died where the process dies over it, ChildProcessError where none can be begun.
+    def ask(self, tasks: Sequence[Task]) -> Sequence[Answer]:
+        """What the work makes of the tasks; an error of it is raised here as RuntimeError.
+
+        Raises Died where the process dies over them, ChildProcessError where none can be begun.
         """
         if self._process is None:
             self._begin_again()
+        pipe = self._pipe
+        assert pipe is not None, "begin sets it, or raises"
         try:
-            self._pipe.send_bytes(_packed(task))
-            answer, fault, records = self._pipe.recv()
+            pipe.send_bytes(_packed(tasks))
+            answers, fault, records = pipe.recv()
         except (EOFError, OSError) as error:
-            self._pipe.close()
+            pipe.close()
             raise Died(self._buried()) from error
         for record in records:
             logger = logging.getLogger(record.name)
@@ -95,11 +100,14 @@ class WorkerProcess(Generic[Task, Answer]):
                 logger.handle(record)
         if fault:
             raise RuntimeError(fault)
-        return answer
+        return answers
 
     def _begin_again(self) -> None:
-        """After a death; what killed it, want of memory, say, may kill the next too."""
-        for pause in PAUSES if self._pipe is not None else ():
+        """Begins the first process, or the next one after a death: with patience, since what killed
+        it, want of memory, say, may kill the next too.
+        """
+        pauses = () if self._pipe is None else PAUSES
+        for pause in pauses:
             try:
                 return self.begin()
             except ChildProcessError:
@@ -108,7 +116,7 @@ class WorkerProcess(Generic[Task, Answer]):
 
     def dismiss(self) -> None:
         """Tells a process that has loaded that nobody will ask any more."""
-        if self._loaded:
+        if self._loaded and self._pipe is not None:
             self._pipe.close()
 
     def end(self) -> None:
@@ -130,38 +138,44 @@ class WorkerProcess(Generic[Task, Answer]):
     def _buried(self) -> str:
         """How the process ended; the next task gets another."""
         with self._lock:
-            self._process.join(PATIENCE)
-            self._process.kill()
-            self._process.join()
-            code = self._process.exitcode
-            self._process, self._loaded = None, False
-        if code is not None and code < 0:
-            return f"killed by {signal.Signals(-code).name}" + ", out of memory?" * (
-                code == -signal.SIGKILL
-            )
-        return f"exit code {code}"
+            process = self._process
+            assert process is not None, "only whoever begins or asks buries, one thread at a time"
+            process.join(PATIENCE)
+            process.kill()
+            process.join()
+            code = process.exitcode
+            self._process = None
+            self._loaded = False
+        if code is None or code >= 0:
+            return f"exit code {code}"
+        guess = ", out of memory?" if code == -signal.SIGKILL else ""
+        return f"killed by {signal.Signals(-code).name}{guess}"
 
 
-def _serve(work: Callable[[Task], Answer], pipe: Connection) -> None:
+def _serve(work: Work[Task, Answer], pipe: Connection) -> None:
     """The process: answers until nobody asks any more."""
     settle()
     records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-    logging.getLogger(LOGGER).addHandler(QueueHandler(records))
-    logging.getLogger(LOGGER).setLevel(logging.INFO)
-    logging.getLogger(LOGGER).propagate = False
+    logger = logging.getLogger(LOGGER)
+    logger.addHandler(QueueHandler(records))
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    do = work.load()
     pipe.send_bytes(b"loaded")
     while True:
         try:
-            task = pipe.recv()
+            tasks = pipe.recv()
         except EOFError:
             return
-        answer, fault = None, ""
+        answers = None
+        fault = ""
         try:
-            answer = work(task)
-        except Exception as error:
+            answers = do(tasks)
+        except Exception as error:  # whatever it is, this process can go on
             fault = f"{type(error).__name__}: {error}"
-            logging.getLogger(LOGGER).exception("an error in a process")
-        pipe.send_bytes(_packed((answer, fault, [records.get() for _ in range(records.qsize())])))
+            logger.exception("an error in a process")
+        told = [records.get() for _ in range(records.qsize())]
+        pipe.send_bytes(_packed((answers, fault, told)))
 
 
 class _Pickler(pickle.Pickler):

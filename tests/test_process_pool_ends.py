@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from job_tools import person, write_frame
-from test_crew import FEW_STEPS
+from test_fit_pool import FEW_STEPS
 
 ROOT = Path(__file__).parent.parent
 
@@ -24,10 +24,10 @@ def test_a_script_that_begins_itself_again_is_stopped_in_time(tmp_path: Path) ->
     (tmp_path / "few.yaml").write_text(yaml.safe_dump(FEW_STEPS.model_dump(mode="json")))
     (tmp_path / "script.py").write_text(
         "import threading\n"
-        "from smplifyx.jobs import JobConfig, process_pool, run_job\n"
-        "from smplifyx.parallel import worker_process\n"
+        "from smplifyx.jobs import FitRecipe, JobConfig, run_job\n"
+        "from smplifyx.parallel import process_pool, worker_process\n"
         "process_pool.LOADING, begin = 0.0, worker_process.WorkerProcess.begin\n"
-        "fitted, tried = process_pool.FitRecipe.fitted, threading.Event()\n"
+        "fitted, tried = FitRecipe.fitted, threading.Event()\n"
         "def trying(self):\n"
         "    try:\n"
         "        begin(self)\n"
@@ -36,7 +36,7 @@ def test_a_script_that_begins_itself_again_is_stopped_in_time(tmp_path: Path) ->
         "def waiting(self, people, bodies, seen=[]):\n"
         "    assert not seen or tried.wait(60)\n"
         "    return seen.append(1) or fitted(self, people, bodies)\n"
-        "worker_process.WorkerProcess.begin, process_pool.FitRecipe.fitted = trying, waiting\n"
+        "worker_process.WorkerProcess.begin, FitRecipe.fitted = trying, waiting\n"
         "job = JobConfig(keypoints='in', out='out', preset='few.yaml', batch_size=1, processes=2, overwrite=True)\n"
         "print(run_job(job).fitted)\n"
     )
@@ -56,8 +56,7 @@ def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
         write_frame(tmp_path / "in", f"f{index:02d}", [person(index)])
     (tmp_path / "job.py").write_text(
         "from smplifyx import cli\n"
-        "from smplifyx.jobs import process_pool\n"
-        "from smplifyx.parallel import worker_process\n"
+        "from smplifyx.parallel import process_pool, worker_process\n"
         "if __name__ == '__main__':\n"
         "    process_pool.LOADING, begin = 0.0, worker_process.WorkerProcess.begin\n"
         "    worker_process.WorkerProcess.begin = lambda self: (begin(self), print(self._process.pid, flush=True))\n"

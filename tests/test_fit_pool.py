@@ -11,7 +11,6 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import pytest
@@ -23,19 +22,22 @@ from torch import Tensor
 from smplifyx.body.model import BodyModel, Gender
 from smplifyx.camera import Camera
 from smplifyx.config import FitConfig, load_preset
-from smplifyx.core.threads import even
+from smplifyx.core.bundle import Bundle
+from smplifyx.evidence.height import KnownHeight
 from smplifyx.fitting.age_choice import fit_best_age
 from smplifyx.fitting.fit import fit
 from smplifyx.fitting.result import FitResult, Origin
-from smplifyx.jobs import process_pool as crew_module
-from smplifyx.jobs.batches import Failure, FitTask
+from smplifyx.jobs.batches import Failure, FitAnswer, FitTask
+from smplifyx.jobs.fit_pool import FitPool
+from smplifyx.jobs.fit_recipe import FitRecipe
 from smplifyx.jobs.job import JobConfig
-from smplifyx.jobs.process_pool import FitRecipe, ProcessPool
 from smplifyx.jobs.runner import run_job
 from smplifyx.jobs.store import Store
 from smplifyx.keypoints import Keypoints
-from smplifyx.parallel.resources import auto_processes
-from smplifyx.parallel.worker_process import WorkerProcess, _packed
+from smplifyx.parallel import process_pool
+from smplifyx.parallel.launcher import LaunchPlan
+from smplifyx.parallel.process_pool import ProcessPool
+from smplifyx.parallel.worker_process import WorkerProcess
 
 ROOT = Path(__file__).parent.parent
 # x of the nose of people whose fit raises, kills, kills the first time
@@ -62,7 +64,7 @@ class Odd:
         camera: Camera,
         bodies: tuple[BodyModel, ...],
         config: FitConfig,
-        height: Tensor,
+        evidence: Sequence[Bundle],
     ) -> Sequence[FitResult]:
         noses = set(keypoints.xy[:, 0, 0].tolist())
         before = self.folder / "died_before"
@@ -72,7 +74,7 @@ class Odd:
         if POISONED in noses:
             raise RuntimeError("poisoned")
         logging.getLogger("smplifyx.odd").info("%d people in process %d", len(noses), os.getpid())
-        return fit_best_age(keypoints, camera, bodies, config, height)
+        return fit_best_age(keypoints, camera, bodies, config, evidence)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,12 +92,18 @@ UNLOADABLE, HERE = FitRecipe(FEW_STEPS, fit=Unloadable()), Failure("fitted here"
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessPool]:
+def fit_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FitPool]:
     """Two processes for all tests."""
     before = processes()
-    with ProcessPool(FitRecipe(FEW_STEPS, fit=Odd(tmp_path_factory.mktemp("crew"))), 2) as pool:
-        yield pool
+    with FitPool(FitRecipe(FEW_STEPS, fit=Odd(tmp_path_factory.mktemp("odd"))), 2) as fit_pool:
+        yield fit_pool
     assert processes() <= before
+
+
+@pytest.fixture(scope="module")
+def pool(fit_pool: FitPool) -> ProcessPool[FitTask, FitAnswer]:
+    """The same two, for single people."""
+    return fit_pool._pool
 
 
 def processes() -> set[int | None]:
@@ -139,13 +147,16 @@ def _tensors(result: FitResult) -> list[Tensor]:
     return found
 
 
-def test_a_batch_is_fitted_as_in_this_process(pool: ProcessPool, neutral: BodyModel) -> None:
+def test_a_batch_is_fitted_as_in_this_process(fit_pool: FitPool, neutral: BodyModel) -> None:
     keypoints, camera = seen(70)
     height = torch.full((70,), torch.nan)
     height[3] = 1.9
-    found = pool.fit(keypoints, camera, height=height)
+    found = fit_pool.fit(keypoints, camera, height=height)
     assert same(found, fit(keypoints, camera, neutral, FEW_STEPS, height=height))
-    assert float(found.shape.known_height[3]) == pytest.approx(1.9) and found.origin == Origin()
+    assert (
+        float(found.evidence[KnownHeight].metres[3]) == pytest.approx(1.9)
+        and found.origin == Origin()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +167,7 @@ def neutral() -> BodyModel:
 
 
 def test_errors_cost_only_their_person_and_the_order_stays(
-    pool: ProcessPool, caplog: pytest.LogCaptureFixture
+    pool: ProcessPool[FitTask, FitAnswer], caplog: pytest.LogCaptureFixture
 ) -> None:
     noses = [[100.0 + i, POISONED, 200.0 + i] for i in range(6)]
     with caplog.at_level(logging.INFO, "smplifyx"):
@@ -175,17 +186,17 @@ def test_errors_cost_only_their_person_and_the_order_stays(
     )
 
 
-def test_one_who_cannot_be_fitted_is_named(pool: ProcessPool) -> None:
+def test_one_who_cannot_be_fitted_is_named(fit_pool: FitPool) -> None:
     keypoints, camera = seen(3)
     keypoints.xy[1, 0, 0] = POISONED
     with pytest.raises(RuntimeError, match="row 1 .*poisoned"):
-        pool.fit(keypoints, camera)
+        fit_pool.fit(keypoints, camera)
     with pytest.raises(ValueError, match="one camera per person"):
-        pool.fit(keypoints, camera[:2])
+        fit_pool.fit(keypoints, camera[:2])
 
 
 def test_a_death_costs_only_the_one_who_kills_every_time(
-    pool: ProcessPool, caplog: pytest.LogCaptureFixture
+    pool: ProcessPool[FitTask, FitAnswer], caplog: pytest.LogCaptureFixture
 ) -> None:
     before = processes()
     promises = [pool.submit(tasks(*noses)) for noses in ([101.0, DEADLY], [102.0], [SHY], [103.0])]
@@ -204,7 +215,7 @@ def test_a_death_costs_only_the_one_who_kills_every_time(
 def test_a_process_that_cannot_load_is_told() -> None:
     with (
         pytest.raises(ChildProcessError, match="exit code 3.*__main__"),
-        ProcessPool(UNLOADABLE, 1) as broken,
+        ProcessPool(LaunchPlan(UNLOADABLE, 1)) as broken,
     ):
         broken.submit(tasks(1.0)).result()
 
@@ -212,44 +223,18 @@ def test_a_process_that_cannot_load_is_told() -> None:
 def test_little_work_begins_no_process_and_stopping_drops_the_rest() -> None:
     gate, done = threading.Event(), []
 
-    def here(people: Sequence[FitTask]) -> list[FitResult | Failure]:
+    def here(people: Sequence[FitTask]) -> list[FitAnswer]:
         gate.wait(20)
         done.append(len(people))
         return [HERE] * len(people)
 
-    before, few = processes(), ProcessPool(FitRecipe(FEW_STEPS), 2, here)
+    before, few = processes(), ProcessPool(LaunchPlan(FitRecipe(FEW_STEPS), 2, here))
     promises = [few.submit(tasks(1.0), ahead=0.5) for _ in range(9)]
     threading.Timer(0.2, gate.set).start()
     few.stop()
     assert len(done) == 1 and processes() <= before
     with pytest.raises(BaseException, match="stopped|^$"):
         promises[-1].result()
-
-
-def test_tensors_travel_without_their_storage() -> None:
-    large = torch.randn(1000, 50, dtype=torch.float64)
-    value = {
-        "row": large[3],
-        "column": large[:5, 7],
-        "one": large[0, 0],
-        "none": large[:0],
-        "flags": large[0] > 0,
-    }
-    packed = _packed(value)
-    assert len(packed) < 5000
-    found = ForkingPickler.loads(packed)  # as `Connection.recv` does
-    assert all(
-        found[key].dtype == part.dtype and torch.equal(found[key], part)
-        for key, part in value.items()
-    )
-
-
-@pytest.mark.parametrize(
-    ("count", "number", "sizes"), [(1, 0, [1]), (64, 2, [32, 32]), (5, 2, [2, 3]), (2, 3, [1, 1])]
-)
-def test_pieces(count: int, number: int, sizes: list[int]) -> None:
-    pieces = even(count, number)
-    assert [piece.stop - piece.start for piece in pieces] == sizes and pieces[-1].stop == count
 
 
 @pytest.mark.parametrize(
@@ -268,11 +253,7 @@ def test_images_are_halved_last(stems: str, scene: bool, middle: int) -> None:
         dataclasses.replace(task, stem=stem)
         for task, stem in zip(tasks(*range(len(stems))), stems, strict=True)
     ]
-    assert crew_module._halves(people, scene) == (people[:middle], people[middle:])
-
-
-def test_processes_are_no_more_than_threads_are_allowed() -> None:
-    assert 1 <= auto_processes() <= torch.get_num_threads()
+    assert FitRecipe(FEW_STEPS, scene=scene).cut(people) == middle
 
 
 def test_a_job_in_processes_ends_as_one_in_this(
@@ -311,14 +292,14 @@ def test_a_job_in_processes_ends_as_one_in_this(
         return fitted(recipe, people, bodies)
 
     monkeypatch.setattr(FitRecipe, "fitted", waiting)
-    monkeypatch.setattr(crew_module, "LOADING", 0.0)
-    progress = job("crew", 2)
+    monkeypatch.setattr(process_pool, "LOADING", 0.0)
+    progress = job("pool", 2)
     assert (
         (progress.files, progress.people) == (4, 6)
         and sum(here) + sum(asked) == 6
         and sum(asked) >= 2
     )
-    assert end_state(tmp_path / "crew") == end_state(tmp_path / "alone")
-    log = Store(tmp_path / "crew").log.read_text()
+    assert end_state(tmp_path / "pool") == end_state(tmp_path / "alone")
+    log = Store(tmp_path / "pool").log.read_text()
     assert log.count("people measured") == len(here) + len(asked) and "2 processes are begun" in log
     assert processes() <= before

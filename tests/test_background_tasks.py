@@ -1,4 +1,4 @@
-"""Work beside: everything is done once, what goes wrong costs only itself, and nobody is left
+"""Tasks in the background: everything is done once, what goes wrong costs only itself, and nobody is left
 hanging.
 """
 
@@ -110,9 +110,9 @@ def test_stopping_frees_whoever_waits_and_drops_the_rest(tmp_path: Path) -> None
 def test_processes_do_not_outlive_the_one_that_began_them(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys; sys.path[:0] = ['tests', '.']\n"
-        "from test_beside import Double, Beside\n"
+        "from test_background_tasks import BackgroundTasks, Double\n"
         "if __name__ == '__main__':\n"
-        "    work = Beside(Double(), lambda task, answer: print(answer[1], flush=True), 0)\n"
+        "    work = BackgroundTasks(Double(), lambda task, answer: print(answer[1], flush=True), 0)\n"
         "    work.put(1)\n"
         "    import time; time.sleep(300)\n"
     )

@@ -1,0 +1,106 @@
+"""What a job puts on the disk, in the order of the input, and who is told of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Protocol, runtime_checkable
+
+from ..fitting.quality import confident_body_points
+from ..fitting.result import FitResult
+from .batches import FitAnswer, FitTask, Item
+from .progress import JobProgress
+from .store import Store
+from .summary import FITTED, Row, RowStatus, SummaryWriter, row_of
+
+
+@runtime_checkable
+class FrameSink(Protocol):
+    """Takes the frames of a job, each as soon as everybody in it is on the disk."""
+
+    def take(self, rows: Sequence[Row]) -> None:
+        """The lines of the summary of one frame, in order; may make the job wait."""
+
+    def finish(self) -> None:
+        """There are no more: waits for what is under way."""
+
+    def stop(self) -> None:
+        """The job ends early: drops what can be dropped, makes nobody wait any more."""
+
+
+class NoFrames:
+    """Frames that nobody takes."""
+
+    def take(self, rows: Sequence[Row]) -> None:
+        """Nothing to do."""
+
+    def finish(self) -> None:
+        """Nothing to do."""
+
+    def stop(self) -> None:
+        """Nothing to do."""
+
+
+NO_FRAMES = NoFrames()
+
+
+class JobOutput:
+    """Puts answers on the disk, in the order of the input.
+
+    Then tells `progress` of them, and `frames` of each frame that is complete. counts: of the lines
+    of the summary so far.
+    """
+
+    def __init__(
+        self, store: Store, summary: SummaryWriter, progress: JobProgress, frames: FrameSink
+    ) -> None:
+        self._store = store
+        self._summary = summary
+        self._progress = progress
+        self.frames = frames
+        self._frame: list[Row] = []  # of the frame that is not complete yet
+        self.counts: Counter[RowStatus] = Counter()
+
+    def write(self, chunk: Sequence[Item], answers: Iterable[FitAnswer]) -> None:
+        """One file per new result, one line of the summary per item. answers: one for each person
+        to fit, in order. Raises OSError.
+        """
+        remaining = iter(answers)
+        rows: list[Row] = []
+        for item in chunk:
+            if isinstance(item.work, FitTask):
+                rows.append(self._saved(item.work, next(remaining)))
+            else:
+                rows.append(item.work)
+
+        # A chunk's results are all on the disk before its first line is.
+        for row in rows:
+            self._summary.write(row)
+        self.counts.update(row.status for row in rows)
+        files = sum(item.ends_frame for item in chunk)
+        people = sum(row.status in FITTED for row in rows)
+        self._progress.advance(files, people)
+
+        for item, row in zip(chunk, rows, strict=True):
+            self._frame.append(row)
+            if item.ends_frame:
+                self.frames.take(self._frame)
+                self._frame = []
+
+    def _saved(self, person: FitTask, answer: FitAnswer) -> Row:
+        """The line for a person, whose result is on the disk then, if there is one."""
+        if isinstance(answer, FitResult):
+            answer.save(self._store.result(person.stem, person.origin.person))
+            return row_of(person.stem, answer)
+        return Row(
+            stem=person.stem,
+            person=person.origin.person,
+            status=RowStatus.FAILED,
+            reason=answer.reason,
+            gender=person.gender.value,
+            age=person.age.value,
+            confident_keypoints=int(confident_body_points(person.keypoints)),
+            focal=float(person.camera.focal.mean()),
+            focal_source=person.origin.K_source,
+            image_size_source=person.origin.image_size_source,
+        )

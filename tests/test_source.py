@@ -1,0 +1,130 @@
+"""The items of a job: who is fitted with what evidence, and why others are not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from job_tools import person, run_quick, write_frame
+
+from smplifyx.body.model import Gender
+from smplifyx.evidence.height import KnownHeight
+from smplifyx.jobs.batches import FitTask, Item
+from smplifyx.jobs.job import JobAge, JobConfig, JobGender
+from smplifyx.jobs.source import open_source
+from smplifyx.jobs.store import Store
+from smplifyx.jobs.summary import Row, RowStatus
+
+
+def items(tmp_path: Path, **options: object) -> list[Item]:
+    """The items of a job on the folder `in`."""
+    job = JobConfig(keypoints=tmp_path / "in", out=tmp_path / "out", **options)
+    return list(open_source(job).items(Store(job.out)))
+
+
+def tasks(found: Sequence[Item]) -> list[FitTask]:
+    return [item.work for item in found if isinstance(item.work, FitTask)]
+
+
+def rows(found: Sequence[Item]) -> list[Row]:
+    return [item.work for item in found if isinstance(item.work, Row)]
+
+
+def test_everybody_is_an_item_in_the_order_of_the_input(tmp_path: Path) -> None:
+    write_frame(tmp_path / "in", "a", [person(1), person(2)])
+    write_frame(tmp_path / "in", "b", [])
+    (tmp_path / "in" / "c_keypoints.json").write_text("[1, 2")
+    write_frame(tmp_path / "in", "d", [person(3)])
+    found = items(tmp_path)
+    assert [item.work.stem for item in found] == ["a", "a", "b", "c", "d"]
+    assert [item.ends_frame for item in found] == [False, True, True, True, True]
+    assert [row.status for row in rows(found)] == [RowStatus.NO_PEOPLE, RowStatus.UNREADABLE]
+    assert [task.origin.person for task in tasks(found)] == [0, 1, 0]
+
+
+def test_a_task_has_the_evidence_of_its_file(tmp_path: Path) -> None:
+    write_frame(tmp_path / "in", "a", [person(1)])
+    (task,) = tasks(items(tmp_path, focal=900.0))
+    points = torch.tensor(person(1)["pose_keypoints_2d"]).view(25, 3)
+    assert torch.equal(task.keypoints.xy[:25], points[:, :2])
+    assert (task.keypoints.confidence > 0).sum() == 25
+    assert task.camera.focal.tolist() == [900.0, 900.0]
+    assert task.origin.source == str((tmp_path / "in" / "a_keypoints.json").resolve())
+    assert (task.origin.image, task.origin.image_size_source) == ("", "keypoints")
+
+
+@pytest.mark.parametrize(
+    ("of_file", "of_job", "expected"),
+    [(None, None, math.nan), (None, 1.7, 1.7), (1.6, None, 1.6), (1.6, 1.7, 1.6)],
+)
+def test_the_height_of_the_file_goes_before_that_of_the_job(
+    tmp_path: Path, of_file: float | None, of_job: float | None, expected: float
+) -> None:
+    write_frame(tmp_path / "in", "a", [person(1)])
+    if of_file is not None:
+        (tmp_path / "in" / "a.people.json").write_text(f'[{{"height": {of_file}}}]')
+    (task,) = tasks(items(tmp_path, height=of_job))
+    (height,) = task.evidence
+    assert isinstance(height, KnownHeight)
+    assert float(height.metres) == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("gender", "expected"),
+    [
+        (JobGender.INPUT, [Gender.FEMALE, Gender.NEUTRAL]),
+        (JobGender.MALE, [Gender.MALE, Gender.MALE]),
+    ],
+)
+def test_the_gender_is_that_of_the_job_or_of_the_file(
+    tmp_path: Path, gender: JobGender, expected: list[Gender]
+) -> None:
+    write_frame(tmp_path / "in", "a", [person(1) | {"gender_gt": "female"}, person(2)])
+    found = tasks(items(tmp_path, gender=gender, age="adult"))
+    assert [task.gender for task in found] == expected
+    assert all(task.age is JobAge.ADULT for task in found)
+
+
+def test_those_who_are_left_out_keep_their_place(tmp_path: Path) -> None:
+    write_frame(tmp_path / "in", "a", [person(1), person(2, points=3), person(3)])
+    found = items(tmp_path, min_keypoints=7)
+    assert [isinstance(item.work, FitTask) for item in found] == [True, False, True]
+    (row,) = rows(found)
+    assert (row.person, row.status) == (1, RowStatus.NOT_SELECTED) and row.reason
+    assert [item.ends_frame for item in found] == [False, False, True]
+
+
+@pytest.mark.parametrize(("scene", "left"), [(False, [1]), (True, [0, 1])])
+def test_who_is_done_is_not_fitted_again(tmp_path: Path, scene: bool, left: list[int]) -> None:
+    """Of people who are fitted together, all are or nobody is."""
+    write_frame(tmp_path / "in", "a", [person(1), person(2)])
+    write_frame(tmp_path / "in", "b", [person(3), person(4)])
+    outcome = run_quick(tmp_path / "in", tmp_path / "out")
+    outcome.store.result("a", 1).unlink()
+    found = items(tmp_path, scene=scene)
+    assert [task.origin.person for task in tasks(found)] == left
+    assert all(task.stem == "a" for task in tasks(found))
+    assert [row.status for row in rows(found)][-2:] == [RowStatus.OK] * 2
+
+
+@pytest.mark.parametrize("change", ["keypoints", "height", "gender", "age"])
+def test_a_result_of_other_evidence_is_made_again(tmp_path: Path, change: str) -> None:
+    write_frame(tmp_path / "in", "a", [person(1)])
+    run_quick(tmp_path / "in", tmp_path / "out", age="adult")
+    assert not tasks(items(tmp_path, age="adult")) and not tasks(items(tmp_path))
+    options: dict[str, object] = {"age": "adult"}
+    if change == "keypoints":
+        write_frame(tmp_path / "in", "a", [person(2)])
+    else:
+        options[change] = {"height": 1.7, "gender": "male", "age": "child"}[change]
+    assert len(tasks(items(tmp_path, **options))) == 1
+
+
+def test_frames_of_one_name_do_not_share_a_folder(tmp_path: Path) -> None:
+    for folder in ("A", "a"):
+        write_frame(tmp_path / "in" / folder, "x", [person(1)])
+    found = tasks(items(tmp_path, recursive=True))
+    assert len({task.stem.casefold() for task in found}) == 2
