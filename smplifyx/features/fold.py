@@ -2,16 +2,16 @@
 
 Four index spaces meet here.
 
-- The *joints of the body* [J], in the order of its file: `body.parents`, skinning weights, posedirs.
+- The *joints of the body* [J], in the order of its file: parents, skinning weights, posedirs.
 - The *joints of the full pose* [55], the order of `BodyParams.full_pose()`; only `pose_index` leads
   there.
 - The *bones* [j] of the point model: the joints of the body that can move any of the points,
   parents first.
 - The *pairs* [N]: a point and a joint that carries a part of it.
 
-Everything is worked out in tables over points and their carriers [P, K] first, joints numbered as in
-the body. K is the most carriers that any point has. A place of such a table is a *cell*; a pair is a
-cell that exists, and pairs are ordered group by group. All arithmetic is in float64.
+Everything is worked out in tables over points and their carriers [P, K] first, joints numbered as
+in the body. K is the most carriers that any point has. A place of such a table is a *cell*; a pair
+is a cell that exists, and pairs are ordered group by group. All arithmetic is in float64.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _check(body: BodyModel, points: PointSet) -> None:
 class _Rest:
     """Rest joints, vertices and directions of a body in float64: what points are made of.
 
-    A *source* is a joint j of the body or, behind the joints, a vertex v: it is numbered j or J + v.
+    A *source* is a joint j of the body, numbered j, or a vertex v, numbered J + v.
     """
 
     joints: Tensor  # [J, 3]
@@ -153,9 +153,10 @@ class _Sums:
 
     @classmethod
     def of_contour(cls, body: BodyModel, at: Tensor) -> _Sums:
-        """Points of the face contour, counted from its first, for every yaw of the head [yaws, c, 3].
+        """Points of the face contour for every yaw of the head: [yaws, c, 3].
 
-        For a body without a contour: all yaws of no point.
+        at [c]: the points, counted from the contour's first. For a body without a contour: all yaws
+        of no point.
         """
         if not len(body.points.contour_sources):
             no_sources = at.new_zeros(CONTOUR_YAWS, 0, 3)
@@ -189,7 +190,7 @@ class _Cells:
 
     @classmethod
     def of(cls, rest: _Rest, sums: _Sums, carriers: Tensor) -> _Cells:
-        """Weight, place and shape directions of every cell, the latter two from the carrier's joint."""
+        """Weight, place and shape directions of every cell, measured from the carrier's joint."""
         joint = carriers.clamp(min=0)
         shares = sums.shares(rest, carriers)
         weights = shares.sum(-2)
@@ -210,7 +211,7 @@ class _PointTable:
     there are holds for every yaw of the head, and what is in them is in `contour`.
     """
 
-    carried_by: Tensor  # [P, J]: whether a joint carries a part of the point, at any yaw of the head
+    carried_by: Tensor  # [P, J]: whether a joint carries a part of it, at any yaw of the head
     carriers: Tensor  # [P, K]: these joints, in order; -1 where there are fewer than K
     cells: _Cells  # [P, K]
     contour_at: Tensor  # [c]: which of the points are on the face contour
@@ -388,7 +389,7 @@ class _BoneCells:
         shaped_by = (local_dirs != 0).any(2)
         shaped_by[table.contour_at] = (table.contour.local_dirs != 0).any(3).any(0)  # at any yaw
 
-        # A bone moves what is at or below it, but for its own joint, which its turn leaves in place.
+        # A bone moves what is at or below it, but its own joint stays in place when it turns.
         is_joint = (local == 0).all(-1) & (local_dirs == 0).flatten(-2).all(-1)
         is_joint[table.contour_at] = False
         is_own_bone = bones[..., None] == torch.arange(len(skeleton.joints))
