@@ -1,6 +1,7 @@
 """How to fit: the schema of a preset in `cfg_files/`, and its loader.
 
-It never names a path or a machine.
+A preset never names a path or a machine. Keys are the fields of the classes below; an unknown key
+is an error.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import itertools
 from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 
 import pydantic
 import yaml
@@ -64,11 +66,14 @@ class HandPrior(str, Enum):
 
 
 class SolverKind(str, Enum):
-    """The minimisers."""
+    """The minimisers, see `solvers`."""
 
     LEVENBERG_MARQUARDT = "levenberg_marquardt"
     LBFGS = "lbfgs"
     ADAM = "adam"
+
+
+AnySettings = TypeVar("AnySettings", bound="Settings")
 
 
 class Settings(pydantic.BaseModel):
@@ -78,9 +83,9 @@ class Settings(pydantic.BaseModel):
 
 
 class PerPart(Settings):
-    """One number per group of points."""
+    """One number for each group of the 137 points; a point is in one group."""
 
-    body: float = 1.0
+    body: float = 1.0  # the rest of the body skeleton
     head: float = 1.0  # nose, eyes, ears of the body skeleton
     hips: float = 1.0
     neck: float = 1.0
@@ -93,12 +98,13 @@ class ReprojectionConfig(Settings):
     """The data term: gain x GMoF((projected - detected) / unit)."""
 
     unit: Unit = Unit.PERSON
+    # metres: how far detections lie from the truth; counts for Unit.PERSON
     sigma: PerPart = PerPart(
         body=0.022, head=0.018, hips=0.035, neck=0.030, hands=0.010, face=0.008, contour=0.020
     )
     # GMoF rho, in units
     outlier: PerPart = PerPart(body=30, head=30, hips=30, neck=30, hands=20, face=8, contour=8)
-    per_coordinate: bool = False  # rho acts on x and y apart (2019) or on their length
+    per_coordinate: bool = False  # rho acts on x and y apart (2019), not on their length
     min_confidence: float = 0.1  # less confident points are unseen
     ignore: tuple[str, ...] = ()  # names of points that never count
 
@@ -130,7 +136,7 @@ class SolverConfig(Settings):
     kind: SolverKind = SolverKind.LEVENBERG_MARQUARDT
     max_steps: int = pydantic.Field(default=10, ge=1)
     tolerance: float = pydantic.Field(default=1e-6, ge=0)  # relative decrease of the energy
-    lr: float = pydantic.Field(default=0.01, gt=0)  # Adam
+    lr: float = pydantic.Field(default=0.01, gt=0)  # step length, of Adam alone
 
 
 class StageConfig(Settings):
@@ -141,13 +147,14 @@ class StageConfig(Settings):
     parts: tuple[Part, ...] = (Part.BODY,)
     part_weights: PerPart = PerPart()
     only: tuple[str, ...] = ()  # names of the only points that count, when given
-    # each hypothesis starts also with one limb mirrored in depth, for each limb
+    # for each limb, each hypothesis starts once more with that limb mirrored in depth
     mirror: bool = False
-    # squared distances: no robustness, no confidence, no list of ignored points (2019 camera)
+    # squared distances of all seen points alike: not robust, no confidences, nothing ignored (the
+    # camera stage of 2019)
     plain: bool = False
     weights: Weights = Weights()
     solver: SolverConfig = SolverConfig()
-    # metres: of hypotheses nearer than this, one goes on
+    # metres: of hypotheses whose joints are nearer than this on average, one goes on
     merge: float = pydantic.Field(default=0.0, ge=0)
     keep: int = pydantic.Field(default=1, ge=1)  # how many hypotheses go on, the best ones
 
@@ -156,19 +163,19 @@ class StartConfig(Settings):
     """The first guess and its hypotheses."""
 
     kind: Start = Start.PNP
-    yaws: int = pydantic.Field(default=4, ge=1)
-    poses: tuple[str, ...] = ("standing",)
-    # 2019: try the back view too when the shoulders are nearer than this
+    yaws: int = pydantic.Field(default=4, ge=1)  # orientations of each pose about its own axis
+    poses: tuple[str, ...] = ("standing",)  # names of templates, see `fitting.templates`
+    # 2019: try the back view too when the shoulders are nearer to each other than this
     flip_below_shoulder_px: float = 0.0
 
 
 class FitConfig(Settings):
-    """A preset."""
+    """A preset: the models and priors, the first guess, and the stages in order."""
 
     name: str
-    summary: str
+    summary: str  # one line, for listings
     pose_prior: str = "gaussian"
-    # on the weights of pose_prior where `with_prior` puts in a prior of that kind
+    # by kind of prior: factor on the weights of pose_prior where `with_prior` puts in such a one
     prior_scales: dict[str, float] = {}
     betas: int = pydantic.Field(default=10, ge=0)
     expressions: int = pydantic.Field(default=10, ge=0)
@@ -182,7 +189,7 @@ class FitConfig(Settings):
 
 
 class ConfigError(ValueError):
-    """A preset that does not load; the message is one line."""
+    """A file of settings that does not load; the message is one line."""
 
 
 def preset_names() -> tuple[str, ...]:
@@ -202,25 +209,29 @@ def load_preset(name: str | Path) -> FitConfig:
     return read_settings(path, FitConfig)
 
 
-def read_settings(path: Path, schema: type[Settings]) -> Settings:
+def read_settings(path: Path, schema: type[AnySettings]) -> AnySettings:
     """A YAML file as `schema`. Raises ConfigError naming file, field and fault."""
     try:
         return schema.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     except pydantic.ValidationError as error:
-        faults = (f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        faults = []
+        for fault in error.errors():
+            field = ".".join(map(str, fault["loc"])) or "file"
+            faults.append(f"{field}: {fault['msg']}")
         raise ConfigError(f"{path}: {'; '.join(faults)}") from error
 
 
 def with_prior(config: FitConfig, name: str, kind: str | None = None) -> FitConfig:
-    """The preset with another body-pose prior: a name, or a path (see `pose_priors.load_prior`) to
-    one of that kind.
+    """The preset with another body-pose prior.
 
-    Latents of few numbers have less energy than poses of many: `prior_scales` tells what that
-    kind's weights take.
+    name: of a prior, or a path to its file (see `pose_priors.load_prior`); kind: what kind it is,
+    where the name does not say so. The weights of the prior take the factor that `prior_scales` has
+    for the kind: latents of few numbers have less energy than poses of many.
     """
-    scaled = with_prior_weight(config, config.prior_scales.get(kind or name, 1.0))
+    factor = config.prior_scales.get(kind or name, 1.0)
+    scaled = with_prior_weight(config, factor)
     return scaled.model_copy(update={"pose_prior": name})
 
 
@@ -237,34 +248,31 @@ def with_prior_weight(config: FitConfig, scale: float) -> FitConfig:
 def without_collision(config: FitConfig) -> FitConfig:
     """The preset with bodies that may pass through themselves.
 
-    A stage that only weighs collision more than the one before it, whatever its solver, has no
-    purpose then and goes.
+    A stage that differs from the one before it by a larger weight of collision, and at most by its
+    solver, has no purpose then and is left out.
     """
 
     def freed(stage: StageConfig) -> StageConfig:
-        return stage.model_copy(
-            update={"weights": stage.weights.model_copy(update={"collision": 0.0})}
-        )
+        weights = stage.weights.model_copy(update={"collision": 0.0})
+        return stage.model_copy(update={"weights": weights})
 
     def adds_nothing(stage: StageConfig, before: StageConfig) -> bool:
-        same = freed(stage) == freed(before).model_copy(
-            update={"name": stage.name, "solver": stage.solver}
-        )
+        own = {"name": stage.name, "solver": stage.solver}
+        same = freed(stage) == freed(before).model_copy(update=own)
         return same and stage.weights.collision > before.weights.collision
 
-    kept = [
-        stage
-        for before, stage in itertools.pairwise(config.stages)
-        if not adds_nothing(stage, before)
-    ]
-    return config.model_copy(update={"stages": tuple(map(freed, (config.stages[0], *kept)))})
+    stages = [freed(config.stages[0])]
+    for before, stage in itertools.pairwise(config.stages):
+        if not adds_nothing(stage, before):
+            stages.append(freed(stage))
+    return config.model_copy(update={"stages": tuple(stages)})
 
 
 def with_free_focal(config: FitConfig) -> FitConfig:
-    """The preset with each person's focal length free, held near its guess (30 % is one sigma),
-    where all is free.
+    """The preset with each person's focal length free wherever the last stage's unknowns are.
 
-    Only strong perspective tells it; people of one image get focal lengths of their own.
+    It is held near its guess: 30 % is one sigma. Only strong perspective tells it; people of one
+    image get focal lengths of their own.
     """
     everything = config.stages[-1].free
     free = everything if Block.FOCAL in everything else (*everything, Block.FOCAL)
