@@ -22,26 +22,26 @@ class ResultFileError(ValueError):
 
 
 def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes the arrays; makes the folder. Another process sees the whole file or none. Raises
-    OSError.
+    """Writes the arrays; makes the folder. Another process sees the whole file or none.
 
     What `np.savez` writes, in half its time, which counts where thousands of files are written a
-    minute.
+    minute. Raises OSError where the file cannot be written, ValueError for an array of objects.
     """
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, array in arrays.items():
-            archive.writestr(
-                zipfile.ZipInfo(f"{name}.npy"), _header(array.dtype, array.shape) + array.tobytes()
-            )
+            # A ZipInfo made by name alone has a fixed date: equal arrays make equal files.
+            member = zipfile.ZipInfo(f"{name}.npy")
+            archive.writestr(member, _header(array.dtype, array.shape) + array.tobytes())
     with replacing(path) as temporary:
         temporary.write_bytes(content.getbuffer())
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives a temporary path in the folder of `path` that becomes `path` when the block ends
-    without an error.
+    """Gives a temporary path that becomes `path` when the block ends without an error.
+
+    It lies in the same folder, because only within a file system is a rename all or nothing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
@@ -53,10 +53,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def read(path: Path, expected: Mapping[str, tuple[int | None, ...]]) -> dict[str, np.ndarray]:
-    """The arrays of an npz that has at least the `expected` keys in those shapes (None: any
-    length).
+    """The arrays of an npz that has at least the `expected` keys in those shapes.
 
-    Raises ResultFileError for a missing, broken or foreign file.
+    A length of None stands for any. Raises ResultFileError for a missing, broken or foreign file.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -76,7 +75,8 @@ def read(path: Path, expected: Mapping[str, tuple[int | None, ...]]) -> dict[str
 def _header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
     """What an npy file of such an array in C order begins with.
 
-    Raises ValueError for one that needs pickle.
+    Kept because results of a job have the same few dtypes and shapes. Raises ValueError for an
+    array that needs pickle.
     """
     if dtype.hasobject:
         raise ValueError(f"an array of {dtype} cannot be written without pickle")
@@ -91,11 +91,12 @@ def _header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
 
 
 def _check(path: Path, key: str, array: np.ndarray | None, shape: tuple[int | None, ...]) -> None:
+    """Raises ResultFileError where there is no array of this key in this shape."""
     if array is None:
         raise ResultFileError(f"{path}: not a result of smplifyx: no {key!r}")
-    fits = array.ndim == len(shape) and all(
-        want in (None, got) for want, got in zip(shape, array.shape, strict=False)
-    )
+    fits = array.ndim == len(shape)
+    for want, got in zip(shape, array.shape, strict=False):  # `fits` tells unequal ranks
+        fits = fits and want in (None, got)
     if not fits:
         wanted = ", ".join("n" if size is None else str(size) for size in shape)
         raise ResultFileError(f"{path}: {key!r} has shape {list(array.shape)}, expected [{wanted}]")

@@ -1,9 +1,8 @@
-"""Evidence: 2D keypoints. From detections to gains, units and robust widths of each point, per person."""
+"""Evidence: 2D keypoints. From detections to gains, units and robust widths of each point."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from types import MappingProxyType
 
 import torch
@@ -31,6 +30,7 @@ HEAD_HEIGHT = 0.25  # metres
 PLAIN = 1e4  # on the robust width: as good as no robustness
 HEAD = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
 HIPS = ("mid_hip", "right_hip", "left_hip")
+NECK = ("neck",)
 PART_POINTS = MappingProxyType({
     Part.BODY: range(names.BODY.start, names.BODY.stop),
     Part.HANDS: range(names.LEFT_HAND.start, names.RIGHT_HAND.stop),
@@ -39,54 +39,63 @@ PART_POINTS = MappingProxyType({
 })  # fmt: skip
 
 
-@lru_cache(maxsize=64)  # every stage of every batch asks
+def _group_of_points() -> list[str]:
+    """The field of `PerPart` that holds the number of each of the 137 points."""
+    groups = ["body"] * names.COUNT
+    for part in (Part.HANDS, Part.CONTOUR, Part.FACE):
+        for point in PART_POINTS[part]:
+            groups[point] = part.value
+    # these are points of the body that have a number of their own
+    for group, members in {"head": HEAD, "hips": HIPS, "neck": NECK}.items():
+        for name in members:
+            groups[names.POINT_INDEX[name]] = group
+    return groups
+
+
+_GROUPS = tuple(PerPart.model_fields)
+_GROUP_OF_POINT = torch.tensor([_GROUPS.index(group) for group in _group_of_points()])
+
+
 def per_point(values: PerPart) -> Float[Tensor, " 137"]:
-    """A number for each of the 137 points from a number for each group."""
-    out = torch.full((names.COUNT,), values.body)
-    for part, value in (
-        (Part.HANDS, values.hands),
-        (Part.CONTOUR, values.contour),
-        (Part.FACE, values.face),
-    ):
-        out[list(PART_POINTS[part])] = value
-    for group, value in ((HEAD, values.head), (HIPS, values.hips), (("neck",), values.neck)):
-        out[[names.POINT_INDEX[name] for name in group]] = value
-    return out
+    """A number for each of the 137 points from a number for each group of them."""
+    of_groups = torch.tensor([getattr(values, group) for group in _GROUPS], dtype=torch.float32)
+    return of_groups[_GROUP_OF_POINT]
 
 
 def seen_confidence(keypoints: Keypoints, config: ReprojectionConfig) -> Float[Tensor, "batch 137"]:
-    """Confidences with those that never count at 0."""
-    confidence = torch.where(
-        keypoints.confidence < config.min_confidence, 0.0, keypoints.confidence
-    )
+    """Confidences, 0 for points that do not count: too uncertain ones, and ignored ones."""
+    too_uncertain = keypoints.confidence < config.min_confidence
+    confidence = torch.where(too_uncertain, 0.0, keypoints.confidence)
     ignored = [names.POINT_INDEX[name] for name in config.ignore]
-    return confidence.index_fill(
-        -1, torch.tensor(ignored, dtype=torch.long, device=confidence.device), 0.0
-    )
+    index = torch.tensor(ignored, dtype=torch.long, device=confidence.device)
+    return confidence.index_fill(-1, index, 0.0)
 
 
 def person_scale(
     keypoints: Keypoints, confidence: Float[Tensor, "batch 137"], rest: Float[Tensor, "137 3"]
 ) -> Float[Tensor, " batch"]:
-    """Pixels per metre of each person: the second largest ratio of a seen bone to its length in the
-    rest body.
+    """Pixels per metre of each person, from how long bones look.
 
-    Bones look shorter than they are, seldom longer, so the largest ratios are the true ones; the
-    very largest may be an outlier. Where no bone is seen: the points' box against the height of a
-    head.
+    confidence: as `seen_confidence`; rest: the canonical points of a rest body, metres, NaN where it
+    has none. The scale is the second largest ratio of a seen bone to its length at rest: bones look
+    shorter than they are, seldom longer, so the largest ratios are the true ones, and the very
+    largest may be an outlier. Where no bone is seen: the points' box against the height of a head.
     """
-    a, b = (
-        torch.tensor([names.POINT_INDEX[pair[i]] for pair in MEASURED_BONES], device=rest.device)
-        for i in (0, 1)
-    )
-    length = (rest[a] - rest[b]).norm(dim=-1)
-    ratio = (keypoints.xy[:, a] - keypoints.xy[:, b]).norm(dim=-1) / length
+    first = [names.POINT_INDEX[bone[0]] for bone in MEASURED_BONES]
+    second = [names.POINT_INDEX[bone[1]] for bone in MEASURED_BONES]
+    a = torch.tensor(first, device=rest.device)
+    b = torch.tensor(second, device=rest.device)
+
+    length = (rest[a] - rest[b]).norm(dim=-1)  # [bones], metres
+    length_px = (keypoints.xy[:, a] - keypoints.xy[:, b]).norm(dim=-1)  # [batch, bones]
+    ratio = length_px / length
     seen = (confidence[:, a] > 0) & (confidence[:, b] > 0) & length.isfinite()
     ratio = torch.where(seen, ratio, torch.zeros_like(ratio))
-    best = ratio.sort(dim=-1, descending=True).values
-    chosen = torch.where(best[:, 1] > 0, best[:, 1], best[:, 0])
-    fallback = keypoints.box_diagonal(confidence > 0) / HEAD_HEIGHT
-    return torch.where(chosen > 0, chosen, fallback).clamp(min=1e-3)
+
+    largest = ratio.sort(dim=-1, descending=True).values
+    chosen = torch.where(largest[:, 1] > 0, largest[:, 1], largest[:, 0])
+    by_box = keypoints.box_diagonal(confidence > 0) / HEAD_HEIGHT
+    return torch.where(chosen > 0, chosen, by_box).clamp(min=1e-3)
 
 
 @dataclass(frozen=True)
@@ -100,19 +109,23 @@ class Keypoints2D(Bundle):
 
     def points(self, stage: StageConfig, body: BodyModel) -> PointSet:
         """The canonical points of the stage's parts that the body has, part by part."""
-        known = body.points.known
-        wanted = [
-            point
-            for part in Part
-            if part in stage.parts
-            for point in PART_POINTS[part]
-            if known[point]
-        ]
+        known = body.points.known.tolist()
+        wanted: list[int] = []
+        for part in Part:
+            if part in stage.parts:
+                wanted += [point for point in PART_POINTS[part] if known[point]]
         return PointSet(canonical=tuple(wanted))
 
     def observe(self, stage: StageConfig, points: PointSet) -> ObservedPoints:
-        """Gains, units and robust widths of the stage's points; what is no keypoint is unseen."""
-        keypoints, data, like = self.keypoints, self.data, self.keypoints.xy
+        """Gains, units and robust widths of the stage's points; what is no keypoint is unseen.
+
+        A residual is gain x robust((projected - detected) / unit), see `terms.reprojection`.
+        """
+        keypoints = self.keypoints
+        like = keypoints.xy  # dtype and device
+        data = self.data
+
+        # [137], then [batch, 137]: how much each point counts
         factor = per_point(stage.part_weights)
         if stage.only:
             only = [float(name in stage.only) for name in names.POINT_NAMES]
@@ -122,15 +135,24 @@ class Keypoints2D(Bundle):
         else:
             confidence = seen_confidence(keypoints, data)
         gain = confidence * keypoints.trust * factor.to(like)
+
+        # [batch, 137]: one sigma of each point, in pixels at the person's own scale
         unit = self.scale[:, None] * per_point(data.sigma).to(like)
         if data.unit is Unit.IMAGE_HEIGHT:
             gain = gain * 1000.0 / self.camera.image_size[:, 1:]
             unit = torch.ones_like(unit)
-        rho = per_point(data.outlier).to(like).expand_as(gain) * (PLAIN if stage.plain else 1.0)
 
+        robust_width = per_point(data.outlier).to(like).expand_as(gain)
+        rho = robust_width * (PLAIN if stage.plain else 1.0)
+
+        # From the 137 points to those that the stage has folded.
         at = list(points.canonical)
         seen = ObservedPoints(
-            self.camera, keypoints.xy[:, at], gain[:, at], unit[:, at], rho[:, at]
+            camera=self.camera,
+            target=keypoints.xy[:, at],
+            gain=gain[:, at],
+            unit=unit[:, at],
+            rho=rho[:, at],
         )
         return _with_unseen(seen, len(points.surface))
 

@@ -1,5 +1,17 @@
-"""Folds a body model into the constants of a `PointModel`: done once per model and choice of
-points.
+"""Folds a body model into the constants of a `PointModel`: done once per body and choice of points.
+
+Four index spaces meet here.
+
+- The *joints of the body* [J], in the order of its file: parents, skinning weights, posedirs.
+- The *joints of the full pose* [55], the order of `BodyParams.full_pose()`; only `pose_index` leads
+  there.
+- The *bones* [j] of the point model: the joints of the body that can move any of the points,
+  parents first.
+- The *pairs* [N]: a point and a joint that carries a part of it.
+
+Everything is worked out in tables over points and their carriers [P, K] first, joints numbered as
+in the body. K is the most carriers that any point has. A place of such a table is a *cell*; a pair
+is a cell that exists, and pairs are ordered group by group. All arithmetic is in float64.
 """
 
 from __future__ import annotations
@@ -17,17 +29,8 @@ from ..body.model import BodyModel
 from ..keypoints import names
 from .point_model import POSEDIR_FLOOR, ContourTable, PointGroup, PointModel
 
-
-@dataclass(frozen=True)
-class _Rest:
-    """Rest joints, vertices and directions of a body in float64: what points are made of."""
-
-    joints: Tensor  # [J, 3]
-    joint_dirs: Tensor  # [J, 3, n]
-    places: Tensor  # [J + V, 3]
-    dirs: Tensor  # [J + V, 3, n]
-    weights: Tensor  # [J + V, J]
-    posedirs: Tensor  # [V, 3, 9 (J - 1)]
+# Parts of the 137 points whose points move together: neighbours of one part make a group.
+_PARTS = (names.BODY, names.LEFT_HAND, names.RIGHT_HAND, names.CONTOUR, names.FACE)
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,11 @@ class SurfacePoint:
 
 @dataclass(frozen=True)
 class PointSet:
-    """Which points are wanted of a body: some of the canonical 137, then any on its surface, in this order."""
+    """Which points of a body are wanted: some of the canonical 137, then any on its surface.
+
+    A point model keeps this order. Surface points of one limb are best given side by side: then few
+    unknowns move each group of them.
+    """
 
     canonical: tuple[int, ...] = ()  # indices into `keypoints.names.POINT_NAMES`
     surface: tuple[SurfacePoint, ...] = ()
@@ -63,27 +70,19 @@ class PointSet:
 def fold(body: BodyModel, points: PointSet) -> PointModel:
     """The point model of some points of a body, in the body's dtype and on its device.
 
-    Exact but for one thing: points of the face contour leave out pose correctives (a millimetre where the jaw opens).
-    Raises ValueError for a point that the body lacks.
+    Exact but for one thing: points of the face contour leave out pose correctives (a millimetre
+    where the jaw opens). Raises ValueError for a point that the body lacks, and for a surface point
+    of vertices that it lacks or of shares that do not sum to 1.
     """
     _check(body, points)
-    device, body = body.v_template.device, body.to(device="cpu")  # done once: no need to hurry
-    rest, chosen = _rest(body), torch.as_tensor(points.canonical, dtype=torch.int64)
-    sources, coefficients = _sources(body, points, chosen)
-    contour_at = _on_contour(body, chosen)
-    contour_sources, contour_coefficients = _contour(body, chosen[contour_at] - names.CONTOUR.start)
-
-    used = _gather(rest.weights, sources, coefficients) != 0  # [P, J]
-    used[contour_at] = (_gather(rest.weights, contour_sources, contour_coefficients) != 0).any(0)
-    bones = _padded_bones(used)
-    pairs = _pairs(rest, sources, coefficients, bones)
-    contour_bones = bones[contour_at].expand(*contour_sources.shape[:-1], -1)
-    contour = ContourTable(*_pairs(rest, contour_sources, contour_coefficients, contour_bones))
-    posed = _posed(rest, sources, coefficients, bones)
-    posed[contour_at] = 0
-    skeleton = _skeleton(body, rest, _active_joints(body.parents, used, posed))
-    model = _assemble(skeleton, bones, pairs, (contour_at, contour), posed, points)
-    return model.to(device, body.v_template.dtype)
+    device = body.v_template.device
+    dtype = body.v_template.dtype
+    body = body.to(device="cpu")  # many small steps, done once
+    rest = _Rest.of(body)
+    table = _PointTable.of(body, rest, points)
+    active = _active_joints(body.parents, table)
+    skeleton = _Skeleton.of(body, rest, active)
+    return _assemble(table, skeleton, points).to(device, dtype)
 
 
 def _check(body: BodyModel, points: PointSet) -> None:
@@ -99,293 +98,424 @@ def _check(body: BodyModel, points: PointSet) -> None:
             raise ValueError(f"shares {point.shares} of a surface point: expected a sum of 1")
 
 
-def _sources(body: BodyModel, points: PointSet, chosen: Tensor) -> tuple[Tensor, Tensor]:
-    """What each point is a sum of: joints and, behind them, vertices [P, 3]; and how much of each [P, 3], float64."""
-    sources = body.points.sources[chosen]
-    coefficients = body.points.coefficients[chosen].double()
-    if not points.surface:
-        return sources, coefficients
-    vertices = torch.tensor([point.vertices for point in points.surface])
-    shares = torch.tensor([point.shares for point in points.surface], dtype=torch.float64)
-    return (
-        torch.cat([sources, vertices + len(body.parents)]),
-        torch.cat([coefficients, shares]),
-    )
+@dataclass(frozen=True)
+class _Rest:
+    """Rest joints, vertices and directions of a body in float64: what points are made of.
+
+    A *source* is a joint j of the body, numbered j, or a vertex v, numbered J + v.
+    """
+
+    joints: Tensor  # [J, 3]
+    joint_dirs: Tensor  # [J, 3, n]: how betas and expression move them
+    source_places: Tensor  # [J + V, 3]
+    source_dirs: Tensor  # [J + V, 3, n]
+    source_weights: Tensor  # [J + V, J]: skinning weights; a joint rides on itself alone
+    posedirs: Tensor  # [V, 3, 9 (J - 1)]
+
+    @classmethod
+    def of(cls, body: BodyModel) -> _Rest:
+        """The body at rest."""
+        vertices = body.v_template.double()
+        vertex_dirs = torch.cat([body.shapedirs, body.expressiondirs], -1).double()
+        regressor = body.J_regressor.double()
+        joints = regressor @ vertices
+        joint_dirs = torch.einsum("jv,vcn->jcn", regressor, vertex_dirs)
+        joint_weights = torch.eye(len(joints)).double()
+        return cls(
+            joints=joints,
+            joint_dirs=joint_dirs,
+            source_places=torch.cat([joints, vertices]),
+            source_dirs=torch.cat([joint_dirs, vertex_dirs]),
+            source_weights=torch.cat([joint_weights, body.weights.double()]),
+            posedirs=body.posedirs.double(),
+        )
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What points are sums of: three sources each, and how much of each of them."""
+
+    sources: Tensor  # [*, P, 3], numbered as in `_Rest`
+    coefficients: Tensor  # [*, P, 3], float64
+
+    @classmethod
+    def of_points(cls, body: BodyModel, points: PointSet) -> _Sums:
+        """The canonical points [P, 3], then those on the surface."""
+        canonical = torch.as_tensor(points.canonical, dtype=torch.int64)
+        sources = body.points.sources[canonical]
+        coefficients = body.points.coefficients[canonical].double()
+        if points.surface:
+            vertices = torch.tensor([point.vertices for point in points.surface])
+            shares = [point.shares for point in points.surface]
+            sources = torch.cat([sources, len(body.parents) + vertices])
+            coefficients = torch.cat([coefficients, torch.tensor(shares, dtype=torch.float64)])
+        return cls(sources, coefficients)
+
+    @classmethod
+    def of_contour(cls, body: BodyModel, at: Tensor) -> _Sums:
+        """Points of the face contour for every yaw of the head: [yaws, c, 3].
+
+        at [c]: the points, counted from the contour's first. For a body without a contour: all yaws
+        of no point.
+        """
+        if not len(body.points.contour_sources):
+            no_sources = at.new_zeros(CONTOUR_YAWS, 0, 3)
+            return cls(no_sources, torch.zeros(CONTOUR_YAWS, 0, 3).double())
+        coefficients = body.points.contour_coefficients[:, at]
+        return cls(body.points.contour_sources[:, at], coefficients.double())
+
+    def carried_by(self, rest: _Rest) -> Tensor:
+        """Whether each joint of the body carries a part of each point: [*, P, J]."""
+        weights = self.coefficients[..., None] * rest.source_weights[self.sources]  # [*, P, 3, J]
+        return weights.sum(-2) != 0
+
+    def shares(self, rest: _Rest, carriers: Tensor) -> Tensor:
+        """How much of each source of a point rides on each of its carriers: [*, P, 3, K].
+
+        carriers [*, P, K]: joints of the body, -1 where a point has fewer than K; 0 there.
+        """
+        joint = carriers.clamp(min=0)[..., None, :].expand(*self.sources.shape, -1)
+        weights = torch.gather(rest.source_weights[self.sources], -1, joint)
+        exists = (carriers >= 0)[..., None, :]
+        return weights * self.coefficients[..., None] * exists
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """The constants of the cells of a table [*, P, K], as `PointModel` has them of its pairs."""
+
+    weights: Tensor  # [*, P, K]
+    local: Tensor  # [*, P, K, 3]
+    local_dirs: Tensor  # [*, P, K, 3, n]
+
+    @classmethod
+    def of(cls, rest: _Rest, sums: _Sums, carriers: Tensor) -> _Cells:
+        """Weight, place and shape directions of every cell, measured from the carrier's joint."""
+        joint = carriers.clamp(min=0)
+        shares = sums.shares(rest, carriers)
+        weights = shares.sum(-2)
+        places = torch.einsum("...ik,...ic->...kc", shares, rest.source_places[sums.sources])
+        dirs = torch.einsum("...ik,...icn->...kcn", shares, rest.source_dirs[sums.sources])
+        return cls(
+            weights=weights,
+            local=places - weights[..., None] * rest.joints[joint],
+            local_dirs=dirs - weights[..., None, None] * rest.joint_dirs[joint],
+        )
+
+
+@dataclass(frozen=True)
+class _PointTable:
+    """All that is known of the points and their carriers, joints numbered as in the body.
+
+    The rows of contour points in `cells` hold what the neutral table of the body says; which cells
+    there are holds for every yaw of the head, and what is in them is in `contour`.
+    """
+
+    carried_by: Tensor  # [P, J]: whether a joint carries a part of it, at any yaw of the head
+    carriers: Tensor  # [P, K]: these joints, in order; -1 where there are fewer than K
+    cells: _Cells  # [P, K]
+    contour_at: Tensor  # [c]: which of the points are on the face contour
+    contour: _Cells  # [yaws, c, K]
+    posedirs: Tensor  # [P, K, 3, J - 1, 9]: of joint 1 and following; the root has none
+
+    @classmethod
+    def of(cls, body: BodyModel, rest: _Rest, points: PointSet) -> _PointTable:
+        """The table of some points."""
+        canonical = torch.as_tensor(points.canonical, dtype=torch.int64)
+        sums = _Sums.of_points(body, points)
+
+        # A body without a contour has no points there that would depend on the head's yaw.
+        on_contour = (canonical >= names.CONTOUR.start) & (canonical < names.CONTOUR.stop)
+        on_contour = on_contour & bool(len(body.points.contour_sources))
+        contour_at = on_contour.nonzero().flatten()
+        contour_sums = _Sums.of_contour(body, canonical[contour_at] - names.CONTOUR.start)
+
+        carried_by = sums.carried_by(rest)
+        carried_by[contour_at] = contour_sums.carried_by(rest).any(0)
+        carriers = _carriers(carried_by)
+        yaws = len(contour_sums.sources)
+        contour_carriers = carriers[contour_at].expand(yaws, -1, -1)
+
+        posedirs = _posedirs(rest, sums, carriers)
+        posedirs[contour_at] = 0  # left out: see `fold`
+        return cls(
+            carried_by=carried_by,
+            carriers=carriers,
+            cells=_Cells.of(rest, sums, carriers),
+            contour_at=contour_at,
+            contour=_Cells.of(rest, contour_sums, contour_carriers),
+            posedirs=posedirs,
+        )
+
+
+def _carriers(carried_by: Tensor) -> Tensor:
+    """From a table of yes and no [P, J] to lists of joints [P, K], filled up with -1."""
+    count = int(carried_by.sum(-1).max())
+    # a stable sort puts the joints that carry first and keeps their order
+    joints = torch.argsort((~carried_by).to(torch.int8), dim=-1, stable=True)[:, :count]
+    carries = torch.gather(carried_by, 1, joints)
+    return torch.where(carries, joints, torch.full_like(joints, -1))
+
+
+def _posedirs(rest: _Rest, sums: _Sums, carriers: Tensor) -> Tensor:
+    """What the pose features of each joint but the root do to every cell: [P, K, 3, J - 1, 9]."""
+    vertex = sums.sources - len(rest.joints)  # below 0: the source is a joint, which posedirs spare
+    shares = sums.shares(rest, carriers) * (vertex >= 0)[..., None]
+    dirs = rest.posedirs[vertex.clamp(min=0)]
+    dirs = torch.where(dirs.abs() < POSEDIR_FLOOR, torch.zeros_like(dirs), dirs)
+    return torch.einsum("pik,picm->pkcm", shares, dirs).unflatten(-1, (-1, 9))
+
+
+def _active_joints(parents: Sequence[int], table: _PointTable) -> Tensor:
+    """The joints of the body that can move a point [j], ordered by depth, so parents first.
+
+    These carry a point or correct one by posedirs, or have such a joint below them. The root is
+    always among them.
+    """
+    carrying = table.carried_by.any(0).nonzero().flatten()
+    correcting = 1 + (table.posedirs != 0).flatten(0, 2).any(-1).any(0).nonzero().flatten()
+    depth = {}
+    for joint in {0, *carrying.tolist(), *correcting.tolist()}:
+        path = [joint]  # up to the root
+        while path[-1] != 0:
+            path.append(parents[path[-1]])
+        for steps_from_root, above in enumerate(reversed(path)):
+            depth[above] = steps_from_root
+    return torch.tensor(sorted(depth, key=lambda joint: (depth[joint], joint)))
 
 
 @dataclass(frozen=True)
 class _Skeleton:
-    """The bones that can move a point, parents first; `order` are their joints in the body."""
+    """The bones of the point model, parents first."""
 
-    order: Tensor  # [j]
-    joints: tuple[int, ...]  # as indices into the full pose
-    parents: Tensor  # [j]
-    offsets: Tensor  # [j, 3]
+    joints: Tensor  # [j]: each bone's joint in the body
+    pose_joints: tuple[int, ...]  # each bone's joint in the full pose; -1 for one that never turns
+    parents: Tensor  # [j]: each bone's parent among the bones; the root is its own
+    offsets: Tensor  # [j, 3]: from the parent's joint to the bone's own, at rest
     offset_dirs: Tensor  # [j, 3, n]
 
+    @classmethod
+    def of(cls, body: BodyModel, rest: _Rest, joints: Tensor) -> _Skeleton:
+        """The bones at these joints of the body."""
+        order = joints.tolist()
+        bone_of = {joint: bone for bone, joint in enumerate(order)}
+        parent_joints = [max(body.parents[joint], 0) for joint in order]
+        pose_joints = pose_index(body.kind)
+        # The root has no parent to be measured from: its offset is its place.
+        child = torch.tensor([float(joint != 0) for joint in order], dtype=torch.float64)
+        parent_places = child[:, None] * rest.joints[parent_joints]
+        parent_dirs = child[:, None, None] * rest.joint_dirs[parent_joints]
+        return cls(
+            joints=joints,
+            pose_joints=tuple(pose_joints[joint] for joint in order),
+            parents=torch.tensor([bone_of[joint] for joint in parent_joints]),
+            offsets=rest.joints[joints] - parent_places,
+            offset_dirs=rest.joint_dirs[joints] - parent_dirs,
+        )
 
-def _skeleton(body: BodyModel, rest: _Rest, order: Tensor) -> _Skeleton:
-    place = {joint: i for i, joint in enumerate(order.tolist())}
-    above = [max(body.parents[joint], 0) for joint in place]
-    # the root is its own parent
-    child = torch.tensor([float(joint != 0) for joint in place], dtype=torch.float64)
-    index = pose_index(body.kind)
-    return _Skeleton(
-        order=order,
-        joints=tuple(index[joint] for joint in place),
-        parents=torch.tensor([place[joint] for joint in above]),
-        offsets=rest.joints[order] - child[:, None] * rest.joints[above],
-        offset_dirs=rest.joint_dirs[order] - child[:, None, None] * rest.joint_dirs[above],
-    )
+    def at_or_above(self) -> Tensor:
+        """Whether bone [., j] is bone [j, .] or one above it."""
+        above = torch.eye(len(self.parents), dtype=torch.bool)
+        for bone in range(1, len(self.parents)):
+            above[bone] |= above[self.parents[bone]]
+        return above
+
+    def levels(self) -> tuple[tuple[int, int], ...]:
+        """The bones of equal depth, as start and stop, root first."""
+        depth = [0]
+        for bone in range(1, len(self.parents)):
+            depth.append(depth[self.parents[bone]] + 1)
+        starts = [depth.index(level) for level in range(depth[-1] + 1)]
+        return tuple(itertools.pairwise([*starts, len(depth)]))
+
+    def parents_in_level(self) -> Tensor:
+        """Each bone's parent, counted from the first bone of the parent's level; the root: 0."""
+        first_of_level = torch.zeros_like(self.parents)
+        for (start_above, _), (start, stop) in itertools.pairwise(self.levels()):
+            first_of_level[start:stop] = start_above
+        return self.parents - first_of_level
 
 
-def _assemble(
-    skeleton: _Skeleton,
-    bones: Tensor,
-    pairs: tuple[Tensor, Tensor, Tensor],
-    contour: tuple[Tensor, ContourTable],
-    posed: Tensor,
-    points: PointSet,
-) -> PointModel:
-    """From tables over points and their bones [P, K] to the pairs that exist, group by group."""
-    weights, local, local_dirs = pairs
-    position = torch.zeros(int(skeleton.order.max()) + 1, dtype=torch.int64)
-    position[skeleton.order] = torch.arange(len(skeleton.order))
-    ancestors = _ancestors(skeleton.parents)
-    # the pair is the joint itself
-    centered = (local == 0).all(-1) & (local_dirs == 0).flatten(-2).all(-1)
-    centered[contour[0]] = False
-    exists, bones = bones >= 0, position[bones.clamp(min=0)]
-    pair_dirs = (local_dirs != 0).any(2)
-    pair_dirs[contour[0]] = (contour[1].local_dirs != 0).any(3).any(0)
-    table = _Table(bones, exists, _moves(ancestors, bones, exists, centered), pair_dirs)
-    order, groups = _groups(
-        table, _runs(points), contour[0], ancestors, (skeleton.offset_dirs != 0).any(1)
+def _assemble(table: _PointTable, skeleton: _Skeleton, points: PointSet) -> PointModel:
+    """From the table over points and carriers to bones and pairs, group by group."""
+    cells = _BoneCells.of(table, skeleton)
+    moving_joints = (skeleton.offset_dirs != 0).any(1)  # [j, n]
+    pair_cells, groups = _groups(
+        cells,
+        runs=_runs(points, _main_bones(table, cells)),
+        contour_at=table.contour_at,
+        at_or_above=skeleton.at_or_above(),
+        moving_joints=moving_joints,
     )
-    contour_at, shown = _contour_pairs(order, contour, bones.shape[1])
-    posed_pair, posed_bone, posed_dirs = _posed_pairs(
-        table.moves.any(1), posed, skeleton.order, order
-    )
-    levels = _levels(skeleton.parents)
+    contour_pairs, contour = _contour_pairs(table, pair_cells)
+    posed_pair, posed_bone, posed_dirs = _posed_pairs(table, skeleton, cells, pair_cells)
     return PointModel(
-        joints=skeleton.joints,
-        parents=_within_level(skeleton.parents, levels),
-        levels=levels,
+        joints=skeleton.pose_joints,
+        parents=skeleton.parents_in_level(),
+        levels=skeleton.levels(),
         offsets=skeleton.offsets,
         offset_dirs=skeleton.offset_dirs,
-        bones=bones.flatten()[order],
-        weights=weights.flatten()[order],
-        local=local.flatten(0, 1)[order],
-        local_dirs=local_dirs.flatten(0, 1)[order],
+        bones=cells.bones.flatten()[pair_cells],
+        weights=table.cells.weights.flatten()[pair_cells],
+        local=table.cells.local.flatten(0, 1)[pair_cells],
+        local_dirs=table.cells.local_dirs.flatten(0, 1)[pair_cells],
         groups=groups,
-        contour_at=contour_at,
-        contour=shown,
+        contour_at=contour_pairs,
+        contour=contour,
         posed_pair=posed_pair,
         posed_bone=posed_bone,
         posed_dirs=posed_dirs,
     )
 
 
-def _on_contour(body: BodyModel, points: Tensor) -> Tensor:
-    """Where among the points those of the face contour are; nowhere for a body without contour."""
-    inside = (points >= names.CONTOUR.start) & (points < names.CONTOUR.stop)
-    return (inside & bool(len(body.points.contour_sources))).nonzero().flatten()
-
-
-def _contour(body: BodyModel, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Sources and coefficients [yaws, c, 3] of some contour points; for a body without contour, all
-    yaws of none.
-    """
-    if not len(body.points.contour_sources):
-        return points.new_zeros(CONTOUR_YAWS, 0, 3), torch.zeros(CONTOUR_YAWS, 0, 3).double()
-    return body.points.contour_sources[:, points], body.points.contour_coefficients[
-        :, points
-    ].double()
-
-
-def _rest(body: BodyModel) -> _Rest:
-    regressor = body.J_regressor.double()
-    dirs = torch.cat([body.shapedirs, body.expressiondirs], -1).double()
-    joints, joint_dirs = (
-        regressor @ body.v_template.double(),
-        torch.einsum("jv,vcn->jcn", regressor, dirs),
-    )
-    return _Rest(
-        joints=joints,
-        joint_dirs=joint_dirs,
-        places=torch.cat([joints, body.v_template.double()]),
-        dirs=torch.cat([joint_dirs, dirs]),
-        weights=torch.cat([torch.eye(len(joints)).double(), body.weights.double()]),
-        posedirs=body.posedirs.double(),
-    )
-
-
-def _gather(values: Tensor, sources: Tensor, coefficients: Tensor) -> Tensor:
-    """Sum over the sources of each point of coefficient times value."""
-    picked = values[sources]
-    return (
-        coefficients.view(*coefficients.shape, *[1] * (picked.dim() - coefficients.dim())) * picked
-    ).sum(sources.dim() - 1)
-
-
-def _padded_bones(used: Tensor) -> Tensor:
-    """The bones of each point [P, K]; short rows repeat bone 0 and get weight 0 later."""
-    count = int(used.sum(-1).max())
-    order = torch.argsort((~used).to(torch.int8), dim=-1, stable=True)[:, :count]
-    return torch.where(torch.gather(used, 1, order), order, torch.full_like(order, -1))
-
-
-def _pairs(
-    rest: _Rest, sources: Tensor, coefficients: Tensor, bones: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Weight, rest place and shape directions, relative to the bone's joint, of every (point, bone)
-    pair.
-    """
-    safe = bones.clamp(min=0)
-    share = torch.gather(rest.weights[sources], -1, safe[..., None, :].expand(*sources.shape, -1))
-    share = share * coefficients[..., None] * (bones >= 0)[..., None, :]
-    weights = share.sum(-2)
-    local = (
-        torch.einsum("...ik,...ic->...kc", share, rest.places[sources])
-        - weights[..., None] * rest.joints[safe]
-    )
-    dirs = torch.einsum("...ik,...icn->...kcn", share, rest.dirs[sources])
-    return weights, local, dirs - weights[..., None, None] * rest.joint_dirs[safe]
-
-
-def _posed(rest: _Rest, sources: Tensor, coefficients: Tensor, bones: Tensor) -> Tensor:
-    """Pose correctives of every pair: [P, K, 3, J - 1, 9]."""
-    vertex = sources - len(rest.joints)
-    share = torch.gather(
-        rest.weights[sources], -1, bones.clamp(min=0)[:, None].expand(*sources.shape, -1)
-    )
-    share = share * coefficients[..., None] * ((bones >= 0)[:, None] & (vertex >= 0)[..., None])
-    dirs = rest.posedirs[vertex.clamp(min=0)]
-    dirs = torch.where(dirs.abs() < POSEDIR_FLOOR, torch.zeros_like(dirs), dirs)
-    return torch.einsum("pik,picm->pkcm", share, dirs).unflatten(-1, (-1, 9))
-
-
-def _active_joints(parents: Sequence[int], used: Tensor, posed: Tensor) -> Tensor:
-    """The joints that can move a point, parents first, ordered by depth."""
-    active = set(used.any(0).nonzero().flatten().tolist())
-    active |= {
-        j + 1 for j in (posed != 0).flatten(0, 2).any(-1).any(0).nonzero().flatten().tolist()
-    }
-    depth = {}
-    for joint in active | {0}:
-        trail = [joint]
-        while parents[trail[-1]] >= 0 and trail[-1] != 0:
-            trail.append(parents[trail[-1]])
-        depth |= {j: len(trail) - 1 - i for i, j in enumerate(trail)}
-    return torch.tensor(sorted(depth, key=lambda j: (depth[j], j)))
-
-
-def _ancestors(parents: Tensor) -> Tensor:
-    matrix = torch.eye(len(parents)).double()
-    for joint in range(1, len(parents)):
-        matrix[joint] += matrix[parents[joint]]
-    return matrix
-
-
-def _levels(parents: Tensor) -> tuple[tuple[int, int], ...]:
-    depth = [0]
-    for joint in range(1, len(parents)):
-        depth.append(depth[parents[joint]] + 1)
-    starts = [depth.index(d) for d in range(max(depth) + 1)] + [len(depth)]
-    return tuple(zip(starts[:-1], starts[1:], strict=True))
-
-
-def _within_level(parents: Tensor, levels: Sequence[tuple[int, int]]) -> Tensor:
-    """Each bone's parent, counted from the first bone of the parent's level."""
-    start_of = torch.zeros_like(parents)
-    for (above, _), (start, stop) in itertools.pairwise(levels):
-        start_of[start:stop] = above
-    return parents - start_of
-
-
-def _moves(ancestors: Tensor, bones: Tensor, exists: Tensor, centered: Tensor) -> Tensor:
-    """Which bones [P, K, J] move each pair when they turn: those at or above its own; a joint's own
-    turn does not.
-    """
-    is_self = bones[..., None] == torch.arange(len(ancestors))
-    return (ancestors[bones] != 0) & exists[..., None] & ~(is_self & centered[..., None])
-
-
 @dataclass(frozen=True)
-class _Table:
-    """What is known of every point's K bones, those of short rows included."""
+class _BoneCells:
+    """The cells of the table in terms of bones: which there are, and what moves them."""
 
-    bones: Tensor  # [P, K]
+    bones: Tensor  # [P, K]; bone 0 where there is no cell
     exists: Tensor  # [P, K]
-    moves: Tensor  # [P, K, J]: which bones move the pair
-    dirs: Tensor  # [P, K, n]: which shape directions move it within its bone
+    moved_by: Tensor  # [P, K, j]: whether turning the bone moves the cell
+    shaped_by: Tensor  # [P, K, n]: whether the shape direction moves it within its bone
+
+    @classmethod
+    def of(cls, table: _PointTable, skeleton: _Skeleton) -> _BoneCells:
+        """From joints of the body to bones."""
+        bone_of = torch.zeros(int(skeleton.joints.max()) + 1, dtype=torch.int64)
+        bone_of[skeleton.joints] = torch.arange(len(skeleton.joints))
+        bones = bone_of[table.carriers.clamp(min=0)]
+        exists = table.carriers >= 0
+
+        local, local_dirs = table.cells.local, table.cells.local_dirs
+        shaped_by = (local_dirs != 0).any(2)
+        shaped_by[table.contour_at] = (table.contour.local_dirs != 0).any(3).any(0)  # at any yaw
+
+        # A bone moves what is at or below it, but its own joint stays in place when it turns.
+        is_joint = (local == 0).all(-1) & (local_dirs == 0).flatten(-2).all(-1)
+        is_joint[table.contour_at] = False
+        is_own_bone = bones[..., None] == torch.arange(len(skeleton.joints))
+        below = skeleton.at_or_above()[bones]
+        moved_by = below & exists[..., None] & ~(is_own_bone & is_joint[..., None])
+        return cls(bones, exists, moved_by, shaped_by)
 
 
-def _runs(points: PointSet) -> list[range]:
-    """Neighbouring points of the same part, as ranges of their numbers; surface points are a part of their own."""
-    parts = (names.BODY, names.LEFT_HAND, names.RIGHT_HAND, names.CONTOUR, names.FACE)
+def _main_bones(table: _PointTable, cells: _BoneCells) -> list[int]:
+    """The bone that carries most of each point."""
+    most = table.cells.weights.argmax(-1, keepdim=True)  # cells that do not exist weigh 0
+    return cells.bones.gather(1, most).flatten().tolist()
+
+
+def _runs(points: PointSet, main_bones: Sequence[int]) -> list[range]:
+    """The points in groups of neighbours that much the same moves, as ranges of their numbers.
+
+    Canonical points go by part, surface points by the bone that carries most of them. Few unknowns
+    move such a group, so its Jacobian is small. Where surface points of different bones alternate,
+    they are one group: one large product is quicker than many small ones.
+    """
     part_of = []
     for point in points.canonical:
-        part_of.append(next(i for i, part in enumerate(parts) if part.start <= point < part.stop))
-    part_of += [len(parts)] * len(points.surface)
-    runs = [list(run) for _, run in itertools.groupby(range(len(part_of)), part_of.__getitem__)]
-    return [range(run[0], run[-1] + 1) for run in runs]
+        part = next(i for i, part in enumerate(_PARTS) if part.start <= point < part.stop)
+        part_of.append(part)
+    canonical = _equal_neighbours(part_of, start=0)
+
+    surface_bones = main_bones[len(points.canonical) :]
+    surface = _equal_neighbours(surface_bones, start=len(points.canonical))
+    if len(surface) > len(set(surface_bones)):
+        surface = [range(len(points.canonical), len(points))]
+    return canonical + surface
+
+
+def _equal_neighbours(keys: Sequence[int], start: int) -> list[range]:
+    """Ranges of equal keys that follow one another, counted from `start`."""
+    ranges = []
+    for _, run in itertools.groupby(keys):
+        stop = start + len(list(run))
+        ranges.append(range(start, stop))
+        start = stop
+    return ranges
 
 
 def _groups(
-    table: _Table, runs: Sequence[range], contour_at: Tensor, ancestors: Tensor, joint_dirs: Tensor
+    cells: _BoneCells,
+    *,
+    runs: Sequence[range],
+    contour_at: Tensor,
+    at_or_above: Tensor,
+    moving_joints: Tensor,
 ) -> tuple[Tensor, tuple[PointGroup, ...]]:
-    """The groups of points, and the order of their pairs as places in [P, K] flattened."""
-    order, groups, contour_pairs, per_point = [], [], 0, table.bones.shape[1]
+    """The cell of each pair [N], as a place in [P, K] flattened, and the groups of points.
+
+    at_or_above: [j, j], of the skeleton. moving_joints: [j, n], whether a shape direction moves the
+    bone's joint against its parent's.
+    """
+    per_point = cells.bones.shape[1]
+    cell_bones = cells.bones.flatten()
+    contour_points = contour_at.tolist()
+    pair_cells = []
+    groups = []
+    contour_pairs = 0
     for points in runs:
-        further = [(p, k) for p in points for k in range(1, per_point) if table.exists[p, k]]
-        pairs = [p * per_point + k for p, k in [*((p, 0) for p in points), *further]]
-        on_contour = points.start in contour_at.tolist()
-        above = ancestors[table.bones.flatten()[pairs]] != 0
-        moving = joint_dirs[above.any(0)].any(0) | table.dirs.flatten(0, 1)[pairs].any(0)
+        # the pair of each point with its first carrier, then those with the others
+        further = []
+        for point in points:
+            for k in range(1, per_point):
+                if cells.exists[point, k]:
+                    further.append((point, k))
+        own_cells = [point * per_point for point in points]
+        own_cells += [point * per_point + k for point, k in further]
+
+        above = at_or_above[cell_bones[own_cells]]  # [n, j]
+        # A shape direction moves the group through the joints above it, or within its bones.
+        shapes = moving_joints[above.any(0)].any(0)
+        shapes = shapes | cells.shaped_by.flatten(0, 1)[own_cells].any(0)
+        on_contour = points.start in contour_points
         groups.append(
             PointGroup(
                 start=points.start,
                 stop=points.stop,
-                first=len(order),
-                last=len(order) + len(pairs),
+                first=len(pair_cells),
+                last=len(pair_cells) + len(own_cells),
                 contour=contour_pairs if on_contour else None,
-                origin=int(above.all(0).nonzero().max()),
-                shapes=tuple(moving.nonzero().flatten().tolist()),
+                origin=int(above.all(0).nonzero().max()),  # bones are ordered by depth: the lowest
+                shapes=tuple(shapes.nonzero().flatten().tolist()),
                 extra=torch.tensor([p - points.start for p, _ in further], dtype=torch.int64),
-                mask=table.moves.flatten(0, 1)[pairs].double(),
+                mask=cells.moved_by.flatten(0, 1)[own_cells].double(),
             )
         )
-        order += pairs
-        contour_pairs += len(pairs) * on_contour
-    return torch.tensor(order), tuple(groups)
+        pair_cells += own_cells
+        if on_contour:
+            contour_pairs += len(own_cells)
+    return torch.tensor(pair_cells), tuple(groups)
 
 
-def _contour_pairs(
-    order: Tensor, contour: tuple[Tensor, ContourTable], per_point: int
-) -> tuple[Tensor, ContourTable]:
-    """Where the contour's pairs are among all, and the table of just these, in that order."""
-    at, table = contour
-    number = torch.full((int(order.max()) // per_point + 1,), -1)
-    number[at] = torch.arange(len(at))
-    places = (number[order // per_point] >= 0).nonzero().flatten()
-    source = number[order[places] // per_point] * per_point + order[places] % per_point
-    return places, ContourTable(
-        table.weights.flatten(1, 2)[:, source],
-        table.local.flatten(1, 2)[:, source],
-        table.local_dirs.flatten(1, 2)[:, source],
+def _contour_pairs(table: _PointTable, pair_cells: Tensor) -> tuple[Tensor, ContourTable]:
+    """Which of the pairs are of contour points [c'], and their constants at every yaw, in order."""
+    point_count, per_point = table.carriers.shape
+    contour_number = torch.full((point_count,), -1)  # of each point, among those of the contour
+    contour_number[table.contour_at] = torch.arange(len(table.contour_at))
+
+    point, k = pair_cells // per_point, pair_cells % per_point
+    pairs = (contour_number[point] >= 0).nonzero().flatten()
+    cells = contour_number[point[pairs]] * per_point + k[pairs]  # places in [c, K] flattened
+    contour = ContourTable(
+        weights=table.contour.weights.flatten(1, 2)[:, cells],
+        local=table.contour.local.flatten(1, 2)[:, cells],
+        local_dirs=table.contour.local_dirs.flatten(1, 2)[:, cells],
     )
+    return pairs, contour
 
 
 def _posed_pairs(
-    moves: Tensor, posed: Tensor, joints: Tensor, order: Tensor
+    table: _PointTable, skeleton: _Skeleton, cells: _BoneCells, pair_cells: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The (pair, bone) in which posedirs act, of points the bone moves anyway [P, J]; their
-    constants [q, 3, 9].
+    """The (pair, bone) [q], [q] in which posedirs act, and their constants [q, 3, 9].
+
+    Only bones that move the point anyway are asked; the root has no posedirs.
     """
-    per_point = posed.shape[1]
-    point, k = order // per_point, order % per_point
-    dirs = posed[point, k][:, :, (joints - 1).clamp(min=0)].transpose(1, 2)  # [N, J, 3, 9]
-    touched = (dirs != 0).flatten(2).any(-1) & moves[point] & (joints > 0)
-    pair, bone = touched.nonzero(as_tuple=True)
+    per_point = table.carriers.shape[1]
+    point, k = pair_cells // per_point, pair_cells % per_point
+    column = (skeleton.joints - 1).clamp(min=0)  # joint 1 is the first that posedirs know
+    dirs = table.posedirs[point, k][:, :, column].transpose(1, 2)  # [N, j, 3, 9]
+    acts = (dirs != 0).flatten(2).any(-1)
+    moves_point = cells.moved_by.any(1)[point]
+    pair, bone = (acts & moves_point & (skeleton.joints > 0)).nonzero(as_tuple=True)
     return pair, bone, dirs[pair, bone]

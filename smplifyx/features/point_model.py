@@ -7,13 +7,23 @@ is linear in the shape, so a keypoint energy never touches the mesh:
 
 G_k, q_k: orientation and place of bone k in the posed body; s: betas and expression; f: the pose
 features R - I; a, D, P, w: constants of the model, summed over the vertices that make the point.
-Most points have one pair. The slopes are in `point_slopes`. See docs/point_model.md.
+Most points have one pair. The slopes are in `point_jacobian`. See docs/point_model.md.
+
+Index spaces, by the letters of the shapes:
+
+    j   bones: the joints of the body that can move any of the points, parents first, level by level
+    p   points, in the order of the `PointSet` they were folded from
+    N   pairs, group by group: the first pair of each point of the group, then its further pairs
+    c   the pairs of contour points, in the order they have among the N
+    q   (pair, bone) in which turning the bone moves the pair through posedirs
+    n   shape directions: betas, then expression
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -25,15 +35,19 @@ from torch import Tensor
 from ..core.bundle import Bundle
 from ..core.invariant_linalg import COLUMNS, shared_matmul
 
-T = TypeVar("T")
+Constants = TypeVar("Constants", bound="PointGroup | PointModel")
+# Flattened places are padded to a multiple of this: 3 coordinates each, and what `shared_matmul`
+# multiplies without padding of its own.
 WIDTH = 3 * COLUMNS
 POSEDIR_FLOOR = 1e-7  # metres; smaller pose corrections are rounding noise of the model file
 
 
 @dataclass(frozen=True)
 class ContourTable(Bundle):
-    """The face contour of a point model, one entry per head-yaw row: constants of the contour
-    points' pairs.
+    """The face contour of a point model: constants of its pairs for each yaw of the head.
+
+    The fields are those of `PointModel`. Which vertices make a contour point depends on how the
+    head is seen; `skinning.contour_row` tells the entry of a body.
     """
 
     weights: Float[Tensor, "*rows c"]
@@ -58,72 +72,75 @@ class PointGroup:
     origin: int  # the bone nearest to the points that carries them all
     shapes: tuple[int, ...]  # the shape directions that move them
     extra: Int[Tensor, " m"]  # of each further pair: its point, counted from `start`
-    mask: Float[Tensor, "n j"]  # 1 where turning the bone moves the pair
+    mask: Float[Tensor, "n j"]  # 1 where turning the bone moves the pair; n: pairs of the group
 
     def of_points(self, pairs: Float[Tensor, "batch n *each"]) -> Float[Tensor, "batch p *each"]:
         """The sum over the pairs of each point."""
+        if not len(self.extra):
+            return pairs
         points = self.stop - self.start
-        return (
-            pairs[:, :points].index_add(1, self.extra, pairs[:, points:])
-            if len(self.extra)
-            else pairs
-        )
+        return pairs[:, :points].index_add(1, self.extra, pairs[:, points:])
 
 
 @dataclass(frozen=True, eq=False)
 class PointModel:
-    """Constants of chosen points over J bones (parents before children), N pairs, n shape
-    directions.
-    """
+    """Constants of chosen points over j bones, N pairs, n shape directions; made by `fold`."""
 
     # the bones as indices into BodyParams.full_pose(); -1: a bone that never turns
     joints: tuple[int, ...]
     parents: Int[Tensor, " j"]  # counted from the first bone of the parents' level
-    levels: tuple[tuple[int, int], ...]  # slices of bones of equal depth, root first
-    offsets: Float[Tensor, "j 3"]  # rest place relative to the parent's
+    levels: tuple[tuple[int, int], ...]  # start and stop of the bones of equal depth, root first
+    offsets: Float[Tensor, "j 3"]  # rest place relative to the parent's, metres
     offset_dirs: Float[Tensor, "j 3 n"]
-    bones: Int[Tensor, " N"]
-    weights: Float[Tensor, " N"]
-    local: Float[Tensor, "N 3"]
-    local_dirs: Float[Tensor, "N 3 n"]
+    bones: Int[Tensor, " N"]  # the bone of each pair
+    weights: Float[Tensor, " N"]  # w: what the pair counts of its point
+    local: Float[Tensor, "N 3"]  # a: in the bone's frame, metres, times the weight
+    local_dirs: Float[Tensor, "N 3 n"]  # D
     groups: tuple[PointGroup, ...]  # of all points, in order
     contour_at: Int[Tensor, " c"]  # places of the contour points' pairs among the N
     contour: ContourTable
     # the (pair, bone) in which turning the bone moves the pair through posedirs
     posed_pair: Int[Tensor, " q"]
     posed_bone: Int[Tensor, " q"]
-    posed_dirs: Float[Tensor, "q 3 9"]
+    posed_dirs: Float[Tensor, "q 3 9"]  # P
 
     def to(self, device: torch.device | str | None, dtype: torch.dtype) -> PointModel:
-        """A copy on `device` in `dtype`."""
-        return _moved(self, device, dtype)
+        """A copy on `device`, its floating-point tensors in `dtype`."""
+
+        def moved(tensor: Tensor) -> Tensor:
+            return tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
+
+        return dataclasses.replace(
+            _mapped(self, moved),
+            groups=tuple(_mapped(group, moved) for group in self.groups),
+            contour=self.contour.map(moved),
+        )
 
     @cached_property
     def above(self) -> Int[Tensor, " j"]:
         """Each bone's parent among all bones; the root is its own."""
-        starts = [0] + [
-            above for (above, _), level in itertools.pairwise(self.levels) for _ in range(*level)
-        ]
-        return self.parents + self.parents.new_tensor(starts)
+        first_of_parents_level = [0]  # of each bone
+        for (start_above, _), (start, stop) in itertools.pairwise(self.levels):
+            first_of_parents_level += [start_above] * (stop - start)
+        return self.parents + self.parents.new_tensor(first_of_parents_level)
 
     @cached_property
     def point(self) -> Int[Tensor, " N"]:
         """The point that each pair is a part of."""
-        parts = [torch.arange(g.start, g.stop, device=g.extra.device) for g in self.groups]
-        return torch.cat(
-            [torch.cat([own, g.start + g.extra]) for own, g in zip(parts, self.groups, strict=True)]
-        )
+        of_groups = []
+        for group in self.groups:
+            first_pairs = torch.arange(group.start, group.stop, device=group.extra.device)
+            of_groups += [first_pairs, group.start + group.extra]
+        return torch.cat(of_groups)
 
     @cached_property
     def origin(self) -> Int[Tensor, " N"]:
-        """The origin of each pair's group."""
+        """The origin of each pair's group: a bone."""
         return torch.cat([self.bones.new_full((g.last - g.first,), g.origin) for g in self.groups])
 
     @cached_property
     def rest(self) -> Float[Tensor, " m"]:
-        """The offsets, then the local places, flattened; zeros up to a width that multiplies
-        quickly.
-        """
+        """The offsets, then the local places, flattened; zeros up to a multiple of WIDTH."""
         rest = torch.cat([self.offsets, self.local]).flatten()
         return torch.nn.functional.pad(rest, (0, -len(rest) % WIDTH))
 
@@ -138,7 +155,7 @@ class PointModel:
 class Posed(Bundle):
     """A posed point model: what the points and their slopes have in common."""
 
-    points: Float[Tensor, "*batch p 3"]
+    points: Float[Tensor, "*batch p 3"]  # camera frame, metres
     rotation: Float[Tensor, "*batch j 3 3"]  # bone to parent
     orient: Float[Tensor, "*batch j 3 3"]  # bone to camera frame
     place: Float[Tensor, "*batch j 3"]  # joints, transl not yet added
@@ -154,62 +171,71 @@ def pose(
     transl: Float[Tensor, "batch 3"],
     contour: ContourTable,
 ) -> Posed:
-    """Places the points: rotation of each bone relative to its parent, shape = betas and
-    expression, metres.
+    """Places the points of a batch of bodies.
 
-    `contour` holds the rows of `model.contour` that each body of the batch shows.
+    rotation: of each bone relative to its parent; shape: betas, then expression; transl: metres, in
+    the camera's frame. `contour` holds the entries of `model.contour` that each body shows.
     """
+    # One product gives the places of all bones in their parents and of all pairs in their bones.
     places = (model.rest + shared_matmul(shape, model.directions)).unflatten(-1, (-1, 3))
-    bones = len(model.offsets)
-    frames = _chain(model, torch.cat([rotation, places[:, :bones, :, None]], -1))
-    local = places[:, bones : bones + len(model.local)]
+    bones, pairs = len(model.offsets), len(model.local)
+    offsets = places[:, :bones]
+    local = places[:, bones : bones + pairs]  # what follows is padding
     weights = model.weights.expand(len(shape), -1)
+
     if len(model.contour_at):
-        shown = contour.local + (contour.local_dirs * shape[:, None, None]).sum(-1)
-        local = local.index_copy(1, model.contour_at, shown)
+        # Constants of the contour differ from body to body, so they are no part of that product.
+        contour_local = contour.local + (contour.local_dirs * shape[:, None, None]).sum(-1)
+        local = local.index_copy(1, model.contour_at, contour_local)
         weights = weights.index_copy(1, model.contour_at, contour.weights)
     if len(model.posed_pair):
-        local = local.index_add(1, model.posed_pair, _pose_features(model, rotation))
-    homogeneous = torch.cat([local, weights[..., None]], -1)
+        local = local.index_add(1, model.posed_pair, _pose_corrections(model, rotation))
+
+    frames = _chain(model, torch.cat([rotation, offsets[..., None]], -1))
+    # A pair's share of its point is G local + w q: its bone's frame [G | q] times (local, w).
+    homogeneous = torch.cat([local, weights[..., None]], -1)  # [batch, N, 4]
     shares = (frames.index_select(1, model.bones) @ homogeneous[..., None])[..., 0]
-    points = (
-        torch.cat([g.of_points(shares[:, g.first : g.last]) for g in model.groups], 1)
-        + transl[:, None]
-    )
+    of_groups = [group.of_points(shares[:, group.first : group.last]) for group in model.groups]
     return Posed(
-        points, rotation, frames[..., :3], frames[..., 3], shares, weights, contour.local_dirs
+        points=torch.cat(of_groups, 1) + transl[:, None],
+        rotation=rotation,
+        orient=frames[..., :3],
+        place=frames[..., 3],
+        shares=shares,
+        weights=weights,
+        contour_dirs=contour.local_dirs,
     )
 
 
-def _chain(model: PointModel, frames: Tensor) -> Tensor:
-    """Every bone's frame [b, j, 3, 4] from those in its parent's: one product per depth of the
-    tree.
-    """
-    done = [frames[:, :1]]
-    last = torch.eye(4, dtype=frames.dtype, device=frames.device)[3:]
-    frames = torch.cat([frames, last.expand(*frames.shape[:2], 1, 4)], -2)
+def _chain(
+    model: PointModel, in_parent: Float[Tensor, "batch j 3 4"]
+) -> Float[Tensor, "batch j 3 4"]:
+    """Every bone's frame from the frames in the parents: one product per level of the tree."""
+    last_row = torch.eye(4, dtype=in_parent.dtype, device=in_parent.device)[3:]
+    last_rows = last_row.expand(*in_parent.shape[:2], 1, 4)
+    square = torch.cat([in_parent, last_rows], -2)  # [batch, j, 4, 4]
+    done = [in_parent[:, :1]]  # the root's frame is in the camera's already
     for start, stop in model.levels[1:]:
-        done.append(done[-1].index_select(1, model.parents[start:stop]) @ frames[:, start:stop])
+        # `parents` count from the first bone of the level above, the one done last
+        parents = done[-1].index_select(1, model.parents[start:stop])
+        done.append(parents @ square[:, start:stop])
     return torch.cat(done, 1)
 
 
-def _pose_features(model: PointModel, rotation: Tensor) -> Tensor:
-    """What posedirs add to the local part of each (pair, bone) they touch: [b, q, 3]."""
-    feature = rotation - torch.eye(3, dtype=rotation.dtype, device=rotation.device)
-    return (
-        model.posed_dirs * feature.index_select(1, model.posed_bone).flatten(2)[:, :, None]
-    ).sum(-1)
+def _pose_corrections(
+    model: PointModel, rotation: Float[Tensor, "batch j 3 3"]
+) -> Float[Tensor, "batch q 3"]:
+    """What posedirs add to the local part of each (pair, bone) they touch."""
+    features = rotation - torch.eye(3, dtype=rotation.dtype, device=rotation.device)
+    of_turning_bone = features.index_select(1, model.posed_bone).flatten(2)  # [batch, q, 9]
+    return (model.posed_dirs * of_turning_bone[:, :, None]).sum(-1)
 
 
-def _moved(value: T, device: torch.device | str | None, dtype: torch.dtype) -> T:
-    """Every tensor inside `value` on `device`, as `dtype` where it is floating-point."""
-    if isinstance(value, Tensor):
-        return value.to(device=device, dtype=dtype if value.is_floating_point() else None)
-    if isinstance(value, tuple):
-        return tuple(_moved(part, device, dtype) for part in value)
-    if dataclasses.is_dataclass(value):
-        fields = {
-            f.name: _moved(getattr(value, f.name), device, dtype) for f in dataclasses.fields(value)
-        }
-        return dataclasses.replace(value, **fields)
-    return value
+def _mapped(constants: Constants, function: Callable[[Tensor], Tensor]) -> Constants:
+    """A copy with `function` applied to the fields that are tensors."""
+    tensors = {}
+    for field in dataclasses.fields(constants):
+        value = getattr(constants, field.name)
+        if isinstance(value, Tensor):
+            tensors[field.name] = function(value)
+    return dataclasses.replace(constants, **tensors)
