@@ -143,10 +143,12 @@ class FlowPrior(NormalLatent):
         Raises ValueError naming the file and the key or fault where something is missing, misshapen
         or not finite.
         """
+        arrays = read_npz(path, SHAPES)  # whose errors name the file already
         try:
-            return cls.from_arrays(read_npz(path, SHAPES)).to(dtype=torch.float32)
+            flow = cls.from_arrays(arrays)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
+        return flow.to(dtype=torch.float32)
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Tensor]) -> FlowPrior:
