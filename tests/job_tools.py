@@ -9,16 +9,18 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
 from smplifyx.camera import Camera
 from smplifyx.config import FitConfig
+from smplifyx.core.bundle import Bundle
+from smplifyx.evidence.height import KnownHeight
 from smplifyx.fitting.quality import status_of
 from smplifyx.fitting.result import FitResult, Provenance
 from smplifyx.fitting.uncertainty import ShapeUncertainty
@@ -80,7 +82,7 @@ def quick_fit(
     camera: Camera,
     bodies: tuple[BodyModel, ...],
     config: FitConfig,
-    height: Tensor,
+    evidence: Sequence[Bundle],
 ) -> list[FitResult]:
     """Puts every point 1 px from where it was seen; raises an error for a poisoned person."""
     if (keypoints.xy[:, 0, 0] == POISON).any():
@@ -93,12 +95,13 @@ def quick_fit(
     points2d = keypoints.xy + torch.tensor([1.0, 0.0])
     points3d = torch.cat([points2d / 100, torch.ones(count, 137, 1)], -1)
     energy = keypoints.xy.mean((1, 2))
-    shape = ShapeUncertainty(energy, energy / 10, torch.ones(count), height)
+    shape = ShapeUncertainty(energy, energy / 10, torch.ones(count))
+    (height,) = evidence
     result = FitResult(
         params, camera, keypoints, points3d, points2d, {"reprojection": energy}, energy, energy[:, None],
         torch.zeros(count, dtype=torch.long), torch.full((count,), torch.nan), status_of(keypoints, points2d, energy),
         torch.ones(count, dtype=torch.long), params.body_pose.flatten(1), shape,
-        Provenance.of(bodies[0], config.name, "gaussian"),
+        Provenance.of(bodies[0], config.name, "gaussian"), evidence={KnownHeight: height},
     )  # fmt: skip
     return [result[row] for row in range(count)]
 
