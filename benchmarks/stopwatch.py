@@ -12,7 +12,6 @@ writes them beside the figures when it ends by itself.
 from __future__ import annotations
 
 import functools
-import importlib
 import json
 import os
 import resource
@@ -74,7 +73,7 @@ class Part:
     def timed_pieces(
         self, side_by_side: Callable[..., list[object]]
     ) -> Callable[..., list[object]]:
-        """`workers.side_by_side`, the work counted in whatever threads do it."""
+        """`threads.side_by_side`, the work counted in whatever threads do it."""
         return lambda work, rows, device: side_by_side(self.timed(work), rows, device)
 
     def timed_steps(
@@ -122,18 +121,15 @@ def watch() -> dict[str, Part]:
     """Replaces the functions that make up each part by timed ones; the parts fill while a command
     runs.
     """
-    from smplifyx.fitting import age_choice, schedule, stage_runner
+    from smplifyx.fitting import age_choice, fitter, schedule, stage_runner
     from smplifyx.jobs import fit_and_check, process_pool, runner, source
     from smplifyx.jobs.pictures import drawing, frame_pictures
     from smplifyx.solvers import LBFGS, Adam, LevenbergMarquardt
 
-    parts, fit = (
-        {name: Part() for name in PARTS},
-        importlib.import_module("smplifyx.fitting.fit"),
-    )  # the name is a function's
+    parts = {name: Part() for name in PARTS}
     source.Source._items = parts["reading"].timed_steps(source.Source._items)
     process_pool.fit_people = parts["fits"].timed(process_pool.fit_people)
-    fit.side_by_side = parts["fits"].timed_pieces(fit.side_by_side)
+    fitter.side_by_side = parts["fits"].timed_pieces(fitter.side_by_side)
     schedule.first_guess = parts["first guess"].timed(schedule.first_guess)
     stage_runner.run_some = parts["solver"].timed(stage_runner.run_some)
     for solver in (LBFGS, Adam, LevenbergMarquardt):

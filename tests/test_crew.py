@@ -23,7 +23,9 @@ from torch import Tensor
 from smplifyx.body.model import BodyModel, Gender
 from smplifyx.camera import Camera
 from smplifyx.config import FitConfig, load_preset
+from smplifyx.core.bundle import Bundle
 from smplifyx.core.threads import even
+from smplifyx.evidence.height import KnownHeight
 from smplifyx.fitting.age_choice import fit_best_age
 from smplifyx.fitting.fit import fit
 from smplifyx.fitting.result import FitResult, Origin
@@ -62,7 +64,7 @@ class Odd:
         camera: Camera,
         bodies: tuple[BodyModel, ...],
         config: FitConfig,
-        height: Tensor,
+        evidence: Sequence[Bundle],
     ) -> Sequence[FitResult]:
         noses = set(keypoints.xy[:, 0, 0].tolist())
         before = self.folder / "died_before"
@@ -72,7 +74,7 @@ class Odd:
         if POISONED in noses:
             raise RuntimeError("poisoned")
         logging.getLogger("smplifyx.odd").info("%d people in process %d", len(noses), os.getpid())
-        return fit_best_age(keypoints, camera, bodies, config, height)
+        return fit_best_age(keypoints, camera, bodies, config, evidence)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,7 +147,7 @@ def test_a_batch_is_fitted_as_in_this_process(pool: ProcessPool, neutral: BodyMo
     height[3] = 1.9
     found = pool.fit(keypoints, camera, height=height)
     assert same(found, fit(keypoints, camera, neutral, FEW_STEPS, height=height))
-    assert float(found.shape.known_height[3]) == pytest.approx(1.9) and found.origin == Origin()
+    assert float(found.evidence[KnownHeight].metres[3]) == pytest.approx(1.9) and found.origin == Origin()
 
 
 @pytest.fixture(scope="module")
