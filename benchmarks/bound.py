@@ -34,8 +34,10 @@ from benchmarks.speed import machine, timed
 from benchmarks.steps import entering
 from benchmarks.variants import line
 from smplifyx.body.loading.files import load_body
+from smplifyx.camera import Camera
 from smplifyx.config import load_preset
-from smplifyx.fitting.fit import prepare
+from smplifyx.core.bundle import Bundle
+from smplifyx.fitting.fitter import Fitter
 from smplifyx.problem.problem import Problem
 from smplifyx.solvers import LevenbergMarquardt
 from smplifyx.solvers.rows import RowState
@@ -123,19 +125,26 @@ def _moved(node: Node) -> float:
 def _needed(problem: Problem, state: RowState) -> float:
     """What comes in and goes out: the solver's state both ways, what was seen once."""
     parts = [getattr(state, field.name) for field in dataclasses.fields(state)]
-    seen = tree.tree_leaves(
-        [
-            [getattr(one, f.name) for f in dataclasses.fields(one) if f.name != "camera"]
-            for one in (problem.observation, problem.contour)
-        ]
-    )
-    return 2 * _size(parts) + _size(seen)
+    people = problem.people
+    seen = [people.contour, *people.observed.values(), *people.matches.values()]
+    return 2 * _size(parts) + sum(_size(_tensors(one)) for one in seen)
+
+
+def _tensors(bundle: Bundle) -> list[Tensor]:
+    """All that a bundle holds but for its camera, which is a few numbers."""
+    found: list[Tensor] = []
+    for field in dataclasses.fields(bundle):  # type: ignore[arg-type]  # every Bundle is a dataclass
+        value = getattr(bundle, field.name)
+        if isinstance(value, Camera):
+            continue
+        found += _tensors(value) if isinstance(value, Bundle) else [value]
+    return found
 
 
 def _size(value: object) -> float:
-    return sum(
-        t.numel() * t.element_size() for t in tree.tree_leaves(value) if isinstance(t, Tensor)
-    )
+    """Bytes."""
+    tensors = [leaf for leaf in tree.tree_leaves(value) if isinstance(leaf, Tensor)]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def row(name: str, step: Step, peaks: Peaks, rows: int, dim: int) -> str:
@@ -171,8 +180,8 @@ def main() -> None:
     keypoints, camera = (part.to(device=device) for part in (people.keypoints, people.camera))
     print(f"{machine(options)}\n{options.rows} rows, preset {options.preset}, float32")
     with torch.no_grad():
-        of = prepare(keypoints, camera, body, config, None)
-        starts = [entering(of, number) for number in range(len(config.stages))]
+        batch = Fitter.of(body, config).gather(keypoints, camera)
+        starts = [entering(batch, number) for number in range(len(config.stages))]
         peaks = measured_peaks(options.rows, starts[-1][1].shape[1], device)
         print(f"peaks: {peaks.flops / 1e9:.0f} GFLOP/s, {peaks.bytes / 1e9:.0f} GB/s\n")
         head = ["stage", "unknowns", "operations", "MFLOP", "MB moved", "MB needed", "µs", "µs of the FLOP",

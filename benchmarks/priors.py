@@ -33,7 +33,7 @@ from smplifyx.core import rotations
 from smplifyx.data.mocap import heldout_poses
 from smplifyx.data.synthetic import GeneratedPeople
 from smplifyx.evaluation.metrics import BODY_JOINTS, MILLIMETRES
-from smplifyx.fitting.fit import decoder_of
+from smplifyx.pose_priors import load_prior
 from smplifyx.pose_priors.contract import PosePrior
 from smplifyx.pose_priors.limits import body_limits
 
@@ -188,7 +188,7 @@ def measured(
 ) -> Column:
     """All figures of one prior."""
     body, config = load_body(None), config_of(name, scale, preset)
-    prior = decoder_of(body, config).prior
+    prior = load_prior(config.pose_prior).to(dtype=body.v_template.dtype)
     column = reconstruction(prior, body, poses) | sampled(prior)
     for view in View:
         row = lift(config, view, people, body)

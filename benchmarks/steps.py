@@ -34,15 +34,19 @@ from benchmarks.variants import fitted, line, table, variants
 from smplifyx.body.loading.files import load_body
 from smplifyx.config import load_preset
 from smplifyx.fitting.batch import FitBatch
-from smplifyx.fitting.fit import fit, prepare
+from smplifyx.fitting.fit import fit
+from smplifyx.fitting.fitter import Fitter
+from smplifyx.fitting.mirroring import mirrored
 from smplifyx.fitting.schedule import run_stages
-from smplifyx.fitting.stage_runner import StageProblems
-from smplifyx.fitting.starts import first_guess, mirrored
-from smplifyx.problem.problem import Problem, WeightedTerm
+from smplifyx.fitting.setup import FitSetup
+from smplifyx.fitting.stage_problem import StageProblem
+from smplifyx.fitting.starts import first_guess
+from smplifyx.problem.problem import Problem
 from smplifyx.solvers import LBFGS, Adam, LevenbergMarquardt, Objective, Solution, Solver
 from smplifyx.solvers.contract import Evaluation, evaluate
 from smplifyx.solvers.linear_systems import Quadratic
 from smplifyx.terms.reprojection import Curvature, Reprojection
+from smplifyx.terms.scene import WeightedTerm
 
 ABOVE = (0.01, 0.001)  # the best known energy
 
@@ -140,21 +144,22 @@ def entering(people: FitBatch, number: int) -> tuple[Problem, Tensor]:
     As long as every first guess is kept, person i is at the i-th of them (modulo their number),
     then at the best; where the stage tries mirrored limbs, at the i-th of these.
     """
-    config, rows = people.config, torch.arange(len(people.scale))
-    states, valid = first_guess(people)
-    own = (rows, rows % valid.shape[1])
-    start = states[own][:, None], valid[own][:, None]
-    state = states[own]
+    config, rows = people.setup.config, torch.arange(len(people))
+    starts = first_guess(people)
+    guesses = starts.tried.shape[1]
+    own = starts[rows, rows % guesses]
+    state = own.state
     if number:
         earlier = config.stages[:number]
-        all_kept = all(stage.keep >= valid.shape[1] for stage in earlier)
-        before = dataclasses.replace(people, config=config.model_copy(update={"stages": earlier}))
-        state = run_stages(before, start=start if all_kept else None).state.rebased()
-    stage, problems = config.stages[number], StageProblems(people, ())
-    if stage.mirror:
-        options = mirrored(problems.of(stage, state, 1), state)
+        all_kept = all(stage.keep >= guesses for stage in earlier)
+        shorter = FitSetup(people.setup.body, config.model_copy(update={"stages": earlier}))
+        start = own[:, None] if all_kept else None
+        state = run_stages(people.replace(setup=shorter), start=start).state.rebased()
+    maker = StageProblem.of(config.stages[number], people)
+    if maker.stage.mirror:
+        options = mirrored(maker.at(state), state)
         state = options[rows, rows % options.transl.shape[1]]
-    problem = problems.of(stage, state, 1)
+    problem = maker.at(state)
     return problem, problem.pack(state)
 
 
@@ -221,19 +226,13 @@ def solvers_table(people: FitBatch) -> str:
     for above in ABOVE:
         head += [f"reach {above:.1%}", "steps", "p90", "evaluations", "CPU ms"]
     lines = [line(head), "|---" * len(head) + "|"]
-    for number, stage in enumerate(people.config.stages):
+    for number, stage in enumerate(people.setup.config.stages):
         problem, x = entering(people, number)
         for name, found in compare_methods(problem, x, METHODS).items():
-            lines.append(
-                line(
-                    [
-                        stage.name,
-                        str(x.shape[1]),
-                        name,
-                        *(cell for one in found for cell in _cells(one)),
-                    ]
-                )
-            )
+            cells = [stage.name, str(x.shape[1]), name]
+            for reached in found:
+                cells += _cells(reached)
+            lines.append(line(cells))
     return "\n".join(lines)
 
 
@@ -287,10 +286,8 @@ def main() -> None:
     )
     if Table.SOLVERS in options.table:
         with torch.no_grad():
-            print(
-                solvers_table(prepare(people.keypoints, people.camera, body, config, None)),
-                flush=True,
-            )
+            batch = Fitter.of(body, config).gather(people.keypoints, people.camera)
+            print(solvers_table(batch), flush=True)
     if Table.STAGES in options.table:
         fit(people.keypoints[:BATCH], people.camera[:BATCH], body, config)  # warms up
         passes = [

@@ -11,8 +11,8 @@ from smplifyx.body.model import BodyModel
 from smplifyx.camera import Camera
 from smplifyx.config import FitConfig, load_preset
 from smplifyx.features.variables import Decoder, State
-from smplifyx.fitting.fit import decoder_of
-from smplifyx.fitting.starts import neutral_state
+from smplifyx.fitting.setup import FitSetup
+from smplifyx.fitting.templates import neutral_state
 from smplifyx.keypoints import Keypoints
 
 DOUBLE = torch.float64
@@ -29,9 +29,15 @@ def preset(name: str = "smplx") -> FitConfig:
     return load_preset(name)
 
 
+@lru_cache(maxsize=4)
+def setup(dtype: torch.dtype = DOUBLE, preset_name: str = "smplx") -> FitSetup:
+    """The embedded body under a preset, with what is made of the two once."""
+    return FitSetup(embedded_body(dtype), preset(preset_name))
+
+
 def decoder(dtype: torch.dtype = DOUBLE) -> Decoder:
     """The default preset's decoder of the embedded body."""
-    return decoder_of(embedded_body(dtype), preset())
+    return setup(dtype).decoder
 
 
 def random_state(
@@ -39,9 +45,8 @@ def random_state(
 ) -> State:
     """Random people some metres in front of the camera, upright give or take."""
     generator = torch.Generator().manual_seed(seed)
-    neutral = neutral_state(
-        decoder(dtype), embedded_body(dtype), preset(), (count,), torch.zeros(1, dtype=dtype)
-    )
+    like = torch.zeros(1, dtype=dtype)
+    neutral = neutral_state(decoder(dtype), setup(dtype).body, (count,), like)
 
     def shaken(t: torch.Tensor) -> torch.Tensor:
         return t + spread * torch.randn(t.shape, generator=generator, dtype=dtype)

@@ -21,9 +21,9 @@ from smplifyx.data.retarget import Poses
 from smplifyx.data.synthetic import GeneratedPeople, GenerateOptions, generate_people
 from smplifyx.evaluation.metrics import person_errors
 from smplifyx.fitting.fit import fit
+from smplifyx.fitting.mirroring import FLIPS
 from smplifyx.fitting.quality import reprojection_percent
 from smplifyx.fitting.result import FitResult, FitStatus
-from smplifyx.fitting.starts import FLIPS
 from smplifyx.keypoints import Keypoints, names
 from smplifyx.pose_priors import load_prior
 

@@ -26,11 +26,11 @@ from smplifyx.body.model import HandSpace
 from smplifyx.body.params import BodyParams
 from smplifyx.config import Block, HandPrior, load_preset
 from smplifyx.core import assets
-from smplifyx.fitting.fit import decoder_of
+from smplifyx.features.joint_angles import HandPose
+from smplifyx.fitting.setup import FitSetup
 from smplifyx.keypoints import names
 from smplifyx.pose_priors.hands import recorded_hands
 from smplifyx.pose_priors.limits import hand_limits
-from smplifyx.problem.stage_terms import stage_terms
 
 DOUBLE = torch.float64
 HANDS = assets.folder("priors") / "hands"
@@ -133,25 +133,23 @@ def test_presets_choose_the_hands() -> None:
         "smplify_x_2019": body.right_hand,
     }
     for config in (recorded, own):
-        hand = decoder_of(body, config).right_hand
+        hand = FitSetup(body, config).decoder.right_hand
         assert torch.equal(hand.mean, expected[config.name].mean)
         assert torch.equal(
             hand.components, expected[config.name].components[: config.hand_components]
         )
     bare = dataclasses.replace(body, left_hand=None, right_hand=None)
-    assert len(decoder_of(bare, recorded).left_hand.sds) == 0
+    assert len(FitSetup(bare, recorded).decoder.left_hand.sds) == 0
 
 
 def test_limits_are_a_term_of_the_last_stage_for_each_hand() -> None:
     body, config = load_body(None), load_preset("smplx")
-    terms = {
-        t.name: t
-        for t in stage_terms(config.stages[-1].weights, body, decoder_of(body, config), config)
-    }
+    priors = FitSetup(body, config).priors
+    terms = {t.name: t for t in priors.weighted(config.stages[-1].weights)}
     left, right = hand_limits(body.v_template)
     for block, limits in ((Block.LEFT_HAND, left), (Block.RIGHT_HAND, right)):
         term = terms[f"{block.value}_limits"].term
-        assert term.source == f"{block.value}_pose" and torch.equal(term.lower, limits.lower)
+        assert term.feature == HandPose(block) and torch.equal(term.lower, limits.lower)
 
 
 @pytest.mark.parametrize("finger", range(1, 5), ids=FINGERS[1:])

@@ -1,104 +1,30 @@
-"""Limbs mirrored in depth, and hypotheses that count as one."""
+"""Which hypotheses count as one."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from cases import DOUBLE, camera, decoder, embedded_body, noisy_keypoints, preset, random_state
+from cases import random_state
 
-from smplifyx.body import skinning
-from smplifyx.body.joints import JOINT_INDEX
-from smplifyx.config import Part, StageConfig
-from smplifyx.features.variables import State
-from smplifyx.fitting.fit import prepare
 from smplifyx.fitting.hypotheses import Hypotheses
-from smplifyx.fitting.schedule import run_stages
-from smplifyx.fitting.stage_runner import StageProblems
-from smplifyx.fitting.starts import FLIPS, Flip, mirrored
-
-COUNT = 4
 
 
-def mirrored_joints() -> tuple[State, torch.Tensor]:
-    """Random people, and the joints [people, 1 + flips, 55, 3] of their mirrored selves in the
-    camera's frame.
-    """
-    state = random_state(COUNT, seed=4)
-    points = camera(COUNT).project(skinning.points(embedded_body(), decoder().params(state)))
-    people = prepare(
-        noisy_keypoints(points, noise=1.0), camera(COUNT), embedded_body(), preset(), None
-    )
-    stage = next(stage for stage in preset().stages if stage.mirror)
-    options = mirrored(StageProblems(people, ()).of(stage, state, 1), state)
-    flat = options.map(lambda t: t.flatten(0, 1))
-    joints = skinning.joints(embedded_body(), decoder().params(flat))
-    return state, joints.unflatten(0, (COUNT, 1 + len(FLIPS)))
-
-
-@pytest.mark.parametrize(
-    ("number", "flip"), list(enumerate(FLIPS, 1)), ids=lambda value: str(value)[:60]
-)
-def test_the_bones_of_a_limb_are_reflected_and_nothing_else_moves(number: int, flip: Flip) -> None:
-    _, joints = mirrored_joints()
-    before, after = joints[:, 0], joints[:, number]
-    root, hinge, end = (JOINT_INDEX[joint] for joint in flip.limb)
-    sight = torch.nn.functional.normalize(before[:, root], dim=-1)
-    for a, b, turned in ((root, hinge, flip.whole), (hinge, end, True)):
-        bone = before[:, b] - before[:, a]
-        if turned:
-            bone = bone - 2 * (bone * sight).sum(-1, keepdim=True) * sight
-        torch.testing.assert_close(after[:, b] - after[:, a], bone, atol=1e-4, rtol=0)
-    moved = (after - before).norm(dim=-1).amax(0) > 1e-9
-    below = {"shoulder": ("elbow", "wrist"), "hip": ("knee", "ankle", "foot")}[
-        flip.limb[0].split("_")[1]
-    ]
-    side = flip.limb[0].split("_")[0]
-    body = {JOINT_INDEX[f"{side}_{joint}"] for joint in below} - (
-        {hinge} if not flip.whole else set()
-    )
-    assert set(moved[:22].nonzero()[:, 0].tolist()) == body
-
-
-def test_a_fit_that_begins_with_a_flipped_arm_ends_as_low_as_one_that_does_not() -> None:
-    body, config = embedded_body(), preset()
-    truth = random_state(8, seed=5, spread=0.15)
-    seen = camera(8).project(skinning.points(body, decoder().params(truth)))
-    keypoints = noisy_keypoints(seen, noise=0.5)
-    with_mirror = tuple(stage for stage in config.stages if stage.name in ("mirror", "settle"))
-    without = tuple(stage.model_copy(update={"mirror": False}) for stage in with_mirror)
-
-    def lowest(stages: tuple[StageConfig, ...], start: State) -> torch.Tensor:
-        people = prepare(
-            keypoints, camera(8), body, config.model_copy(update={"stages": stages}), None
-        )
-        tried = torch.ones(8, 1, dtype=torch.bool)
-        return run_stages(
-            people, start=(start.map(lambda t: t[:, None]), tried)
-        ).hypothesis_energies.amin(1)
-
-    people = prepare(keypoints, camera(8), body, config, None)
-    turn = FLIPS.index(Flip(("left_shoulder", "left_elbow", "left_wrist"), whole=True))
-    wrong = mirrored(StageProblems(people, ()).of(with_mirror[0], truth, 1), truth)[:, 1 + turn]
-    right = lowest(without, truth)
-    assert (lowest(without, wrong) > 1.05 * right).sum() >= 4
-    assert (lowest(with_mirror, wrong) < 1.02 * right).sum() >= 7
-
-
-def race(places: list[float], energies: list[float], valid: list[bool]) -> Hypotheses:
+def hypotheses_at(places: list[float], energies: list[float], valid: list[bool]) -> Hypotheses:
     """One person whose hypotheses have two joints, the second at these places along x."""
     joints = torch.zeros(1, len(places), 2, 3)
     joints[0, :, 1, 0] = torch.tensor(places)
-    energy, rows = torch.tensor([energies]), torch.arange(len(places))[None]
+    energy = torch.tensor([energies])
+    number = torch.arange(len(places))[None]
     state = random_state(len(places), dtype=torch.float32)[None]
     return Hypotheses(
-        state,
-        torch.zeros_like(rows),
-        rows,
-        torch.tensor([valid]),
-        rows,
-        energy,
-        energy[..., None],
-        joints,
+        state=state,
+        person=torch.zeros_like(number),
+        index=number,
+        valid=torch.tensor([valid]),
+        steps=number,
+        energy=energy,
+        by_term=energy[..., None],
+        joints=joints,
     )
 
 
@@ -114,14 +40,6 @@ def race(places: list[float], energies: list[float], valid: list[bool]) -> Hypot
     ],
 )
 def test_of_bodies_nearer_than_the_radius_the_best_goes_on(places, valid, kept) -> None:
-    found = race(places, [1.0, 2.0, 3.0], valid).distinct(0.02)
+    found = hypotheses_at(places, [1.0, 2.0, 3.0], valid).distinct(0.02)
     assert found.index[found.valid].tolist() == kept
     assert found.energy[0, len(kept) :].isinf().all()
-
-
-def test_the_default_tries_mirrored_limbs_on_body_and_hands() -> None:
-    stage = next(stage for stage in preset().stages if stage.mirror)
-    assert (
-        set(stage.parts) == {Part.BODY, Part.HANDS}
-        and random_state(1, dtype=DOUBLE).body.shape[-1] == 63
-    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from cases import decoder, embedded_body, random_state
@@ -9,8 +11,8 @@ from cases import decoder, embedded_body, random_state
 from smplifyx.body import skinning
 from smplifyx.core import rotations
 from smplifyx.features import point_model
-from smplifyx.features.fold import fold
-from smplifyx.features.point_jacobian import Asked, Motion, Pulls
+from smplifyx.features.fold import PointSet, fold
+from smplifyx.features.point_jacobian import BoneMotion, GroupJacobian, Pulls
 from smplifyx.keypoints import names
 
 SUBSETS = {
@@ -24,7 +26,7 @@ SUBSETS = {
 
 def _posed(points: list[int], count: int = 3):
     body, state = embedded_body(), random_state(count)
-    model = fold(body, tuple(points))
+    model = fold(body, PointSet(tuple(points)))
     params = decoder().params(state)
     pose = params.full_pose()
     row = skinning.contour_row(body, params)
@@ -56,22 +58,18 @@ def test_jacobians_agree_with_autograd(name):
     expected_turn, expected_shape = torch.autograd.functional.jacobian(
         lambda *x: place(*x).sum(0), (rotvec, shape)
     )
-    moved = Motion.of(model, posed, rotations.left_jacobian(rotvec), 20)
+    moved = BoneMotion.of(model, posed, rotations.left_jacobian(rotvec), 20)
     axes = torch.eye(3).to(shape).expand(*posed.points.shape, 3)
     pulls = Pulls.of(model, posed, axes)
-    turn, slope = (
-        torch.zeros(*posed.points.shape, *rotvec.shape[1:]).to(shape),
-        torch.zeros(*posed.points.shape, 20).to(shape),
-    )
+    turn = torch.zeros(*posed.points.shape, *rotvec.shape[1:]).to(shape)
+    slope = torch.zeros(*posed.points.shape, 20).to(shape)
     for group in model.groups:
-        asked, at = (
-            Asked.of(model, group, range(len(model.joints)), range(20)),
-            slice(group.start, group.stop),
-        )
-        rows = asked.turn_rows(posed, moved, pulls)
-        turn[:, at, :, list(asked.bones)] = rows[..., :-3].unflatten(-1, (-1, 3))
-        slope[:, at][..., list(asked.shapes)] = asked.shape_rows(posed, moved, pulls)
-        torch.testing.assert_close(rows[..., -3:], axes[:, at].contiguous(), rtol=0, atol=1e-6)
+        asked = GroupJacobian.of(model, group, range(len(model.joints)), range(20))
+        at = slice(group.start, group.stop)
+        by_turns = asked.along_turns(posed, moved, pulls)
+        turn[:, at, :, list(asked.bones)] = by_turns[..., :-3].unflatten(-1, (-1, 3))
+        slope[:, at][..., list(asked.shapes)] = asked.along_shapes(posed, moved, pulls)
+        torch.testing.assert_close(by_turns[..., -3:], axes[:, at].contiguous(), rtol=0, atol=1e-6)
     torch.testing.assert_close(turn, expected_turn.permute(2, 0, 1, 3, 4), rtol=1e-6, atol=1e-9)
     torch.testing.assert_close(slope, expected_shape.permute(2, 0, 1, 3), rtol=1e-6, atol=1e-9)
 
@@ -79,8 +77,6 @@ def test_jacobians_agree_with_autograd(name):
 def test_an_unknown_point_is_named():
     body = embedded_body()
     blind = torch.zeros_like(body.points.known)
-    import dataclasses
-
     lame = dataclasses.replace(body, points=dataclasses.replace(body.points, known=blind))
     with pytest.raises(ValueError, match="no point nose"):
-        fold(lame, (0,))
+        fold(lame, PointSet((0,)))

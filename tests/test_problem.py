@@ -1,4 +1,4 @@
-"""Every term's slopes, the chain to the unknowns, and the problem as a value."""
+"""Every term's Jacobian, the chain rule to the unknowns, and the problem as a value."""
 
 from __future__ import annotations
 
@@ -6,22 +6,27 @@ import dataclasses
 
 import pytest
 import torch
-from cases import DOUBLE, camera, decoder, embedded_body, noisy_keypoints, preset, random_state
-from smplifyx.problem.jacobian import jacobian_by_autograd
+from cases import DOUBLE, camera, decoder, noisy_keypoints, preset, random_state, setup
 from solver_problems import derivatives, parts
 
 from smplifyx.body import skinning
 from smplifyx.config import Block, Part, StageConfig, Weights
-from smplifyx.evidence.keypoints2d import observe, stage_points
-from smplifyx.features.fold import fold
-from smplifyx.features.spheres import sphere_model
-from smplifyx.fitting.fit import decoder_of
+from smplifyx.evidence.height import KnownHeight
+from smplifyx.evidence.keypoints2d import Keypoints2D
+from smplifyx.features.feature import FoldedBody
+from smplifyx.features.jacobian_blocks import DenseBlock
+from smplifyx.features.joint_angles import BODY_POSE
+from smplifyx.features.points import POINTS
+from smplifyx.features.unknowns import BODY
+from smplifyx.fitting.batch import FitBatch
+from smplifyx.fitting.stage_problem import StageProblem
 from smplifyx.pose_priors import load_prior
-from smplifyx.pose_priors.contract import Piecewise
-from smplifyx.problem.problem import Problem, WeightedTerm
-from smplifyx.problem.stage_terms import stage_terms
+from smplifyx.pose_priors.contract import PosePrior, is_piecewise
+from smplifyx.problem.chain_rule import jacobian_by_autograd
+from smplifyx.problem.problem import Problem
+from smplifyx.problem.stage_terms import PriorTerms, stage_terms
 from smplifyx.terms.regularisers import Limits
-from smplifyx.terms.scene import Rows, Slopes
+from smplifyx.terms.scene import Jacobian, Residual, Scene, WeightedTerm
 
 ALL_PARTS = (Part.BODY, Part.HANDS, Part.FACE, Part.CONTOUR)
 EVERY_WEIGHT = Weights(
@@ -31,33 +36,39 @@ EVERY_WEIGHT = Weights(
 TERMS = [name for name in Weights.model_fields]
 
 
+def people_of(
+    count: int = 3,
+    preset_name: str = "smplx",
+    dtype: torch.dtype = DOUBLE,
+    height: float = 1.85,
+) -> FitBatch:
+    """People seen somewhere else than `random_state(count, seed=1)` has them, all of one height."""
+    truth = random_state(count, seed=2, spread=0.2, dtype=dtype)
+    cameras = camera(count, dtype)
+    points3d = skinning.points(setup(dtype).body, decoder(dtype).params(truth))
+    seen = noisy_keypoints(cameras.project(points3d), noise=5.0)
+    scale = torch.full((count,), 350.0, dtype=dtype)
+    data = preset(preset_name).reprojection
+    known = KnownHeight(torch.full_like(scale, height))
+    return FitBatch(Keypoints2D(seen, cameras, scale, data), {KnownHeight: known}, setup(dtype))
+
+
+def stage_of(weights: Weights, free: tuple[Block, ...] = tuple(Block)) -> StageConfig:
+    """A stage that looks at every point."""
+    return StageConfig(name="test", free=free, parts=ALL_PARTS, weights=weights)
+
+
 def problem_of(
     weights: Weights,
     free: tuple[Block, ...] = tuple(Block),
     count: int = 3,
     preset_name: str = "smplx",
-):
+    dtype: torch.dtype = DOUBLE,
+) -> Problem:
     """A problem whose people are seen somewhere else than they are."""
-    body, config = embedded_body(), preset(preset_name)
-    state, truth = random_state(count, seed=1), random_state(count, seed=2, spread=0.2)
-    stage = StageConfig(name="test", free=free, parts=ALL_PARTS, weights=weights)
-    cameras = camera(count)
-    seen = noisy_keypoints(
-        cameras.project(skinning.points(body, decoder().params(truth))), noise=5.0
-    )
-    points = stage_points(stage, body.points.known)
-    scale = torch.full((count,), 350.0, dtype=DOUBLE)
-    observation = observe(seen, cameras, config, stage, points, scale).replace(
-        height=torch.full_like(scale, 1.85)
-    )
-    model = fold(body, tuple(points))
-    row = skinning.contour_row(body, decoder().params(state))
-    terms = stage_terms(weights, body, decoder(), config)
-    spheres = sphere_model(body, tuple(points)) if weights.collision else None
-    problem = Problem(
-        model, decoder(), terms, free, state, observation, model.contour[row], spheres
-    )
-    return problem.with_candidates() if weights.collision else problem
+    people = people_of(count, preset_name, dtype)
+    state = random_state(count, seed=1, dtype=dtype)
+    return StageProblem.of(stage_of(weights, free), people).at(state)
 
 
 def only(name: str) -> Weights:
@@ -94,27 +105,28 @@ def test_every_block_alone_has_the_right_gradient(block):
 @pytest.mark.parametrize("name", ["reprojection", "limits", "bending", "pose_prior"])
 def test_a_prior_of_dense_velocity_has_the_right_gradient(name):
     """The latent of an auto-encoder turns all joints at once."""
-    problem = problem_of(only(name))
+    stage, people = stage_of(only(name), free=(Block.TRANSL, Block.BODY)), people_of()
+    problem = StageProblem.of(stage, people).at(random_state(3, seed=1))
     prior = load_prior("vposer").to(dtype=DOUBLE)
     latent = 0.5 * torch.randn(
         3, prior.latent_dim, generator=torch.Generator().manual_seed(0), dtype=DOUBLE
     )
-    terms = stage_terms(
-        only(name), embedded_body(), dataclasses.replace(problem.decoder, prior=prior), preset()
-    )
+    dense = dataclasses.replace(decoder(), prior=prior)
+    body, model = setup().body, problem.folded.model
+    terms = stage_terms(stage, PriorTerms.of(body, dense), people.evidence)
     if name == "limits":  # narrower than anybody's, so that many rows are outside
         narrow = torch.full((63,), 0.05, dtype=DOUBLE)
-        terms = (
-            WeightedTerm(name, 2.0, Limits("body_pose", torch.arange(63), -narrow, narrow, narrow)),
-        )
+        limits = Limits(BODY_POSE, tuple(range(63)), -narrow, narrow, narrow)
+        terms = (WeightedTerm(name, 2.0, limits),)
     problem = dataclasses.replace(
-        problem, terms=terms, decoder=dataclasses.replace(problem.decoder, prior=prior),
-        free=(Block.TRANSL, Block.BODY), state=problem.state.replace(body=latent),
-    )  # fmt: skip
+        problem.with_state(problem.state.replace(body=latent)),
+        terms=terms,
+        folded=FoldedBody(body, dense, model, stage.free),
+    )
     x = problem.pack(problem.state)
     _, gradient, _ = derivatives(problem, x)
     _, expected = problem.gradient(x)
-    assert not problem.decoder.jointwise and expected.abs().max() > 1e-3
+    assert not problem.folded.decoder.jointwise and expected.abs().max() > 1e-3
     torch.testing.assert_close(
         gradient, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max())
     )
@@ -127,9 +139,9 @@ def test_a_prior_of_dense_velocity_has_the_right_gradient(name):
 
 @pytest.mark.parametrize("name", TERMS)
 def test_closed_forms_and_autograd_give_the_same_curvature(name):
-    """Where the rows are not reweighted, the slopes are plain derivatives of the residual."""
+    """Where residuals are not reweighted, the Jacobian is the plain derivative of the residual."""
     problem = problem_of(only(name))
-    bare = dataclasses.replace(problem, terms=tuple(_without_slopes(t) for t in problem.terms))
+    bare = dataclasses.replace(problem, terms=tuple(_without_jacobian(t) for t in problem.terms))
     x = problem.pack(problem.state)
     energy, gradient, hessian = derivatives(problem, x)
     by_autograd = derivatives(bare, x)
@@ -137,15 +149,15 @@ def test_closed_forms_and_autograd_give_the_same_curvature(name):
     torch.testing.assert_close(
         gradient, by_autograd[1], rtol=1e-6, atol=1e-6 * float(gradient.abs().max())
     )
-    # reweighted rows: same gradient, a curvature of their own
+    # reweighted: same gradient, a curvature of their own
     if name not in ("reprojection", "upright"):
         torch.testing.assert_close(
             hessian, by_autograd[2], rtol=1e-6, atol=1e-6 * float(hessian.abs().max())
         )
 
 
-def _without_slopes(weighted: WeightedTerm) -> WeightedTerm:
-    return dataclasses.replace(weighted, term=lambda scene: Rows(weighted.term(scene).residual))
+def _without_jacobian(weighted: WeightedTerm) -> WeightedTerm:
+    return dataclasses.replace(weighted, term=lambda scene: Residual(weighted.term(scene).values))
 
 
 def test_the_reweighted_curvature_is_positive_and_bounds_the_true_one():
@@ -156,14 +168,14 @@ def test_the_reweighted_curvature_is_positive_and_bounds_the_true_one():
 
 
 def test_a_user_term_needs_nothing_but_its_residual():
-    """Both wrists at the same height: a term of one line, its slopes by autograd, beside the closed
+    """Both wrists at the same height: a term of one line, its Jacobian by autograd, beside the closed
     forms.
     """
     problem = problem_of(EVERY_WEIGHT)
     level = WeightedTerm(
         "level_wrists",
         3.0,
-        lambda scene: Rows(scene["points"][:, 4:5, 1] - scene["points"][:, 7:8, 1]),
+        lambda scene: Residual(scene[POINTS][:, 4:5, 1] - scene[POINTS][:, 7:8, 1]),
     )
     problem = dataclasses.replace(problem, terms=(*problem.terms, level))
     x = problem.pack(problem.state)
@@ -172,7 +184,7 @@ def test_a_user_term_needs_nothing_but_its_residual():
     torch.testing.assert_close(
         gradient, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max())
     )
-    assert set(jacobian_by_autograd(level.term, problem.view(x).scene).wrt) == {"points"}
+    assert set(jacobian_by_autograd(level.term, problem.view(x).scene).blocks) == {POINTS}
 
 
 def test_energy_is_the_square_sum_of_the_residual_and_of_the_terms():
@@ -199,13 +211,7 @@ def test_pack_and_unpack_are_inverse_and_rows_are_independent():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("count", [1, 2, 3, 8])
 def test_a_row_is_the_same_to_the_last_bit_in_any_company(dtype, count):
-    problem = problem_of(EVERY_WEIGHT, count=13)
-    problem = dataclasses.replace(
-        problem, model=problem.model.to("cpu", dtype), state=problem.state.to(dtype=dtype),
-        observation=problem.observation.to(dtype=dtype), contour=problem.contour.to(dtype=dtype),
-        decoder=decoder(dtype), terms=stage_terms(EVERY_WEIGHT, embedded_body(dtype), decoder(dtype), preset()),
-        spheres=sphere_model(embedded_body(dtype), tuple(range(137))),
-    )  # fmt: skip
+    problem = problem_of(EVERY_WEIGHT, count=13, dtype=dtype)
     x = problem.pack(problem.state)
     kept = torch.arange(13).flip(0)[:count]
     together = [value[kept] for value in derivatives(problem, x)]
@@ -230,14 +236,13 @@ def test_derivatives_that_go_on_from_an_evaluation_have_the_bits_of_those_from_s
 
 
 def test_a_height_that_nobody_knows_is_left_out_of_the_work_but_not_of_the_names():
-    problem = problem_of(only("height"))
-    unknown = problem.observation.replace(
-        height=torch.full_like(problem.observation.height, torch.nan)
-    )
-    problem = dataclasses.replace(problem, observation=unknown)
-    config = preset()
-    terms = stage_terms(only("height"), embedded_body(), decoder(), config, heights=False)
-    quiet, x = dataclasses.replace(problem, terms=terms), problem.pack(problem.state)
+    stage, state = stage_of(only("height")), random_state(3, seed=1)
+    nobody = people_of(height=torch.nan)
+    quiet = StageProblem.of(stage, nobody).at(state)
+    somebody = StageProblem.of(stage, people_of())
+    problem = dataclasses.replace(somebody, people=nobody).at(state)
+    x = problem.pack(problem.state)
+    assert quiet.residual(x).shape[1] < problem.residual(x).shape[1]
     assert list(quiet.energies(x)) == list(problem.energies(x)) == ["height"]
     assert all(
         torch.equal(a, b)
@@ -247,27 +252,18 @@ def test_a_height_that_nobody_knows_is_left_out_of_the_work_but_not_of_the_names
 
 def test_a_prior_in_pieces_bends_the_energy_as_its_jacobian_says():
     problem = problem_of(only("pose_prior"), count=6)
-    prior, x = problem.decoder.prior, problem.pack(problem.state)
-    assert isinstance(prior, Piecewise)
+    prior, x = problem.folded.decoder.prior, problem.pack(problem.state)
+    assert is_piecewise(prior)
     written_out = dataclasses.replace(
-        problem.terms[0], term=lambda scene: _by_jacobian(prior, scene["body"])
+        problem.terms[0], term=lambda scene: _by_jacobian(prior, scene)
     )
     expected = derivatives(dataclasses.replace(problem, terms=(written_out,)), x)
     for found, value in zip(derivatives(problem, x), expected, strict=True):
         torch.testing.assert_close(found, value, rtol=1e-12, atol=1e-9)
 
 
-def _by_jacobian(prior, latent):
-    rows = prior.residual(latent)
-    return Rows(rows, lambda: Slopes(rows, {"body": prior.jacobian(latent)}))
-
-
-def test_what_every_batch_asks_for_is_made_once():
-    config, body = preset(), embedded_body()
-    assert decoder_of(body, config) is decoder_of(body, preset())
-    terms = (
-        stage_terms(EVERY_WEIGHT, body, decoder_of(body, config), c) for c in (config, preset())
-    )
-    assert next(terms) is next(terms)
-    other = config.model_copy(update={"hand_components": 6})
-    assert len(decoder_of(body, other).left_hand.sds) == 6
+def _by_jacobian(prior: PosePrior, scene: Scene) -> Residual:
+    latent = scene[BODY]
+    residual = prior.residual(latent)
+    dense = DenseBlock(prior.jacobian(latent))
+    return Residual(residual, lambda: Jacobian(residual, {BODY: dense}))

@@ -13,6 +13,7 @@ from cases import camera, decoder, embedded_body, noisy_keypoints, random_state
 
 from smplifyx.body import skinning
 from smplifyx.core.npz import ResultFileError, replacing
+from smplifyx.evidence.height import KnownHeight
 from smplifyx.fitting.quality import (
     box_diagonal,
     confident_body_points,
@@ -42,13 +43,25 @@ def people(count: int, dtype: torch.dtype = torch.float32) -> FitResult:
     energy = torch.arange(count, dtype=dtype)
     if count > 1:
         energy[1] = torch.nan
+    untried = torch.full_like(energy, torch.inf)
     return FitResult(
-        params, cameras, keypoints, points3d, points2d, {"reprojection": energy * 0.75, "shape": energy * 0.25}, energy,
-        torch.stack([energy, energy + 1, energy + 2, torch.full_like(energy, torch.inf)], -1),
-        torch.zeros(count, dtype=torch.long), torch.ones(count, dtype=dtype), status_of(keypoints, points2d, energy),
-        torch.full((count,), 7), params.body_pose.flatten(1), ShapeUncertainty(energy, energy, energy, energy),
-        Provenance.of(body, "smplx", "gaussian"),
-    )  # fmt: skip
+        params=params,
+        camera=cameras,
+        keypoints=keypoints,
+        points3d=points3d,
+        points2d=points2d,
+        energies={"reprojection": energy * 0.75, "shape": energy * 0.25},
+        energy=energy,
+        hypothesis_energies=torch.stack([energy, energy + 1, energy + 2, untried], -1),
+        chosen=torch.zeros(count, dtype=torch.long),
+        gap=torch.ones(count, dtype=dtype),
+        status=status_of(keypoints, points2d, energy),
+        steps=torch.full((count,), 7),
+        latent=params.body_pose.flatten(1),
+        shape=ShapeUncertainty(energy, energy, energy),
+        provenance=Provenance.of(body, "smplx", "gaussian"),
+        evidence={KnownHeight: KnownHeight(energy)},
+    )
 
 
 def measured(count: int, dtype: torch.dtype = torch.float32) -> FitResult:

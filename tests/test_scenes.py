@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from job_tools import Counting, write_frame
-from test_scene import APART, TWO, alone, body_of, same
+from test_scene_fit import APART, TWO, alone, body_of, same
 
 from smplifyx.body.model import Gender
 from smplifyx.camera import Camera

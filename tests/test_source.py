@@ -10,10 +10,10 @@ import pytest
 import torch
 from job_tools import person, run_quick, write_frame
 
-from smplifyx.body.model import Gender
+from smplifyx.core.choices import Age, Gender
 from smplifyx.evidence.height import KnownHeight
 from smplifyx.jobs.batches import FitTask, Item
-from smplifyx.jobs.job import JobAge, JobConfig, JobGender
+from smplifyx.jobs.job import JobConfig
 from smplifyx.jobs.source import open_source
 from smplifyx.jobs.store import Store
 from smplifyx.jobs.summary import Row, RowStatus
@@ -75,17 +75,17 @@ def test_the_height_of_the_file_goes_before_that_of_the_job(
 @pytest.mark.parametrize(
     ("gender", "expected"),
     [
-        (JobGender.INPUT, [Gender.FEMALE, Gender.NEUTRAL]),
-        (JobGender.MALE, [Gender.MALE, Gender.MALE]),
+        (Gender.INPUT, [Gender.FEMALE, Gender.NEUTRAL]),
+        (Gender.MALE, [Gender.MALE, Gender.MALE]),
     ],
 )
 def test_the_gender_is_that_of_the_job_or_of_the_file(
-    tmp_path: Path, gender: JobGender, expected: list[Gender]
+    tmp_path: Path, gender: Gender, expected: list[Gender]
 ) -> None:
     write_frame(tmp_path / "in", "a", [person(1) | {"gender_gt": "female"}, person(2)])
     found = tasks(items(tmp_path, gender=gender, age="adult"))
     assert [task.gender for task in found] == expected
-    assert all(task.age is JobAge.ADULT for task in found)
+    assert all(task.age is Age.ADULT for task in found)
 
 
 def test_those_who_are_left_out_keep_their_place(tmp_path: Path) -> None:

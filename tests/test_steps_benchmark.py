@@ -17,7 +17,8 @@ from benchmarks import steps, variants
 from smplifyx.config import StageConfig
 from smplifyx.data.synthetic import GeneratedPeople, generate_people
 from smplifyx.fitting.batch import FitBatch
-from smplifyx.fitting.fit import fit, prepare
+from smplifyx.fitting.fit import fit
+from smplifyx.fitting.fitter import Fitter
 from smplifyx.terms.reprojection import Curvature
 
 FLOAT = torch.float32
@@ -29,9 +30,8 @@ def generated() -> GeneratedPeople:
 
 
 def people(name: str) -> FitBatch:
-    return prepare(
-        generated().keypoints, generated().camera, embedded_body(FLOAT), preset(name), None
-    )
+    fitter = Fitter.of(embedded_body(FLOAT), preset(name))
+    return fitter.gather(generated().keypoints, generated().camera)
 
 
 @pytest.mark.parametrize("name", steps.METHODS)
@@ -109,11 +109,11 @@ def test_every_stage_begins_somewhere_and_the_mirrored_one_with_mirrored_limbs()
     assert turned.max() > 0.3
 
 
-def test_the_comparison_counts_what_is_needed():
+def test_a_comparison_counts_what_is_needed():
     with torch.no_grad():
         problem, x = steps.entering(people("fast"), 0)
         methods = {name: steps.METHODS[name] for name in ("LM, reweighted", "L-BFGS")}
-        found = steps.compare_methods(problem, x, methods)
+        found = steps.compared(problem, x, methods)
     near, nearer = found["LM, reweighted"]
     assert (
         near.share == 1

@@ -8,8 +8,11 @@ import pytest
 import torch
 from cases import DOUBLE, camera
 
-from smplifyx.terms.reprojection import LEAST_SHRINK, Curvature, Reprojection
-from smplifyx.terms.scene import Observation, Scene
+from smplifyx.features.jacobian_blocks import DenseBlock, PointBlock
+from smplifyx.features.points import POINTS
+from smplifyx.features.unknowns import FOCAL
+from smplifyx.terms.reprojection import LEAST_SHRINK, Curvature, ObservedPoints, Reprojection
+from smplifyx.terms.scene import FeatureValues, Jacobian, Scene
 
 TERMS = [Reprojection(apart, curvature) for apart in (False, True) for curvature in Curvature]
 
@@ -32,29 +35,47 @@ def scene(errors: tuple[float, ...] = (0.0, 3.0, 10.0, 30.0, 90.0)) -> Scene:
     seen = (camera(2).project(points) - center) * focal.exp()[:, None] + center
     target = seen + torch.tensor(errors, dtype=DOUBLE)[:, None] * away
     gain = 0.5 + torch.rand(2, count, generator=generator, dtype=DOUBLE)
-    nobody = torch.zeros(2, 0, 0, dtype=torch.int64)
-    observation = Observation(
-        camera(2), target, gain, unit, 10 * torch.ones_like(unit), unit[:, 0], unit[:, 0], nobody
-    )
-    return Scene({"points": points, "focal": focal}, observation)
+    observed = ObservedPoints(camera(2), target, gain, unit, 10 * torch.ones_like(unit))
+    return scene_of(points, focal, observed)
+
+
+def scene_of(points: torch.Tensor, focal: torch.Tensor, observed: ObservedPoints) -> Scene:
+    """What the data term reads, and nothing else."""
+    values = FeatureValues({POINTS: points, FOCAL: focal}.__getitem__)
+    return Scene(values, {ObservedPoints: observed}, matches={})
+
+
+def residual_of(
+    term: Reprojection, at: Scene, points: torch.Tensor, focal: torch.Tensor
+) -> torch.Tensor:
+    """The residuals where the points or the focal length are somewhere else."""
+    return term(scene_of(points, focal, at.observed[ObservedPoints])).values
 
 
 def energy_of(
     term: Reprojection, at: Scene, points: torch.Tensor, focal: torch.Tensor
 ) -> torch.Tensor:
-    return term(Scene({"points": points, "focal": focal}, at.observation)).residual.square().sum()
+    return residual_of(term, at, points, focal).square().sum()
+
+
+def slopes_of(jacobian: Jacobian) -> tuple[torch.Tensor, torch.Tensor]:
+    """Along the points [b, p, 2, 3] and along the focal length [b, 2 p, 1]."""
+    by_point, by_focal = jacobian.blocks[POINTS], jacobian.blocks[FOCAL]
+    assert isinstance(by_point, PointBlock) and isinstance(by_focal, DenseBlock)
+    return by_point.slope, by_focal.slope
 
 
 @pytest.mark.parametrize("term", TERMS, ids=str)
 def test_the_gradient_is_exact(term):
     at = scene()
-    inputs = at["points"].clone().requires_grad_(), at["focal"].clone().requires_grad_()
+    inputs = at[POINTS].clone().requires_grad_(), at[FOCAL].clone().requires_grad_()
     by_point, by_focal = torch.autograd.grad(energy_of(term, at, *inputs), inputs)
-    slopes = term(at).slopes()
-    rows = slopes.rows.unflatten(1, (-1, 2))
-    found = 2 * (slopes.wrt["points"] * rows[..., None]).sum(-2)
+    jacobian = term(at).jacobian()
+    along_points, along_focal = slopes_of(jacobian)
+    of_points = jacobian.values.unflatten(1, (-1, 2))
+    found = 2 * (along_points * of_points[..., None]).sum(-2)
     torch.testing.assert_close(found, by_point, rtol=1e-6, atol=1e-6 * float(by_point.abs().max()))
-    found = 2 * (slopes.wrt["focal"] * slopes.rows[..., None]).sum(-2)
+    found = 2 * (along_focal * jacobian.values[..., None]).sum(-2)
     torch.testing.assert_close(found, by_focal, rtol=1e-6, atol=1e-6 * float(by_focal.abs().max()))
 
 
@@ -62,13 +83,14 @@ def curvature(term: Reprojection, at: Scene) -> torch.Tensor:
     """[b, p, 2, 2]: of each point's energy as it moves in the image plane, where the projection is
     linear.
     """
-    slope = term(at).slopes().wrt["points"][..., :2]
+    along_points, _ = slopes_of(term(at).jacobian())
+    slope = along_points[..., :2]
     return 2 * slope.mT @ slope
 
 
 def true_curvature(term: Reprojection, at: Scene) -> torch.Tensor:
     whole = torch.autograd.functional.hessian(
-        lambda points: energy_of(term, at, points, at["focal"]), at["points"]
+        lambda points: energy_of(term, at, points, at[FOCAL]), at[POINTS]
     )
     return torch.stack(
         [torch.stack([whole[b, p, :2, b, p, :2] for p in range(whole.shape[1])]) for b in range(2)]
@@ -99,14 +121,15 @@ def test_the_reweighted_curvature_is_never_less_than_the_true_one():
 
 
 @pytest.mark.parametrize("apart", [False, True])
-def test_rows_are_the_residual_and_its_jacobian(apart):
+def test_plain_curvature_states_the_residual_and_its_jacobian(apart):
     term, at = Reprojection(apart, Curvature.ROWS), scene()
-    slopes = term(at).slopes()
-    torch.testing.assert_close(slopes.rows, term(at).residual)
+    stated = term(at).jacobian()
+    torch.testing.assert_close(stated.values, term(at).values)
 
     def residual(points: torch.Tensor) -> torch.Tensor:
-        return term(Scene({"points": points, "focal": at["focal"]}, at.observation)).residual.sum(0)
+        return residual_of(term, at, points, at[FOCAL]).sum(0)
 
-    jacobian = torch.autograd.functional.jacobian(residual, at["points"])  # [2 p, b, p, 3]
+    jacobian = torch.autograd.functional.jacobian(residual, at[POINTS])  # [2 p, b, p, 3]
     own = torch.stack([jacobian[2 * p : 2 * p + 2, :, p] for p in range(jacobian.shape[2])], 1)
-    torch.testing.assert_close(slopes.wrt["points"], own.movedim(0, 2).movedim(0, 1).contiguous())
+    along_points, _ = slopes_of(stated)
+    torch.testing.assert_close(along_points, own.movedim(0, 2).movedim(0, 1).contiguous())

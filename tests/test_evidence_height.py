@@ -10,7 +10,7 @@ import torch
 from cases import embedded_body, preset
 from job_tools import table
 from mocap_data import random_poses
-from test_kid import keypoint_files
+from test_age_choice import keypoint_files
 
 from smplifyx.body.model import Age
 from smplifyx.body.stature import stature_of
@@ -42,6 +42,10 @@ def fitted(known: bool) -> FitResult:
     return fit(people().keypoints, people().camera, embedded_body(FLOAT), preset(), height=height)
 
 
+def known_heights(result: FitResult) -> torch.Tensor:
+    return result.evidence[KnownHeight].metres
+
+
 def depth_error(result: FitResult) -> torch.Tensor:
     return (result.params.transl[:, 2] / people().truth.transl[:, 2]).log().abs()
 
@@ -51,7 +55,7 @@ def test_a_known_height_gives_size_and_distance() -> None:
     before = (fitted(False).shape.stature - true_height()).abs()
     assert float(off.max()) < 0.01 < float(before.median())
     assert float(depth_error(fitted(True)).mean()) < 0.6 * float(depth_error(fitted(False)).mean())
-    assert (fitted(True).evidence[KnownHeight].metres == true_height()).all()
+    assert (known_heights(fitted(True)) == true_height()).all()
 
 
 def test_an_unknown_height_changes_nothing() -> None:
@@ -64,9 +68,7 @@ def test_an_unknown_height_changes_nothing() -> None:
     for row in (0, 2):
         assert torch.equal(mixed.params.betas[row], plain.params.betas[row])
         assert torch.equal(mixed.params.transl[row], plain.params.transl[row])
-        assert (
-            mixed.energies["height"][row] == 0 and mixed.evidence[KnownHeight].metres[row].isnan()
-        )
+        assert mixed.energies["height"][row] == 0 and known_heights(mixed)[row].isnan()
     assert not torch.equal(mixed.params.betas[1], plain.params.betas[1])
 
 
@@ -157,10 +159,8 @@ def test_a_height_for_all_and_in_the_table(tmp_path: Path) -> None:
         for row in rows
     )
     saved = FitResult.load(tmp_path / "out" / "results" / "p0" / "000.npz")
-    assert (
-        float(saved.evidence[KnownHeight].metres) == pytest.approx(1.83)
-        and saved.provenance.age == "adult"
-    )
+    assert float(known_heights(saved)) == pytest.approx(1.83)
+    assert saved.provenance.age == "adult"
 
 
 @pytest.mark.parametrize("height", [183, 0.1, -1])

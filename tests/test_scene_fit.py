@@ -9,8 +9,7 @@ from functools import lru_cache
 
 import pytest
 import torch
-from cases import DOUBLE, camera, embedded_body, noisy_keypoints, preset, random_state
-from smplifyx.problem.variables import State
+from cases import DOUBLE, camera, decoder, embedded_body, noisy_keypoints, preset, random_state
 from solver_problems import derivatives, parts
 
 from smplifyx.body import skinning
@@ -20,18 +19,21 @@ from smplifyx.body.model import Age, BodyModel
 from smplifyx.camera import Camera
 from smplifyx.collision.mesh.check import penetration_between
 from smplifyx.config import with_free_focal
-from smplifyx.features.spheres import sphere_model
-from smplifyx.fitting.fit import decoder_of, fit, prepare
+from smplifyx.features.variables import State
+from smplifyx.fitting.fit import fit
+from smplifyx.fitting.fitter import Fitter
 from smplifyx.fitting.neighbours import groups, overlap, pairs, same_person
 from smplifyx.fitting.quality import reprojection_px
 from smplifyx.fitting.result import FitResult
 from smplifyx.fitting.scene_fit import fit_together
 from smplifyx.fitting.schedule import final_problem
+from smplifyx.fitting.setup import FitSetup
 from smplifyx.keypoints import Keypoints, names
 from smplifyx.problem.couplings import Between
-from smplifyx.problem.problem import Problem, WeightedTerm
+from smplifyx.problem.problem import Problem
 from smplifyx.problem.spheres_between import spheres_between
 from smplifyx.terms.collision import Collision
+from smplifyx.terms.scene import WeightedTerm
 
 FLOAT = torch.float32
 Places = tuple[tuple[float, float, float], ...]
@@ -57,7 +59,7 @@ def standing(places: Places, seed: int = 0) -> State:
 
 def seen(state: State, seed: int = 0) -> tuple[Keypoints, Camera]:
     cameras = camera(len(state.transl), FLOAT)
-    params = decoder_of(body_of(), preset()).params(state)
+    params = decoder(FLOAT).params(state)
     return noisy_keypoints(cameras.project(skinning.points(body_of(), params)), 2.0, seed), cameras
 
 
@@ -213,7 +215,7 @@ def test_groups(depths: dict[tuple[int, int], float], expected: list[list[int]])
     assert sorted(groups(depths, near=0.1, most=most)) == expected
 
 
-def test_overlap_of_balls() -> None:
+def test_overlap_of_spheres() -> None:
     first = torch.tensor([[0.0, 0, 0, 0.1], [0, 1, 0, 0.2]])
     assert overlap(first, torch.tensor([[0.0, 0, 0.15, 0.1]])) == pytest.approx(0.05)
     assert overlap(first, torch.tensor([[0.0, 1, 0.45, 0.2]])) == pytest.approx(-0.05)
@@ -242,7 +244,7 @@ def shared(
     ages: tuple[Age, ...], count: int = 2, prior: str = "gmm", dtype: torch.dtype = DOUBLE
 ) -> Between:
     """Groups of people who stand in each other, all terms on."""
-    members = [member(body_of(age, dtype), place, count, prior) for place, age in enumerate(ages)]
+    members = [member(age, place, count, prior, dtype) for place, age in enumerate(ages)]
     return spheres_between(members, WeightedTerm("between", 0.7, Collision(0.01, 1e-3, most=96)))
 
 
@@ -250,27 +252,28 @@ def start_of(problem: Between) -> torch.Tensor:
     return problem.join([one.pack(one.state) for one in problem.members])
 
 
-def member(body: BodyModel, place: int, count: int, prior: str) -> Problem:
-    config = preset().model_copy(update={"pose_prior": prior})
-    decoder, like = (
-        decoder_of(body.sized(config.betas, config.expressions), config),
-        body.v_template,
-    )
-    state = random_state(count, seed=place, spread=0.1, dtype=like.dtype)
-    betas = torch.nn.functional.pad(
-        state.betas, (0, body.sized(10, 10).shapedirs.shape[-1] - 10), value=0.3
-    )
-    transl = like.new_tensor([0.15 * place, 0.3, 3.0 + 0.05 * place]).expand(count, 3)
-    latent = decoder.prior.mean() + 0.1 * state.body[:, : decoder.prior.latent_dim]
+@lru_cache(maxsize=8)
+def setup_of(age: Age, dtype: torch.dtype, prior: str) -> FitSetup:
+    return FitSetup(body_of(age, dtype), preset().model_copy(update={"pose_prior": prior}))
+
+
+def member(age: Age, place: int, count: int, prior: str, dtype: torch.dtype) -> Problem:
+    """The last stage's problem of the people who stand at that place of each group."""
+    own = setup_of(age, dtype, prior)
+    state = random_state(count, seed=place, spread=0.1, dtype=dtype)
+    kid_betas = own.body.shapedirs.shape[-1] - 10
+    transl = torch.tensor([0.15 * place, 0.3, 3.0 + 0.05 * place], dtype=dtype)
+    mean = own.decoder.prior.mean()
     state = state.replace(
-        betas=betas, transl=transl, body=latent, focal=torch.zeros_like(state.focal)
+        betas=torch.nn.functional.pad(state.betas, (0, kid_betas), value=0.3),
+        transl=transl.expand(count, 3),
+        body=mean + 0.1 * state.body[:, : len(mean)],
+        focal=torch.zeros_like(state.focal),
     )
-    cameras = camera(count, like.dtype)
-    keypoints = noisy_keypoints(cameras.project(skinning.points(body, decoder.params(state))), 3.0)
-    problem = final_problem(prepare(keypoints, cameras, body, config, None), state)
-    return dataclasses.replace(
-        problem, spheres=problem.spheres or sphere_model(body, tuple(range(names.COUNT)))
-    )
+    cameras = camera(count, dtype)
+    points3d = skinning.points(own.body, own.decoder.params(state))
+    keypoints = noisy_keypoints(cameras.project(points3d), 3.0)
+    return final_problem(Fitter(own).gather(keypoints, cameras), state)
 
 
 MIXES = [(Age.ADULT, Age.ADULT), (Age.CHILD, Age.ADULT), (Age.ADULT, Age.CHILD, Age.ADULT)]
@@ -301,7 +304,7 @@ def test_the_gradient_is_that_of_finite_differences() -> None:
     torch.testing.assert_close(slope, (gradient * direction).sum(-1), rtol=1e-5, atol=0)
 
 
-def test_the_hessian_is_that_of_the_members_and_of_the_rows_between() -> None:
+def test_the_hessian_is_that_of_the_members_and_of_the_residuals_between() -> None:
     problem = shared(MIXES[2], count=1)
     x = start_of(problem)
 
@@ -332,7 +335,7 @@ def test_a_group_is_the_same_to_the_last_bit_in_any_company(dtype: torch.dtype) 
 
 
 def test_unknowns_come_back_from_params() -> None:
-    decoder, state = decoder_of(body_of(), preset()), standing(TWO).rebased()
-    back = decoder.state(decoder.params(state), state.body)
+    state = standing(TWO).rebased()
+    back = decoder(FLOAT).state(decoder(FLOAT).params(state), state.body)
     for name in ("orient", "transl", "body", "betas", "left_hand", "right_hand", "jaw"):
         torch.testing.assert_close(getattr(back, name), getattr(state, name), rtol=0, atol=2e-5)

@@ -1,4 +1,4 @@
-"""The term that holds spheres apart: its rows, its slopes through the chain, and where it pushes."""
+"""The term that holds spheres apart: its residuals, its Jacobian through the chain rule, and where it pushes."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ import dataclasses
 
 import pytest
 import torch
-from cases import DOUBLE, embedded_body, preset
+from cases import DOUBLE, decoder, embedded_body, random_state
 from solver_problems import derivatives
-from test_problem import only, problem_of
+from test_problem import only, people_of, problem_of, stage_of
 
 from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_INDEX
 from smplifyx.body.params import BodyParams
-from smplifyx.camera import Camera
 from smplifyx.collision.mesh.check import self_penetration
 from smplifyx.collision.proxies.spheres import place, spheres_of
 from smplifyx.config import Block, Weights
-from smplifyx.data.disentangle import solid
-from smplifyx.features.fold import fold
-from smplifyx.features.spheres import candidate_pairs, sphere_model
-from smplifyx.problem.problem import WeightedTerm
-from smplifyx.problem.stage_terms import stage_terms
+from smplifyx.data.disentangle import disentangled
+from smplifyx.features.fold import PointSet, fold
+from smplifyx.features.jacobian_blocks import SphereBlock
+from smplifyx.features.points import POINTS
+from smplifyx.features.spheres import SPHERES, CandidatePairs, candidate_pairs, sphere_model
+from smplifyx.fitting.stage_problem import StageProblem
+from smplifyx.problem.problem import Problem
 from smplifyx.solvers import LevenbergMarquardt
 from smplifyx.terms.collision import Collision
-from smplifyx.terms.scene import Observation, Rows, Scene
+from smplifyx.terms.scene import FeatureValues, Residual, Scene, Term, WeightedTerm
 
 EACH_OTHER = torch.tensor([[0, 1], [1, 0]])
 PELVIS, ELBOW, PALM = 8, 6, 34  # among the canonical points
@@ -41,25 +42,25 @@ MOVING = (
 
 
 def scene_of(spheres: torch.Tensor, candidates: torch.Tensor) -> Scene:
-    """Spheres that nobody has seen; partners [n, m] of all rows."""
-    row, points = torch.zeros(len(spheres)), torch.zeros(len(spheres), 1)
-    camera = Camera(torch.eye(3).expand(len(spheres), 3, 3), torch.ones(len(spheres), 2))
-    target = points[..., None].expand(-1, 1, 2)
-    candidates = candidates.expand(len(spheres), *candidates.shape)
-    return Scene(
-        {"spheres": spheres}, Observation(camera, target, *[points] * 3, row, row, candidates)
-    )
+    """Spheres of people of whom nothing else is known; candidates [n, m] are those of everybody."""
+    everybodys = candidates.expand(len(spheres), *candidates.shape)
+    return scene_with(spheres, CandidatePairs(everybodys))
 
 
-def folded(count: int) -> tuple:
-    """A problem of people whose arms go through their trunk, the collision term alone."""
-    problem = problem_of(only("collision"), count=count)
-    state = problem.state
-    body = state.body.clone()
+def scene_with(spheres: torch.Tensor, candidates: CandidatePairs) -> Scene:
+    """The same with candidates of each person."""
+    values = FeatureValues({SPHERES: spheres}.__getitem__)
+    return Scene(values, observed={}, matches={SPHERES: candidates})
+
+
+def folded_arms(count: int, free: tuple[Block, ...] = tuple(Block)) -> tuple[Problem, torch.Tensor]:
+    """A problem of people whose arms go through their trunk, the collision term alone; and its x."""
+    problem = problem_of(only("collision"), free=free, count=count)
+    body = problem.state.body.clone()
     for joint, turn in (("left_shoulder", (0.3, -1.2, -0.4)), ("left_elbow", (0.0, -1.8, 0.0))):
         first = 3 * (JOINT_INDEX[joint] - 1)
         body[:, first : first + 3] += torch.tensor(turn, dtype=body.dtype)
-    problem = dataclasses.replace(problem, state=state.replace(body=body)).with_candidates()
+    problem = problem.with_state(problem.state.replace(body=body)).with_matches()
     return problem, problem.pack(problem.state)
 
 
@@ -74,20 +75,21 @@ def folded(count: int) -> tuple:
         (0.3, 0.002, 0.002),
     ],
 )
-def test_two_balls_overlap_by_radii_minus_distance(gap: float, clear: float, depth: float) -> None:
+def test_two_spheres_overlap_by_radii_minus_distance(
+    gap: float, clear: float, depth: float
+) -> None:
     spheres = torch.tensor([[[0.0, 0, 0, 0.1], [0, gap, 0, 0.2]]], dtype=DOUBLE)
-    rows = Collision(0.01, clear)(scene_of(spheres, EACH_OTHER)).residual
-    torch.testing.assert_close(
-        rows, torch.full((1, 2), depth / 0.01, dtype=DOUBLE), atol=1e-9, rtol=0
-    )
+    residual = Collision(0.01, clear)(scene_of(spheres, EACH_OTHER)).values
+    expected = torch.full((1, 2), depth / 0.01, dtype=DOUBLE)
+    torch.testing.assert_close(residual, expected, atol=1e-9, rtol=0)
 
 
-def test_a_ball_without_partner_never_counts() -> None:
+def test_a_sphere_that_may_meet_none_never_counts() -> None:
     spheres = torch.zeros(1, 2, 4, dtype=DOUBLE) + 0.1
-    assert not Collision(0.01, 0.1)(scene_of(spheres, THEMSELVES)).residual.any()
+    assert not Collision(0.01, 0.1)(scene_of(spheres, THEMSELVES)).values.any()
 
 
-def some_balls(rows: int = 4, count: int = 30) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def some_spheres(rows: int = 4, count: int = 30) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Random spheres, half of the pairs held apart, and how deep each lies in each that it is held
     apart from.
     """
@@ -101,8 +103,10 @@ def some_balls(rows: int = 4, count: int = 30) -> tuple[torch.Tensor, torch.Tens
     return spheres, apart, torch.where(apart, depth, -torch.inf)
 
 
-def test_partners_are_the_nearest_by_power_and_the_ball_itself_where_there_are_too_few() -> None:
-    spheres, apart, _ = some_balls()
+def test_candidates_are_the_nearest_by_power_and_the_sphere_itself_where_there_are_too_few() -> (
+    None
+):
+    spheres, apart, _ = some_spheres()
     lonely = torch.arange(len(apart)) >= 13
     apart[lonely], apart[:, lonely] = False, False
     found = candidate_pairs(spheres, apart, 12)
@@ -123,46 +127,43 @@ def test_partners_are_the_nearest_by_power_and_the_ball_itself_where_there_are_t
 
 
 def test_the_deepest_come_first_and_the_others_are_left_out() -> None:
-    spheres, apart, depth = some_balls()
+    spheres, apart, depth = some_spheres()
     expected = depth.amax(-1).topk(7).values.clamp_min(0)
-    seen = scene_of(spheres, EACH_OTHER).observation.replace(
-        candidates=candidate_pairs(spheres, apart, 30)
-    )
-    rows = Collision(1.0, 0.0, most=7)(Scene({"spheres": spheres}, seen)).residual
-    torch.testing.assert_close(rows, expected)
+    candidates = CandidatePairs(candidate_pairs(spheres, apart, 30))
+    residual = Collision(1.0, 0.0, most=7)(scene_with(spheres, candidates)).values
+    torch.testing.assert_close(residual, expected)
     assert (expected > 0).any()
 
 
-def test_concentric_balls_give_no_slope_and_no_nan() -> None:
+def test_concentric_spheres_give_no_slope_and_no_nan() -> None:
     spheres = torch.tensor([[[0.0, 0, 0, 0.1], [0, 0, 0, 0.2]]], dtype=DOUBLE)
-    slopes = Collision(0.01, 0.0)(scene_of(spheres, EACH_OTHER)).slopes()
-    assert slopes.wrt["spheres"].pull.isfinite().all()
+    jacobian = Collision(0.01, 0.0)(scene_of(spheres, EACH_OTHER)).jacobian()
+    block = jacobian.blocks[SPHERES]
+    assert isinstance(block, SphereBlock) and block.pull.isfinite().all()
 
 
-def test_balls_on_bones_are_where_skinning_puts_them() -> None:
-    problem, x = folded(3)
-    expected, radii = place(
-        spheres_of(embedded_body()), embedded_body(), problem.decoder.params(problem.unpack(x))
-    )
-    found = problem.view(x).scene["spheres"]
+def test_spheres_on_bones_are_where_skinning_puts_them() -> None:
+    problem, x = folded_arms(3)
+    people = decoder().params(problem.unpack(x))
+    expected, radii = place(spheres_of(embedded_body()), embedded_body(), people)
+    found = problem.view(x).scene[SPHERES]
     torch.testing.assert_close(
         found[..., :3] + problem.state.transl[:, None], expected, atol=1e-9, rtol=0
     )
     torch.testing.assert_close(found[..., 3], radii, atol=1e-9, rtol=0)
 
 
-def test_bones_that_move_no_point_carry_balls_with_the_bone_above() -> None:
+def test_spheres_on_bones_that_move_no_point_go_with_the_bone_above() -> None:
     body = embedded_body()
-    few = sphere_model(body, tuple(range(25)))
+    model = fold(body, PointSet(tuple(range(25))))
+    few = sphere_model(body, model)
     assert len(few.rest) == len(spheres_of(body).radius) and few.rest.isfinite().all()
-    assert few.bone.max() < len(fold(body, tuple(range(25))).joints) < 55
+    assert few.bone.max() < len(model.joints) < 55
 
 
 @pytest.mark.parametrize("block", [None, *MOVING])
 def test_the_closed_form_gradient_is_that_of_the_energy(block: Block | None) -> None:
-    problem, _ = folded(3)
-    problem = dataclasses.replace(problem, free=problem.free if block is None else (block,))
-    x = problem.pack(problem.state)
+    problem, x = folded_arms(3, free=tuple(Block) if block is None else (block,))
     energy, gradient, hessian = derivatives(problem, x)
     expected_energy, expected = problem.gradient(x)
     assert (energy > 0).all()
@@ -178,47 +179,46 @@ def test_the_closed_form_gradient_is_that_of_the_energy(block: Block | None) -> 
     )
 
 
-def _bare(weighted: WeightedTerm):
-    return lambda scene: Rows(weighted.term(scene).residual)
+def _bare(weighted: WeightedTerm) -> Term:
+    return lambda scene: Residual(weighted.term(scene).values)
 
 
 def test_a_row_is_the_same_to_the_last_bit_in_any_company() -> None:
-    problem, x = folded(9)
+    problem, x = folded_arms(9)
     kept = torch.tensor([4])
     together, alone = (
         derivatives(problem, x),
-        derivatives(problem.rows(kept).with_candidates(), x[kept]),
+        derivatives(problem.rows(kept).with_matches(), x[kept]),
     )
     assert all(torch.equal(a[kept], b) for a, b in zip(together, alone, strict=True))
 
 
-def test_balls_that_no_stage_holds_apart_cost_nothing() -> None:
-    assert problem_of(only("shape")).spheres is None
+def test_spheres_that_no_stage_holds_apart_cost_nothing() -> None:
+    assert not problem_of(only("shape")).people.matches
+    assert problem_of(only("collision")).people.matches.keys() == {SPHERES}
 
 
 def reaching(palm: tuple[float, ...], elbow: tuple[float, ...]) -> BodyParams:
     """Somebody whose left arm comes to these places, metres from the pelvis: x to the left, y up, z
     forward.
     """
-    problem = problem_of(only("collision"), free=(Block.BODY,), count=1)
-    start = problem.state.map(torch.zeros_like).replace(
-        orient=torch.eye(3, dtype=DOUBLE)[None], transl=problem.state.transl,
-        body=problem.decoder.prior.mean()[None].to(DOUBLE),
-    )  # fmt: skip
     places = torch.tensor([palm, elbow], dtype=DOUBLE)
 
-    def there(scene: Scene) -> Rows:
-        return Rows(
-            (scene["points"][:, [PALM, ELBOW]] - scene["points"][:, [PELVIS]] - places).flatten(1)
-        )
+    def there(scene: Scene) -> Residual:
+        from_pelvis = scene[POINTS][:, [PALM, ELBOW]] - scene[POINTS][:, [PELVIS]]
+        return Residual((from_pelvis - places).flatten(1))
 
-    natural = Weights(reprojection=0.0, pose_prior=0.3, limits=1.0)
-    terms = stage_terms(natural, embedded_body(), problem.decoder, preset())
-    pulled = dataclasses.replace(
-        problem, state=start, terms=(*terms, WeightedTerm("there", 100.0, there)), spheres=None
+    natural = stage_of(Weights(reprojection=0.0, pose_prior=0.3, limits=1.0), free=(Block.BODY,))
+    state = random_state(1, seed=1)
+    start = state.map(torch.zeros_like).replace(
+        orient=torch.eye(3, dtype=DOUBLE)[None],
+        transl=state.transl,
+        body=decoder().prior.mean()[None].to(DOUBLE),
     )
+    pull = WeightedTerm("there", 100.0, there)
+    pulled = StageProblem.of(natural, people_of(count=1), (pull,)).at(start)
     solution = LevenbergMarquardt(max_steps=60).minimise(pulled, pulled.pack(start))
-    return problem.decoder.params(pulled.unpack(solution.x))
+    return decoder().params(pulled.unpack(solution.x))
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def reaching(palm: tuple[float, ...], elbow: tuple[float, ...]) -> BodyParams:
 )
 def test_a_hand_inside_the_trunk_comes_out_on_the_nearer_side(palm, elbow, side) -> None:
     people = reaching(palm, elbow)
-    parted = solid(embedded_body(), people)
+    parted = disentangled(embedded_body(), people)
     before, after = _depth(people), _depth(parted)
     assert before > 0.025 and after < 0.15 * before
     assert (_palm(parted) - _palm(people)) @ torch.tensor(side, dtype=DOUBLE) > 0.02

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import pytest
 import torch
-from cases import embedded_body, noisy_keypoints, preset
+from cases import embedded_body, noisy_keypoints, preset, setup
 
 from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_INDEX
@@ -15,11 +15,11 @@ from smplifyx.body.params import BodyParams
 from smplifyx.camera import Camera
 from smplifyx.core import rotations
 from smplifyx.evaluation.metrics import person_errors
-from smplifyx.evidence.keypoints2d import person_scale, seen_confidence
-from smplifyx.fitting.alignment import TEMPLATE_POSES, align, yaw_orientations
+from smplifyx.evidence.keypoints2d import Keypoints2D, person_scale, seen_confidence
 from smplifyx.fitting.batch import FitBatch
-from smplifyx.fitting.fit import decoder_of, fit
+from smplifyx.fitting.fit import fit
 from smplifyx.fitting.starts import first_guess
+from smplifyx.fitting.templates import TEMPLATE_POSES
 from smplifyx.keypoints import names
 from smplifyx.pose_priors import load_prior
 
@@ -98,30 +98,13 @@ def test_some_hypothesis_starts_near_the_truth(view):
     row = list(VIEWS).index(view)
     keypoints, camera, truth = (part[row : row + 1] for part in seen())
     body, config = embedded_body(FLOAT), preset()
-    decoder = decoder_of(body, config)
     rest = skinning.points(body, BodyParams.zeros((), 10, 10, keypoints.xy))
     scale = person_scale(keypoints, seen_confidence(keypoints, config.reprojection), rest)
-    state, valid = first_guess(FitBatch(keypoints, camera, scale, body, decoder, config))
+    seen_so = Keypoints2D(keypoints, camera, scale, config.reprojection)
+    starts = first_guess(FitBatch(seen_so, {}, setup(FLOAT)))
+    state = starts.state
     angle = rotations.angle_between(
         state.orient[0], rotations.exp(truth.global_orient).expand_as(state.orient[0])
     )
-    assert bool(valid.all()) and float(angle.min()) < math.radians(65)
+    assert bool(starts.tried.all()) and float(angle.min()) < math.radians(65)
     assert (state.transl[0, :, 2] / truth.transl[0, 2]).log().abs().min() < 0.35
-
-
-def test_alignment_is_exact_for_a_far_camera():
-    generator = torch.Generator().manual_seed(0)
-    points = torch.randn(1, 25, 3, generator=generator)
-    roll, transl = rotations.about("z", 2.0, points), torch.tensor([[3.0, -2.0, 500.0]])
-    camera = Camera.from_focal(100_000.0, torch.tensor([[1000.0, 1000.0]]))
-    xy = camera.project(points @ roll.T + transl[:, None])
-    weight = torch.rand(1, 25, generator=generator)
-    found_roll, found_transl = align(points, xy, weight, torch.tensor([200.0]), camera)
-    assert float(rotations.angle_between(found_roll[0], roll)) < 0.01
-    torch.testing.assert_close(found_transl, transl, rtol=0.01, atol=0.05)
-
-
-def test_yaws_begin_facing_the_camera():
-    facing = yaw_orientations(4, torch.zeros(1))[:, :, 2]  # where the chest (+z of the body) points
-    torch.testing.assert_close(facing[0], torch.tensor([0.0, 0.0, -1.0]), atol=1e-6, rtol=0)
-    assert torch.linalg.matrix_rank(facing) == 2 and float(facing[:, 1].abs().max()) < 1e-6

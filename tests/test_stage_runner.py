@@ -9,18 +9,21 @@ from functools import lru_cache
 
 import pytest
 import torch
-from cases import camera, decoder, embedded_body, noisy_keypoints, preset, random_state
+from cases import camera, decoder, noisy_keypoints, preset, random_state, setup
 from solver_problems import derivatives
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from smplifyx.body import skinning
 from smplifyx.config import FitConfig, with_prior
+from smplifyx.core.bundle import Bundle
 from smplifyx.fitting import schedule
 from smplifyx.fitting.batch import FitBatch
-from smplifyx.fitting.fit import prepare
+from smplifyx.fitting.fitter import Fitter
+from smplifyx.fitting.hypotheses import Hypotheses
 from smplifyx.fitting.schedule import run_stages
-from smplifyx.fitting.stage_runner import StageProblems, StageRunner
+from smplifyx.fitting.stage_problem import StageProblem
+from smplifyx.fitting.stage_runner import StageRunner
 from smplifyx.fitting.starts import first_guess
 from smplifyx.keypoints import Keypoints
 from smplifyx.solvers import LevenbergMarquardt, rows
@@ -33,15 +36,14 @@ COUNT = 10
 def seen() -> Keypoints:
     """People seen with noise, one of them nowhere at all."""
     truth = random_state(COUNT, seed=3, spread=0.15, dtype=SINGLE)
-    points = camera(COUNT, SINGLE).project(
-        skinning.points(embedded_body(SINGLE), decoder(SINGLE).params(truth))
-    )
-    keypoints = noisy_keypoints(points, noise=1.0)
+    points3d = skinning.points(setup(SINGLE).body, decoder(SINGLE).params(truth))
+    keypoints = noisy_keypoints(camera(COUNT, SINGLE).project(points3d), noise=1.0)
     return keypoints.replace(xy=keypoints.xy.index_fill(0, torch.tensor([4]), torch.nan))
 
 
 def people(config: FitConfig) -> FitBatch:
-    return prepare(seen(), camera(COUNT, SINGLE), embedded_body(SINGLE), config, None)
+    fitter = Fitter.of(setup(SINGLE).body, config)
+    return fitter.gather(seen(), camera(COUNT, SINGLE))
 
 
 @pytest.mark.parametrize("name", ["smplx", "smplify_x_2019"])
@@ -58,9 +60,9 @@ def test_people_left_behind_change_nobody_to_the_last_bit(
     together = run_stages(people(config))
     sizes, run = [], StageRunner.run
 
-    def watched(self: StageRunner, race: schedule.Hypotheses, leave: int) -> schedule.Hypotheses:
-        through = run(self, race, leave)
-        sizes.append((len(race.person), len(through.person)))
+    def watched(self: StageRunner, coming: Hypotheses, leave: int) -> Hypotheses:
+        through = run(self, coming, leave)
+        sizes.append((len(coming.person), len(through.person)))
         return through
 
     monkeypatch.setattr(schedule, "COHORT", 4)
@@ -71,22 +73,23 @@ def test_people_left_behind_change_nobody_to_the_last_bit(
     assert any(out < come for come, out in sizes) and any(out > come for come, out in sizes)
     for field in dataclasses.fields(together):
         old, new = getattr(together, field.name), getattr(by_cohorts, field.name)
-        pairs = (
-            [(old, new)]
-            if isinstance(old, Tensor)
-            else [(old[k], new[k]) for k in old]
-            if isinstance(old, dict)
-            else [(getattr(old, f.name), getattr(new, f.name)) for f in dataclasses.fields(old)]
-        )
-        assert all(torch.equal(a.nan_to_num(nan=-1.0), b.nan_to_num(nan=-1.0)) for a, b in pairs), (
-            field.name
-        )
+        for a, b in zip(tensors_of(old), tensors_of(new), strict=True):
+            assert torch.equal(a.nan_to_num(nan=-1.0), b.nan_to_num(nan=-1.0)), field.name
+
+
+def tensors_of(value: Tensor | dict[str, Tensor] | Bundle) -> list[Tensor]:
+    """All that a field of an outcome holds."""
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, dict):
+        return list(value.values())
+    return [getattr(value, field.name) for field in dataclasses.fields(value)]
 
 
 def test_a_joined_problem_is_that_of_both() -> None:
     of = people(preset())
-    start, _ = first_guess(of)
-    problem = StageProblems(of, ()).of(of.config.stages[-1], start[:, 0].rebased(), 1)
+    start = first_guess(of).state[:, 0].rebased()
+    problem = StageProblem.of(of.setup.config.stages[-1], of).at(start)
     some, others = torch.tensor([7, 1]), torch.tensor([0, 3, 8])
     joined = problem.rows(some).joined(problem.rows(others))
     alone = problem.rows(torch.cat([some, others]))
@@ -101,7 +104,9 @@ STEPS = [("smplx", "gmm", stage.name) for stage in preset().stages]
 STEPS += [("smplx", prior, "everything") for prior in ("vposer", "flow", "gaussian", "none")]
 
 
-@pytest.mark.parametrize(("name", "prior", "stage_name"), STEPS, ids="-".join)
+@pytest.mark.parametrize(
+    ("name", "prior", "stage_name"), STEPS, ids=["-".join(step) for step in STEPS]
+)
 def test_a_step_is_one_graph_without_a_look_from_the_host(
     name: str, prior: str, stage_name: str
 ) -> None:
@@ -114,9 +119,8 @@ def test_a_step_is_one_graph_without_a_look_from_the_host(
     stage = next(stage for stage in config.stages if stage.name == stage_name)
     of = people(config)
     of = of[torch.tensor([0, 1, 2, 3])]
-    start, _ = first_guess(of)
-    flat = start[:, 0].rebased()
-    problem = StageProblems(of, ()).of(stage, flat, 1)
+    flat = first_guess(of).state[:, 0].rebased()
+    problem = StageProblem.of(stage, of).at(flat)
     solver = LevenbergMarquardt(
         max_steps=stage.solver.max_steps, tolerance=stage.solver.tolerance, looks=8
     )
