@@ -21,6 +21,7 @@ from smplifyx.body.model import Age, BodyModel, Gender
 from smplifyx.body.params import BodyParams
 from smplifyx.body.stature import stature_of
 from smplifyx.core import assets
+from smplifyx.core.choices import BODY_AGES, BODY_GENDERS
 
 BODIES = assets.folder("priors") / "bodies"
 FLOAT = torch.float32

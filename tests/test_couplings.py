@@ -19,11 +19,12 @@ from torch import Tensor
 from smplifyx.body import skinning
 from smplifyx.config import Block, Part, StageConfig, Weights
 from smplifyx.core.bundle import Bundle
-from smplifyx.evidence.keypoints2d import observe, stage_points
-from smplifyx.features.fold import fold
+from smplifyx.evidence.keypoints2d import Keypoints2D
+from smplifyx.fitting.batch import FitBatch
+from smplifyx.fitting.setup import FitSetup
+from smplifyx.fitting.stage_problem import StageProblem
 from smplifyx.problem.couplings import Between, Frames, Smooth, Tied
 from smplifyx.problem.problem import Problem
-from smplifyx.problem.stage_terms import stage_terms
 from smplifyx.solvers import LBFGS, LevenbergMarquardt, Objective, ResidualObjective, Status
 from smplifyx.solvers.contract import Evaluation
 from smplifyx.solvers.linear_systems import Arrow, BlockBanded, Dense
@@ -304,24 +305,21 @@ def clip_problem(count: int = CLIP) -> Problem:
     weights = Weights(reprojection=1.0, pose_prior=0.5, limits=2.0, shape=0.5)
     stage = StageConfig(name="clip", free=FREE, parts=(Part.BODY,), weights=weights)
     cameras = camera(count)
-    seen = cameras.project(skinning.points(body, decoder().params(truth)))
-    points = tuple(stage_points(stage, body.points.known))
+    points2d = cameras.project(skinning.points(body, decoder().params(truth)))
     scale = torch.full((count,), 350.0, dtype=DOUBLE)
-    observation = observe(noisy_keypoints(seen, 3.0), cameras, config, stage, list(points), scale)
-    model = fold(body, points)
+    seen = Keypoints2D(noisy_keypoints(points2d, 3.0), cameras, scale, config.reprojection)
     state = truth.replace(
         betas=torch.zeros_like(truth.betas),
         body=truth.body + 0.05 * numbers(*truth.body.shape, seed=5),
         transl=truth.transl + 0.1 * numbers(count, 3, seed=6),
     )
-    terms = stage_terms(weights, body, decoder(), config)
-    contour = model.contour[torch.zeros(count, dtype=torch.int64)]
-    return Problem(model, decoder(), terms, FREE, state, observation, contour)
+    people = FitBatch(seen, {}, FitSetup(body, config))
+    return StageProblem.of(stage, people).at(state)
 
 
 def one_shape(count: int = CLIP) -> Tied:
     problem = clip_problem(count)
-    at = problem.slices()[Block.BETAS]
+    at = problem.slices[Block.BETAS]
     return Tied(
         problem, Frames.of(torch.zeros(count, dtype=torch.int64)), tuple(range(at.start, at.stop))
     )
@@ -361,7 +359,7 @@ def test_a_smooth_clip_moves_more_evenly() -> None:
     clip, solver = one_shape(16), LevenbergMarquardt(max_steps=30)
     problem = clip.objective
     assert isinstance(problem, Problem)
-    at = problem.slices()[Block.TRANSL]
+    at = problem.slices[Block.TRANSL]
     x = clip.join(problem.pack(problem.state))
     even = Smooth(clip, columns=tuple(range(at.start, at.stop)), weight=30.0)
 

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from smplifyx.problem.jacobian import Columns, Part
 from torch import Tensor
 
+from smplifyx.features.feature import Columns
+from smplifyx.features.jacobian_blocks import (
+    ChoiceBlock,
+    ConstantMatrices,
+    CoordinateBlock,
+    DenseBlock,
+    SharedBlock,
+)
+from smplifyx.problem.chain_rule import LinearPart
 from smplifyx.problem.normal_equations import NormalEquations
-from smplifyx.terms.scene import Chosen, Picked
 
 BATCH, DIM = 9, 22
 DTYPES = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["f64", "f32"])
@@ -26,7 +33,7 @@ def numbers(*shape: int, seed: int = 0) -> Tensor:
 class Block:
     """Some lines of a residual, their Jacobian as the problem hands it on, and the same dense."""
 
-    part: Callable[[torch.dtype, list[int]], Part]
+    part: Callable[[torch.dtype, list[int]], LinearPart]
     jacobian: Tensor  # [batch, lines, DIM]
     residual: Tensor  # [batch, lines]
 
@@ -41,8 +48,8 @@ def placed(at: tuple[int, ...], jacobian: Tensor) -> Tensor:
 def dense(at: tuple[int, ...], lines: int = 6) -> Block:
     jacobian, residual = numbers(BATCH, lines, len(at), seed=1), numbers(BATCH, lines, seed=2)
     return Block(
-        lambda dtype, kept: Part(
-            residual[kept].to(dtype), (Columns(at, jacobian[kept].to(dtype)),)
+        lambda dtype, kept: LinearPart(
+            residual[kept].to(dtype), (Columns(at, DenseBlock(jacobian[kept].to(dtype))),)
         ),
         placed(at, jacobian),
         residual,
@@ -57,10 +64,13 @@ def side_by_side(shared_too: bool) -> Block:
     residual = numbers(BATCH, 6, seed=5)
     lone = (10, 12, 13, 19, 21)
 
-    def part(dtype: torch.dtype, kept: list[int]) -> Part:
-        last = second[0] if shared_too else second[kept]
-        columns = (Columns(NEIGHBOURS, first[kept].to(dtype)), Columns(lone, last.to(dtype)))
-        return Part(residual[kept].to(dtype), columns)
+    def part(dtype: torch.dtype, kept: list[int]) -> LinearPart:
+        if shared_too:
+            last = SharedBlock(second[0].to(dtype))
+        else:
+            last = DenseBlock(second[kept].to(dtype))
+        columns = (Columns(NEIGHBOURS, DenseBlock(first[kept].to(dtype))), Columns(lone, last))
+        return LinearPart(residual[kept].to(dtype), columns)
 
     return Block(part, placed(NEIGHBOURS, first) + placed(lone, second), residual)
 
@@ -68,7 +78,9 @@ def side_by_side(shared_too: bool) -> Block:
 def same_for_all(at: tuple[int, ...]) -> Block:
     jacobian, residual = numbers(6, len(at), seed=6), numbers(BATCH, 6, seed=7)
     return Block(
-        lambda dtype, kept: Part(residual[kept].to(dtype), (Columns(at, jacobian.to(dtype)),)),
+        lambda dtype, kept: LinearPart(
+            residual[kept].to(dtype), (Columns(at, SharedBlock(jacobian.to(dtype))),)
+        ),
         placed(at, jacobian.expand(BATCH, -1, -1)),
         residual,
     )
@@ -76,12 +88,12 @@ def same_for_all(at: tuple[int, ...]) -> Block:
 
 def one_unknown_each(at: tuple[int, ...], chosen: list[int]) -> Block:
     slope, residual = numbers(BATCH, len(chosen), seed=8), numbers(BATCH, len(chosen), seed=9)
-    which = torch.tensor(chosen)
     jacobian = torch.zeros(BATCH, len(chosen), len(at), dtype=torch.float64)
     jacobian[:, range(len(chosen)), chosen] = slope
     return Block(
-        lambda dtype, kept: Part(
-            residual[kept].to(dtype), (Columns(at, Picked(which, slope[kept].to(dtype))),)
+        lambda dtype, kept: LinearPart(
+            residual[kept].to(dtype),
+            (Columns(at, CoordinateBlock(tuple(chosen), slope[kept].to(dtype), len(at))),),
         ),
         placed(at, jacobian),
         residual,
@@ -91,11 +103,13 @@ def one_unknown_each(at: tuple[int, ...], chosen: list[int]) -> Block:
 def one_of_few_matrices() -> Block:
     matrices, residual = numbers(4, 5, 5, seed=10), numbers(BATCH, 5, seed=11)
     which = torch.arange(BATCH) % 4
-    by_dtype = {dtype: matrices.to(dtype) for dtype in (torch.float32, torch.float64)}
+    by_dtype = {
+        dtype: ConstantMatrices(matrices.to(dtype)) for dtype in (torch.float32, torch.float64)
+    }
     return Block(
-        lambda dtype, kept: Part(
+        lambda dtype, kept: LinearPart(
             residual[kept].to(dtype),
-            (Columns(NEIGHBOURS, Chosen(by_dtype[dtype], which[kept], factor=1.7)),),
+            (Columns(NEIGHBOURS, ChoiceBlock(by_dtype[dtype], which[kept], factor=1.7)),),
         ),
         placed(NEIGHBOURS, 1.7 * matrices[which]),
         residual,
@@ -105,7 +119,7 @@ def one_of_few_matrices() -> Block:
 def nothing() -> Block:
     residual = numbers(BATCH, 3, seed=12)
     return Block(
-        lambda dtype, kept: Part(residual[kept].to(dtype), ()),
+        lambda dtype, kept: LinearPart(residual[kept].to(dtype), ()),
         torch.zeros(BATCH, 3, DIM, dtype=torch.float64),
         residual,
     )

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from cases import camera
 from make_priors import noise, velocity_by_autograd
-from smplifyx.problem.variables import Decoder, Hand
 from torch import Tensor
 
-from smplifyx.config import Block
+from smplifyx.features.jacobian_blocks import ChoiceBlock, DenseBlock, SharedBlock, written_out
+from smplifyx.features.unknowns import BODY
+from smplifyx.features.variables import Decoder, Hand
 from smplifyx.pose_priors import LatentSpace, Linearity, PosePrior, load_prior
 from smplifyx.pose_priors.contract import is_joint_angles, is_learned, is_linear, is_piecewise
 from smplifyx.pose_priors.joint_angles import JointAngles
 from smplifyx.terms.regularisers import BodyPrior
-from smplifyx.terms.scene import Chosen, Observation, Scene
+from smplifyx.terms.scene import FeatureValues, Scene
 
 DOUBLE = torch.float64
 DECLARED = {
@@ -76,20 +76,7 @@ def jacobian_by_autograd(prior: PosePrior, latents: Tensor) -> Tensor:
 
 def scene_of(latents: Tensor) -> Scene:
     """People of whom nothing was seen."""
-    count = len(latents)
-    points = torch.zeros(count, 3)
-    people = torch.zeros(count)
-    seen = Observation(
-        camera=camera(count),
-        target=torch.zeros(count, 3, 2),
-        gain=points,
-        unit=points,
-        rho=points,
-        depth=people,
-        height=people,
-        candidates=torch.zeros(count, 0, 0, dtype=torch.int64),
-    )
-    return Scene({Block.BODY.value: latents}, seen)
+    return Scene(FeatureValues({BODY: latents}.__getitem__), observed={}, matches={})
 
 
 @pytest.mark.parametrize("name", PRIORS)
@@ -150,18 +137,17 @@ def test_velocity_takes_any_batch(name: str, batch: tuple[int, ...]) -> None:
 def test_the_fit_takes_the_path_that_is_declared(name: str) -> None:
     prior = prior_of(name)
     latents = latents_of(prior)
-    rows = BodyPrior(prior)(scene_of(latents))
-    assert rows.slopes is not None
-    slope = rows.slopes().wrt[Block.BODY.value]
-    if prior.linearity is Linearity.PIECEWISE:
-        assert isinstance(slope, Chosen)
-        dense = slope.dense()
-    else:
-        assert isinstance(slope, Tensor)
-        dense = slope
-        assert dense.dim() == (2 if prior.linearity is Linearity.LINEAR else 3)
+    residual = BodyPrior(prior)(scene_of(latents))
+    assert residual.jacobian is not None
+    block = residual.jacobian().blocks[BODY]
+    kinds = {
+        Linearity.PIECEWISE: ChoiceBlock,
+        Linearity.LINEAR: SharedBlock,
+        Linearity.GENERAL: DenseBlock,
+    }
+    assert isinstance(block, kinds[prior.linearity])
     expected = jacobian_by_autograd(prior, latents)
-    torch.testing.assert_close(dense.expand_as(expected), expected)
+    torch.testing.assert_close(written_out(block).slope.expand_as(expected), expected)
 
 
 @pytest.mark.parametrize("name", PRIORS)

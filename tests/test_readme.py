@@ -40,10 +40,3 @@ def test_the_make_targets_exist() -> None:
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+)\)", README))))
 def test_links_lead_somewhere(link: str) -> None:
     assert (ROOT / link).is_file()
-
-
-def test_the_map_names_every_module() -> None:
-    known = re.search(r"```\nsmplifyx/\n(.*?)```", README, re.S)[1]
-    modules = {p.stem for p in (ROOT / "smplifyx").glob("*.py")} - {"__init__", "__main__"}
-    folders = {p.name for p in (ROOT / "smplifyx").iterdir() if (p / "__init__.py").is_file()}
-    assert {name for name in modules | folders if not re.search(rf"\b{name}\b", known)} == set()

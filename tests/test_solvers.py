@@ -262,7 +262,7 @@ def test_line_searches_of_many_shapes_side_by_side(c2: float, first: float) -> N
     found: dict[int, line_search.Point] = {}
     for _ in range(60):
         search = line_search.advance(search, look(search.t), rules)
-        for row in (search.verdict == line_search.Verdict.ACCEPTED).nonzero()[:, 0].tolist():
+        for row in (search.verdict == line_search.SearchVerdict.ACCEPTED).nonzero()[:, 0].tolist():
             found.setdefault(row, search.low[row])
     assert len(found) == len(SHAPES)
     for row, low in found.items():

@@ -164,7 +164,7 @@ class _Sums:
         coefficients = body.points.contour_coefficients[:, at]
         return cls(body.points.contour_sources[:, at], coefficients.double())
 
-    def carried_by(self, rest: _Rest) -> Tensor:
+    def carrier_of(self, rest: _Rest) -> Tensor:
         """Whether each joint of the body carries a part of each point: [*, P, J]."""
         weights = self.coefficients[..., None] * rest.source_weights[self.sources]  # [*, P, 3, J]
         return weights.sum(-2) != 0
@@ -211,7 +211,7 @@ class _PointTable:
     there are holds for every yaw of the head, and what is in them is in `contour`.
     """
 
-    carried_by: Tensor  # [P, J]: whether a joint carries a part of it, at any yaw of the head
+    carrier_of: Tensor  # [P, J]: whether a joint carries a part of it, at any yaw of the head
     carriers: Tensor  # [P, K]: these joints, in order; -1 where there are fewer than K
     cells: _Cells  # [P, K]
     contour_at: Tensor  # [c]: which of the points are on the face contour
@@ -230,16 +230,16 @@ class _PointTable:
         contour_at = on_contour.nonzero().flatten()
         contour_sums = _Sums.of_contour(body, canonical[contour_at] - names.CONTOUR.start)
 
-        carried_by = sums.carried_by(rest)
-        carried_by[contour_at] = contour_sums.carried_by(rest).any(0)
-        carriers = _carriers(carried_by)
+        carrier_of = sums.carrier_of(rest)
+        carrier_of[contour_at] = contour_sums.carrier_of(rest).any(0)
+        carriers = _carriers(carrier_of)
         yaws = len(contour_sums.sources)
         contour_carriers = carriers[contour_at].expand(yaws, -1, -1)
 
         posedirs = _posedirs(rest, sums, carriers)
         posedirs[contour_at] = 0  # left out: see `fold`
         return cls(
-            carried_by=carried_by,
+            carrier_of=carrier_of,
             carriers=carriers,
             cells=_Cells.of(rest, sums, carriers),
             contour_at=contour_at,
@@ -248,12 +248,12 @@ class _PointTable:
         )
 
 
-def _carriers(carried_by: Tensor) -> Tensor:
+def _carriers(carrier_of: Tensor) -> Tensor:
     """From a table of yes and no [P, J] to lists of joints [P, K], filled up with -1."""
-    count = int(carried_by.sum(-1).max())
+    count = int(carrier_of.sum(-1).max())
     # a stable sort puts the joints that carry first and keeps their order
-    joints = torch.argsort((~carried_by).to(torch.int8), dim=-1, stable=True)[:, :count]
-    carries = torch.gather(carried_by, 1, joints)
+    joints = torch.argsort((~carrier_of).to(torch.int8), dim=-1, stable=True)[:, :count]
+    carries = torch.gather(carrier_of, 1, joints)
     return torch.where(carries, joints, torch.full_like(joints, -1))
 
 
@@ -272,7 +272,7 @@ def _active_joints(parents: Sequence[int], table: _PointTable) -> Tensor:
     These carry a point or correct one by posedirs, or have such a joint below them. The root is
     always among them.
     """
-    carrying = table.carried_by.any(0).nonzero().flatten()
+    carrying = table.carrier_of.any(0).nonzero().flatten()
     correcting = 1 + (table.posedirs != 0).flatten(0, 2).any(-1).any(0).nonzero().flatten()
     depth = {}
     for joint in {0, *carrying.tolist(), *correcting.tolist()}:

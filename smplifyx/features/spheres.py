@@ -141,10 +141,10 @@ def sphere_model(body: BodyModel, model: PointModel) -> SphereModel:
             carrier[joint] = body.parents[carrier[joint]]
 
     device = spheres.joint.device
-    carried_by = torch.tensor(carrier, device=device)[spheres.joint]
+    joint_of_carrier = torch.tensor(carrier, device=device)[spheres.joint]
     # Centres are relative to their own joint; on a carrier's bone they are relative to that joint at rest.
-    offset = body.joint_template[spheres.joint] - body.joint_template[carried_by]
-    drift = body.joint_directions[spheres.joint] - body.joint_directions[carried_by]
+    offset = body.joint_template[spheres.joint] - body.joint_template[joint_of_carrier]
+    drift = body.joint_directions[spheres.joint] - body.joint_directions[joint_of_carrier]
     bones = torch.tensor([bone_of[joint] for joint in carrier], device=device)
     return SphereModel(
         bone=bones[spheres.joint],

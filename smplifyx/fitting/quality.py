@@ -28,7 +28,9 @@ class Reprojection(Bundle):
     face: Float[Tensor, "*batch"]
 
 
-def reprojection_px(keypoints: Keypoints, points2d: Float[Tensor, "*batch 137 2"]) -> Reprojection:
+def reprojection_px(
+    keypoints: Keypoints, points2d: Float[Tensor, "*batch 137 2"]
+) -> ReprojectionError:
     """Median reprojection error in pixels for body, hands and face.
 
     Points the model lacks (NaN) do not count.
@@ -38,12 +40,12 @@ def reprojection_px(keypoints: Keypoints, points2d: Float[Tensor, "*batch 137 2"
     picked = {
         name: torch.cat([error[..., part] for part in parts], -1) for name, parts in REGIONS.items()
     }
-    return Reprojection(**{name: _median(values) for name, values in picked.items()})
+    return ReprojectionError(**{name: _median(values) for name, values in picked.items()})
 
 
 def reprojection_percent(
     keypoints: Keypoints, points2d: Float[Tensor, "*batch 137 2"]
-) -> Reprojection:
+) -> ReprojectionError:
     """The same in percent of the diagonal of the box around all seen points of the person."""
     diagonal = box_diagonal(keypoints)
     return reprojection_px(keypoints, points2d).map(lambda px: 100 * px / diagonal)

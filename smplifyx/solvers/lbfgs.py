@@ -11,7 +11,7 @@ from torch import Tensor
 
 from . import line_search
 from .contract import Objective, Solution, Status
-from .line_search import Point, Rules, Search, Verdict
+from .line_search import Point, Rules, Search, SearchVerdict
 from .row_arithmetic import counts, dot, is_finite, largest, negligible, select
 from .rows import RowState, run_rows, status_where
 
@@ -74,8 +74,8 @@ class LBFGS:
         rules = Rules(c1=self.c1, c2=self.c2, max_trials=self.max_trials)
         search = line_search.advance(state.search, trial, rules)
         state = state.replace(search=search, evaluations=state.evaluations + 1)
-        moved = search.verdict == Verdict.ACCEPTED
-        lost = search.verdict == Verdict.EXHAUSTED
+        moved = search.verdict == SearchVerdict.ACCEPTED
+        lost = search.verdict == SearchVerdict.EXHAUSTED
         status = self._judge(state, moved, lost, broken=~is_finite(energy, gradient))
         return self._renew(state.replace(status=status), moved, lost)
 

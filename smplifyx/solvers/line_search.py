@@ -26,7 +26,7 @@ from ..core.bundle import Bundle
 from .row_arithmetic import counts, is_finite, select
 
 
-class Verdict(IntEnum):
+class SearchVerdict(IntEnum):
     """Where a search stands, as stored in `Search.verdict`."""
 
     SEARCHING = 0
@@ -63,7 +63,7 @@ class Search(Bundle):
     t: Float[Tensor, " batch"]
     limit: Float[Tensor, " batch"]  # longest step allowed
     trials: Int[Tensor, " batch"]
-    verdict: Int[Tensor, " batch"]  # values of Verdict
+    verdict: Int[Tensor, " batch"]  # values of SearchVerdict
 
 
 def begin(start: Point, t: Float[Tensor, " batch"], limit: Float[Tensor, " batch"]) -> Search:
@@ -103,8 +103,8 @@ def advance(search: Search, trial: Point, rules: Rules) -> Search:
     over = (trials >= rules.max_trials) | _closed(start, new_low, new_high)
     # When the search is over, a step that lowers the energy by enough will do.
     accepted = (better & (flat | at_limit)) | (over & (new_low.t > 0))
-    exhausted = torch.where(over, int(Verdict.EXHAUSTED), int(Verdict.SEARCHING))
-    verdict = torch.where(accepted, int(Verdict.ACCEPTED), exhausted)
+    exhausted = torch.where(over, int(SearchVerdict.EXHAUSTED), int(SearchVerdict.SEARCHING))
+    verdict = torch.where(accepted, int(SearchVerdict.ACCEPTED), exhausted)
 
     beyond = _beyond(low, trial, search.limit)
     between = _between(new_low, new_high, trials)
