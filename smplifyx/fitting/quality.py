@@ -20,7 +20,7 @@ REGIONS = {"body": [names.BODY], "hands": [names.LEFT_HAND, names.RIGHT_HAND], "
 
 
 @dataclass(frozen=True)
-class Reprojection(Bundle):
+class ReprojectionError(Bundle):
     """Median distance of the seen points of a region from the fitted ones; NaN where none was seen."""
 
     body: Float[Tensor, "*batch"]
