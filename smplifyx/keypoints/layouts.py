@@ -150,8 +150,8 @@ def _skeleton(
 
 
 # Source index of each BODY_25 point, -1 for ABSENT. A table has four lines: nose, neck, right arm,
-# left arm; middle hip, right leg, left leg; right eye, left eye, right ear, left ear; big toe, small
-# toe and heel of the left foot, then of the right.
+# left arm; middle hip, right leg, left leg; right eye, left eye, right ear, left ear; big toe,
+# small toe and heel of the left foot, then of the right.
 _BODY_25 = _run(0, 25)
 _COCO_19 = _run(0, 19) + _absent(6)
 _COCO_18 = (
