@@ -10,7 +10,7 @@ from functools import lru_cache
 import pytest
 import torch
 from cases import camera, decoder, embedded_body, noisy_keypoints, preset, random_state
-from solver_problems import derivatives
+from solver_problems import derivatives, parts
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -24,6 +24,7 @@ from smplifyx.fitting.stage_runner import StageProblems, StageRunner
 from smplifyx.fitting.starts import first_guess
 from smplifyx.keypoints import Keypoints
 from smplifyx.solvers import LevenbergMarquardt, rows
+from smplifyx.solvers.linear_systems import Dense
 
 SINGLE = torch.float32
 COUNT = 10
@@ -118,19 +119,23 @@ def test_a_step_is_one_graph_without_a_look_from_the_host(
         max_steps=stage.solver.max_steps, tolerance=stage.solver.tolerance, looks=8
     )
     state = solver.start(problem, problem.pack(flat))
-    names = [f.name for f in dataclasses.fields(state)]
+    own = [f.name for f in dataclasses.fields(state) if f.name != "quadratic"]
+    names = [*own, "gradient", "hessian"]  # a graph takes tensors, no bundles
+
+    def tensors(state: rows.RowState) -> list[Tensor]:
+        return [*(getattr(state, name) for name in own), *parts(state.quadratic)]
 
     def step(*values: Tensor) -> list[Tensor]:
-        before = type(state)(*values)
-        after = rows._kept(before, solver.advance(problem, before))
-        return [getattr(after, name) for name in names]
+        known = dict(zip(own, values[:-2], strict=True))
+        before = type(state)(**known, quadratic=Dense(*values[-2:]))
+        return tensors(rows._kept(before, solver.advance(problem, before)))
 
     def run(step: object, values: list[Tensor], times: int) -> list[Tensor]:
         for _ in range(times):
             values = step(*values)
         return values
 
-    values = [getattr(state, name) for name in names]
+    values = tensors(state)
     with torch.no_grad():
         step(*values)  # constants are worked out once
         graph = make_fx(step, tracing_mode="fake", _allow_non_fake_inputs=True)(*values)
