@@ -1,11 +1,10 @@
 """The rotation calculus of the fit: smooth everywhere, any batch shape, closed-form derivatives.
 
-Angles are in radians. Near an angle of zero, where sin t / t and its like divide nothing by nothing,
+Angles are in radians. Near an angle of zero, where sin t / t and its like divide zero by zero,
 functions switch to a Taylor series. Both branches of a `torch.where` are computed, and autograd
 multiplies the gradient of the one not taken by zero: so the branch not taken gets a harmless input
-(1 for the closed form, 0 for the series), because zero times infinity would be NaN. A series ends
-where its next term is below the rounding of the largest angle it is used for, which is smaller in
-float64.
+(1 for the closed form, 0 for the series), because zero times infinity would be NaN. A series is used
+up to the angle at which its first missing term is as small as rounding: a smaller one in float64.
 
 Source: Sola et al. 2018, "A micro Lie theory for state estimation in robotics", eq. 132-147.
 """
@@ -85,7 +84,7 @@ def exp(rotvec: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
 def log(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
     """Rotation matrix to axis-angle in radians, |angle| <= pi; its derivative is finite everywhere.
 
-    By the unit quaternion q = (cos t/2, sin t/2 axis), read from the matrix as Shepperd (1978) does.
+    By the unit quaternion q = (cos t/2, sin t/2 axis), read from the matrix as in Shepperd 1978.
     """
     quaternion = _unit_quaternion(rotation)
     real, vector = quaternion[..., :1], quaternion[..., 1:]  # cos t/2, sin t/2 axis
