@@ -19,13 +19,25 @@ from ..terms.reprojection import ObservedPoints, Reprojection
 from ..terms.scene import WeightedTerm
 
 MEASURED_BONES = (  # lengths that tell how many pixels a metre of the person takes
-    ("left_shoulder", "right_shoulder"), ("neck", "mid_hip"), ("left_shoulder", "left_hip"),
-    ("right_shoulder", "right_hip"), ("left_shoulder", "left_elbow"), ("right_shoulder", "right_elbow"),
-    ("left_elbow", "left_wrist"), ("right_elbow", "right_wrist"), ("left_hip", "left_knee"),
-    ("right_hip", "right_knee"), ("left_knee", "left_ankle"), ("right_knee", "right_ankle"), ("nose", "neck"),
-    ("left_ear", "right_ear"), ("left_eye", "right_eye"), ("left_hand_wrist", "left_middle_1"),
-    ("right_hand_wrist", "right_middle_1"), ("face_right_eye_0", "face_left_eye_3"),
-)  # fmt: skip
+    ("left_shoulder", "right_shoulder"),
+    ("neck", "mid_hip"),
+    ("left_shoulder", "left_hip"),
+    ("right_shoulder", "right_hip"),
+    ("left_shoulder", "left_elbow"),
+    ("right_shoulder", "right_elbow"),
+    ("left_elbow", "left_wrist"),
+    ("right_elbow", "right_wrist"),
+    ("left_hip", "left_knee"),
+    ("right_hip", "right_knee"),
+    ("left_knee", "left_ankle"),
+    ("right_knee", "right_ankle"),
+    ("nose", "neck"),
+    ("left_ear", "right_ear"),
+    ("left_eye", "right_eye"),
+    ("left_hand_wrist", "left_middle_1"),
+    ("right_hand_wrist", "right_middle_1"),
+    ("face_right_eye_0", "face_left_eye_3"),
+)
 HEAD_HEIGHT = 0.25  # metres
 PLAIN = 1e4  # on the robust width: as good as no robustness
 HEAD = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
@@ -76,8 +88,8 @@ def person_scale(
 ) -> Float[Tensor, " batch"]:
     """Pixels per metre of each person, from how long bones look.
 
-    confidence: as `seen_confidence`; rest: the canonical points of a rest body, metres, NaN where it
-    has none. The scale is the second largest ratio of a seen bone to its length at rest: bones look
+    confidence: as `seen_confidence`; rest: the canonical points of a body at rest, metres, NaN for
+    those it lacks. The scale is the second largest ratio of a seen bone to its length at rest: bones look
     shorter than they are, seldom longer, so the largest ratios are the true ones, and the very
     largest may be an outlier. Where no bone is seen: the points' box against the height of a head.
     """

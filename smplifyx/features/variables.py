@@ -19,22 +19,22 @@ from ..pose_priors.contract import PosePrior, is_joint_angles
 
 @dataclass(frozen=True)
 class State(Bundle):
-    """The unknowns of each row, named as `config.Block`: what a solver moves, and what stays as it
-    is.
+    """The unknowns of a body, named as `config.Block`, whether a solver moves them or not.
 
-    The body's orientation is exp(global_orient) @ orient: the increment stays small, so it has no
-    bad place.
+    The body's orientation is exp(global_orient) @ orient. A solver moves the increment, which is
+    folded into the base between stages (`rebased`): it stays far from half a turn, where
+    axis-angles jump.
     """
 
-    orient: Float[Tensor, "*batch 3 3"]
-    global_orient: Float[Tensor, "*batch 3"]
-    transl: Float[Tensor, "*batch 3"]
-    body: Float[Tensor, "*batch latent"]
+    orient: Float[Tensor, "*batch 3 3"]  # the base; no unknown of any block
+    global_orient: Float[Tensor, "*batch 3"]  # the increment, axis-angle in radians
+    transl: Float[Tensor, "*batch 3"]  # metres, camera frame
+    body: Float[Tensor, "*batch latent"]  # in the latent space of the pose prior
     betas: Float[Tensor, "*batch shapes"]
     expression: Float[Tensor, "*batch expressions"]
-    left_hand: Float[Tensor, "*batch components"]
+    left_hand: Float[Tensor, "*batch components"]  # coefficients of `Hand`
     right_hand: Float[Tensor, "*batch components"]
-    jaw: Float[Tensor, "*batch 3"]
+    jaw: Float[Tensor, "*batch 3"]  # this and the eyes: axis-angles in radians
     leye: Float[Tensor, "*batch 3"]
     reye: Float[Tensor, "*batch 3"]
     focal: Float[Tensor, "*batch 1"]  # log of the factor on the camera's focal length
@@ -47,27 +47,29 @@ class State(Bundle):
 
 @dataclass(frozen=True, eq=False)
 class Hand:
-    """A hand's pose space: axis-angle = mean + coefficients @ components."""
+    """A hand's pose space: axis-angles = mean + coefficients @ components.
+
+    45 numbers are the axis-angles of 15 joints, radians. A body without fingers has n = 0.
+    """
 
     mean: Float[Tensor, " 45"]
     components: Float[Tensor, "n 45"]
-    sds: Float[Tensor, " n"]
+    sds: Float[Tensor, " n"]  # the spread of each coefficient among hands
 
     def decode(self, coefficients: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch 45"]:
-        """PCA coefficients to axis-angle in radians."""
+        """PCA coefficients to axis-angles in radians."""
+        # a sum, not a matrix product: its rounding does not depend on the number of rows
         return self.mean + (coefficients[..., None] * self.components).sum(-2)
 
     def encode(self, angles: Float[Tensor, "*batch 45"]) -> Float[Tensor, "*batch n"]:
-        """The coefficients whose pose is the nearest: the inverse of `decode`."""
-        inverse = torch.linalg.pinv(self.components)
+        """The coefficients whose pose is the nearest: the inverse of `decode` within the space."""
+        inverse = torch.linalg.pinv(self.components)  # [45, n]
         return ((angles - self.mean)[..., None] * inverse).sum(-2)
 
 
 @dataclass(frozen=True, eq=False)
 class Decoder:
-    """From unknowns to joint rotations: the pose prior for the body, PCA for the hands, the rest as
-    it is.
-    """
+    """From unknowns to poses: a pose prior for the body, PCA for the hands, the rest as it is."""
 
     prior: PosePrior
     left_hand: Hand
@@ -86,7 +88,7 @@ class Decoder:
         return is_joint_angles(self.prior)
 
     def params(self, state: State) -> BodyParams:
-        """The body in the vocabulary of SMPL-X."""
+        """The body as SMPL-X parameters: axis-angles in radians, metres in the camera's frame."""
         return BodyParams(
             global_orient=rotations.log(rotations.exp(state.global_orient) @ state.orient),
             body_pose=rotations.log(self.prior.decode(state.body)),
@@ -101,8 +103,10 @@ class Decoder:
         )
 
     def state(self, params: BodyParams, latent: Float[Tensor, "*batch latent"]) -> State:
-        """The unknowns of a body that `params` made, at the camera's own focal length; latent: its
-        body pose.
+        """The unknowns of a body, at the camera's own focal length.
+
+        params: as `params` makes them; a hand pose outside the hand's space becomes the nearest in
+        it. latent: its body pose in the space of the prior, which `params.body_pose` does not tell.
         """
         return State(
             orient=rotations.exp(params.global_orient),
@@ -121,8 +125,9 @@ class Decoder:
 
 
 def shape_sizes(body: BodyModel, config: FitConfig) -> tuple[int, int]:
-    """How many betas (a child's last one included) and expression coefficients a preset fits with a
-    body.
+    """How many betas and expression coefficients a preset fits with a body.
+
+    A child's last beta, the kid coefficient, counts.
     """
     sized = body.sized(config.betas, config.expressions)
     return sized.shapedirs.shape[-1], sized.expressiondirs.shape[-1]

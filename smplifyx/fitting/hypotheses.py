@@ -1,6 +1,4 @@
-"""The hypotheses of people while they are fitted: which still run, how good they are, which are the
-same body.
-"""
+"""The hypotheses of people while they are fitted: which run, how good they are, which are alike."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from ..features.variables import State
 
 @dataclass(frozen=True)
 class Hypotheses(Bundle):
-    """The hypotheses still running: leading axes [batch, hypotheses]."""
+    """The hypotheses of people between two stages: leading axes [batch, hypotheses]."""
 
     state: State
     person: Int[Tensor, "*batch"]  # whose it is
@@ -32,36 +30,51 @@ class Hypotheses(Bundle):
     def begun(
         cls, state: State, valid: Bool[Tensor, "batch hypotheses"], person: Int[Tensor, " batch"]
     ) -> Hypotheses:
-        """Hypotheses before the first stage; `valid`: which of them are tried."""
+        """Hypotheses before the first stage.
+
+        state: where they start; valid: which of them are tried; person: the number of each row.
+        """
         index = torch.arange(valid.shape[1], device=valid.device).expand_as(valid)
-        none_yet = torch.full_like(state.transl[..., 0], torch.inf)
-        nothing = none_yet[..., None, None].expand(*valid.shape, 0, 3)
-        whose = person[:, None].expand_as(valid)
+        no_energy = torch.full_like(state.transl[..., 0], torch.inf)
+        no_joints = no_energy[..., None, None].expand(*valid.shape, 0, 3)
         return cls(
-            state, whose, index, valid, torch.zeros_like(index), none_yet, nothing[..., 0], nothing
+            state=state,
+            person=person[:, None].expand_as(valid),
+            index=index,
+            valid=valid,
+            steps=torch.zeros_like(index),
+            energy=no_energy,
+            by_term=no_joints[..., 0],
+            joints=no_joints,
         )
 
     def ranked(self) -> Hypotheses:
-        """Best first."""
+        """Each person's hypotheses, best first; equally good ones keep their order."""
         order = self.energy.sort(dim=1, stable=True).indices
         rows = torch.arange(len(order), device=order.device)[:, None]
-        return self.map(lambda t: t[rows, order])
+        return self.map(lambda tensor: tensor[rows, order])
 
     def distinct(self, radius: float) -> Hypotheses:
-        """Of ranked hypotheses, those drop out whose joints lie on average within `radius` metres
-        of a better one's.
+        """Ranked hypotheses without those that are the same body as a better one.
+
+        Two are the same whose joints lie within `radius` metres of each other on average. A
+        hypothesis drops out only for one that stays.
         """
         if not radius:
             return self
-        apart = (self.joints[:, :, None] - self.joints[:, None]).norm(dim=-1).mean(-1)
-        near, valid = apart < radius, self.valid.clone()
+        distance = (self.joints[:, :, None] - self.joints[:, None]).norm(dim=-1).mean(-1)
+        near = distance < radius  # [batch, hypotheses, hypotheses]
+        valid = self.valid.clone()
         for later in range(1, valid.shape[1]):
-            valid[:, later] &= ~(near[:, later, :later] & valid[:, :later]).any(-1)
-        return self.replace(valid=valid, energy=torch.where(valid, self.energy, torch.inf)).ranked()
+            same_as_better = near[:, later, :later] & valid[:, :later]
+            valid[:, later] &= ~same_as_better.any(-1)
+        energy = torch.where(valid, self.energy, torch.inf)
+        return self.replace(valid=valid, energy=energy).ranked()
 
     def gap(self) -> Float[Tensor, " batch"]:
-        """Of ranked hypotheses, the runner-up's energy minus the best's; nan where there is none."""
+        """The second energy minus the best, of ranked hypotheses; NaN where there is no second."""
         if self.energy.shape[1] < 2:
             return torch.full_like(self.energy[:, 0], torch.nan)
-        best, second = self.energy[:, 0], self.energy[:, 1]
+        best = self.energy[:, 0]
+        second = self.energy[:, 1]
         return torch.where(second.isfinite(), second - best, torch.nan)

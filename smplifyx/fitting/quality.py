@@ -16,12 +16,14 @@ from .result import FitStatus
 ENOUGH_BODY_POINTS = 8
 # median body error in percent of the keypoint box's diagonal above which a fit is called poor
 POOR_PERCENT = 4.0
-REGIONS = {"body": [names.BODY], "hands": [names.LEFT_HAND, names.RIGHT_HAND], "face": [names.FACE]}
 
 
 @dataclass(frozen=True)
 class ReprojectionError(Bundle):
-    """Median distance of the seen points of a region from the fitted ones; NaN where none was seen."""
+    """Median distance of the seen points of a region from the fitted ones.
+
+    NaN where none was seen. The unit, pixels or percent, is that of the function that gives it.
+    """
 
     body: Float[Tensor, "*batch"]
     hands: Float[Tensor, "*batch"]
@@ -33,14 +35,16 @@ def reprojection_px(
 ) -> ReprojectionError:
     """Median reprojection error in pixels for body, hands and face.
 
-    Points the model lacks (NaN) do not count.
+    points2d: the fitted points, pixels. Points that the model lacks (NaN) do not count.
     """
-    error = (keypoints.xy - points2d).norm(dim=-1)
+    error = (keypoints.xy - points2d).norm(dim=-1)  # [*batch, 137]
     error = torch.where(keypoints.confidence >= SEEN, error, torch.nan)
-    picked = {
-        name: torch.cat([error[..., part] for part in parts], -1) for name, parts in REGIONS.items()
-    }
-    return ReprojectionError(**{name: _median(values) for name, values in picked.items()})
+    hands = torch.cat([error[..., names.LEFT_HAND], error[..., names.RIGHT_HAND]], -1)
+    return ReprojectionError(
+        body=_median(error[..., names.BODY]),
+        hands=_median(hands),
+        face=_median(error[..., names.FACE]),
+    )
 
 
 def reprojection_percent(
@@ -69,9 +73,10 @@ def status_of(
 
     FAILED: the energy is not finite, or no point came out finite. LOW_EVIDENCE: fewer than 8 body
     points of confidence 0.3. POOR: median body error above 4 % of the box, or no body point to tell
-    it.
+    it. The first of these that holds is the status; OK: none does.
     """
     percent = reprojection_percent(keypoints, points2d).body
+    # From the mildest to the gravest, so that the gravest stays. NaN is not below the limit: POOR.
     status = torch.full(energy.shape, int(FitStatus.OK), device=energy.device)
     status = torch.where(percent <= POOR_PERCENT, status, int(FitStatus.POOR))
     enough = confident_body_points(keypoints) >= ENOUGH_BODY_POINTS

@@ -24,6 +24,7 @@ from ..body.params import BodyParams
 from ..camera import Camera
 from ..core import npz
 from ..core.bundle import Bundle, static
+from ..evidence.evidence import SavedEvidence
 from ..evidence.kinds import KINDS
 from ..keypoints import Keypoints
 from .uncertainty import ShapeUncertainty
@@ -31,8 +32,21 @@ from .uncertainty import ShapeUncertainty
 VERSIONED = ("smplifyx", "torch", "numpy")
 
 
+def program_versions() -> dict[str, str]:
+    """Python's and the main packages' versions."""
+    return {"python": platform.python_version()} | {name: _version(name) for name in VERSIONED}
+
+
+@lru_cache(maxsize=16)  # asked for with every result
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
+        return "not installed"
+
+
 class FitStatus(IntEnum):
-    """What became of a person; `measure.status_of` states the thresholds."""
+    """What became of a person; `quality.status_of` states the thresholds."""
 
     OK = 0
     LOW_EVIDENCE = 1  # fitted, but with too few confident body keypoints to be believed
@@ -55,22 +69,29 @@ class Provenance:
     pose_prior: str
     age: str
     kid_sha256: str  # of the kid template; empty for an adult's body
-    versions: Mapping[str, str] = field(default_factory=lambda: program_versions())
+    versions: Mapping[str, str] = field(default_factory=program_versions)
 
     @classmethod
     def of(cls, body: BodyModel, preset: str, pose_prior: str) -> Provenance:
-        """The provenance of a fit of `body` under the preset and with the pose prior of these
-        names.
-        """
-        age, kid = body.age.value, body.kid_sha256
+        """The provenance of a fit; preset and pose_prior: their names."""
         return cls(
-            body.name, body.kind.value, body.gender.value, body.sha256, preset, pose_prior, age, kid
+            model_name=body.name,
+            model_kind=body.kind.value,
+            gender=body.gender.value,
+            model_sha256=body.sha256,
+            preset=preset,
+            pose_prior=pose_prior,
+            age=body.age.value,
+            kid_sha256=body.kid_sha256,
         )
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where one person came from, and how its camera was found; empty for people given from Python."""
+    """Where one person came from, and how the camera was found.
+
+    Empty for people given from Python.
+    """
 
     source: str = ""  # the keypoint file
     image: str = ""  # the image, if any
@@ -82,9 +103,9 @@ class Origin:
 
 @dataclass(frozen=True)
 class Penetration(Bundle):
-    """How far bodies pass through themselves, measured on their meshes; see `contact.contact_of`."""
+    """How far bodies pass through themselves, measured on their meshes by `penetration_of`."""
 
-    # millimetres: of the deepest vertex inside another part; 0: none is
+    # of the deepest vertex inside another part; 0: none is
     depth_mm: Float[Tensor, "*batch"]
     triangles: Int[Tensor, "*batch"]  # how many cut a triangle of another part
 
@@ -94,8 +115,8 @@ class FitResult(Bundle):
     """Fitted people: leading batch axes on every tensor; `result[i]` is one person.
 
     `points3d` and `points2d` follow the canonical 137-point order and are NaN where the model has
-    no such point. `hypothesis_energies` is in the order the hypotheses were made: `chosen` is the
-    index of the best one, whose body this is; inf or NaN means that it was not tried.
+    no such point. `hypothesis_energies` is in the order in which the hypotheses were made; inf or
+    NaN means that one was not tried. `chosen` is the index of the best one, whose body this is.
     """
 
     params: BodyParams
@@ -117,7 +138,8 @@ class FitResult(Bundle):
     provenance: Provenance = static()
     origin: Origin = static(Origin())
     penetration: Penetration | None = None  # None: not measured; `fit` does not, jobs do
-    # what decided the result beside the keypoints, by its kind (see `evidence`): each a Bundle [*batch]
+    # What decided the result besides the keypoints, by its kind. Any, because each is a Bundle
+    # [*batch] and an Evidence, and no type says both.
     evidence: dict[type, Any] = field(default_factory=dict)
 
     def vertices(self, body: BodyModel) -> Float[Tensor, "*batch vertices 3"]:
@@ -127,17 +149,17 @@ class FitResult(Bundle):
         """
         made = self.provenance
         if (body.sha256, body.kid_sha256) != (made.model_sha256, made.kid_sha256):
-            raise ValueError(
-                f"this result was fitted with {made.model_name} ({made.age}, sha256 {made.model_sha256[:12]}), "
-                f"not with {body.name} ({body.age.value}, sha256 {body.sha256[:12]})"
-            )
-        return skinning.vertices(
-            body, self.params.to(device=body.v_template.device, dtype=body.v_template.dtype)
-        )
+            fitted_with = f"{made.model_name} ({made.age}, sha256 {made.model_sha256[:12]})"
+            given = f"{body.name} ({body.age.value}, sha256 {body.sha256[:12]})"
+            raise ValueError(f"this result was fitted with {fitted_with}, not with {given}")
+        like = body.v_template
+        return skinning.vertices(body, self.params.to(device=like.device, dtype=like.dtype))
 
     def save(self, path: Path | str) -> None:
-        """Writes one person (no batch axes) as an npz that needs no pickle; the file appears whole
-        or not at all.
+        """Writes one person (no batch axes) as an npz that needs no pickle.
+
+        The file appears whole or not at all. Raises ValueError for a batch, OSError where the file
+        cannot be written.
         """
         if self.energy.dim():
             raise ValueError(
@@ -155,40 +177,25 @@ class FitResult(Bundle):
             raise npz.ResultFileError(f"{path}: not a result of smplifyx: {error}") from error
 
 
-def program_versions() -> dict[str, str]:
-    """Python's and the main packages' versions."""
-    return {"python": platform.python_version()} | {name: _version(name) for name in VERSIONED}
-
-
-@lru_cache(maxsize=16)  # asked for with every result
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
-        return "not installed"
-
+# The file of one person. Tables say which field is under which key. Other programs read these files
+# too, so keys, their order and their dtypes stay.
 
 _POINT_ORDER = "OpenPose: body 25, left hand 21, right hand 21, face 70"
+_UNITS = "axis-angle in radians; metres; pixels; camera frame: x right, y down, z forward"
+# Keys that are the names of fields.
 _PARAMS = tuple(f.name for f in dataclasses.fields(BodyParams))
-_NOTES = (
-    "model_name",
-    "model_kind",
-    "gender",
-    "model_sha256",
-    "preset",
-    "pose_prior",
-    "age",
-    "kid_sha256",
+_ORIGIN = tuple(f.name for f in dataclasses.fields(Origin))
+_PROVENANCE = tuple(f.name for f in dataclasses.fields(Provenance) if f.name != "versions")
+# Keys that say the unit, by field.
+_SHAPE = MappingProxyType(
+    {"stature": "stature_m", "stature_sd": "stature_sd_m", "determined": "shape_determined"}
 )
-_SHAPE = MappingProxyType({
-    "stature": "stature_m", "stature_sd": "stature_sd_m", "determined": "shape_determined",
-})  # fmt: skip
 _PENETRATION = MappingProxyType(
     {"depth_mm": "penetration_mm", "triangles": "intersecting_triangles"}
 )
-_ORIGIN = MappingProxyType({f.name: type(f.default) for f in dataclasses.fields(Origin)})
+# The shapes that every result file must have; None: any length.
 _EXPECTED = MappingProxyType(
-    {  # shapes every result file must have; None: any length
+    {
         "global_orient": (3,),
         "body_pose": (21, 3),
         "left_hand_pose": (15, 3),
@@ -216,73 +223,105 @@ _EXPECTED = MappingProxyType(
         "steps": (),
         "versions": (None,),
     }
-    | {name: () for name in (*_NOTES, *_ORIGIN, *_SHAPE.values())}
+    | {name: () for name in (*_PROVENANCE, *_ORIGIN, *_SHAPE.values())}
 )
 
 
 def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
-    tensors = {name: getattr(result.params, name) for name in _PARAMS} | {
-        "latent": result.latent, "K": result.camera.K, "image_size": result.camera.image_size,
-        "points3d": result.points3d, "points2d": result.points2d, "keypoints": result.keypoints.to_array(),
-        "keypoint_trust": result.keypoints.trust, "energy": result.energy,
-        "hypothesis_energies": result.hypothesis_energies, "chosen_hypothesis": result.chosen,
-        "energy_gap": result.gap, "steps": result.steps,
-    } | {key: getattr(result.shape, name) for name, key in _SHAPE.items()}  # fmt: skip
+    """One person as the arrays of its file, in the file's order."""
+    tensors = {name: getattr(result.params, name) for name in _PARAMS}
+    tensors |= {
+        "latent": result.latent,
+        "K": result.camera.K,
+        "image_size": result.camera.image_size,
+        "points3d": result.points3d,
+        "points2d": result.points2d,
+        "keypoints": result.keypoints.to_array(),
+        "keypoint_trust": result.keypoints.trust,
+        "energy": result.energy,
+        "hypothesis_energies": result.hypothesis_energies,
+        "chosen_hypothesis": result.chosen,
+        "energy_gap": result.gap,
+        "steps": result.steps,
+    }
+    tensors |= {key: getattr(result.shape, name) for name, key in _SHAPE.items()}
     if result.penetration is not None:
         tensors |= {key: getattr(result.penetration, name) for name, key in _PENETRATION.items()}
-    arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
+    arrays = {key: tensor.detach().cpu().numpy() for key, tensor in tensors.items()}
+
     for evidence in result.evidence.values():
-        arrays |= evidence.to_arrays()
-    notes = {name: getattr(result.provenance, name) for name in _NOTES} | dataclasses.asdict(
-        result.origin
-    )
-    arrays |= {name: np.array(value) for name, value in notes.items()}
-    return arrays | {
+        if isinstance(evidence, SavedEvidence):
+            arrays |= evidence.to_arrays()
+
+    provenance, origin = result.provenance, result.origin
+    arrays |= {name: np.array(getattr(provenance, name)) for name in _PROVENANCE}
+    arrays |= {name: np.array(getattr(origin, name)) for name in _ORIGIN}
+
+    energies = [float(value) for value in result.energies.values()]
+    versions = [f"{name}={version}" for name, version in provenance.versions.items()]
+    arrays |= {
         "energy_terms": np.array(list(result.energies), dtype=str),
-        "energies": np.array([float(value) for value in result.energies.values()]),
+        "energies": np.array(energies),
         "status": np.array(FitStatus(int(result.status)).name.lower()),
-        "versions": np.array(
-            [f"{name}={version}" for name, version in result.provenance.versions.items()]
-        ),
+        "versions": np.array(versions),
         "flat_hand_mean": np.array(True),
         "point_order": np.array(_POINT_ORDER),
-        "units": np.array(
-            "axis-angle in radians; metres; pixels; camera frame: x right, y down, z forward"
-        ),
+        "units": np.array(_UNITS),
     }
+    return arrays
 
 
 def _from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
-    def tensor(name: str) -> Tensor:
-        return torch.from_numpy(np.array(arrays[name]))
+    """One person from the arrays of its file. Raises ValueError or KeyError for odd contents."""
 
-    versions = dict(line.split("=", 1) for line in arrays["versions"].tolist())
+    def tensor(key: str) -> Tensor:
+        return torch.from_numpy(np.array(arrays[key]))
+
+    terms = arrays["energy_terms"].tolist()
     return FitResult(
         params=BodyParams(**{name: tensor(name) for name in _PARAMS}),
-        latent=tensor("latent"),
         camera=Camera(K=tensor("K"), image_size=tensor("image_size")),
         keypoints=Keypoints.from_array(tensor("keypoints"), tensor("keypoint_trust")),
         points3d=tensor("points3d"),
         points2d=tensor("points2d"),
-        energies=dict(zip(arrays["energy_terms"].tolist(), tensor("energies"), strict=True)),
+        energies=dict(zip(terms, tensor("energies"), strict=True)),
         energy=tensor("energy"),
         hypothesis_energies=tensor("hypothesis_energies"),
         chosen=tensor("chosen_hypothesis"),
         gap=tensor("energy_gap"),
         status=torch.tensor(int(FitStatus[str(arrays["status"]).upper()])),
         steps=tensor("steps"),
+        latent=tensor("latent"),
         shape=ShapeUncertainty(**{name: tensor(key) for name, key in _SHAPE.items()}),
-        provenance=Provenance(**{name: str(arrays[name]) for name in _NOTES}, versions=versions),
-        origin=Origin(**{name: kind(arrays[name].item()) for name, kind in _ORIGIN.items()}),
+        provenance=_provenance(arrays),
+        origin=_origin(arrays),
         penetration=_penetration(arrays),
         evidence={kind: kind.from_arrays(arrays) for kind in KINDS},
     )
 
 
+def _provenance(arrays: Mapping[str, np.ndarray]) -> Provenance:
+    notes = {name: str(arrays[name]) for name in _PROVENANCE}
+    versions = dict(line.split("=", 1) for line in arrays["versions"].tolist())
+    return Provenance(**notes, versions=versions)
+
+
+def _origin(arrays: Mapping[str, np.ndarray]) -> Origin:
+    return Origin(
+        source=str(arrays["source"]),
+        image=str(arrays["image"]),
+        person=int(arrays["person"]),
+        K_source=str(arrays["K_source"]),
+        image_size_source=str(arrays["image_size_source"]),
+        seconds=float(arrays["seconds"]),
+    )
+
+
 def _penetration(arrays: Mapping[str, np.ndarray]) -> Penetration | None:
-    # files of fits that were not measured have none
+    """None for files of fits that were not measured. Raises ValueError for more than one number."""
     if not arrays.keys() >= set(_PENETRATION.values()):
         return None
-    return Penetration(
-        **{name: torch.from_numpy(arrays[key].reshape(())) for name, key in _PENETRATION.items()}
-    )
+    numbers = {}
+    for name, key in _PENETRATION.items():
+        numbers[name] = torch.from_numpy(arrays[key].reshape(()))
+    return Penetration(**numbers)
