@@ -63,7 +63,8 @@ class PointSet:
 def fold(body: BodyModel, points: PointSet) -> PointModel:
     """The point model of some points of a body, in the body's dtype and on its device.
 
-    Exact but for one thing: points of the face contour leave out pose correctives (a millimetre where the jaw opens).
+    Exact but for the pose correctives of canonical points: those of the face contour leave them out (a millimetre where the
+    jaw opens), the others those of bones that do not carry them.
     Raises ValueError for a point that the body lacks.
     """
     _check(body, points)
@@ -163,9 +164,11 @@ def _assemble(
         table, _runs(points), contour[0], ancestors, (skeleton.offset_dirs != 0).any(1)
     )
     contour_at, shown = _contour_pairs(order, contour, bones.shape[1])
-    posed_pair, posed_bone, posed_dirs = _posed_pairs(
-        table.moves.any(1), posed, skeleton.order, order
-    )
+    # Skin is also corrected by bones that do not carry it: a raised left thigh shapes the skin of
+    # the right one. Canonical points leave that out (there is none of it in the bundled body).
+    corrects = table.moves.any(1)  # [P, J]
+    corrects[len(points.canonical) :] = True
+    posed_pair, posed_bone, posed_dirs = _posed_pairs(corrects, posed, skeleton.order, order)
     levels = _levels(skeleton.parents)
     return PointModel(
         joints=skeleton.joints,
@@ -378,14 +381,14 @@ def _contour_pairs(
 
 
 def _posed_pairs(
-    moves: Tensor, posed: Tensor, joints: Tensor, order: Tensor
+    corrects: Tensor, posed: Tensor, joints: Tensor, order: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The (pair, bone) in which posedirs act, of points the bone moves anyway [P, J]; their
+    """The (pair, bone) in which posedirs act, of the bones that may correct each point [P, J]; their
     constants [q, 3, 9].
     """
     per_point = posed.shape[1]
     point, k = order // per_point, order % per_point
     dirs = posed[point, k][:, :, (joints - 1).clamp(min=0)].transpose(1, 2)  # [N, J, 3, 9]
-    touched = (dirs != 0).flatten(2).any(-1) & moves[point] & (joints > 0)
+    touched = (dirs != 0).flatten(2).any(-1) & corrects[point] & (joints > 0)
     pair, bone = touched.nonzero(as_tuple=True)
     return pair, bone, dirs[pair, bone]

@@ -139,7 +139,10 @@ class GroupJacobian:
     ) -> GroupJacobian:
         """What moves nothing in the group is left out; the rest keeps its order."""
         moving = (group.mask != 0).any(0).tolist()
-        kept = tuple(bone for bone in bones if moving[bone])
+        # skin is corrected by bones that do not carry it, too
+        of_group = (model.posed_pair >= group.first) & (model.posed_pair < group.last)
+        correcting = set(model.posed_bone[of_group].tolist())
+        kept = tuple(bone for bone in bones if moving[bone] or bone in correcting)
         turns = group.mask[:, None, list(kept)].repeat_interleave(3, -1)
         index, asked = group.extra.new_tensor, [s for s in shapes if s in group.shapes]
         carriers = model.bones[group.first : group.last]
