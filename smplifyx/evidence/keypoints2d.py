@@ -111,7 +111,10 @@ class Keypoints2D(Bundle):
         return PointSet(canonical=tuple(wanted))
 
     def observe(self, stage: StageConfig, points: PointSet) -> ObservedPoints:
-        """Gains, units and robust widths of the stage's points; what is no keypoint is unseen."""
+        """Gains, units and robust widths of the stage's points.
+
+        What is no keypoint of the stage's parts counts as unseen, whoever asked for it.
+        """
         keypoints, data, like = self.keypoints, self.data, self.keypoints.xy
         factor = per_point(stage.part_weights)
         if stage.only:
@@ -129,6 +132,9 @@ class Keypoints2D(Bundle):
         rho = per_point(data.outlier).to(like).expand_as(gain) * (PLAIN if stage.plain else 1.0)
 
         at = list(points.canonical)
+        unasked = _outside(stage.parts, at)
+        if unasked:
+            gain = gain.index_fill(1, torch.tensor(unasked, device=gain.device), 0.0)
         seen = ObservedPoints(
             self.camera, keypoints.xy[:, at], gain[:, at], unit[:, at], rho[:, at]
         )
@@ -140,6 +146,12 @@ class Keypoints2D(Bundle):
             return ()
         term = Reprojection(self.data.per_coordinate)
         return (WeightedTerm("reprojection", stage.weights.reprojection, term),)
+
+
+def _outside(parts: tuple[Part, ...], points: list[int]) -> list[int]:
+    """Those of the points that are of none of the parts: other evidence asked for them."""
+    inside = {point for part in parts for point in PART_POINTS[part]}
+    return [point for point in points if point not in inside]
 
 
 def _with_unseen(seen: ObservedPoints, count: int) -> ObservedPoints:

@@ -24,6 +24,7 @@ from ..body.params import BodyParams
 from ..camera import Camera
 from ..core import npz
 from ..core.bundle import Bundle, static
+from ..evidence.evidence import SavedEvidence
 from ..evidence.kinds import KINDS
 from ..keypoints import Keypoints
 from .uncertainty import ShapeUncertainty
@@ -232,7 +233,8 @@ def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
         tensors |= {key: getattr(result.penetration, name) for name, key in _PENETRATION.items()}
     arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
     for evidence in result.evidence.values():
-        arrays |= evidence.to_arrays()
+        if isinstance(evidence, SavedEvidence):  # other kinds have no place in the file
+            arrays |= evidence.to_arrays()
     notes = {name: getattr(result.provenance, name) for name in _NOTES} | dataclasses.asdict(
         result.origin
     )
