@@ -129,9 +129,10 @@ class Keypoints2D(Bundle):
         return PointSet(canonical=tuple(wanted))
 
     def observe(self, stage: StageConfig, points: PointSet) -> ObservedPoints:
-        """Gains, units and robust widths of the stage's points; what is no keypoint is unseen.
+        """Gains, units and robust widths of the stage's points.
 
-        A residual is gain x robust((projected - detected) / unit), see `terms.reprojection`.
+        A residual is gain x robust((projected - detected) / unit), see `terms.reprojection`. What
+        is no keypoint of the stage's parts counts as unseen, whoever asked for it.
         """
         keypoints = self.keypoints
         like = keypoints.xy  # dtype and device
@@ -159,6 +160,9 @@ class Keypoints2D(Bundle):
 
         # From the 137 points to those that the stage has folded.
         at = list(points.canonical)
+        unasked = _outside(stage.parts, at)
+        if unasked:
+            gain = gain.index_fill(1, torch.tensor(unasked, device=gain.device), 0.0)
         seen = ObservedPoints(
             camera=self.camera,
             target=keypoints.xy[:, at],
@@ -174,6 +178,12 @@ class Keypoints2D(Bundle):
             return ()
         term = Reprojection(self.data.per_coordinate)
         return (WeightedTerm("reprojection", stage.weights.reprojection, term),)
+
+
+def _outside(parts: tuple[Part, ...], points: list[int]) -> list[int]:
+    """Those of the points that are of none of the parts: other evidence asked for them."""
+    inside = {point for part in parts for point in PART_POINTS[part]}
+    return [point for point in points if point not in inside]
 
 
 def _with_unseen(seen: ObservedPoints, count: int) -> ObservedPoints:

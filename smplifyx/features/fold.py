@@ -70,9 +70,10 @@ class PointSet:
 def fold(body: BodyModel, points: PointSet) -> PointModel:
     """The point model of some points of a body, in the body's dtype and on its device.
 
-    Exact but for one thing: points of the face contour leave out pose correctives (a millimetre
-    where the jaw opens). Raises ValueError for a point that the body lacks, and for a surface point
-    of vertices that it lacks or of shares that do not sum to 1.
+    Exact but for the pose correctives of canonical points: those of the face contour leave them out
+    (a millimetre where the jaw opens), the others those of bones that do not carry them. Raises
+    ValueError for a point that the body lacks, and for a surface point of vertices that it lacks or
+    of shares that do not sum to 1.
     """
     _check(body, points)
     device = body.v_template.device
@@ -348,7 +349,11 @@ def _assemble(table: _PointTable, skeleton: _Skeleton, points: PointSet) -> Poin
         moving_joints=moving_joints,
     )
     contour_pairs, contour = _contour_pairs(table, pair_cells)
-    posed_pair, posed_bone, posed_dirs = _posed_pairs(table, skeleton, cells, pair_cells)
+    # Skin is also corrected by bones that do not carry it: a raised left thigh shapes the skin of
+    # the right one. Canonical points leave that out (there is none of it in the bundled body).
+    corrects = cells.moved_by.any(1)  # [P, j]
+    corrects[len(points.canonical) :] = True
+    posed_pair, posed_bone, posed_dirs = _posed_pairs(table, skeleton, corrects, pair_cells)
     return PointModel(
         joints=skeleton.pose_joints,
         parents=skeleton.parents_in_level(),
@@ -505,17 +510,17 @@ def _contour_pairs(table: _PointTable, pair_cells: Tensor) -> tuple[Tensor, Cont
 
 
 def _posed_pairs(
-    table: _PointTable, skeleton: _Skeleton, cells: _BoneCells, pair_cells: Tensor
+    table: _PointTable, skeleton: _Skeleton, corrects: Tensor, pair_cells: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The (pair, bone) [q], [q] in which posedirs act, and their constants [q, 3, 9].
 
-    Only bones that move the point anyway are asked; the root has no posedirs.
+    `corrects` [P, j] says which bones are asked about a point; the root has no posedirs.
     """
     per_point = table.carriers.shape[1]
     point, k = pair_cells // per_point, pair_cells % per_point
     column = (skeleton.joints - 1).clamp(min=0)  # joint 1 is the first that posedirs know
     dirs = table.posedirs[point, k][:, :, column].transpose(1, 2)  # [N, j, 3, 9]
     acts = (dirs != 0).flatten(2).any(-1)
-    moves_point = cells.moved_by.any(1)[point]
-    pair, bone = (acts & moves_point & (skeleton.joints > 0)).nonzero(as_tuple=True)
+    asked = corrects[point]
+    pair, bone = (acts & asked & (skeleton.joints > 0)).nonzero(as_tuple=True)
     return pair, bone, dirs[pair, bone]

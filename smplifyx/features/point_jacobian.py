@@ -159,7 +159,10 @@ class GroupJacobian:
     ) -> GroupJacobian:
         """What moves nothing in the group is left out; the rest keeps its order."""
         moves_any = (group.mask != 0).any(0).tolist()
-        kept_bones = tuple(bone for bone in bones if moves_any[bone])
+        # Skin is corrected by bones that do not carry it, too.
+        of_group = (model.posed_pair >= group.first) & (model.posed_pair < group.last)
+        corrects = set(model.posed_bone[of_group].tolist())
+        kept_bones = tuple(bone for bone in bones if moves_any[bone] or bone in corrects)
         kept_shapes = tuple(shape for shape in shapes if shape in group.shapes)
 
         by_turns = group.mask[:, None, list(kept_bones)].repeat_interleave(3, -1)

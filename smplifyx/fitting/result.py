@@ -250,7 +250,7 @@ def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
     arrays = {key: tensor.detach().cpu().numpy() for key, tensor in tensors.items()}
 
     for evidence in result.evidence.values():
-        if isinstance(evidence, SavedEvidence):
+        if isinstance(evidence, SavedEvidence):  # other kinds have no place in the file
             arrays |= evidence.to_arrays()
 
     provenance, origin = result.provenance, result.origin
