@@ -3,8 +3,8 @@
 Angles are in radians. Near an angle of zero, where sin t / t and its like divide zero by zero,
 functions switch to a Taylor series. Both branches of a `torch.where` are computed, and autograd
 multiplies the gradient of the one not taken by zero: so the branch not taken gets a harmless input
-(1 for the closed form, 0 for the series), because zero times infinity would be NaN. A series is used
-up to the angle at which its first missing term is as small as rounding: a smaller one in float64.
+(1 for the closed form, 0 for the series), because zero times infinity would be NaN. A series is
+used up to an angle at which its first missing term is as small as rounding: less in float64.
 
 Source: Sola et al. 2018, "A micro Lie theory for state estimation in robotics", eq. 132-147.
 """
