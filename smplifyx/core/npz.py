@@ -94,9 +94,8 @@ def _check(path: Path, key: str, array: np.ndarray | None, shape: tuple[int | No
     """Raises ResultFileError where there is no array of this key in this shape."""
     if array is None:
         raise ResultFileError(f"{path}: not a result of smplifyx: no {key!r}")
-    fits = array.ndim == len(shape)
-    for want, got in zip(shape, array.shape, strict=False):  # `fits` tells unequal ranks
-        fits = fits and want in (None, got)
-    if not fits:
+    same_rank = array.ndim == len(shape)
+    lengths = zip(shape, array.shape, strict=False)
+    if not (same_rank and all(want in (None, got) for want, got in lengths)):
         wanted = ", ".join("n" if size is None else str(size) for size in shape)
         raise ResultFileError(f"{path}: {key!r} has shape {list(array.shape)}, expected [{wanted}]")

@@ -1,10 +1,11 @@
 """The rotation calculus that a fit needs: smooth everywhere, any batch shape, closed-form
 derivatives.
 
-Rotations are matrices that turn column vectors; axis-angles are in radians. Where a formula divides
-by the angle, a series takes over near zero, chosen so that both agree to the last digits. `where`
-evaluates both sides, and a NaN on the side that is not taken would still poison the derivative: so
-that side gets a harmless argument.
+Angles are in radians. Near an angle of zero, where sin t / t and its like divide zero by zero,
+functions switch to a Taylor series. Both branches of a `torch.where` are computed, and autograd
+multiplies the gradient of the one not taken by zero: so the branch not taken gets a harmless input
+(1 for the closed form, 0 for the series), because zero times infinity would be NaN. A series is
+used up to an angle at which its first missing term is as small as rounding: less in float64.
 
 Source: Sola et al. 2018, "A micro Lie theory for state estimation in robotics", eq. 132-147.
 """

@@ -89,9 +89,10 @@ def person_scale(
     """Pixels per metre of each person, from how long bones look.
 
     confidence: as `seen_confidence`; rest: the canonical points of a body at rest, metres, NaN for
-    those it lacks. The scale is the second largest ratio of a seen bone to its length at rest: bones look
-    shorter than they are, seldom longer, so the largest ratios are the true ones, and the very
-    largest may be an outlier. Where no bone is seen: the points' box against the height of a head.
+    those it lacks. The scale is the second largest ratio of a seen bone to its length at rest:
+    bones look shorter than they are, seldom longer, so the largest ratios are the true ones, and
+    the very largest may be an outlier. Where no bone is seen: the points' box against the height of
+    a head.
     """
     first = [names.POINT_INDEX[bone[0]] for bone in MEASURED_BONES]
     second = [names.POINT_INDEX[bone[1]] for bone in MEASURED_BONES]

@@ -80,7 +80,7 @@ def fold(body: BodyModel, points: PointSet) -> PointModel:
     dtype = body.v_template.dtype
     body = body.to(device="cpu")  # many small steps, done once
     rest = _Rest.of(body)
-    table = _PointTable.of(body, rest, points)
+    table = _CarrierTable.of(body, rest, points)
     active = _active_joints(body.parents, table)
     skeleton = _Skeleton.of(body, rest, active)
     return _assemble(table, skeleton, points).to(device, dtype)
@@ -165,7 +165,7 @@ class _Sums:
         coefficients = body.points.contour_coefficients[:, at]
         return cls(body.points.contour_sources[:, at], coefficients.double())
 
-    def carrier_of(self, rest: _Rest) -> Tensor:
+    def depends_on(self, rest: _Rest) -> Tensor:
         """Whether each joint of the body carries a part of each point: [*, P, J]."""
         weights = self.coefficients[..., None] * rest.source_weights[self.sources]  # [*, P, 3, J]
         return weights.sum(-2) != 0
@@ -205,22 +205,22 @@ class _Cells:
 
 
 @dataclass(frozen=True)
-class _PointTable:
+class _CarrierTable:
     """All that is known of the points and their carriers, joints numbered as in the body.
 
-    The rows of contour points in `cells` hold what the neutral table of the body says; which cells
-    there are holds for every yaw of the head, and what is in them is in `contour`.
+    Which cells a contour point has holds for every yaw of the head; what is in them differs from
+    yaw to yaw and is in `contour`. In `cells` it is that of a head seen from the front.
     """
 
-    carrier_of: Tensor  # [P, J]: whether a joint carries a part of it, at any yaw of the head
+    depends_on: Tensor  # [P, J]: whether a joint carries a part of it, at any yaw of the head
     carriers: Tensor  # [P, K]: these joints, in order; -1 where there are fewer than K
     cells: _Cells  # [P, K]
     contour_at: Tensor  # [c]: which of the points are on the face contour
     contour: _Cells  # [yaws, c, K]
-    posedirs: Tensor  # [P, K, 3, J - 1, 9]: of joint 1 and following; the root has none
+    posedirs: Tensor  # [P, K, 3, J - 1, 9]: of every joint but the root, which has none
 
     @classmethod
-    def of(cls, body: BodyModel, rest: _Rest, points: PointSet) -> _PointTable:
+    def of(cls, body: BodyModel, rest: _Rest, points: PointSet) -> _CarrierTable:
         """The table of some points."""
         canonical = torch.as_tensor(points.canonical, dtype=torch.int64)
         sums = _Sums.of_points(body, points)
@@ -231,16 +231,16 @@ class _PointTable:
         contour_at = on_contour.nonzero().flatten()
         contour_sums = _Sums.of_contour(body, canonical[contour_at] - names.CONTOUR.start)
 
-        carrier_of = sums.carrier_of(rest)
-        carrier_of[contour_at] = contour_sums.carrier_of(rest).any(0)
-        carriers = _carriers(carrier_of)
+        depends_on = sums.depends_on(rest)
+        depends_on[contour_at] = contour_sums.depends_on(rest).any(0)
+        carriers = _carriers(depends_on)
         yaws = len(contour_sums.sources)
         contour_carriers = carriers[contour_at].expand(yaws, -1, -1)
 
         posedirs = _posedirs(rest, sums, carriers)
         posedirs[contour_at] = 0  # left out: see `fold`
         return cls(
-            carrier_of=carrier_of,
+            depends_on=depends_on,
             carriers=carriers,
             cells=_Cells.of(rest, sums, carriers),
             contour_at=contour_at,
@@ -249,12 +249,12 @@ class _PointTable:
         )
 
 
-def _carriers(carrier_of: Tensor) -> Tensor:
-    """From a table of yes and no [P, J] to lists of joints [P, K], filled up with -1."""
-    count = int(carrier_of.sum(-1).max())
+def _carriers(depends_on: Tensor) -> Tensor:
+    """From a table of yes and no [P, J] to the joints themselves [P, K], filled up with -1."""
+    count = int(depends_on.sum(-1).max())
     # a stable sort puts the joints that carry first and keeps their order
-    joints = torch.argsort((~carrier_of).to(torch.int8), dim=-1, stable=True)[:, :count]
-    carries = torch.gather(carrier_of, 1, joints)
+    joints = torch.argsort((~depends_on).to(torch.int8), dim=-1, stable=True)[:, :count]
+    carries = torch.gather(depends_on, 1, joints)
     return torch.where(carries, joints, torch.full_like(joints, -1))
 
 
@@ -267,13 +267,13 @@ def _posedirs(rest: _Rest, sums: _Sums, carriers: Tensor) -> Tensor:
     return torch.einsum("pik,picm->pkcm", shares, dirs).unflatten(-1, (-1, 9))
 
 
-def _active_joints(parents: Sequence[int], table: _PointTable) -> Tensor:
+def _active_joints(parents: Sequence[int], table: _CarrierTable) -> Tensor:
     """The joints of the body that can move a point [j], ordered by depth, so parents first.
 
     These carry a point or correct one by posedirs, or have such a joint below them. The root is
     always among them.
     """
-    carrying = table.carrier_of.any(0).nonzero().flatten()
+    carrying = table.depends_on.any(0).nonzero().flatten()
     correcting = 1 + (table.posedirs != 0).flatten(0, 2).any(-1).any(0).nonzero().flatten()
     depth = {}
     for joint in {0, *carrying.tolist(), *correcting.tolist()}:
@@ -337,7 +337,7 @@ class _Skeleton:
         return self.parents - first_of_level
 
 
-def _assemble(table: _PointTable, skeleton: _Skeleton, points: PointSet) -> PointModel:
+def _assemble(table: _CarrierTable, skeleton: _Skeleton, points: PointSet) -> PointModel:
     """From the table over points and carriers to bones and pairs, group by group."""
     cells = _BoneCells.of(table, skeleton)
     moving_joints = (skeleton.offset_dirs != 0).any(1)  # [j, n]
@@ -383,7 +383,7 @@ class _BoneCells:
     shaped_by: Tensor  # [P, K, n]: whether the shape direction moves it within its bone
 
     @classmethod
-    def of(cls, table: _PointTable, skeleton: _Skeleton) -> _BoneCells:
+    def of(cls, table: _CarrierTable, skeleton: _Skeleton) -> _BoneCells:
         """From joints of the body to bones."""
         bone_of = torch.zeros(int(skeleton.joints.max()) + 1, dtype=torch.int64)
         bone_of[skeleton.joints] = torch.arange(len(skeleton.joints))
@@ -403,7 +403,7 @@ class _BoneCells:
         return cls(bones, exists, moved_by, shaped_by)
 
 
-def _main_bones(table: _PointTable, cells: _BoneCells) -> list[int]:
+def _main_bones(table: _CarrierTable, cells: _BoneCells) -> list[int]:
     """The bone that carries most of each point."""
     most = table.cells.weights.argmax(-1, keepdim=True)  # cells that do not exist weigh 0
     return cells.bones.gather(1, most).flatten().tolist()
@@ -492,7 +492,7 @@ def _groups(
     return torch.tensor(pair_cells), tuple(groups)
 
 
-def _contour_pairs(table: _PointTable, pair_cells: Tensor) -> tuple[Tensor, ContourTable]:
+def _contour_pairs(table: _CarrierTable, pair_cells: Tensor) -> tuple[Tensor, ContourTable]:
     """Which of the pairs are of contour points [c'], and their constants at every yaw, in order."""
     point_count, per_point = table.carriers.shape
     contour_number = torch.full((point_count,), -1)  # of each point, among those of the contour
@@ -510,7 +510,7 @@ def _contour_pairs(table: _PointTable, pair_cells: Tensor) -> tuple[Tensor, Cont
 
 
 def _posed_pairs(
-    table: _PointTable, skeleton: _Skeleton, corrects: Tensor, pair_cells: Tensor
+    table: _CarrierTable, skeleton: _Skeleton, corrects: Tensor, pair_cells: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The (pair, bone) [q], [q] in which posedirs act, and their constants [q, 3, 9].
 

@@ -50,9 +50,9 @@ class ContourTable(Bundle):
     head is seen; `skinning.contour_row` tells the entry of a body.
     """
 
-    weights: Float[Tensor, "*rows c"]
-    local: Float[Tensor, "*rows c 3"]
-    local_dirs: Float[Tensor, "*rows c 3 n"]
+    weights: Float[Tensor, "*entries c"]
+    local: Float[Tensor, "*entries c 3"]
+    local_dirs: Float[Tensor, "*entries c 3 n"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,7 +58,7 @@ class Hand:
 
     def decode(self, coefficients: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch 45"]:
         """PCA coefficients to axis-angles in radians."""
-        # a sum, not a matrix product: its rounding does not depend on the number of rows
+        # a sum, not a matrix product: how it rounds does not depend on the batch
         return self.mean + (coefficients[..., None] * self.components).sum(-2)
 
     def encode(self, angles: Float[Tensor, "*batch 45"]) -> Float[Tensor, "*batch n"]:
