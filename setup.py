@@ -1,4 +1,4 @@
-"""How smplifyx is packed: the code, and as data-only packages inside it the priors and the presets."""
+"""How smplifyx is packed: the code, and in it the priors and presets as data-only packages."""
 
 import re
 from pathlib import Path
@@ -48,7 +48,8 @@ EXTRAS["dev"] = EXTRAS["smplx"] + EXTRAS["train"] + TOOLS
 setup(
     name="smplifyx",
     version=VERSION,
-    description="2D keypoints of people in, expressive 3D people (SMPL-X) out; thousands per batch, CPU or GPU",
+    description="2D keypoints of people in, expressive 3D people (SMPL-X) out; "
+    "thousands per batch, CPU or GPU",
     long_description=README.read_text(encoding="utf-8") if README.is_file() else "",
     long_description_content_type="text/markdown",
     license="Apache-2.0",
@@ -56,7 +57,7 @@ setup(
     python_requires=">=3.10",
     install_requires=CORE,
     extras_require=EXTRAS,
-    # Other distributions install top-level packages called `priors` and `configs`: ours live inside `smplifyx`.
+    # Other distributions install top-level packages `priors` and `configs`: ours are inside.
     packages=find_packages(include=["smplifyx", "smplifyx.*"])
     + ["smplifyx.priors", "smplifyx.cfg_files"],
     package_dir={"smplifyx.priors": "priors", "smplifyx.cfg_files": "cfg_files"},

@@ -1,4 +1,6 @@
-"""Your own term: a function from the scene to residuals. Its slopes come by autograd, the rest keeps closed forms.
+"""Your own term: a function from the scene to residuals.
+
+Its slopes come by autograd; the rest keeps closed forms.
 
 Here: both feet stand at the same height. Run it: python examples/05_your_own_term.py
 """

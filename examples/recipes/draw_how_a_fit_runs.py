@@ -1,9 +1,9 @@
-"""Draws docs/images/how_a_fit_runs.jpg: one person after each stage of the default preset, as a watcher sees it.
+"""Draws docs/images/how_a_fit_runs.jpg: one person after each stage of `smplx`.
 
     python examples/recipes/draw_how_a_fit_runs.py --out docs/images/how_a_fit_runs.jpg
 
-Above each body over its keypoints, below the same body turned by 90 degrees: what the image does not show. The person is
-generated (examples/data), so everything in the picture is ours.
+Above each body over its keypoints, below the same body turned by 90 degrees: what the image does
+not show. The person is generated (examples/data), so everything in the picture is ours.
 """
 
 from __future__ import annotations

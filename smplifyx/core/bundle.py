@@ -11,22 +11,26 @@ import torch
 from torch import Tensor
 
 B = TypeVar("B", bound="Bundle")
-Value = Any  # a tensor, a Bundle, a dict of values by any key, or None: what a field of a Bundle may hold
+# a tensor, a Bundle, a dict of values by any key, or None: what a field of a Bundle may hold
+Value = Any
 
 _STATIC = "static"
 
 
 def static(default: object = dataclasses.MISSING) -> Any:
-    """A field of a Bundle that has no batch axes: all rows share it, and joined bundles keep the first one's."""
+    """A field of a Bundle that has no batch axes: all rows share it, and joined bundles keep the
+    first one's.
+    """
     return dataclasses.field(default=default, metadata={_STATIC: True})
 
 
 class Bundle:
     """Base of frozen dataclasses whose fields are tensors with the same leading batch axes.
 
-    Gives them what a tensor has: indexing, `to`, `stack`, `cat`, `put`. A field may also hold another Bundle, a dict of
-    such values, or None, which means "not known of any row": where bundles are joined and one of them has None, the
-    joined one has it too. Fields declared with `static` are shared by all rows. Fields are never mutated.
+    Gives them what a tensor has: indexing, `to`, `stack`, `cat`, `put`. A field may also hold
+    another Bundle, a dict of such values, or None, which means "not known of any row": where
+    bundles are joined and one of them has None, the joined one has it too. Fields declared with
+    `static` are shared by all rows. Fields are never mutated.
     """
 
     def map(self: B, function: Callable[[Tensor], Tensor]) -> B:
@@ -83,7 +87,8 @@ def map_value(value: Value, function: Callable[[Tensor], Tensor]) -> Value:
 
 
 def combine(parts: Sequence[B], join: Callable[[list[Tensor]], Tensor]) -> B:
-    """One bundle whose every tensor is `join` of that tensor of all parts; static fields are those of the first.
+    """One bundle whose every tensor is `join` of that tensor of all parts; static fields are those
+    of the first.
 
     Raises ValueError where dicts of the parts have different keys.
     """

@@ -1,6 +1,8 @@
-"""Bodies moved as little as it takes until they do not pass through themselves: a truth that fits can agree with.
+"""Bodies moved as little as it takes until they do not pass through themselves: a truth that fits
+can agree with.
 
-Poses of one person on the body of another, and hands drawn at random, go through themselves by centimetres.
+Poses of one person on the body of another, and hands drawn at random, go through themselves by
+centimetres.
 """
 
 from __future__ import annotations
@@ -65,7 +67,9 @@ class StayingNear:
 
 
 def disentangled(body: BodyModel, people: BodyParams) -> BodyParams:
-    """The same people [count], their body and finger joints turned until spheres that are held apart are apart."""
+    """The same people [count], their body and finger joints turned until spheres that are held
+    apart are apart.
+    """
     problem = _problem(body, people)
     start = problem.pack(problem.state)
     softness = torch.full_like(start[0], FINGER_TURN)
@@ -86,7 +90,10 @@ def disentangled(body: BodyModel, people: BodyParams) -> BodyParams:
 
 
 def _problem(body: BodyModel, people: BodyParams) -> Problem:
-    """Free: the body's and the fingers' joints, angle by angle; terms: collision and joint limits. Nothing is seen."""
+    """Free: the body's and the fingers' joints, angle by angle; terms: collision and joint limits.
+
+    Nothing is seen.
+    """
     like, count = people.transl, len(people.transl)
     body = body.to(like.device, like.dtype)
     body = body.sized(people.betas.shape[-1], people.expression.shape[-1])

@@ -1,8 +1,8 @@
 """What may be known of people, one kind a class: the fit, jobs and processes hand it on unopened.
 
-A kind of evidence is a frozen bundle with one row per person. It says which points of the body it looks at, what a
-stage compares the body with, and by which terms. A new kind is one file in this room, a weight in `config.Weights`,
-and a reader.
+A kind of evidence is a frozen bundle with one row per person. It says which points of the body it
+looks at, what a stage compares the body with, and by which terms. A new kind is one file in this
+room, a weight in `config.Weights`, and a reader.
 """
 
 from __future__ import annotations
@@ -29,14 +29,17 @@ class Evidence(Protocol):
         ...
 
     def observe(self, stage: StageConfig, points: PointSet) -> Bundle:
-        """What the terms of a stage compare the body with; terms find it in `scene.observed` by its class.
+        """What the terms of a stage compare the body with; terms find it in `scene.observed` by its
+        class.
 
         points: those that the stage has folded, in the order of `scene[POINTS]`.
         """
         ...
 
     def terms(self, stage: StageConfig, body: BodyModel) -> Sequence[WeightedTerm]:
-        """The terms that compare the body with it, weighted as the stage says; those of weight 0 left out."""
+        """The terms that compare the body with it, weighted as the stage says; those of weight 0
+        left out.
+        """
         ...
 
 
@@ -50,7 +53,9 @@ class SavedEvidence(Evidence, Protocol):
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> SavedEvidence:
-        """From all arrays of a result file; of an older file that lacks them, that nothing was known."""
+        """From all arrays of a result file; of an older file that lacks them, that nothing was
+        known.
+        """
         ...
 
 

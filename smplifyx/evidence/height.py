@@ -58,7 +58,9 @@ class KnownHeight(Bundle):
         return self
 
     def terms(self, stage: StageConfig, body: BodyModel) -> tuple[WeightedTerm, ...]:
-        """One term; a silent one where nobody's height is known, so that every batch has the same terms."""
+        """One term; a silent one where nobody's height is known, so that every batch has the same
+        terms.
+        """
         if not stage.weights.height:
             return ()
         known = bool(self.metres.isfinite().any())
@@ -68,7 +70,8 @@ class KnownHeight(Bundle):
 
 @dataclass(frozen=True)
 class StatureTerm:
-    """The body's stature in its T-pose against the person's known height, in units of `spread` metres.
+    """The body's stature in its T-pose against the person's known height, in units of `spread`
+    metres.
 
     Zero for people whose height is not known.
     """

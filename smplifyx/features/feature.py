@@ -1,9 +1,10 @@
 """What a term may look at: quantities of a posed body, each its own key in a scene.
 
-A `Feature` is a small hashable value such as `POINTS` or `TRANSL`: terms name it (`scene[POINTS]`), evidence says that
-it reads it. `bind` gives it the constants of one body, after which it knows three things: where the quantity is
-(`place`), how it moves with the unknowns that a solver moves (`pull`), and which matches it keeps for the time of a
-stage (`correspond`). A new quantity is one file here; nothing else learns its name.
+A `Feature` is a small hashable value such as `POINTS` or `TRANSL`: terms name it (`scene[POINTS]`),
+evidence says that it reads it. `bind` gives it the constants of one body, after which it knows
+three things: where the quantity is (`place`), how it moves with the unknowns that a solver moves
+(`pull`), and which matches it keeps for the time of a stage (`correspond`). A new quantity is one
+file here; nothing else learns its name.
 """
 
 from __future__ import annotations
@@ -48,21 +49,24 @@ class BoundFeature(Protocol):
         ...
 
     def correspond(self, placed: Float[Tensor, "batch ..."]) -> Bundle | None:
-        """Matches that stay as they are for a stage, found where it begins; None for most features."""
+        """Matches that stay for a stage, found where it begins; None for most features."""
         ...
 
 
 class FoldedBody:
-    """What all problems of a stage share: a body folded to the stage's points, and what of it is free.
+    """What all problems of a stage share: a body folded to the stage's points, and what of it is
+    free.
 
-    Owns the constants of every feature of that body; each is worked out when a term first asks for it, which for
-    spheres takes seconds. Lives as long as its `Fitter`.
+    Owns the constants of every feature of that body; each is worked out when a term first asks for
+    it, which for spheres takes seconds. Lives as long as its `Fitter`.
     """
 
     def __init__(
         self, body: BodyModel, decoder: Decoder, model: PointModel, free: tuple[Block, ...]
     ) -> None:
-        """model: the points of the stage, folded for this body; free: the blocks that x holds, in order."""
+        """model: the points of the stage, folded for this body; free: the blocks that x holds, in
+        order.
+        """
         self.body, self.decoder, self.model, self.free = body, decoder, model, free
         self.betas: int = body.shapedirs.shape[-1]
         self.slices: Mapping[Block, slice] = _slices(free, widths(body, decoder))
@@ -73,7 +77,10 @@ class FoldedBody:
         self._bound: dict[Feature, BoundFeature] = {}
 
     def bound(self, feature: Feature) -> BoundFeature:
-        """The feature with its constants. Threads that ask at the same time may both work them out; either's will do."""
+        """The feature with its constants.
+
+        Threads that ask at the same time may both work them out; either's will do.
+        """
         if feature not in self._bound:
             self._bound[feature] = feature.bind(self)
         return self._bound[feature]
@@ -105,12 +112,14 @@ def _slices(free: tuple[Block, ...], width: Mapping[Block, int]) -> dict[Block, 
 class PosedBody:
     """A batch of bodies at one evaluation.
 
-    `posed` is None while the poses themselves are being worked out: features of joint angles must do without it.
+    `posed` is None while the poses themselves are being worked out: features of joint angles must
+    do without it.
     """
 
     state: State
     decoder: Decoder
-    # [batch, 21, 3, 3] what the pose prior decodes; None where its latent is the joints' angles itself
+    # [batch, 21, 3, 3] what the pose prior decodes; None where its latent is the joints' angles
+    # itself
     body_rotation: Tensor | None
     posed: Posed | None = None
 
@@ -129,7 +138,7 @@ class PosedBody:
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """How some residuals move with some unknowns: a block whose columns are the places `at` in x."""
+    """How some residuals move with some unknowns: a block with columns at `at` in x."""
 
     at: tuple[int, ...]
     block: JacobianBlock
@@ -145,7 +154,8 @@ class RowRange:
 
 @dataclass(frozen=True, eq=False)
 class Pulled:
-    """What a feature makes of a block: columns of all residuals, or of one range of them after the other.
+    """What a feature makes of a block: columns of all residuals, or of one range of them after the
+    other.
 
     A feature that is not free moves nothing: both are empty.
     """
@@ -156,7 +166,9 @@ class Pulled:
 
 @runtime_checkable
 class BodyMotion(Protocol):
-    """How a batch of bodies answers to the unknowns at one evaluation: what `BoundFeature.pull` may ask."""
+    """How a batch of bodies answers to the unknowns at one evaluation: what `BoundFeature.pull` may
+    ask.
+    """
 
     @property
     def pose(self) -> PosedBody:
@@ -188,7 +200,8 @@ class BodyMotion(Protocol):
     def of_turns(
         self, block: Block, angles: tuple[int, ...], slopes: Float[Tensor, "batch p k a"]
     ) -> tuple[tuple[int, ...], Float[Tensor, "batch p k c"]]:
-        """Slopes along turns of a block's joints as slopes along its unknowns, and their places in x.
+        """Slopes along turns of a block's joints as slopes along its unknowns, and their places in
+        x.
 
         `angles`: which of the block's angles the columns belong to, three for each joint.
         """

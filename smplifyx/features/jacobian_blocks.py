@@ -1,8 +1,9 @@
 """How residuals move with one feature: six kinds of blocks, and no others.
 
-Most residuals see little of a feature: one coordinate, one point, two spheres. A term says so by the kind of block that
-it states, and the chain rule and the normal equations then do only that much work. The family is sealed: code that
-treats kinds differently does so by `match`, and pyright tells where one is forgotten.
+Most residuals see little of a feature: one coordinate, one point, two spheres. A term says so by
+the kind of block that it states, and the chain rule and the normal equations then do only that much
+work. The family is sealed: code that treats kinds differently does so by `match`, and pyright tells
+where one is forgotten.
 """
 
 from __future__ import annotations
@@ -132,7 +133,8 @@ JacobianBlock = DenseBlock | SharedBlock | CoordinateBlock | ChoiceBlock | Point
 
 
 def written_out(block: JacobianBlock) -> DenseBlock | SharedBlock:
-    """The block as one matrix, each person's or everybody's. Raises TypeError for one of points or spheres.
+    """The block as one matrix, each person's or everybody's. Raises TypeError for one of points or
+    spheres.
 
     Those two are of features whose own `pull` takes them.
     """

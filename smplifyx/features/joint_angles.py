@@ -22,7 +22,9 @@ class BodyPose:
         return self
 
     def place(self, pose: PosedBody) -> Float[Tensor, "batch 63"]:
-        """The latent itself where that is joint angles, else the logarithms of what the prior decodes."""
+        """The latent itself where that is joint angles, else the logarithms of what the prior
+        decodes.
+        """
         if pose.body_rotation is None:
             return pose.state.body
         return rotations.log(pose.body_rotation).flatten(1)

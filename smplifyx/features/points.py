@@ -1,4 +1,4 @@
-"""The points of a stage as a feature: in the camera's frame, and how they move with the unknowns."""
+"""The points of a stage as a feature: where they are, and how they move with the unknowns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from .routes import BlockTurns, Moving, turns_of
 
 @dataclass(frozen=True)
 class Points:
-    """The points that a stage has folded [batch, points, 3], metres, in the order of its `PointSet`."""
+    """The points that a stage has folded [batch, points, 3], metres, in the order of its
+    `PointSet`.
+    """
 
     def bind(self, folded: FoldedBody) -> PointsOnBones:
         """The points, with the ways from the unknowns to each group of them."""
@@ -51,7 +53,7 @@ class GroupRoute:
     def along_unknowns(
         self, pulls: Pulls, motion: BodyMotion
     ) -> list[tuple[tuple[int, ...], Tensor]]:
-        """Places in x, and the slopes [batch, p, k, c] there of residuals that see one point each."""
+        """Places in x, and slopes [batch, p, k, c] there of residuals that see one point each."""
         posed, bones = motion.pose.bones, motion.bones
         by_turns = self.asked.along_turns(posed, bones, pulls)
         found = []
@@ -107,7 +109,9 @@ class PointsOnBones:
         return tuple(ranges)
 
     def _through_all(self, slope: Tensor, motion: BodyMotion) -> Columns:
-        """Slopes [batch, r, 3 p] or [r, 3 p] of residuals that see many points, by the points' own Jacobian."""
+        """Slopes [batch, r, 3 p] or [r, 3 p] of residuals that see many points, by the points' own
+        Jacobian.
+        """
         posed = motion.pose.bones
         batch, count = posed.points.shape[:2]
         jacobian = slope.new_zeros(batch, count, 3, self.dim)

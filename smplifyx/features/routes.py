@@ -1,8 +1,9 @@
-"""From what moves bones and shape to the unknowns that a solver moves: index tables, worked out once per stage.
+"""From what moves bones and shape to the unknowns that a solver moves: index tables, worked out
+once per stage.
 
-Four index spaces meet here: a body's joints among the 55 of `BodyParams.full_pose`; the bones of a point model (the
-joints that move any of its points, parents first); the angles of a block of unknowns (three for each of its joints);
-and the places of x, the vector that a solver moves.
+Four index spaces meet here: a body's joints among the 55 of `BodyParams.full_pose`; the bones of a
+point model (the joints that move any of its points, parents first); the angles of a block of
+unknowns (three for each of its joints); and the places of x, the vector that a solver moves.
 """
 
 from __future__ import annotations
@@ -36,11 +37,13 @@ TURNING_BLOCKS = tuple(sorted(JOINTS_OF, key=lambda block: JOINTS_OF[block].star
 
 @dataclass(frozen=True, eq=False)
 class BoneOrder:
-    """How the bones of a point model get their rotations: from axis-angles and from what the pose prior decodes.
+    """How the bones of a point model get their rotations: from axis-angles and from what the pose
+    prior decodes.
 
-    Put side by side: an axis-angle of zero, for bones that never turn; the angles of each of `blocks`. Entries `turned`
-    of these are made into matrices. Behind the matrices come the 21 that the pose prior decodes, unless its latent is
-    joint angles too, which are among `blocks` then. `order` puts all matrices in the order of the bones.
+    Put side by side: an axis-angle of zero, for bones that never turn; the angles of each of
+    `blocks`. Entries `turned` of these are made into matrices. Behind the matrices come the 21 that
+    the pose prior decodes, unless its latent is joint angles too, which are among `blocks` then.
+    `order` puts all matrices in the order of the bones.
     """
 
     blocks: tuple[Block, ...]
@@ -107,7 +110,10 @@ class BlockTurns:
 def turns_of(
     model: PointModel, bones: Sequence[int], free: Sequence[Block]
 ) -> tuple[BlockTurns, ...]:
-    """The blocks that turn these bones. A bone has three columns; the bones of one block are neighbours."""
+    """The blocks that turn these bones.
+
+    A bone has three columns; the bones of one block are neighbours.
+    """
     joints = [model.joints[bone] for bone in bones]
     found = []
     for block in TURNING_BLOCKS:

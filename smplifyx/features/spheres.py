@@ -1,8 +1,9 @@
-"""The collision spheres of a body as a feature: where they are in a pose, and how they answer to its unknowns.
+"""The collision spheres of a body as a feature: where they are in a pose, and how they answer to
+its unknowns.
 
-Spheres ride on the bones of a point model. A residual on a sphere is a covector (g, h): g on its centre, h on its
-radius. Its slope along a turn u of bone j at or above the sphere's own is, as for points, a product of two 6-vectors:
-[c x g, g] . [u, q_j x u]. See docs/collision.md.
+Spheres ride on the bones of a point model. A residual on a sphere is a covector (g, h): g on its
+centre, h on its radius. Its slope along a turn u of bone j at or above the sphere's own is, as for
+points, a product of two 6-vectors: [c x g, g] . [u, q_j x u]. See docs/collision.md.
 """
 
 from __future__ import annotations
@@ -32,13 +33,17 @@ _BODIES = 16  # whose pairs of spheres are looked at together: what caches hold
 
 @dataclass(frozen=True)
 class CollisionSpheres:
-    """Centre and radius of each sphere [batch, s, 4] in the camera's frame, metres, `transl` not added.
+    """Centre and radius of each sphere [batch, s, 4] in the camera's frame, metres, `transl` not
+    added.
 
-    People are metres away and overlaps are millimetres: without the translation the centres keep their digits.
+    People are metres away and overlaps are millimetres: without the translation the centres keep
+    their digits.
     """
 
     def bind(self, folded: FoldedBody) -> SpheresOnBones:
-        """The spheres of the body on the bones of its points, with the way from the unknowns to them."""
+        """The spheres of the body on the bones of its points, with the way from the unknowns to
+        them.
+        """
         spheres = sphere_model(folded.body, folded.model)
         moving = Moving.of(folded.model, folded.slices, folded.betas)
         asked = SphereJacobian.of(folded.model, spheres, moving.bones, tuple(moving.shapes))
@@ -100,7 +105,7 @@ class SpheresOnBones:
 
 @dataclass(frozen=True, eq=False)
 class SphereModel:
-    """Spheres on bones: the sphere at rest is `rest` + `dirs` @ (betas and expression), in metres."""
+    """Spheres on bones: at rest, `rest` + `dirs` @ (betas and expression), in metres."""
 
     bone: Int[Tensor, " s"]  # of the point model
     rest: Float[Tensor, "s 4"]  # centre in the bone's frame, radius
@@ -142,7 +147,8 @@ def sphere_model(body: BodyModel, model: PointModel) -> SphereModel:
 
     device = spheres.joint.device
     joint_of_carrier = torch.tensor(carrier, device=device)[spheres.joint]
-    # Centres are relative to their own joint; on a carrier's bone they are relative to that joint at rest.
+    # Centres are relative to their own joint; on a carrier's bone they are relative to that joint
+    # at rest.
     offset = body.joint_template[spheres.joint] - body.joint_template[joint_of_carrier]
     drift = body.joint_directions[spheres.joint] - body.joint_directions[joint_of_carrier]
     bones = torch.tensor([bone_of[joint] for joint in carrier], device=device)
@@ -157,7 +163,8 @@ def sphere_model(body: BodyModel, model: PointModel) -> SphereModel:
 def candidate_pairs(
     placed: Float[Tensor, "batch s 4"], apart: Bool[Tensor, "s s"], count: int = CANDIDATES
 ) -> Int[Tensor, "batch n m"]:
-    """Half of the spheres, those nearest to others that they are held apart from or deepest in them.
+    """Half of the spheres, those nearest to others that they are held apart from or deepest in
+    them.
 
     Each is followed by its `count` nearest others; where there are fewer, by itself.
     """
@@ -167,7 +174,9 @@ def candidate_pairs(
 
 
 def _candidate_pairs(placed: Tensor, apart: Tensor, count: int) -> Tensor:
-    """By the bilinear |c_i - c_j|^2 - (r_i + r_j)^2, negative for spheres that overlap: one product for all pairs."""
+    """By the bilinear |c_i - c_j|^2 - (r_i + r_j)^2, negative for spheres that overlap: one product
+    for all pairs.
+    """
     center, radius = placed[..., :3], placed[..., 3:]
     power = (center * center).sum(-1, keepdim=True) - radius * radius
     one = torch.ones_like(power)
@@ -209,7 +218,9 @@ class SphereJacobian:
         placed: Float[Tensor, "batch s 4"],
         block: SphereBlock,
     ) -> Float[Tensor, "batch r d"]:
-        """Slopes along the turns of `bones`, three each, and the translation; placed: as `SphereModel.place`."""
+        """Slopes along the turns of `bones`, three each, and the translation; placed: as
+        `SphereModel.place`.
+        """
         at, pull = block.at, block.pull
         origin = posed.place[:, None, self.bones[0] if self.bones else 0]
         levers = picked(placed[..., :3] - origin, at)  # short ones: they round finely

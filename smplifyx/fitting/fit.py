@@ -28,12 +28,16 @@ def fit(
 ) -> FitResult:
     """Fits a body to every person of a batch.
 
-    keypoints and camera: one row per person, [batch] (see `Keypoints`, `Camera`), on the body's device. config: a preset
-    (`load_preset`); the default is `smplx`. extra_terms: terms of your own, added to every stage (see `terms.scene`; the
-    body's 25 points come first in `scene[POINTS]`). height: statures in metres, NaN where one is not known. Rows are
-    independent: a person gets the same body alone or in company, and one that cannot be fitted gets the status FAILED.
-    On a CPU as many pieces of the batch are fitted at once as torch has threads (`torch.set_num_threads`), and memory
-    stops growing with the batch. Raises ValueError when the batches differ.
+    keypoints, camera: one row per person [batch] (see `Keypoints`, `Camera`), on the body's device.
+    config: a preset (see `load_preset`); the default is `smplx`.
+    extra_terms: terms of your own, added to every stage (see `terms.scene`; the body's 25 points
+        come first in `scene[POINTS]`).
+    height: statures in metres, NaN where one is not known.
+
+    Rows are independent: a person gets the same body alone or in company, and one that cannot be
+    fitted gets the status FAILED. On a CPU as many pieces of the batch are fitted at once as torch
+    has threads (`torch.set_num_threads`), and memory stops growing with the batch. Raises
+    ValueError where the batches differ.
 
     A `Fitter` does the same with any evidence, bodies to begin with, and reports of every stage.
     """

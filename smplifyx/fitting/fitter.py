@@ -36,7 +36,10 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, eq=False)
 class Fitter:
-    """Fits one body under one preset. Owns every constant that is made of the two; make it once, fit many batches."""
+    """Fits one body under one preset.
+
+    Owns every constant that is made of the two; make it once, fit many batches.
+    """
 
     setup: FitSetup
 
@@ -56,12 +59,16 @@ class Fitter:
     ) -> FitResult:
         """Fits the body to every person of a batch.
 
-        keypoints and camera: one row per person, [batch], on the body's device. evidence: whatever else is known of them,
-        one bundle [batch] of each kind (see `evidence`). start: bodies to begin with, [batch, hypotheses], in place of the
-        preset's first guesses; the best of what they lead to is the result. watch: called with a `StageReport` after each
-        stage. extra_terms: terms of your own, added to every stage (see `terms.scene`).
-        Rows are independent: a person gets the same body alone or in company, and one that cannot be fitted gets the status
-        FAILED. Raises ValueError where batches differ or a start does not fit the body.
+        keypoints, camera: one row per person [batch], on the body's device.
+        evidence: what else is known of them, one bundle [batch] of each kind (see `evidence`).
+        start: bodies to begin with [batch, hypotheses] in place of the preset's first guesses; the
+            best of what they lead to is the result.
+        watch: called with a `StageReport` after each stage.
+        extra_terms: terms of your own, added to every stage (see `terms.scene`).
+
+        Rows are independent: a person gets the same body alone or in company, and one that cannot
+        be fitted gets the status FAILED. Raises ValueError where batches differ or a start does not
+        fit the body.
         """
         people = self.gather(keypoints, camera, evidence)
         starts = None
@@ -88,8 +95,8 @@ class Fitter:
         """The people of a batch as the stages take them. Raises ValueError as `fit` does."""
         if keypoints.confidence.dim() != 2 or len(keypoints.confidence) != len(camera.K):
             raise ValueError(
-                f"fit takes one camera per person: got keypoints {list(keypoints.confidence.shape)} "
-                f"and cameras {list(camera.K.shape)}"
+                f"fit takes one camera per person: got "
+                f"keypoints {list(keypoints.confidence.shape)} and cameras {list(camera.K.shape)}"
             )
         check_rows(evidence, len(keypoints.confidence))
         config = self.setup.config
@@ -102,7 +109,8 @@ class Fitter:
 
 
 def in_pieces(people: FitBatch, work: Callable[[FitBatch, slice], Answer]) -> list[Answer]:
-    """The answers for pieces of the batch, in order, as many at once as there are threads; without gradients.
+    """The answers for pieces of the batch, in order, as many at once as there are threads; without
+    gradients.
 
     work: gets a piece, and which rows of the batch it is.
     """

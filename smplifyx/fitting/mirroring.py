@@ -32,10 +32,11 @@ FLIPS = tuple(
 
 
 def mirrored(problem: Problem, state: State) -> State:
-    """Each body, then those of `FLIPS`: a limb, or its outer bone alone, mirrored in depth: [batch] to [batch, flips].
+    """Each body, then those of `FLIPS`: a limb, or its outer bone alone, mirrored in depth: [batch]
+    to [batch, flips].
 
-    An image hardly tells whether a bone points towards the camera or away: it is reflected by the plane across the line
-    of sight to the limb's root, with no more twist than that takes.
+    An image hardly tells whether a bone points towards the camera or away: it is reflected by the
+    plane across the line of sight to the limb's root, with no more twist than that takes.
     """
     prior = problem.folded.decoder.prior
     pose = prior.decode(state.body)  # [batch, 21, 3, 3]
@@ -62,7 +63,8 @@ def _with_limb_mirrored(
     lower = posed.place[:, end] - posed.place[:, hinge]
     sight = torch.nn.functional.normalize(posed.place[:, root] + transl, dim=-1)
 
-    # First the upper bone turns (or stays), and carries the lower one; then that turns about the hinge.
+    # First the upper bone turns (or stays), and carries the lower one; then that turns about the
+    # hinge.
     first = _least_turn(upper, _reflected(upper, sight) if flip.whole else upper)
     carried = (first @ lower[..., None])[..., 0]
     second = _least_turn(carried, _reflected(lower, sight))

@@ -1,7 +1,9 @@
-"""The people of one image fitted together, at the end: nobody passes through anybody, so who stands in front is told.
+"""The people of one image fitted together, at the end: nobody passes through anybody, so who stands
+in front is told.
 
-Everybody is fitted alone first (`fit`). Those whose bodies then overlap go on in a common problem: the energies of the
-last stage of each, and residuals that hold the spheres of one apart from another's. See docs/collision.md.
+Everybody is fitted alone first (`fit`). Those whose bodies then overlap go on in a common problem:
+the energies of the last stage of each, and residuals that hold the spheres of one apart from
+another's. See docs/collision.md.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ NEAR = 0.10  # metres: people this near to those who overlap are fitted with the
 MOST = 8  # people in a group
 # depth tells little in the image: bodies part there first
 RIGID = (Block.GLOBAL_ORIENT, Block.TRANSL, Block.BETAS)
-# What is free in each round, (): all that the last stage has; and the softness of the residuals between people.
+# What is free in each round, (): all that the last stage has; and the softness of the residuals
+# between people.
 ROUNDS = ((RIGID, 4.0), ((), 4.0), ((), 1.0))
 RESIDUALS_EACH = 64  # between people, for each of a group
 SOLVER = LevenbergMarquardt(max_steps=30, tolerance=1e-5)
@@ -73,12 +76,14 @@ def fit_together(
     config: FitConfig,
     extra_terms: Sequence[WeightedTerm] = (),
 ) -> list[FitResult]:
-    """Results of `fit`, those of people who overlap in their image fitted anew together; in the order given.
+    """Results of `fit`, those of people who overlap in their image fitted anew together; in the
+    order given.
 
-    results: one person each, without batch axes; images: what tells the image of each; bodies: all that they were fitted
-    with; config and extra_terms: as they were fitted. Whoever overlaps nobody is given back as he is. Energies stay those
-    of each person alone. At most 8 people to a group, those deepest in each other first. Two detections of one person are
-    not held apart. Raises ValueError where `check_shared_camera` does, where the cameras of an image differ, and for
+    results: one person each, without batch axes; images: what tells the image of each; bodies: all
+    that they were fitted with; config and extra_terms: as they were fitted. Whoever overlaps nobody
+    is given back as he is. Energies stay those of each person alone. At most 8 people to a group,
+    those deepest in each other first. Two detections of one person are not held apart. Raises
+    ValueError where `check_shared_camera` does, where the cameras of an image differ, and for
     results of another body.
     """
     check_shared_camera(config)
@@ -107,10 +112,13 @@ def fit_together(
 
 
 def check_shared_camera(config: FitConfig) -> None:
-    """Raises ValueError for a preset that gives each person of an image a focal length of their own."""
+    """Raises ValueError for a preset that gives each person of an image a focal length of their
+    own.
+    """
     if any(Block.FOCAL in stage.free for stage in config.stages):
         raise ValueError(
-            "people cannot be fitted together (--scene) while the focal length is free (--free-focal)"
+            "people cannot be fitted together (--scene) "
+            "while the focal length is free (--free-focal)"
         )
 
 
@@ -199,7 +207,8 @@ def _depths(
 class SimilarGroups:
     """Groups whose members have the same bodies, solved side by side.
 
-    kinds: the body of each member, as a number among all bodies; rows [groups, members]: who it is of that body.
+    kinds: the body of each member, as a number among all bodies; rows [groups, members]: who it is
+    of that body.
     """
 
     kinds: tuple[int, ...]

@@ -46,11 +46,13 @@ def run_stages(
     start: Starts | None = None,
     watch: Watch | None = None,
 ) -> StagesOutcome:
-    """Fits every person of the batch [batch] through all stages of their preset; rows are independent.
+    """Fits every person of the batch [batch] through all stages of their preset; rows are
+    independent.
 
-    People pass through the stages in cohorts. As soon as a stage is done with nearly all of a cohort these go on, and
-    the last few stay and run beside the next cohort: nobody waits for a hard case. start: where the hypotheses begin;
-    None: as the preset guesses. watch: told of each stage; rows are those of this batch.
+    People pass through the stages in cohorts. As soon as a stage is done with nearly all of a
+    cohort these go on, and the last few stay and run beside the next cohort: nobody waits for a
+    hard case. start: where the hypotheses begin; None: as the preset guesses. watch: told of each
+    stage; rows are those of this batch.
     """
     like, stages = people.scale, people.setup.config.stages
     on_cpu = like.device.type == "cpu"
@@ -93,7 +95,9 @@ def run_stages(
 def final_problem(
     people: FitBatch, state: State, extra_terms: tuple[WeightedTerm, ...] = ()
 ) -> Problem:
-    """The last stage's problem at `state` [batch], betas free in any case; without collision, which tells no shape."""
+    """The last stage's problem at `state` [batch], betas free in any case; without collision, which
+    tells no shape.
+    """
     last = without_collision(people.setup.config).stages[-1]
     free = last.free if Block.BETAS in last.free else (*last.free, Block.BETAS)
     return StageProblem.of(last.model_copy(update={"free": free}), people, extra_terms).at(state)

@@ -22,13 +22,16 @@ from .templates import Templates, neutral_points
 class FitSetup:
     """A body and a preset, with the constants that are made of them when somebody first asks.
 
-    Constants are folded points, collision spheres on bones, terms with their tensors, template poses: hundredths of a
-    second each, seconds for the spheres. They live as long as this object, and nothing outside knows them. Threads may
-    share it: two that ask for the same at once may both work it out, with the same answer.
+    Constants are folded points, collision spheres on bones, terms with their tensors, template
+    poses: hundredths of a second each, seconds for the spheres. They live as long as this object,
+    and nothing outside knows them. Threads may share it: two that ask for the same at once may both
+    work it out, with the same answer.
     """
 
     def __init__(self, body: BodyModel, config: FitConfig) -> None:
-        """body: with at least as many betas and expressions as the preset fits; the first ones are used."""
+        """body: with at least as many betas and expressions as the preset fits; the first ones are
+        used.
+        """
         self.body: BodyModel = body.sized(config.betas, config.expressions)
         self.config = config
         self._models: dict[PointSet, PointModel] = {}
@@ -46,7 +49,9 @@ class FitSetup:
 
     @cached_property
     def neutral_points(self) -> Float[Tensor, "137 3"]:
-        """The canonical points of the mean body in the mean pose: what seen bones are measured against."""
+        """The canonical points of the mean body in the mean pose: what seen bones are measured
+        against.
+        """
         return neutral_points(self.decoder, self.body)
 
     @cached_property
@@ -55,7 +60,10 @@ class FitSetup:
         return PriorTerms.of(self.body, self.decoder)
 
     def folded(self, points: PointSet, free: tuple[Block, ...]) -> FoldedBody:
-        """The body folded to these points, with these blocks of unknowns free. Raises ValueError as `fold` does."""
+        """The body folded to these points, with these blocks of unknowns free.
+
+        Raises ValueError as `fold` does.
+        """
         key = (points, free)
         if key not in self._folded:
             if points not in self._models:
@@ -65,7 +73,8 @@ class FitSetup:
 
 
 def make_decoder(body: BodyModel, config: FitConfig) -> Decoder:
-    """The pose spaces that a preset uses with a body: the prior for the body, components for the hands.
+    """The pose spaces that a preset uses with a body: the prior for the body, components for the
+    hands.
 
     Raises ValueError for a pose prior that does not load.
     """
@@ -86,7 +95,8 @@ def _hand(body: BodyModel, space: HandSpace | None, components: int) -> Hand:
 
 
 def setup_of(body: BodyModel, config: FitConfig) -> FitSetup:
-    """The setup of a body and a preset for callers that own none, like `smplifyx.fit`: the body keeps it.
+    """The setup of a body and a preset for callers that own none, like `smplifyx.fit`: the body
+    keeps it.
 
     So it is made once for many calls, and dies with the body.
     """

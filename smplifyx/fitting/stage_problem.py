@@ -23,7 +23,8 @@ from .batch import FitBatch
 class StageProblem:
     """Makes the problems of one stage, for some of a batch at a time.
 
-    The terms are made for the whole batch: whoever stays behind goes on beside others in one problem.
+    The terms are made for the whole batch: whoever stays behind goes on beside others in one
+    problem.
     """
 
     stage: StageConfig
@@ -48,7 +49,8 @@ class StageProblem:
     def at(self, state: State, hypotheses: int = 1) -> Problem:
         """The problem at `state` [batch x hypotheses], hypotheses of one person side by side.
 
-        The face contour is that which the heads show there, and matches are those that the features find there.
+        The face contour is that which the heads show there, and matches are those that the features
+        find there.
         """
         setup = self.people.setup
         folded = setup.folded(self.points, self.stage.free)
@@ -67,7 +69,7 @@ class StageProblem:
 
 
 def _union(wanted: list[PointSet]) -> PointSet:
-    """The points that any evidence looks at, once each, in the order in which they are asked for."""
+    """The points that any evidence looks at, once each, in the order asked for."""
     canonical = dict.fromkeys(point for points in wanted for point in points.canonical)
     surface = dict.fromkeys(point for points in wanted for point in points.surface)
     return PointSet(tuple(canonical), tuple(surface))

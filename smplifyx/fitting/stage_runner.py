@@ -1,4 +1,6 @@
-"""A stage on everybody's way: people come in cohorts, those whom it is done with go on, the others stay a while."""
+"""A stage on everybody's way: people come in cohorts, those whom it is done with go on, the others
+stay a while.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +31,14 @@ class LeftBehind:
 
 
 class StageRunner:
-    """One stage, and those it is not done with: they stay behind and go on beside whoever comes next."""
+    """One stage, and those it is not done with: they stay behind and go on beside whoever comes
+    next.
+    """
 
     def __init__(self, maker: StageProblem, made: int, by_term: bool) -> None:
-        """made: how many hypotheses each person has had before this stage; by_term: whether energies by term are kept."""
+        """made: how many hypotheses each person has had before this stage; by_term: whether
+        energies by term are kept.
+        """
         self._maker, self._made, self._by_term = maker, made, by_term
         self._behind: LeftBehind | None = None
 
@@ -48,7 +54,8 @@ class StageRunner:
         return 0 if self._behind is None else len(self._behind.hypotheses.person)
 
     def run(self, coming: Hypotheses, leave: int) -> Hypotheses:
-        """Minimises the stage for those who come and those behind, until at most `leave` rows of all still run.
+        """Minimises the stage for those who come and those behind, until at most `leave` rows of
+        all still run.
 
         Gives those who are through, the hypotheses of each best first.
         """
@@ -70,7 +77,9 @@ class StageRunner:
         return self._through(everybody, problem, at, run).ranked()
 
     def _entering(self, coming: Hypotheses) -> tuple[Hypotheses, Problem]:
-        """Those who come as the stage begins, mirrored where it says so, and the problem of all their hypotheses."""
+        """Those who come as the stage begins, mirrored where it says so, and the problem of all
+        their hypotheses.
+        """
         flat, problem = self._begun(coming)
         if self._maker.stage.mirror:
             coming = _with_mirrored(coming, mirrored(problem, flat), self._made)
@@ -95,7 +104,9 @@ class StageRunner:
     def _with_solutions(
         self, everybody: Hypotheses, problem: Problem, at: Int[Tensor, " rows"], run: Run
     ) -> Hypotheses:
-        """Everybody, with what the solver found for the rows that are done; at: where the problem's rows stand."""
+        """Everybody, with what the solver found for the rows that are done; at: where the problem's
+        rows stand.
+        """
         solution = run.solution
         done, done_at = problem.rows(run.done), at[run.done]
         view = done.view(solution.x)
@@ -122,7 +133,8 @@ class StageRunner:
         self._behind = None
         if not len(run.left):
             return everybody
-        # Rows stay in the order in which they stand among everybody: places are counted from it again.
+        # Rows stay in the order in which they stand among everybody: places are counted from it
+        # again.
         order = torch.argsort(at[run.left])
         left = run.left[order]
         running = torch.zeros_like(everybody.valid)
@@ -134,7 +146,9 @@ class StageRunner:
 
 
 def _with_mirrored(coming: Hypotheses, options: State, made: int) -> Hypotheses:
-    """Each hypothesis and its mirrored kin, numbered from `made` on; options: all of them [people x hypotheses, kin]."""
+    """Each hypothesis and its mirrored kin, numbered from `made` on; options: all of them [people x
+    hypotheses, kin].
+    """
     batch, count = coming.index.shape
     kin = len(FLIPS)
     widened = coming.map(lambda t: t.repeat_interleave(1 + kin, 1))

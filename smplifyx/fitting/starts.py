@@ -1,4 +1,6 @@
-"""The first guess of every person: several orientations of a few poses, each placed on the detections."""
+"""The first guess of every person: several orientations of a few poses, each placed on the
+detections.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ from .templates import neutral_state
 
 @dataclass(frozen=True)
 class Starts(Bundle):
-    """Where the hypotheses of each person begin [batch, hypotheses], and which of them are tried."""
+    """Where each person's hypotheses begin [batch, hypotheses], and which are tried."""
 
     state: State
     tried: Bool[Tensor, "batch hypotheses"]
@@ -40,14 +42,16 @@ def first_guess(people: FitBatch) -> Starts:
 
 
 def given_guess(setup: FitSetup, bodies: BodyParams) -> Starts:
-    """Bodies that somebody else found [batch, hypotheses], at the camera's own focal length. All are tried.
+    """Bodies that somebody else found [batch, hypotheses], at the camera's own focal length. All
+    are tried.
 
-    Poses become latents of the preset's prior and coefficients of its hands, the nearest ones where these cannot express
-    them. Raises ValueError where the axes, betas or expressions do not fit.
+    Poses become latents of the preset's prior and coefficients of its hands, the nearest ones where
+    these cannot express them. Raises ValueError where the axes, betas or expressions do not fit.
     """
     if bodies.transl.dim() != 3:
         raise ValueError(
-            f"start: expected bodies [people, hypotheses, ...], got transl {list(bodies.transl.shape)}"
+            "start: expected bodies [people, hypotheses, ...], "
+            f"got transl {list(bodies.transl.shape)}"
         )
     sizes = (
         ("betas", bodies.betas, setup.body.shapedirs.shape[-1]),
@@ -93,7 +97,9 @@ def _by_alignment(people: FitBatch) -> Starts:
 
 
 def _by_triangles(people: FitBatch) -> Starts:
-    """The 2019 start: depth from the torso's sides, the back view too where the shoulders look narrow."""
+    """The 2019 start: depth from the torso's sides, the back view too where the shoulders look
+    narrow.
+    """
     setup, xy = people.setup, people.keypoints.xy
     neutral = neutral_state(setup.decoder, setup.body, (len(people),), xy)
     rest = skinning.points(setup.body, setup.decoder.params(neutral[0]))

@@ -58,7 +58,9 @@ class Templates:
 
 
 def neutral_state(decoder: Decoder, body: BodyModel, batch: tuple[int, ...], like: Tensor) -> State:
-    """The prior's mean pose of the mean body at the origin; batch: leading axes; dtype and device of `like`."""
+    """The prior's mean pose of the mean body at the origin; batch: leading axes; dtype and device
+    of `like`.
+    """
 
     def zeros(*size: int) -> Tensor:
         return torch.zeros(*batch, *size, dtype=like.dtype, device=like.device)

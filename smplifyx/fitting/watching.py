@@ -15,7 +15,8 @@ from ..body.params import BodyParams
 class StageReport:
     """Some people who have just passed a stage: their best hypothesis each.
 
-    A stage reports several times: people pass in cohorts, and in pieces of the batch that run side by side.
+    A stage reports several times: people pass in cohorts, and in pieces of the batch that run side
+    by side.
     """
 
     stage: str  # its name in the preset
@@ -27,5 +28,6 @@ class StageReport:
     running: int  # people whom the stage is not done with, and who go on beside the next
 
 
-# Called after every stage, one call at a time though perhaps from several threads; must not change anything.
+# Called after every stage, one call at a time though perhaps from several threads; must not change
+# anything.
 Watch = Callable[[StageReport], None]

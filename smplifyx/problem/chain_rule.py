@@ -32,13 +32,17 @@ class LinearPart:
 
 @dataclass(frozen=True, eq=False)
 class ChainRule:
-    """The chain rule at one evaluation: a `features.BodyMotion`, and the parts that it makes of a term's Jacobian."""
+    """The chain rule at one evaluation: a `features.BodyMotion`, and the parts that it makes of a
+    term's Jacobian.
+    """
 
     folded: FoldedBody
     view: View
 
     def parts(self, jacobian: Jacobian) -> list[LinearPart]:
-        """Slopes of the features as slopes of x, for residuals that go together; what is not free drops out."""
+        """Slopes of the features as slopes of x, for residuals that go together; what is not free
+        drops out.
+        """
         whole: list[Columns] = []
         ranges = []
         for feature, block in jacobian.blocks.items():
@@ -74,7 +78,9 @@ class ChainRule:
         return Pulled(whole=(Columns(self._places(block), slopes),))
 
     def of_joint_angles(self, block: Block, slopes: DenseBlock | SharedBlock) -> Pulled:
-        """Slopes along axis-angles as slopes along the latent or the hand's coefficients that they are decoded from."""
+        """Slopes along axis-angles as slopes along the latent or the hand's coefficients that they
+        are decoded from.
+        """
         if block not in self.folded.slices:
             return Pulled()
         slope = slopes.slope
@@ -90,10 +96,11 @@ class ChainRule:
     def of_turns(
         self, block: Block, angles: tuple[int, ...], slopes: Float[Tensor, "batch p k a"]
     ) -> tuple[tuple[int, ...], Float[Tensor, "batch p k c"]]:
-        """Slopes along turns of a block's joints as slopes along its unknowns, and their places in x.
+        """Slopes along turns of a block's joints as slopes along its unknowns, and their places in
+        x.
 
-        A hand's turns come from its coefficients, a decoded body's from the prior's latent; the turns of all other
-        blocks are changes of their own angles already (see `bones`).
+        A hand's turns come from its coefficients, a decoded body's from the prior's latent; the
+        turns of all other blocks are changes of their own angles already (see `bones`).
         """
         decoder = self.folded.decoder
         if block in decoder.hands:
@@ -110,7 +117,9 @@ class ChainRule:
 
     @property
     def bones(self) -> BoneMotion:
-        """How the bones move: by changes of their axis-angles, or by turns where the pose prior decodes them."""
+        """How the bones move: by changes of their axis-angles, or by turns where the pose prior
+        decodes them.
+        """
         return self._bones
 
     @cached_property
@@ -143,9 +152,11 @@ class ChainRule:
 def jacobian_by_autograd(term: Term, scene: Scene) -> Jacobian:
     """The Jacobian of a term that states none: reverse differentiation, one pass per residual.
 
-    Every feature that the term asks for counts as an unknown of its own; the chain rule does the rest.
+    Every feature that the term asks for counts as an unknown of its own; the chain rule does the
+    rest.
     """
-    # Which features it asks for shows when it is called; then once more, on leaves of the autograd graph.
+    # Which features it asks for shows when it is called; then once more, on leaves of the autograd
+    # graph.
     asked = FeatureValues(scene.__getitem__)
     term(Scene(asked, scene.observed, scene.matches))
     with torch.enable_grad():

@@ -15,10 +15,12 @@ from .chain_rule import LinearPart
 
 
 class NormalEquations:
-    """Accumulates [J r]^T [J r] of the parts of an energy: r is one more column of J, J^T r the last of the sums.
+    """Accumulates [J r]^T [J r] of the parts of an energy: r is one more column of J, J^T r the
+    last of the sums.
 
-    The order in which parts are added is part of the answer: sums round. Parts in which each residual sees one unknown
-    alone wait for each other, so that their diagonals are added in one go.
+    The order in which parts are added is part of the answer: sums round. Parts in which each
+    residual sees one unknown alone wait for each other, so that their diagonals are added in one
+    go.
     """
 
     def __init__(self, x: Float[Tensor, "batch dim"]) -> None:
@@ -67,7 +69,9 @@ class NormalEquations:
         self._add_square(at, gram(joined, joined))
 
     def _add_square(self, at: tuple[int, ...], square: Tensor) -> None:
-        """Adds a matrix between the unknowns `at` and, after them, the residual: as one block where these are neighbours."""
+        """Adds a matrix between the unknowns `at` and, after them, the residual: as one block where
+        these are neighbours.
+        """
         count, own = len(at), slice(at[0], at[-1] + 1)
         if at == tuple(range(own.start, own.stop)):
             self._square[:, own, own] += square[:, :count, :count]
@@ -84,7 +88,9 @@ class NormalEquations:
         self._sums.index_add_(1, places[:-1, -1], (values[..., None] * slope).sum(-2))
 
     def _add_choice(self, values: Tensor, at: tuple[int, ...], block: ChoiceBlock) -> None:
-        """Slopes are one of few matrices, whose squares are known: the residual is multiplied with all of them."""
+        """Slopes are one of few matrices, whose squares are known: the residual is multiplied with
+        all of them.
+        """
         constants = block.constants
         pulled = shared_matmul(values, constants.side_by_side)
         pulled = pulled.unflatten(1, (len(constants.squares), -1))

@@ -40,9 +40,11 @@ class ProblemRows(Bundle):
 
 @dataclass(frozen=True)
 class Problem:
-    """The energy of many people as a function of their free unknowns x [batch, dim]: an `Objective` for any solver.
+    """The energy of many people as a function of their free unknowns x [batch, dim]: an `Objective`
+    for any solver.
 
-    Rows are independent. `folded` says which blocks of unknowns are free, and in which order they lie in x.
+    Rows are independent. `folded` says which blocks of unknowns are free, and in which order they
+    lie in x.
     """
 
     folded: FoldedBody
@@ -81,7 +83,9 @@ class Problem:
         return dataclasses.replace(self, people=self.people.replace(state=state))
 
     def with_matches(self) -> Problem:
-        """The same problem, its features matched as they lie at `state`: spheres that may meet, depths to keep."""
+        """The same problem, its features matched as they lie at `state`: spheres that may meet,
+        depths to keep.
+        """
         scene = self.view(self.pack(self.state)).scene
         matches = {}
         for feature in dict.fromkeys(f for weighted in self.terms for f in weighted.matches):
@@ -112,7 +116,9 @@ class Problem:
         return _total(self.energies(x).values())
 
     def evaluate(self, x: Float[Tensor, "batch dim"]) -> Evaluation:
-        """The energy of each row; the derivatives, when asked for, are worked out from the same view."""
+        """The energy of each row; the derivatives, when asked for, are worked out from the same
+        view.
+        """
         return self.evaluate_at(self.view(x))
 
     def evaluate_at(self, view: View) -> Evaluation:

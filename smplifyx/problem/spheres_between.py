@@ -1,4 +1,6 @@
-"""What holds the collision spheres of several people apart: the part of a `Between` that knows bodies."""
+"""What holds the collision spheres of several people apart: the part of a `Between` that knows
+bodies.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,8 @@ PAIRS = 64 * 440**2  # of spheres looked at together when candidate pairs are lo
 class SpheresBetween:
     """A term of the spheres of all members of a group; the `Link` of a `Between` of problems.
 
-    The spheres of all members are numbered through, and stand in the frame of the first member's `transl`. Members may
-    have different bodies.
+    The spheres of all members are numbered through, and stand in the frame of the first member's
+    `transl`. Members may have different bodies.
     """
 
     term: WeightedTerm
@@ -83,8 +85,9 @@ class SpheresBetween:
 def spheres_between(members: Sequence[Problem], term: WeightedTerm) -> Between[Problem, View]:
     """The members' energies, and `term` between the spheres of one and those of the others.
 
-    members: the problems of the first person of each group, of the second ..., all with TRANSL among their free blocks.
-    Spheres are held apart from those of others that are near at the members' states.
+    members: the problems of the first person of each group, of the second ..., all with TRANSL
+    among their free blocks. Spheres are held apart from those of others that are near at the
+    members' states.
     """
     views = [member.view(member.pack(member.state)) for member in members]
     spheres = _spheres_of_all(views)
@@ -132,7 +135,8 @@ def _spheres_of_all(views: Sequence[View]) -> Float[Tensor, "batch s 4"]:
 
 
 def _own_ends(block: SphereBlock, own: range) -> SphereBlock:
-    """Of residuals between two spheres of different people, the end that lies in `own`, counted from its start.
+    """Of residuals between two spheres of different people, the end that lies in `own`, counted
+    from its start.
 
     A residual with neither end there has no slope.
     """

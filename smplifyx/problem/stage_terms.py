@@ -1,6 +1,8 @@
-"""Which term each weight of a stage stands for: a new term adds one line here, one weight, one function.
+"""Which term each weight of a stage stands for: a new term adds one line here, one weight, one
+function.
 
-Terms that compare the body with something known of a person come with that evidence (`evidence`), not from here.
+Terms that compare the body with something known of a person come with that evidence (`evidence`),
+not from here.
 """
 
 from __future__ import annotations
@@ -77,7 +79,10 @@ class PriorTerms:
         return cls(body, decoder, terms)
 
     def weighted(self, weights: Weights) -> tuple[WeightedTerm, ...]:
-        """Those of a stage, with its weights; those of weight 0 left out. In the order in which they are summed."""
+        """Those of a stage, with its weights; those of weight 0 left out.
+
+        In the order in which they are summed.
+        """
         jaw = Scaled(JAW, self.body.v_template.new_tensor(weights.jaw))  # its weights are per axis
         terms = self.terms | {"jaw": jaw}
         weight_of = {
@@ -132,7 +137,7 @@ def _shape_factors(body: BodyModel) -> Tensor:
 
 
 def _kid_range(like: Tensor, betas: int) -> Limits:
-    """Every age between adult (0) and the template's (1) is as likely; a little beyond is possible."""
+    """Every age from adult (0) to the template's (1) is as likely; a little beyond is possible."""
     return Limits(
         feature=BETAS,
         at=(betas - 1,),

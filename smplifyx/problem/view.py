@@ -38,7 +38,8 @@ class View:
     x: Tensor
     scene: Scene
     pose: PosedBody
-    # of the bones that the pose prior does not decode: [batch, turned]; of all where its latent is joint angles
+    # of the bones that the pose prior does not decode: [batch, turned]; of all where its latent is
+    # joint angles
     turn: rotations.Turn
 
     def rows(self, index: Int[Tensor, " kept"]) -> View:

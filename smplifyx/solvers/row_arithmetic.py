@@ -34,7 +34,8 @@ def select(
     chosen = {
         name: select(mask, getattr(yes, name), getattr(no, name)) for name in _field_names(yes)
     }
-    return dataclasses.replace(yes, **chosen)  # pyright: ignore[reportArgumentType]  # bundles are dataclasses
+    # pyright: ignore[reportArgumentType]  # bundles are dataclasses
+    return dataclasses.replace(yes, **chosen)
 
 
 def dot(a: Float[Tensor, "batch dim"], b: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
@@ -84,5 +85,6 @@ def _floating_tensors(part: Tensor | Bundle) -> list[Tensor]:
 
 
 def _field_names(bundle: Tensor | Bundle) -> list[str]:
-    fields = dataclasses.fields(bundle)  # pyright: ignore[reportArgumentType]  # bundles are dataclasses
+    # pyright: ignore[reportArgumentType]  # bundles are dataclasses
+    fields = dataclasses.fields(bundle)
     return [field.name for field in fields]

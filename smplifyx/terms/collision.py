@@ -17,12 +17,13 @@ NEAREST = 1e-6  # metres: spheres nearer than this have no direction to part in
 
 @dataclass(frozen=True)
 class Collision:
-    """How deep each sphere lies in another that it is held apart from, in units of `spread` metres; the deepest ones.
+    """How deep each sphere lies in another that it is held apart from, in units of `spread` metres;
+    the deepest ones.
 
-    One residual per sphere, r_i + r_j + clear - |c_i - c_j| for the deepest of its candidates where that is positive,
-    and of these the `most` deepest: the depth in the union of the others, which is continuous, and zero for bodies that
-    touch nothing. Spheres lie inside the surface, so surfaces touch when spheres are `clear` metres apart, give or take
-    one.
+    One residual per sphere, r_i + r_j + clear - |c_i - c_j| for the deepest of its candidates where
+    that is positive, and of these the `most` deepest: the depth in the union of the others, which
+    is continuous, and zero for bodies that touch nothing. Spheres lie inside the surface, so
+    surfaces touch when spheres are `clear` metres apart, give or take one.
     """
 
     spread: float

@@ -76,12 +76,14 @@ class HandSize:
 
 @dataclass(frozen=True)
 class BodyPrior:
-    """How unusual the body pose is: residuals whose square sum is -2 log density of the pose prior."""
+    """How unusual the body pose is: -2 log density of the pose prior, as a square sum."""
 
     prior: PosePrior
 
     def __call__(self, scene: Scene) -> Residual:
-        """As many residuals as the prior has; their Jacobian is as simple as the prior says that it is."""
+        """As many residuals as the prior has; their Jacobian is as simple as the prior says that it
+        is.
+        """
         prior, latent = self.prior, scene[BODY]
         if is_piecewise(prior):
             residual, which = prior.residual_in_piece(latent)
@@ -98,7 +100,7 @@ class BodyPrior:
 
     @cached_property
     def _constants(self) -> ConstantMatrices:
-        """The Jacobians of a piecewise prior, with what the normal equations work out of them once."""
+        """The Jacobians of a piecewise prior, with what is worked out of them once."""
         assert is_piecewise(self.prior)
         return ConstantMatrices(self.prior.pieces)
 
@@ -137,7 +139,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Bending:
-    """exp(s x) of elbows and knees: the 2019 term, which pushes straight limbs to bend (kept for comparison)."""
+    """exp(s x) of elbows and knees: the 2019 term, which pushes straight limbs to bend (kept for
+    comparison).
+    """
 
     at: tuple[int, ...]  # the four hinges among the 63 body angles
     sign: Float[Tensor, " 4"]
@@ -157,10 +161,12 @@ class Bending:
 
 @dataclass(frozen=True)
 class Upright:
-    """The pelvis' lean from the image's vertical, robustly: most people stand or sit and most cameras are level.
+    """The pelvis' lean from the image's vertical, robustly: most people stand or sit and most
+    cameras are level.
 
-    Residuals are the sideways and the forward part of the body's up direction in units of `spread` (sine of the lean),
-    by GMoF of width `rho`: somebody lying costs no more than rho^2, which a few seen points outweigh.
+    Residuals are the sideways and the forward part of the body's up direction in units of `spread`
+    (sine of the lean), by GMoF of width `rho`: somebody lying costs no more than rho^2, which a few
+    seen points outweigh.
     """
 
     spread: float

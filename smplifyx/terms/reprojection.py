@@ -38,7 +38,8 @@ class Curvature(Enum):
 class ObservedPoints(Bundle):
     """Where the points of a stage were seen, rows along the first axis.
 
-    The data term's residual is `gain * GMoF((projected - target) / unit, rho)`; a gain of 0 means unseen.
+    The data term's residual is `gain * GMoF((projected - target) / unit, rho)`; a gain of 0 means
+    unseen.
     """
 
     camera: Camera
@@ -50,7 +51,9 @@ class ObservedPoints(Bundle):
 
 @dataclass(frozen=True)
 class Reprojection:
-    """gain x GMoF of the distance between projection and detection (Geman-McClure, rho r / sqrt(r^2 + rho^2))."""
+    """gain x GMoF of the distance between projection and detection (Geman-McClure, rho r / sqrt(r^2
+    + rho^2)).
+    """
 
     per_coordinate: bool = False  # x and y are two errors
     curvature: Curvature = Curvature.REWEIGHTED
@@ -66,7 +69,9 @@ class Reprojection:
         return Residual(residual, lambda: self._jacobian(scene, error, squash))
 
     def _jacobian(self, scene: Scene, error: Tensor, squash: Tensor) -> Jacobian:
-        """Residuals `pull e` with slopes `across de`, shrunk along e: pull x across x shrink = gain^2 s^4."""
+        """Residuals `pull e` with slopes `across de`, shrunk along e: pull x across x shrink =
+        gain^2 s^4.
+        """
         seen: ObservedPoints = scene.observed[ObservedPoints]
         points, zoom = scene[POINTS], scene[FOCAL].exp()[:, None]
         across, pull, shrink = self._bend(squash)

@@ -34,7 +34,10 @@ class FeatureValues:
         return FeatureValues(place, self._known)
 
     def rows(self, index: Int[Tensor, " kept"]) -> FeatureValues:
-        """Those of some people. What has not been asked for is worked out for all: the bits are the same."""
+        """Those of some people.
+
+        What has not been asked for is worked out for all: the bits are the same.
+        """
         known = {feature: value.index_select(0, index) for feature, value in self._known.items()}
         return FeatureValues(lambda feature: self[feature].index_select(0, index), known)
 
@@ -45,10 +48,12 @@ class FeatureValues:
 
 @dataclass(frozen=True)
 class Scene:
-    """One evaluation, rows along the first axis: quantities of the bodies, and what was seen of the people.
+    """One evaluation, rows along the first axis: quantities of the bodies, and what was seen of the
+    people.
 
-    `scene[POINTS]` is where a feature is (see `features`): everything that a slope may be taken of. `observed` holds
-    what each kind of evidence says, by the evidence's class; `matches` what features keep for the time of a stage.
+    `scene[POINTS]` is where a feature is (see `features`): everything that a slope may be taken of.
+    `observed` holds what each kind of evidence says, by the evidence's class; `matches` what
+    features keep for the time of a stage.
     """
 
     values: FeatureValues
@@ -62,10 +67,12 @@ class Scene:
 
 @dataclass(frozen=True)
 class Jacobian:
-    """A linearised residual: the energy's gradient is exactly 2 J^T values, its curvature about 2 J^T J.
+    """A linearised residual: the energy's gradient is exactly 2 J^T values, its curvature about 2
+    J^T J.
 
-    `blocks` say how the residuals move with each feature that they see. `values` are the residuals that these slopes
-    belong to: a robust term may state other residuals than its energy's, of the same gradient and better curvature.
+    `blocks` say how the residuals move with each feature that they see. `values` are the residuals
+    that these slopes belong to: a robust term may state other residuals than its energy's, of the
+    same gradient and better curvature.
     """
 
     values: Float[Tensor, "batch r"]
@@ -93,7 +100,7 @@ class Term(Protocol):
     """A function from a scene to residuals."""
 
     def __call__(self, scene: Scene) -> Residual:
-        """The residuals of each person; those of one may not depend on another's, to the last bit."""
+        """Everybody's residuals; one person's may not depend on another's, to the last bit."""
         ...
 
 
