@@ -18,6 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from .config import ConfigError, load_preset, preset_names
 from .core.choices import MeshFormat, Renderer
+from .core.messages import one_line
 from .jobs.job import JobConfig, load_job
 from .jobs.progress import JobProgress
 from .training.options import TrainOptions
@@ -210,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         line = "stopped; run the same command again and it goes on where it was"
         code = _complain(line, INTERRUPTED)
     except (ConfigError, OSError, ValueError, ImportError) as error:
-        code = _complain(" ".join(str(error).split()), BAD_INPUT)
+        code = _complain(one_line(error, limit=None), BAD_INPUT)
     sys.exit(code)
 
 

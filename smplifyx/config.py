@@ -14,6 +14,7 @@ import pydantic
 import yaml
 
 from .core import assets
+from .core.messages import one_line
 
 
 class Block(str, Enum):
@@ -211,7 +212,7 @@ def read_settings(path: Path, schema: type[AnySettings]) -> AnySettings:
     try:
         return schema.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        message = " ".join(str(error).split())
+        message = one_line(error, limit=None)
         raise ConfigError(f"{path}: not YAML: {message}") from error
     except pydantic.ValidationError as error:
         faults: list[str] = []

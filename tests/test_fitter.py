@@ -88,9 +88,13 @@ def near_and_far() -> BodyParams:
         return tensor + 0.03 * torch.randn(tensor.shape, generator=generator)
 
     near = truth().map(shaken)
-    far = truth().map(torch.zeros_like).replace(
-        global_orient=truth().global_orient + torch.tensor([0.0, 2.0, 1.0]),
-        transl=truth().transl + torch.tensor([1.0, 0.5, 3.0]),
+    far = (
+        truth()
+        .map(torch.zeros_like)
+        .replace(
+            global_orient=truth().global_orient + torch.tensor([0.0, 2.0, 1.0]),
+            transl=truth().transl + torch.tensor([1.0, 0.5, 3.0]),
+        )
     )
     return BodyParams.stack([far, near], dim=1)
 

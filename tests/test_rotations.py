@@ -80,11 +80,3 @@ def test_about_turns_about_its_axis(axis: str) -> None:
     expected = torch.zeros(2, 3, dtype=DOUBLE)
     expected[:, "xyz".index(axis)] = angles
     torch.testing.assert_close(rotations.log(rotations.about(axis, angles, expected)), expected)
-
-
-def test_angle_between() -> None:
-    base = rotations.exp(rotvecs(1.0))
-    turned = rotations.exp(rotvecs(0.7)) @ base
-    torch.testing.assert_close(
-        rotations.angle_between(base, turned), torch.full((26,), 0.7, dtype=DOUBLE)
-    )

@@ -6,6 +6,7 @@ import math
 from functools import lru_cache
 
 import pytest
+import roma
 import torch
 from cases import embedded_body, noisy_keypoints, preset, setup
 
@@ -103,7 +104,7 @@ def test_some_hypothesis_starts_near_the_truth(view):
     seen_so = Keypoints2D(keypoints, camera, scale, config.reprojection)
     starts = first_guess(FitBatch(seen_so, {}, setup(FLOAT)))
     state = starts.state
-    angle = rotations.angle_between(
+    angle = roma.rotmat_geodesic_distance(
         state.orient[0], rotations.exp(truth.global_orient).expand_as(state.orient[0])
     )
     assert bool(starts.tried.all()) and float(angle.min()) < math.radians(65)

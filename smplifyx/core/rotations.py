@@ -133,15 +133,6 @@ def about(axis: str, angle: float | Tensor, like: Tensor) -> Tensor:
     return exp(angle[..., None] * unit)
 
 
-def angle_between(
-    a: Float[Tensor, "*batch 3 3"], b: Float[Tensor, "*batch 3 3"]
-) -> Float[Tensor, "*batch"]:
-    """Geodesic distance of two rotations in radians, 0..pi."""
-    import roma
-
-    return roma.rotmat_geodesic_distance(a, b)
-
-
 def _quaternion(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 4"]:
     """The unit quaternion q of a rotation, real part first and not negative.
 

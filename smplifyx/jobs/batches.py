@@ -16,6 +16,7 @@ from ..camera import Camera
 from ..config import FitConfig
 from ..core.bundle import Bundle
 from ..core.choices import Age, BodyAge, BodyGender
+from ..core.messages import one_line
 from ..fitting.result import FitResult, Origin
 from ..keypoints import Keypoints
 from ..parallel.halving import halved
@@ -175,12 +176,12 @@ def _fit_kind(
         return [result.to(device="cpu") for result in results]
 
     def give_up(person: FitTask, error: Exception) -> FitAnswer:
-        reason = _in_one_line(error)
+        reason = _named(error)
         LOG.exception("%s person %d: %s", person.stem, person.origin.person, reason)
         return Failure(reason)
 
     def tell(count: int, error: Exception) -> None:
-        LOG.warning("a batch of %d failed (%s): trying its halves", count, _in_one_line(error))
+        LOG.warning("a batch of %d failed (%s): trying its halves", count, _named(error))
 
     return halved(people, work, give_up, on_retry=tell)
 
@@ -196,5 +197,5 @@ def _stacked(
     return keypoints.to(device=device), camera.to(device=device), evidence
 
 
-def _in_one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {one_line(error, limit=300)}"

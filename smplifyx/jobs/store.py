@@ -13,6 +13,7 @@ from pathlib import Path
 
 import yaml
 
+from ..core.messages import one_line
 from ..core.npz import ResultFileError, replacing
 from ..fitting.result import FitResult
 from .summary import is_temporary
@@ -115,7 +116,7 @@ def read_record(store: Store) -> dict[str, object]:
             f"{store.root}: no config.yaml: not an output folder of smplifyx"
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise StoreError(f"{store.config}: not YAML: {' '.join(str(error).split())}") from error
+        raise StoreError(f"{store.config}: not YAML: {one_line(error, limit=None)}") from error
     if not isinstance(record, dict) or MADE_BY not in record:
         raise StoreError(f"{store.config}: not written by smplifyx; choose another --out")
     return record

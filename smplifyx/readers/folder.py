@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..core.messages import one_line
 from .frame_size import with_image_size
-from .frames import Frame, KeypointError, one_line
+from .frames import Frame, KeypointError
 from .image_finder import ImageFinder
 from .listing import ListedFile, list_files
 from .people_sidecar import with_facts
@@ -81,7 +82,7 @@ def _read_file(file: ListedFile, finder: ImageFinder, readers: Sequence[Reader])
         for found in reader.read(opened):
             yield _frame_of(found, empty, finder)
     except (OSError, ValueError, RecursionError) as error:
-        yield replace(empty, problem=f"{file.path}: {one_line(error)}")
+        yield replace(empty, problem=f"{file.path}: {one_line(error, limit=None)}")
 
 
 def _reader_of(file: KeypointFile, readers: Sequence[Reader]) -> Reader:

@@ -93,8 +93,3 @@ def read_gender(value: object) -> BodyGender | None:
         return None
     word = value.strip().lower()
     return _GENDER_OF_WORD.get(word) or _GENDER_OF_LETTER.get(word)
-
-
-def one_line(error: BaseException) -> str:
-    """An error's message in one line, its type where it has none."""
-    return " ".join(str(error).split()) or type(error).__name__

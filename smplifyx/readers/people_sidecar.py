@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core.choices import Age, BodyGender
+from ..core.messages import one_line
 from .frames import Frame, KeypointError, Person, read_gender
 from .sidecars import PEOPLE_SUFFIX, find_sidecar
 from .values import number_or_nan
@@ -62,7 +63,7 @@ def _read(path: Path) -> dict[int, PersonFacts]:
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        message = " ".join(str(error).split())
+        message = one_line(error, limit=None)
         raise KeypointError(f"{path}: not readable as JSON ({message})") from error
     if isinstance(document, list):
         document = {str(index): entry for index, entry in enumerate(document) if entry is not None}

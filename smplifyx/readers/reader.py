@@ -13,7 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from .frames import ImageSize, Person, one_line
+from ..core.messages import one_line
+from .frames import ImageSize, Person
 
 LARGEST_FILE = 256 * 2**20  # bytes; parsed JSON takes about ten times the file's size
 
@@ -43,7 +44,9 @@ class KeypointFile:
         try:
             return json.loads(content)
         except (ValueError, RecursionError) as error:
-            raise ValueError(f"not valid JSON, perhaps cut off ({one_line(error)})") from error
+            raise ValueError(
+                f"not valid JSON, perhaps cut off ({one_line(error, limit=None)})"
+            ) from error
 
 
 @dataclass(frozen=True, eq=False)

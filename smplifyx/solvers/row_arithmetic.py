@@ -31,11 +31,11 @@ def select(
     if isinstance(yes, Tensor) and isinstance(no, Tensor):
         per_row = mask.view(-1, *[1] * (yes.dim() - 1))
         return torch.where(per_row, yes, no)
-    chosen = {
-        name: select(mask, getattr(yes, name), getattr(no, name)) for name in _field_names(yes)
-    }
-    # pyright: ignore[reportArgumentType]  # bundles are dataclasses
-    return dataclasses.replace(yes, **chosen)
+    assert isinstance(yes, Bundle)
+    chosen = {}
+    for name in _field_names(yes):
+        chosen[name] = select(mask, getattr(yes, name), getattr(no, name))
+    return yes.replace(**chosen)
 
 
 def dot(a: Float[Tensor, "batch dim"], b: Float[Tensor, "batch dim"]) -> Float[Tensor, " batch"]:
@@ -85,6 +85,5 @@ def _floating_tensors(part: Tensor | Bundle) -> list[Tensor]:
 
 
 def _field_names(bundle: Tensor | Bundle) -> list[str]:
-    # pyright: ignore[reportArgumentType]  # bundles are dataclasses
-    fields = dataclasses.fields(bundle)
+    fields = dataclasses.fields(bundle)  # pyright: ignore[reportArgumentType]
     return [field.name for field in fields]

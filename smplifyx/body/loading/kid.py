@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ...core.messages import one_line
 from ..model import BodyModel
 from .raw import BodyFileError
 
@@ -81,6 +82,6 @@ def _read(path: Path) -> tuple[np.ndarray, str]:
         data = path.read_bytes()
         template = np.load(io.BytesIO(data), allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        message = " ".join(str(error).split())[:160]
+        message = one_line(error)
         raise BodyFileError(f"{path}: not readable as .npy: {message}") from error
     return template, hashlib.sha256(data).hexdigest()

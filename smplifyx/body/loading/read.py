@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...core.messages import one_line
 from . import unpickle
 from .raw import BodyFileError, RawBody
 
@@ -59,7 +60,9 @@ def _read_npz(path: Path, data: bytes) -> dict[str, np.ndarray]:
             known = sorted(KEYS & members.keys())
             return {key: _read_member(path, archive, members[key]) for key in known}
     except (zipfile.BadZipFile, EOFError, OSError) as error:
-        raise BodyFileError(f"{path}: damaged or cut short .npz archive: {_line(error)}") from error
+        raise BodyFileError(
+            f"{path}: damaged or cut short .npz archive: {one_line(error)}"
+        ) from error
 
 
 def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray:
@@ -71,7 +74,7 @@ def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray:
     try:
         return _decode_npy(archive.read(name))
     except Exception as error:  # damaged archives and pickles raise anything
-        raise BodyFileError(f"{path}: {key}: cannot be read: {_line(error)}") from error
+        raise BodyFileError(f"{path}: {key}: cannot be read: {one_line(error)}") from error
 
 
 def _decode_npy(content: bytes) -> np.ndarray:
@@ -91,10 +94,12 @@ def _read_pickle(path: Path, data: bytes) -> dict[str, np.ndarray]:
         content = unpickle.load(data)
     except unpickle.Refused as error:
         raise BodyFileError(
-            f"{path}: {_line(error)}: a body model needs no such thing, so it is not run"
+            f"{path}: {one_line(error)}: a body model needs no such thing, so it is not run"
         ) from error
     except Exception as error:  # damaged pickles raise anything; all of it means the same
-        raise BodyFileError(f"{path}: neither .npz nor a whole pickle: {_line(error)}") from error
+        raise BodyFileError(
+            f"{path}: neither .npz nor a whole pickle: {one_line(error)}"
+        ) from error
     if not isinstance(content, dict):
         raise BodyFileError(
             f"{path}: found a pickled {type(content).__name__}, expected a dict of arrays"
@@ -106,9 +111,4 @@ def _value(path: Path, key: str, value: object) -> np.ndarray:
     try:
         return unpickle.as_array(value)
     except Exception as error:  # the fields of a record are whatever the file says
-        raise BodyFileError(f"{path}: {key}: cannot be read: {_line(error)}") from error
-
-
-def _line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text[:160] if text else type(error).__name__
+        raise BodyFileError(f"{path}: {key}: cannot be read: {one_line(error)}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
+from ...core.messages import one_line
 from ...parallel.background_tasks import BackgroundTasks
 from ..runner import FITTED, logging_to
 from ..store import Store
@@ -53,8 +54,8 @@ class Drawing:
         stem = rows[0].stem
         if isinstance(answer, BaseException):
             self.failed += 1
-            one_line = " ".join(str(answer).split())
-            LOG.warning("%s: not drawn: %s: %s", stem, type(answer).__name__, one_line)
+            said = one_line(answer, limit=None)
+            LOG.warning("%s: not drawn: %s: %s", stem, type(answer).__name__, said)
         else:
             if any(row.status in FITTED for row in rows):
                 self.made += 1
