@@ -145,13 +145,13 @@ def entering(people: FitBatch, number: int) -> tuple[Problem, Tensor]:
     config, rows = people.setup.config, torch.arange(len(people))
     starts = first_guess(people)
     guesses = starts.tried.shape[1]
-    own = starts[rows, rows % guesses]
-    state = own.state
+    own = starts[rows[:, None], (rows % guesses)[:, None]]  # [batch, 1]
+    state = own.state[:, 0]
     if number:
         earlier = config.stages[:number]
         all_kept = all(stage.keep >= guesses for stage in earlier)
         shorter = FitSetup(people.setup.body, config.model_copy(update={"stages": earlier}))
-        start = own[:, None] if all_kept else None
+        start = own if all_kept else None
         state = run_stages(people.replace(setup=shorter), start=start).state.rebased()
     maker = StageProblem.of(config.stages[number], people)
     if maker.stage.mirror:
