@@ -133,7 +133,7 @@ def _needed(problem: Problem, state: RowState) -> float:
 def _tensors(bundle: Bundle) -> list[Tensor]:
     """All that a bundle holds but for its camera, which is a few numbers."""
     found: list[Tensor] = []
-    for field in dataclasses.fields(bundle):  # type: ignore[arg-type]  # every Bundle is a dataclass
+    for field in dataclasses.fields(bundle):  # type: ignore[arg-type]  # every Bundle is one
         value = getattr(bundle, field.name)
         if isinstance(value, Camera):
             continue

@@ -1,8 +1,8 @@
 """No cache of the process is keyed by what holds tensors: a fit leaves nothing behind.
 
-`functools.lru_cache` keeps its keys alive. Keyed by a body or a prior it would hold those long after everybody else has
-let go of them, and would take two equal bodies for different ones. What is worked out of a body belongs to the body
-(`body.derived`) or to a `FitSetup`.
+`functools.lru_cache` keeps its keys alive. Keyed by a body or a prior it would hold those long
+after everybody else has let go of them, and would take two equal bodies for different ones. What is
+worked out of a body belongs to the body (`body.derived`) or to a `FitSetup`.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def test_a_cache_is_keyed_by_plain_values(name: str) -> None:
     for argument in every:
         assert argument.annotation is not None, f"{argument.arg} has no annotation"
         other = named_types(argument.annotation) - ALLOWED
-        assert not other, f"{argument.arg} holds more than a plain value: {', '.join(sorted(other))}"
+        assert not other, (
+            f"{argument.arg} holds more than a plain value: {', '.join(sorted(other))}"
+        )
 
 
 @pytest.mark.parametrize("hint", ["BodyModel", "Tensor", "tuple[PosePrior, ...]", "Decoder | None"])

@@ -81,16 +81,20 @@ def tensors_of(bundle: Bundle) -> list[Tensor]:
 
 
 def near_and_far() -> BodyParams:
-    """[people, 2]: first a body that looks away, upside down and elsewhere; then one near the truth."""
+    """[people, 2]: first a body that is turned and elsewhere; then one near the truth."""
     generator = torch.Generator().manual_seed(5)
 
     def shaken(tensor: Tensor) -> Tensor:
         return tensor + 0.03 * torch.randn(tensor.shape, generator=generator)
 
     near = truth().map(shaken)
-    far = truth().map(torch.zeros_like).replace(
-        global_orient=truth().global_orient + torch.tensor([0.0, 2.0, 1.0]),
-        transl=truth().transl + torch.tensor([1.0, 0.5, 3.0]),
+    far = (
+        truth()
+        .map(torch.zeros_like)
+        .replace(
+            global_orient=truth().global_orient + torch.tensor([0.0, 2.0, 1.0]),
+            transl=truth().transl + torch.tensor([1.0, 0.5, 3.0]),
+        )
     )
     return BodyParams.stack([far, near], dim=1)
 
@@ -165,7 +169,7 @@ def test_a_start_that_does_not_fit_is_told(name: str) -> None:
 
 @pytest.fixture(params=[False, True], ids=["whole", "in parts"])
 def in_parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether the batch is cut into pieces, and these into cohorts of which some people stay behind."""
+    """Whether the batch is cut into pieces, and these into cohorts that leave people behind."""
     if request.param:
         pieces = [slice(0, 4), slice(4, COUNT)]
         monkeypatch.setattr(fitter_module, "pieces", lambda count, device: pieces)

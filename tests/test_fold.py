@@ -85,7 +85,10 @@ def test_points_on_the_skin_do_not_move_the_others() -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Towards:
-    """Each point pulled to a place of its own, metres; stated point by point, as one matrix, or not at all."""
+    """Each point pulled to a place of its own, metres.
+
+    stated: how it states its Jacobian: point by point, as one matrix, or not at all.
+    """
 
     places: Tensor  # [p, 3]
     stated: type | None
@@ -147,7 +150,9 @@ def test_only_what_is_free_moves_points() -> None:
         )
         x = few.pack(few.state)
         _, gradient, _ = few.normal(x)
-        if not few.energy(x.detach().requires_grad_()).requires_grad:  # it moves none of these points
+        if not few.energy(
+            x.detach().requires_grad_()
+        ).requires_grad:  # it moves none of these points
             assert not gradient.any()
             continue
         _, expected = few.gradient(x)

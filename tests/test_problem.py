@@ -49,9 +49,7 @@ def people_of(
     scale = torch.full((count,), 350.0, dtype=dtype)
     data = preset(preset_name).reprojection
     known = KnownHeight(torch.full_like(scale, height))
-    return FitBatch(
-        Keypoints2D(seen, cameras, scale, data), {KnownHeight: known}, setup(dtype)
-    )
+    return FitBatch(Keypoints2D(seen, cameras, scale, data), {KnownHeight: known}, setup(dtype))
 
 
 def stage_of(weights: Weights, free: tuple[Block, ...] = tuple(Block)) -> StageConfig:
@@ -169,9 +167,7 @@ def test_the_reweighted_curvature_is_positive_and_bounds_the_true_one():
 
 
 def test_a_user_term_needs_nothing_but_its_residual():
-    """Both wrists at the same height: a term of one line, its Jacobian by autograd, beside the closed
-    forms.
-    """
+    """Both wrists at the same height: a term of one line, by autograd next to the closed forms."""
     problem = problem_of(EVERY_WEIGHT)
     level = WeightedTerm(
         "level_wrists",

@@ -100,7 +100,9 @@ STEPS = [("smplx", "gmm", stage.name) for stage in preset().stages]
 STEPS += [("smplx", prior, "everything") for prior in ("vposer", "flow", "gaussian", "none")]
 
 
-@pytest.mark.parametrize(("name", "prior", "stage_name"), STEPS, ids=["-".join(step) for step in STEPS])
+@pytest.mark.parametrize(
+    ("name", "prior", "stage_name"), STEPS, ids=["-".join(step) for step in STEPS]
+)
 def test_a_step_is_one_graph_without_a_look_from_the_host(
     name: str, prior: str, stage_name: str
 ) -> None:

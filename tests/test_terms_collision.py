@@ -1,4 +1,4 @@
-"""The term that holds spheres apart: its residuals, its Jacobian through the chain rule, and where it pushes."""
+"""The term that holds spheres apart: its residuals, its Jacobian, and where it pushes."""
 
 from __future__ import annotations
 
@@ -52,10 +52,8 @@ def scene_with(spheres: torch.Tensor, candidates: CandidatePairs) -> Scene:
     return Scene(values, observed={}, matches={SPHERES: candidates})
 
 
-def folded_arms(
-    count: int, free: tuple[Block, ...] = tuple(Block)
-) -> tuple[Problem, torch.Tensor]:
-    """A problem of people whose arms go through their trunk, the collision term alone; and its x."""
+def folded_arms(count: int, free: tuple[Block, ...] = tuple(Block)) -> tuple[Problem, torch.Tensor]:
+    """People whose arms go through their trunk: a problem of collision alone, and its x."""
     problem = problem_of(only("collision"), free=free, count=count)
     body = problem.state.body.clone()
     for joint, turn in (("left_shoulder", (0.3, -1.2, -0.4)), ("left_elbow", (0.0, -1.8, 0.0))):
@@ -76,7 +74,9 @@ def folded_arms(
         (0.3, 0.002, 0.002),
     ],
 )
-def test_two_spheres_overlap_by_radii_minus_distance(gap: float, clear: float, depth: float) -> None:
+def test_two_spheres_overlap_by_radii_minus_distance(
+    gap: float, clear: float, depth: float
+) -> None:
     spheres = torch.tensor([[[0.0, 0, 0, 0.1], [0, gap, 0, 0.2]]], dtype=DOUBLE)
     residual = Collision(0.01, clear)(scene_of(spheres, EACH_OTHER)).values
     expected = torch.full((1, 2), depth / 0.01, dtype=DOUBLE)
@@ -102,7 +102,9 @@ def some_spheres(rows: int = 4, count: int = 30) -> tuple[torch.Tensor, torch.Te
     return spheres, apart, torch.where(apart, depth, -torch.inf)
 
 
-def test_candidates_are_the_nearest_by_power_and_the_sphere_itself_where_there_are_too_few() -> None:
+def test_candidates_are_the_nearest_by_power_and_the_sphere_itself_where_there_are_too_few() -> (
+    None
+):
     spheres, apart, _ = some_spheres()
     lonely = torch.arange(len(apart)) >= 13
     apart[lonely], apart[:, lonely] = False, False

@@ -63,8 +63,8 @@ class PointSet:
 def fold(body: BodyModel, points: PointSet) -> PointModel:
     """The point model of some points of a body, in the body's dtype and on its device.
 
-    Exact but for the pose correctives of canonical points: those of the face contour leave them out (a millimetre where the
-    jaw opens), the others those of bones that do not carry them.
+    Exact but for the pose correctives of canonical points: those of the face contour leave them out
+    (a millimetre where the jaw opens), the others those of bones that do not carry them.
     Raises ValueError for a point that the body lacks.
     """
     _check(body, points)
