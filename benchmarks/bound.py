@@ -177,7 +177,7 @@ def main() -> None:
     device, body = torch.device(options.device), load_body(None)
     people = read_generated(body, options.mocap, options.rows, options.seed)
     config, body = load_preset(options.preset), body.to(device=device)
-    keypoints, camera = (part.to(device=device) for part in (people.keypoints, people.camera))
+    keypoints, camera = people.keypoints.to(device=device), people.camera.to(device=device)
     print(f"{machine(options)}\n{options.rows} rows, preset {options.preset}, float32")
     with torch.no_grad():
         batch = Fitter.of(body, config).gather(keypoints, camera)

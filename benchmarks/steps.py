@@ -19,7 +19,7 @@ import argparse
 import dataclasses
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -42,7 +42,7 @@ from smplifyx.fitting.setup import FitSetup
 from smplifyx.fitting.stage_problem import StageProblem
 from smplifyx.fitting.starts import first_guess
 from smplifyx.problem.problem import Problem
-from smplifyx.solvers import LBFGS, Adam, LevenbergMarquardt, Objective, Solution, Solver
+from smplifyx.solvers import LBFGS, Adam, LevenbergMarquardt, Objective, Solver
 from smplifyx.solvers.contract import Evaluation, evaluate
 from smplifyx.terms.reprojection import Curvature, Reprojection
 from smplifyx.terms.scene import WeightedTerm
@@ -198,24 +198,20 @@ def compared(
 
 
 def _to(target: Tensor, gets_there: Tensor, solver: Solver, problem: Problem, x: Tensor) -> Reached:
+    """What the solver needs for the rows that it brings to their target at all."""
     index = gets_there.nonzero()[:, 0]
+    steps, evaluations = torch.full((2, len(x)), math.inf)
+    if not len(index):
+        return Reached(steps, evaluations, milliseconds=0.0)
+    goal = Goal(problem.rows(index), target[index])
     start = time.process_time()
-    solution = (
-        solver.minimise(Goal(problem.rows(index), target[index]), x[index]) if len(index) else None
-    )
+    solution = solver.minimise(goal, x[index])
     seconds = time.process_time() - start
-    return Reached(*_spread(solution, index, len(x)), 1000 * seconds / max(len(index), 1))
-
-
-def _spread(solution: Solution | None, index: Tensor, count: int) -> Iterator[Tensor]:
-    """Steps and evaluations of all rows."""
-    for name in ("steps", "evaluations"):
-        found = torch.full((count,), math.inf)
-        yield (
-            found
-            if solution is None
-            else found.index_copy(0, index, getattr(solution, name).float())
-        )
+    return Reached(
+        steps=steps.index_copy(0, index, solution.steps.float()),
+        evaluations=evaluations.index_copy(0, index, solution.evaluations.float()),
+        milliseconds=1000 * seconds / len(index),
+    )
 
 
 def solvers_table(people: FitBatch) -> str:

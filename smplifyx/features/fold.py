@@ -383,8 +383,9 @@ def _contour_pairs(
 def _posed_pairs(
     corrects: Tensor, posed: Tensor, joints: Tensor, order: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The (pair, bone) in which posedirs act, of the bones that may correct each point [P, J]; their
-    constants [q, 3, 9].
+    """The (pair, bone) in which posedirs act, and their constants [q, 3, 9].
+
+    corrects: which bones may correct each point [P, J].
     """
     per_point = posed.shape[1]
     point, k = order // per_point, order % per_point
