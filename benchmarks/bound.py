@@ -133,7 +133,7 @@ def _needed(problem: Problem, state: RowState) -> float:
 def _tensors(bundle: Bundle) -> list[Tensor]:
     """All that a bundle holds but for its camera, which is a few numbers."""
     found: list[Tensor] = []
-    for field in dataclasses.fields(bundle):  # type: ignore[arg-type]  # every Bundle is a dataclass
+    for field in dataclasses.fields(bundle):  # type: ignore[arg-type]  # every Bundle is one
         value = getattr(bundle, field.name)
         if isinstance(value, Camera):
             continue
@@ -177,7 +177,7 @@ def main() -> None:
     device, body = torch.device(options.device), load_body(None)
     people = read_generated(body, options.mocap, options.rows, options.seed)
     config, body = load_preset(options.preset), body.to(device=device)
-    keypoints, camera = (part.to(device=device) for part in (people.keypoints, people.camera))
+    keypoints, camera = people.keypoints.to(device=device), people.camera.to(device=device)
     print(f"{machine(options)}\n{options.rows} rows, preset {options.preset}, float32")
     with torch.no_grad():
         batch = Fitter.of(body, config).gather(keypoints, camera)

@@ -1,4 +1,4 @@
-"""One energy for everybody: what the last stage of a preset thinks of bodies that anything may have fitted."""
+"""One energy for everybody: what the last stage of a preset thinks of anybody's bodies."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from smplifyx.keypoints import Keypoints
 def common_energy(
     keypoints: Keypoints, camera: Camera, params: BodyParams, body: BodyModel, config: FitConfig
 ) -> Float[Tensor, " people"]:
-    """The energy of the last stage of `config` but for collision, of bodies that anything may have fitted."""
+    """The energy of the last stage of `config` but for collision, whatever fitted the bodies."""
     config = without_collision(config)
     setup = setup_of(body, config)
     with torch.no_grad():
         confidence = seen_confidence(keypoints, config.reprojection)
         scale = person_scale(keypoints, confidence, setup.neutral_points)
-        # not `Fitter.gather`: the camera is the one that came out of a fit, whatever `config` says of its focal length
+        # not `Fitter.gather`: the camera is that of the fit, whatever `config` says of focal lengths
         seen = Keypoints2D(keypoints, camera, scale, config.reprojection)
         people = FitBatch(seen, others={}, setup=setup)
 

@@ -19,7 +19,7 @@ import argparse
 import dataclasses
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -42,7 +42,7 @@ from smplifyx.fitting.setup import FitSetup
 from smplifyx.fitting.stage_problem import StageProblem
 from smplifyx.fitting.starts import first_guess
 from smplifyx.problem.problem import Problem
-from smplifyx.solvers import LBFGS, Adam, LevenbergMarquardt, Objective, Solution, Solver
+from smplifyx.solvers import LBFGS, Adam, LevenbergMarquardt, Objective, Solver
 from smplifyx.solvers.contract import Evaluation, evaluate
 from smplifyx.solvers.linear_systems import Quadratic
 from smplifyx.terms.reprojection import Curvature, Reprojection
@@ -147,13 +147,13 @@ def entering(people: FitBatch, number: int) -> tuple[Problem, Tensor]:
     config, rows = people.setup.config, torch.arange(len(people))
     starts = first_guess(people)
     guesses = starts.tried.shape[1]
-    own = starts[rows, rows % guesses]
-    state = own.state
+    own = starts[rows[:, None], (rows % guesses)[:, None]]  # [batch, 1]
+    state = own.state[:, 0]
     if number:
         earlier = config.stages[:number]
         all_kept = all(stage.keep >= guesses for stage in earlier)
         shorter = FitSetup(people.setup.body, config.model_copy(update={"stages": earlier}))
-        start = own[:, None] if all_kept else None
+        start = own if all_kept else None
         state = run_stages(people.replace(setup=shorter), start=start).state.rebased()
     maker = StageProblem.of(config.stages[number], people)
     if maker.stage.mirror:
@@ -200,24 +200,20 @@ def compare_methods(
 
 
 def _to(target: Tensor, gets_there: Tensor, solver: Solver, problem: Problem, x: Tensor) -> Reached:
+    """What the solver needs for the rows that it brings to their target at all."""
     index = gets_there.nonzero()[:, 0]
+    steps, evaluations = torch.full((2, len(x)), math.inf)
+    if not len(index):
+        return Reached(steps, evaluations, milliseconds=0.0)
+    goal = Goal(problem.rows(index), target[index])
     start = time.process_time()
-    solution = (
-        solver.minimise(Goal(problem.rows(index), target[index]), x[index]) if len(index) else None
-    )
+    solution = solver.minimise(goal, x[index])
     seconds = time.process_time() - start
-    return Reached(*_spread(solution, index, len(x)), 1000 * seconds / max(len(index), 1))
-
-
-def _spread(solution: Solution | None, index: Tensor, count: int) -> Iterator[Tensor]:
-    """Steps and evaluations of all rows."""
-    for name in ("steps", "evaluations"):
-        found = torch.full((count,), math.inf)
-        yield (
-            found
-            if solution is None
-            else found.index_copy(0, index, getattr(solution, name).float())
-        )
+    return Reached(
+        steps=steps.index_copy(0, index, solution.steps.float()),
+        evaluations=evaluations.index_copy(0, index, solution.evaluations.float()),
+        milliseconds=1000 * seconds / len(index),
+    )
 
 
 def solvers_table(people: FitBatch) -> str:

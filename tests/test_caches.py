@@ -1,8 +1,8 @@
 """No cache of the process is keyed by what holds tensors: a fit leaves nothing behind.
 
-`functools.lru_cache` keeps its keys alive. Keyed by a body or a prior it would hold those long after everybody else has
-let go of them, and would take two equal bodies for different ones. What is worked out of a body belongs to the body
-(`body.derived`) or to a `FitSetup`.
+`functools.lru_cache` keeps its keys alive. Keyed by a body or a prior it would hold those long
+after everybody else has let go of them, and would take two equal bodies for different ones. What is
+worked out of a body belongs to the body (`body.derived`) or to a `FitSetup`.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def tensors_of(bundle: Bundle) -> list[Tensor]:
 
 
 def near_and_far() -> BodyParams:
-    """[people, 2]: first a body that looks away, upside down and elsewhere; then one near the truth."""
+    """[people, 2]: first a body that is turned and elsewhere; then one near the truth."""
     generator = torch.Generator().manual_seed(5)
 
     def shaken(tensor: Tensor) -> Tensor:
@@ -169,7 +169,7 @@ def test_a_start_that_does_not_fit_is_told(name: str) -> None:
 
 @pytest.fixture(params=[False, True], ids=["whole", "in parts"])
 def in_parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether the batch is cut into pieces, and these into cohorts of which some people stay behind."""
+    """Whether the batch is cut into pieces, and these into cohorts that leave people behind."""
     if request.param:
         pieces = [slice(0, 4), slice(4, COUNT)]
         monkeypatch.setattr(fitter_module, "pieces", lambda count, device: pieces)

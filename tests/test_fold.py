@@ -85,7 +85,10 @@ def test_points_on_the_skin_do_not_move_the_others() -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Towards:
-    """Each point pulled to a place of its own, metres; stated point by point, as one matrix, or not at all."""
+    """Each point pulled to a place of its own, metres.
+
+    stated: how it states its Jacobian: point by point, as one matrix, or not at all.
+    """
 
     places: Tensor  # [p, 3]
     stated: type | None

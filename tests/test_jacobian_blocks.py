@@ -146,7 +146,7 @@ def test_parts_of_all_kinds_add_up() -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Stated:
-    """A term that states one block: how [3, r, d] its residuals move with all coordinates of a feature."""
+    """A term of residuals that move by `slope` [3, r, d] with the feature; it states `block`."""
 
     feature: Feature
     slope: Tensor

@@ -168,9 +168,7 @@ def test_the_reweighted_curvature_is_positive_and_bounds_the_true_one():
 
 
 def test_a_user_term_needs_nothing_but_its_residual():
-    """Both wrists at the same height: a term of one line, its Jacobian by autograd, beside the closed
-    forms.
-    """
+    """Both wrists at the same height: a term of one line, by autograd next to the closed forms."""
     problem = problem_of(EVERY_WEIGHT)
     level = WeightedTerm(
         "level_wrists",

@@ -1,4 +1,4 @@
-"""The term that holds spheres apart: its residuals, its Jacobian through the chain rule, and where it pushes."""
+"""The term that holds spheres apart: its residuals, its Jacobian, and where it pushes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def scene_with(spheres: torch.Tensor, candidates: CandidatePairs) -> Scene:
 
 
 def folded_arms(count: int, free: tuple[Block, ...] = tuple(Block)) -> tuple[Problem, torch.Tensor]:
-    """A problem of people whose arms go through their trunk, the collision term alone; and its x."""
+    """People whose arms go through their trunk: a problem of collision alone, and its x."""
     problem = problem_of(only("collision"), free=free, count=count)
     body = problem.state.body.clone()
     for joint, turn in (("left_shoulder", (0.3, -1.2, -0.4)), ("left_elbow", (0.0, -1.8, 0.0))):
