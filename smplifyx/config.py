@@ -16,6 +16,8 @@ import yaml
 from .core import assets
 from .core.messages import one_line
 
+HEIGHTS = (0.3, 2.8)  # metres, of anybody whose height is stated: the least and the most
+
 
 class Block(str, Enum):
     """A group of unknowns that a stage may set free."""

@@ -18,8 +18,8 @@ CACHES = {"lru_cache", "cache"}
 # What a cache may be keyed by: numbers, words, paths, places, and values that hold nothing else.
 ALLOWED = {
     *("int", "float", "bool", "str", "bytes", "None", "tuple", "frozenset", "type"),
-    *("Path", "torch.dtype", "torch.device"),
-    *("BodyKind", "Gender", "Age", "Block", "Part", "PerPart", "Weights"),
+    *("Path", "torch.dtype", "torch.device", "np.dtype"),
+    *("BodyKind", "Gender", "Age", "Block", "Part", "PerPart", "Weights", "_Bound"),
 }
 
 

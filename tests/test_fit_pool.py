@@ -151,7 +151,7 @@ def test_a_batch_is_fitted_as_in_this_process(fit_pool: FitPool, neutral: BodyMo
     keypoints, camera = seen(70)
     height = torch.full((70,), torch.nan)
     height[3] = 1.9
-    found = fit_pool.fit(keypoints, camera, height=height)
+    found = fit_pool.fit(keypoints, camera, evidence=[KnownHeight(height)])
     assert same(found, fit(keypoints, camera, neutral, FEW_STEPS, height=height))
     assert (
         float(found.evidence[KnownHeight].metres[3]) == pytest.approx(1.9)

@@ -38,5 +38,5 @@ def test_a_sidecar_tells_age_height_and_gender(tmp_path: Path) -> None:
         '[null, {"age": "child", "height": 1.1, "gender": "F"}, {"age": null}]'
     )
     (frame,) = read_frames(tmp_path)
-    told = [(p.age, p.height, p.gender) for p in frame.people]
-    assert told == [(None, None, None), ("child", 1.1, "female"), (None, None, None)]
+    told = [(p.age, p.facts, p.gender) for p in frame.people]
+    assert told == [(None, {}, None), ("child", {"height": 1.1}, "female"), (None, {}, None)]

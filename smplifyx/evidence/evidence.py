@@ -2,7 +2,8 @@
 
 A kind of evidence is a frozen bundle with one row per person. It says which points of the body it
 looks at, what a stage compares the body with, and by which terms. A new kind is one file in this
-room, a weight in `config.Weights`, and a reader.
+room, a line in `kinds`, and a weight in `config.Weights`; what of it fits into a word and a number
+comes with people's sidecars (`facts`), the rest needs a reader.
 """
 
 from __future__ import annotations
@@ -45,7 +46,23 @@ class Evidence(Protocol):
 
 @runtime_checkable
 class SavedEvidence(Evidence, Protocol):
-    """Evidence that a result keeps, since it decided the result. Rows without batch axes."""
+    """Evidence that a result keeps, since it decided the result. Rows without batch axes.
+
+    What files and the command say of single people in plain words reaches it as `facts`.
+    """
+
+    @classmethod
+    def facts(cls) -> tuple[str, ...]:
+        """The words of a sidecar `X.people.json` that it understands."""
+        ...
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, object]) -> SavedEvidence:
+        """One person's, from what is said of them; what is not said or None is not known.
+
+        Raises ValueError for a value that cannot be.
+        """
+        ...
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Arrays by the names that they have in a result file."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..body.model import BodyModel
 from ..body.stature import Stature, stature_of
-from ..config import StageConfig
+from ..config import HEIGHTS, StageConfig
 from ..core.bundle import Bundle
 from ..features.fold import PointSet
 from ..features.jacobian_blocks import DenseBlock
@@ -39,6 +39,23 @@ class KnownHeight(Bundle):
         if isinstance(heights, Tensor):
             return cls(heights.to(like))
         return cls(like.new_tensor([math.nan if h is None else h for h in heights]))
+
+    @classmethod
+    def facts(cls) -> tuple[str, ...]:
+        """One word."""
+        return ("height",)
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, object]) -> KnownHeight:
+        """One person's `height` in metres. Raises ValueError for anything that is not."""
+        value = facts.get("height")
+        if value is None:
+            return cls(torch.tensor(math.nan))
+        least, most = HEIGHTS
+        is_bool = isinstance(value, bool)  # which Python takes for a number
+        if isinstance(value, int | float) and not is_bool and least <= value <= most:
+            return cls(torch.tensor(float(value)))
+        raise ValueError(f"height should be metres, {least} to {most}, got {value!r:.40}")
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """As a result file keeps it."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
 
-from jaxtyping import Float
-from torch import Tensor
-
 from ..camera import Camera
+from ..core.bundle import Bundle
 from ..core.choices import Age, BodyGender, Gender
 from ..core.threads import even
-from ..evidence.height import KnownHeight
+from ..evidence.evidence import EvidenceRows, by_kind, check_rows
+from ..evidence.kinds import of_facts
 from ..fitting.result import FitResult, Origin
 from ..keypoints import Keypoints
 from ..parallel.launcher import LaunchPlan
@@ -57,15 +57,15 @@ class FitPool:
         camera: Camera,
         gender: BodyGender = Gender.NEUTRAL,
         age: Age = Age.ADULT,
-        height: Float[Tensor, " batch"] | None = None,
+        evidence: Sequence[Bundle] = (),
     ) -> FitResult:
         """Fits everybody of a batch; to the bit what `smplifyx.fit` finds, in the same order.
 
-        keypoints, camera and height as for `smplifyx.fit`. Raises RuntimeError where somebody
-        cannot be fitted for an error, ChildProcessError where no process can be begun, ValueError
-        for an empty batch.
+        keypoints and camera as for `smplifyx.fit`, evidence as for `Fitter.fit`. Raises
+        RuntimeError where somebody cannot be fitted for an error, ChildProcessError where no
+        process can be begun, ValueError for an empty batch.
         """
-        people = _fit_tasks(keypoints, camera, gender, age, height)
+        people = _fit_tasks(keypoints, camera, gender, age, evidence)
         pieces = even(len(people), min(self._processes, len(people) // LEAST))
         parts = [self._pool.submit(people[rows]) for rows in pieces]
         answers = [answer for part in parts for answer in part.result()]
@@ -90,7 +90,7 @@ def _fit_tasks(
     camera: Camera,
     gender: BodyGender,
     age: Age,
-    height: Float[Tensor, " batch"] | None,
+    evidence: Sequence[Bundle],
 ) -> list[FitTask]:
     """The rows of a batch as people of a job.
 
@@ -102,7 +102,8 @@ def _fit_tasks(
             f"a pool takes one camera per person: got keypoints {list(keypoints.confidence.shape)} "
             f"and cameras {list(camera.K.shape)}"
         )
-    known = KnownHeight.of(height, like=keypoints.confidence[..., 0])
+    check_rows(evidence, count)
+    given = by_kind(evidence)
     return [
         FitTask(
             stem=f"row {i}",
@@ -111,7 +112,13 @@ def _fit_tasks(
             gender=gender,
             origin=replace(Origin(), person=i),
             age=age,
-            evidence=(known[i],),
+            evidence=_one_row(given, i),
         )
         for i in range(count)
     ]
+
+
+def _one_row(given: EvidenceRows, index: int) -> tuple[Bundle, ...]:
+    """The evidence about one row; that nothing is known, of the kinds which are not given."""
+    unknown = by_kind(of_facts({}))
+    return tuple((unknown | {kind: rows[index] for kind, rows in given.items()}).values())

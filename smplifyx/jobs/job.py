@@ -5,6 +5,7 @@ It names no weight and no step count.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,7 @@ import tyro
 from pydantic import Field
 
 from ..config import (
+    HEIGHTS,
     ConfigError,
     FitConfig,
     Settings,
@@ -22,7 +24,6 @@ from ..config import (
     without_collision,
 )
 from ..core.choices import Age, Gender, MeshFormat, Renderer
-from ..readers.people_sidecar import HEIGHTS
 
 # The names that `--help` shows for values.
 OptionalPath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
@@ -121,6 +122,11 @@ class JobConfig(Settings):
         False, description="remove the results of an earlier job from --out first"
     )
     quiet: bool = Field(False, description="no progress bar, no closing line")
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """What is said of everybody, by the words of a people sidecar."""
+        return {"height": self.height}
 
 
 # Options that change no result: an output folder may be gone on with under other values of these.

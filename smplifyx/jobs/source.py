@@ -5,7 +5,6 @@ why.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ import torch
 from ..camera import Camera
 from ..core.choices import Age, Gender
 from ..evidence.evidence import SavedEvidence, by_kind
-from ..evidence.height import KnownHeight
+from ..evidence.kinds import of_facts
 from ..fitting.result import FitResult, Origin
 from ..keypoints import Keypoints
 from ..keypoints.layouts import trust
@@ -144,6 +143,7 @@ def _fit_task(
         gender = person.gender or Gender.NEUTRAL
     else:
         gender = job.gender
+    facts = {**job.facts, **person.facts}
     confidence_scale = 1.0 if person.layout is None else trust(person.layout)
     return FitTask(
         stem=stem,
@@ -152,15 +152,8 @@ def _fit_task(
         gender=gender,
         origin=origin,
         age=person.age or job.age,
-        evidence=(KnownHeight(torch.tensor(_height(person, job))),),
+        evidence=of_facts(facts),
     )
-
-
-def _height(person: Person, job: JobConfig) -> float:
-    """Metres; NaN where neither the file nor the job knows."""
-    if person.height is not None:
-        return person.height
-    return math.nan if job.height is None else job.height
 
 
 def _task_or_done(task: FitTask, store: Store) -> FitTask | Row:

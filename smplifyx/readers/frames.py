@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -38,16 +39,17 @@ class Person:
     """One entry of a keypoint file.
 
     `index` is its place in the frame, from 0. `keypoints` are (x px, y px, confidence 0..1) in the
-    canonical order, all zero where unseen. `gender`, `age` and `height` (the stature in metres) are
-    what is known of the person, None where nothing is. `problem` says in one line why the entry is
-    unusable (the keypoints are zero then); `notes` say what was left out of a usable one.
+    canonical order, all zero where unseen. `gender` and `age` are what is known of the person, None
+    where nothing is; `facts` what else is said, by word (see `evidence.SavedEvidence`). `problem`
+    says in one line why the entry is unusable (the keypoints are zero then); `notes` say what was
+    left out of a usable one.
     """
 
     index: int
     keypoints: Float[np.ndarray, "137 3"]
     gender: BodyGender | None = None
     age: Age | None = None
-    height: float | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)
     layout: LayoutName | None = None
     problem: str | None = None
     notes: tuple[str, ...] = ()

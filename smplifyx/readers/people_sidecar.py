@@ -1,29 +1,28 @@
-"""What a small file next to the keypoints says about the people in them: age, height, gender."""
+"""What a small file next to the keypoints says about its people: age, gender, height."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..core.choices import Age, BodyGender
 from ..core.messages import one_line
+from ..evidence.kinds import FACTS, of_facts
 from .frames import Frame, KeypointError, Person, read_gender
 from .sidecars import PEOPLE_SUFFIX, find_sidecar
-from .values import number_or_nan
 
-HEIGHTS = (0.3, 2.8)  # metres, the least and the most
-_KEYS = ("age", "height", "gender")
+_KEYS = ("age", "gender", *FACTS)
 
 
 @dataclass(frozen=True)
 class PersonFacts:
-    """What a sidecar says about one person; None: nothing. The height is in metres."""
+    """What a sidecar says about one person; None: nothing. `others` are facts for evidence."""
 
     age: Age | None = None
-    height: float | None = None
     gender: BodyGender | None = None
+    others: Mapping[str, object] = field(default_factory=dict)
 
 
 def with_facts(frame: Frame) -> tuple[Person, ...]:
@@ -31,8 +30,8 @@ def with_facts(frame: Frame) -> tuple[Person, ...]:
     image, says about them.
 
     The file holds a list in the order of the people (null: nothing to say) or an object by index,
-    with any of age (adult, child, auto), height (metres) and gender. Raises KeypointError for one
-    that cannot be used.
+    with any of age (adult, child, auto), gender and the facts of `evidence`, such as height
+    (metres). Raises KeypointError for one that cannot be used.
     """
     path = find_sidecar(frame, PEOPLE_SUFFIX)
     if path is None:
@@ -53,8 +52,8 @@ def _told(person: Person, facts: PersonFacts | None) -> Person:
     return replace(
         person,
         age=person.age if facts.age is None else facts.age,
-        height=person.height if facts.height is None else facts.height,
         gender=person.gender if facts.gender is None else facts.gender,
+        facts={**person.facts, **facts.others},
     )
 
 
@@ -86,18 +85,12 @@ def _read_facts(entry: object, origin: str) -> PersonFacts:
         raise KeypointError(
             f"{origin}: expected an object with any of {', '.join(_KEYS)}, got {entry!r:.80}"
         )
-    facts = PersonFacts()
-    # in the order of the file: of several faults the first is told
-    for key, value in entry.items():
-        if value is None:
-            continue
-        if key == "age":
-            facts = replace(facts, age=_age(value, origin))
-        elif key == "height":
-            facts = replace(facts, height=_height(value, origin))
-        else:
-            facts = replace(facts, gender=_gender(value, origin))
-    return facts
+    said = {key: value for key, value in entry.items() if value is not None}
+    return PersonFacts(
+        age=_age(said["age"], origin) if "age" in said else None,
+        gender=_gender(said["gender"], origin) if "gender" in said else None,
+        others=_others(said, origin),
+    )
 
 
 def _age(value: object, origin: str) -> Age:
@@ -108,15 +101,14 @@ def _age(value: object, origin: str) -> Age:
     raise KeypointError(f"{origin}: age should be one of {allowed}, got {value!r:.40}")
 
 
-def _height(value: object, origin: str) -> float:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    height = number_or_nan(value) if is_number else float("nan")
-    least, most = HEIGHTS
-    if not least <= height <= most:
-        raise KeypointError(
-            f"{origin}: height should be metres, {least} to {most}, got {value!r:.40}"
-        )
-    return height
+def _others(said: Mapping[str, object], origin: str) -> Mapping[str, object]:
+    """The facts that some kind of evidence understands, each of which can be."""
+    others = {word: said[word] for word in FACTS if word in said}
+    try:
+        of_facts(others)
+    except ValueError as error:
+        raise KeypointError(f"{origin}: {error}") from error
+    return others
 
 
 def _gender(value: object, origin: str) -> BodyGender:
