@@ -112,8 +112,8 @@ def _inverse_columns(
     """Columns of the inverse of positive matrices; NaN for one that is not finite."""
     finite = matrix.isfinite().flatten(1).all(-1)[:, None, None]
     identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
-    # One matrix that is not finite would fail the factorisation of the whole batch.
+    # A matrix that is not finite has no factor: the identity stands in for it, NaN is the answer.
     positive = torch.where(finite, matrix, identity) + RIDGE * identity
-    factor = torch.linalg.cholesky_ex(positive).L  # does not raise, whatever the numbers
+    factor = torch.linalg.cholesky_ex(positive).L  # _ex: raises for no matrix of the batch
     wanted = identity[:, columns.to(identity.device)].expand(len(matrix), -1, -1)
     return torch.where(finite, torch.cholesky_solve(wanted, factor), torch.nan)
