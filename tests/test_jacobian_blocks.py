@@ -187,6 +187,7 @@ def test_blocks_of_points_and_spheres_are_pulled_as_their_matrix_is(feature: Fea
     found = []
     for stated in (block, DenseBlock(matrix)):
         term = WeightedTerm("stated", 0.7, Stated(feature, matrix, stated))
-        found.append(dataclasses.replace(problem, terms=(term,)).normal(x))
+        energy, quadratic = dataclasses.replace(problem, terms=(term,)).normal(x)
+        found.append((energy, quadratic.gradient, quadratic.hessian))
     for sparse, dense in zip(*found, strict=True):
         torch.testing.assert_close(sparse, dense, rtol=1e-9, atol=1e-9 * float(dense.abs().max()))

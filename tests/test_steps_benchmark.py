@@ -113,7 +113,7 @@ def test_a_comparison_counts_what_is_needed():
     with torch.no_grad():
         problem, x = steps.entering(people("fast"), 0)
         methods = {name: steps.METHODS[name] for name in ("LM, reweighted", "L-BFGS")}
-        found = steps.compared(problem, x, methods)
+        found = steps.compare_methods(problem, x, methods)
     near, nearer = found["LM, reweighted"]
     assert (
         near.share == 1

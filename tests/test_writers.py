@@ -29,8 +29,7 @@ def fitted_person() -> FittedPerson:
     points = torch.rand((1, 137, 3), generator=torch.Generator().manual_seed(0)) * 100 + 1
     keypoints = Keypoints.from_array(points)
     camera = Camera.from_focal(500.0, torch.tensor([[640.0, 480.0]]))
-    unknown_height = torch.tensor([torch.nan])
-    (result,) = quick_fit(keypoints, camera, (body,), load_preset("smplx"), unknown_height)
+    (result,) = quick_fit(keypoints, camera, (body,), load_preset("smplx"))
     return FittedPerson.of(result, body)
 
 
