@@ -122,10 +122,12 @@ class SphereModel:
     def place(self, posed: Posed, shape: Float[Tensor, "batch n"]) -> Float[Tensor, "batch s 4"]:
         """Centre and radius of each sphere in a pose; `transl` not added."""
         rest, directions = self._flat
-        flat = (rest + shared_matmul(shape, directions))[:, : self.rest.numel()]
-        local, radius = flat.unflatten(1, (-1, 4)).split([3, 1], -1)
-        turned = (posed.orient.index_select(1, self.bone) @ local[..., None])[..., 0]
-        return torch.cat([turned + posed.place.index_select(1, self.bone), radius], -1)
+        shaped = (rest + shared_matmul(shape, directions))[:, : self.rest.numel()]
+        in_bone, radius = shaped.unflatten(1, (-1, 4)).split([3, 1], -1)  # [batch, s, 3 | 1]
+        orient = posed.orient.index_select(1, self.bone)
+        place = posed.place.index_select(1, self.bone)
+        center = (orient @ in_bone[..., None])[..., 0] + place
+        return torch.cat([center, radius], -1)
 
 
 def sphere_model(body: BodyModel, model: PointModel) -> SphereModel:
@@ -138,9 +140,7 @@ def sphere_model(body: BodyModel, model: PointModel) -> SphereModel:
     for joint, row in enumerate(pose_index(body.kind)):
         if row >= 0 and row in model.joints:
             bone_of[joint] = model.joints.index(row)
-    carrier = list(
-        range(len(body.parents))
-    )  # the joint whose bone carries what hangs on each joint
+    carrier = list(range(len(body.parents)))  # the joint whose bone carries each joint's spheres
     for joint in carrier:
         while carrier[joint] not in bone_of:
             carrier[joint] = body.parents[carrier[joint]]
@@ -174,21 +174,27 @@ def candidate_pairs(
 
 
 def _candidate_pairs(placed: Tensor, apart: Tensor, count: int) -> Tensor:
-    """By the bilinear |c_i - c_j|^2 - (r_i + r_j)^2, negative for spheres that overlap: one product
-    for all pairs.
+    """By |c_i - c_j|^2 - (r_i + r_j)^2, which is negative for spheres that overlap.
+
+    That is bilinear in (-2 c_i, -2 r_i, |c_i|^2 - r_i^2, 1) and (c_j, r_j, 1, |c_j|^2 - r_j^2): one
+    product for all pairs.
     """
-    center, radius = placed[..., :3], placed[..., 3:]
+    center = placed[..., :3]
+    radius = placed[..., 3:]
     power = (center * center).sum(-1, keepdim=True) - radius * radius
     one = torch.ones_like(power)
     left = torch.cat([-2 * placed, power, one], -1)
     right = torch.cat([placed, one, power], -1)
     gap = gram(left.mT, right.mT)  # [batch, s, s]
     gap = gap.masked_fill_(~apart, torch.inf)
+
     half = (placed.shape[1] + 1) // 2
-    sphere = gap.amin(-1).topk(half, largest=False).indices[..., None]
-    gap_of_sphere = gap.gather(1, sphere.expand(-1, -1, gap.shape[2]))
+    gap_to_nearest = gap.amin(-1)  # [batch, s]
+    sphere = gap_to_nearest.topk(half, largest=False).indices[..., None]  # [batch, n, 1]
+    gap_of_sphere = gap.gather(1, sphere.expand(-1, -1, gap.shape[2]))  # [batch, n, s]
     nearest = gap_of_sphere.topk(count, largest=False).indices
-    return torch.cat([sphere, torch.where(apart[sphere, nearest], nearest, sphere)], -1)
+    may_meet = torch.where(apart[sphere, nearest], nearest, sphere)
+    return torch.cat([sphere, may_meet], -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,10 +212,16 @@ class SphereJacobian:
         cls, model: PointModel, spheres: SphereModel, bones: Sequence[int], shapes: Sequence[int]
     ) -> SphereJacobian:
         """All of them; spheres of no bone below one of `bones` have zeros there."""
-        above = _at_or_above(model)[spheres.bone][:, list(bones)].repeat_interleave(3, -1)
-        mask = torch.cat([above, above.new_ones(len(above), 3)], -1)
-        at = spheres.bone.new_tensor(bones)
-        return cls(spheres, tuple(bones), tuple(shapes), at, mask.to(spheres.rest))
+        at_or_above = _at_or_above(model)[spheres.bone]  # [s, j]
+        turned = at_or_above[:, list(bones)].repeat_interleave(3, -1)
+        moved = turned.new_ones(len(turned), 3)  # the translation moves them all
+        return cls(
+            spheres=spheres,
+            bones=tuple(bones),
+            shapes=tuple(shapes),
+            at=spheres.bone.new_tensor(bones),
+            mask=torch.cat([turned, moved], -1).to(spheres.rest),
+        )
 
     def along_turns(
         self,
@@ -221,33 +233,40 @@ class SphereJacobian:
         """Slopes along the turns of `bones`, three each, and the translation; placed: as
         `SphereModel.place`.
         """
-        at, pull = block.at, block.pull
+        # Both halves of the product are about one bone's place: short levers round finely.
         origin = posed.place[:, None, self.bones[0] if self.bones else 0]
-        levers = picked(placed[..., :3] - origin, at)  # short ones: they round finely
-        force = pull[..., :3]
+        levers = picked(placed[..., :3] - origin, block.at)  # [batch, r, e, 3]
+        force = block.pull[..., :3]
         wrench = torch.cat([torch.linalg.cross(levers, force), force], -1)  # [batch, r, e, 6]
-        axes = twists(
-            posed.place.index_select(1, self.at) - origin, bones.axes.index_select(2, self.at)
-        )
-        by_end = gram(wrench.flatten(1, 2).mT, axes).unflatten(1, at.shape[1:])
-        return (by_end * self.mask[at]).sum(2)
+
+        from_origin = posed.place.index_select(1, self.at) - origin
+        motions = twists(from_origin, bones.axes.index_select(2, self.at))  # [batch, 6, d]
+        slopes = gram(wrench.flatten(1, 2).mT, motions)  # [batch, r e, d]
+        by_end = slopes.unflatten(1, block.at.shape[1:])
+        return (by_end * self.mask[block.at]).sum(2)
 
     def along_shapes(
         self, posed: Posed, bones: BoneMotion, block: SphereBlock
     ) -> Float[Tensor, "batch r s"]:
         """Slopes along the directions `shapes`."""
-        at, pull = block.at, block.pull
-        bone = self.spheres.bone[at].flatten(1)
-        shapes = column_index(self.shapes, at.device)
+        at = block.at  # [batch, r, e]
+        ends = at.shape[1:]
+        bone = self.spheres.bone[at].flatten(1)  # [batch, r e]
         person = torch.arange(len(at), device=at.device)[:, None]
-        force = pull[..., :3].flatten(1, 2)[..., None, :]  # [batch, r e, 1, 3]
-        # what the shape does to the sphere in its bone's frame, and to its radius
-        in_bone = (force @ posed.orient[person, bone])[..., 0, :]
-        local = torch.cat([in_bone, pull[..., 3:].flatten(1, 2)], -1).unflatten(1, at.shape[1:])
-        own = (local[..., None, :] @ self.spheres.dirs[..., shapes][at])[..., 0, :]
-        # what it does to the bone's place
-        carried = force @ bones.place[..., shapes][person, bone]
-        return (own + carried[..., 0, :].unflatten(1, at.shape[1:])).sum(2)
+        shapes = column_index(self.shapes, at.device)
+        force = block.pull[..., :3].flatten(1, 2)[..., None, :]  # [batch, r e, 1, 3]
+        on_radius = block.pull[..., 3:].flatten(1, 2)  # [batch, r e, 1]
+
+        # What the shape does to the sphere within its bone's frame, and to its radius.
+        force_in_bone = (force @ posed.orient[person, bone])[..., 0, :]
+        on_sphere = torch.cat([force_in_bone, on_radius], -1).unflatten(1, ends)
+        dirs = self.spheres.dirs[..., shapes][at]  # [batch, r, e, 4, n]
+        within_bone = (on_sphere[..., None, :] @ dirs)[..., 0, :]
+
+        # What it does to the bone's place.
+        bone_moves = bones.place[..., shapes][person, bone]  # [batch, r e, 3, n]
+        with_bone = (force @ bone_moves)[..., 0, :].unflatten(1, ends)
+        return (within_bone + with_bone).sum(2)
 
 
 def _at_or_above(model: PointModel) -> Bool[Tensor, "j j"]:

@@ -86,7 +86,10 @@ def _least_turn(a: Tensor, b: Tensor) -> Float[Tensor, "batch 3 3"]:
     """The smallest rotation that turns the direction of a into that of b."""
     a = torch.nn.functional.normalize(a, dim=-1)
     b = torch.nn.functional.normalize(b, dim=-1)
-    cross = rotations.skew(torch.linalg.cross(a, b))
+    axis = torch.linalg.cross(a, b)  # as long as the sine of the angle
     cosine = (a * b).sum(-1)[..., None, None]
-    # Rodrigues without an angle; opposite directions have no least turn, the clamp gives some turn.
-    return torch.eye(3).to(a) + cross + cross @ cross / (1 + cosine).clamp(min=1e-3)
+    # Rodrigues without an angle: (1 - cos) / sin^2 = 1 / (1 + cos). Opposite directions have no
+    # least turn; the clamp gives them some turn.
+    cross = rotations.skew(axis)
+    identity = torch.eye(3).to(a)
+    return identity + cross + cross @ cross / (1 + cosine).clamp(min=1e-3)

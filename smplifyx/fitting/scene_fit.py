@@ -125,13 +125,16 @@ def check_shared_camera(config: FitConfig) -> None:
 def _in_company(results: Sequence[FitResult], images: Sequence[Hashable]) -> list[int]:
     """The numbers of people who were fitted and are not alone in their image."""
     sound = [i for i, result in enumerate(results) if int(result.status) != FitStatus.FAILED]
-    count = Counter(images[i] for i in sound)
-    crowd = [i for i in sound if count[images[i]] > 1]
-    first_camera = {images[i]: results[i].camera.K for i in reversed(crowd)}
-    if not all(torch.equal(results[i].camera.K, first_camera[images[i]]) for i in crowd):
-        raise ValueError(
-            "people cannot be fitted together: those of one image have different cameras"
-        )
+    people_in = Counter(images[i] for i in sound)
+    crowd = [i for i in sound if people_in[images[i]] > 1]
+
+    camera_of: dict[Hashable, Tensor] = {}
+    for i in crowd:
+        K = results[i].camera.K
+        if not torch.equal(K, camera_of.setdefault(images[i], K)):
+            raise ValueError(
+                "people cannot be fitted together: those of one image have different cameras"
+            )
     return crowd
 
 

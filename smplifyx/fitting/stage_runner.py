@@ -151,12 +151,14 @@ def _with_mirrored(coming: Hypotheses, options: State, made: int) -> Hypotheses:
     """
     batch, count = coming.index.shape
     kin = len(FLIPS)
-    widened = coming.map(lambda t: t.repeat_interleave(1 + kin, 1))
-    fresh = made + torch.arange(count * kin, device=coming.index.device).view(count, kin)
-    first = widened.index.view(batch, count, -1)[..., :1]  # each hypothesis itself keeps its number
-    index = torch.cat([first, fresh.expand(batch, -1, -1)], -1).flatten(1)
+    # Each hypothesis keeps its number, its kin get fresh ones, the same for every person.
+    own = coming.index[..., None]  # [batch, count, 1]
+    fresh = made + torch.arange(count * kin, device=own.device).view(count, kin)
+    index = torch.cat([own, fresh.expand(batch, -1, -1)], -1)
+
     state = options.map(lambda t: t.unflatten(0, (batch, count)).flatten(1, 2))
-    return widened.replace(state=state, index=index)
+    widened = coming.map(lambda t: t.repeat_interleave(1 + kin, 1))
+    return widened.replace(state=state, index=index.flatten(1))
 
 
 def _solver(config: SolverConfig) -> Stepwise:

@@ -50,11 +50,14 @@ class Templates:
     def of(cls, decoder: Decoder, body: BodyModel, poses: Sequence[str]) -> Templates:
         """Template poses by name, of a body of as many betas as are fitted."""
         neutral = neutral_state(decoder, body, (), body.v_template)
-        latents = torch.stack([_latent(decoder, neutral, pose) for pose in poses])
-        in_each_pose = State.stack([neutral.replace(body=latent) for latent in latents])
-        bodies = decoder.params(in_each_pose)
-        pelvis = skinning.joints(body, bodies)[0, 0]
-        return cls(latents, skinning.points(body, bodies), pelvis)
+        latents = [_latent(decoder, neutral, pose) for pose in poses]
+        states = [neutral.replace(body=latent) for latent in latents]
+        bodies = decoder.params(State.stack(states))
+        return cls(
+            latents=torch.stack(latents),
+            points=skinning.points(body, bodies),
+            pelvis=skinning.joints(body, bodies)[0, 0],
+        )
 
 
 def neutral_state(decoder: Decoder, body: BodyModel, batch: tuple[int, ...], like: Tensor) -> State:

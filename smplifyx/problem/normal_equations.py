@@ -58,45 +58,55 @@ class NormalEquations:
 
     def _add_matrices(self, values: Tensor, columns: tuple[Columns, ...]) -> None:
         """Slopes that are matrices, or can be written as such; everybody's or each person's."""
-        at = tuple(place for one in columns for place in one.at)
+        at: tuple[int, ...] = ()
+        for one in columns:
+            at += one.at
         blocks = [written_out(one.block) for one in columns]
+        slopes = [block.slope for block in blocks]
         if all(isinstance(block, SharedBlock) for block in blocks):
-            self._add_shared(values, at, torch.cat([block.slope for block in blocks], -1))
+            self._add_shared(values, at, torch.cat(slopes, -1))
             return
-        slopes = [block.slope.expand(self._batch, -1, -1) for block in blocks]
-        gap = values.new_zeros(1).expand(*values.shape, -(len(at) + 1) % GRAM)
-        joined = torch.cat([*slopes, values[..., None], gap], -1)
+
+        # [J r 0], zeros up to a width at which kernels keep to one kind of rounding
+        each = [slope.expand(self._batch, -1, -1) for slope in slopes]
+        missing = -(len(at) + 1) % GRAM
+        gap = values.new_zeros(1).expand(*values.shape, missing)
+        joined = torch.cat([*each, values[..., None], gap], -1)
         self._add_square(at, gram(joined, joined))
 
     def _add_square(self, at: tuple[int, ...], square: Tensor) -> None:
-        """Adds a matrix between the unknowns `at` and, after them, the residual: as one block where
-        these are neighbours.
-        """
-        count, own = len(at), slice(at[0], at[-1] + 1)
-        if at == tuple(range(own.start, own.stop)):
+        """Adds a matrix between the unknowns `at` and, after them, the residual."""
+        count = len(at)
+        first, last = at[0], at[-1]
+        if at == tuple(range(first, last + 1)):  # neighbours: one block, which is quicker
+            own = slice(first, last + 1)
             self._square[:, own, own] += square[:, :count, :count]
             self._square[:, own, self._dim] += square[:, :count, count]
-        else:
-            at = at + (self._dim,) * (square.shape[-1] - count)
-            self._sums.index_add_(1, _places(at, self._width, square.device), square.flatten(1))
+            return
+        behind = square.shape[-1] - count  # the residual, and zeros that may go anywhere
+        places = _places(at + (self._dim,) * behind, self._width, square.device)
+        self._sums.index_add_(1, places, square.flatten(1))
 
     def _add_shared(self, values: Tensor, at: tuple[int, ...], slope: Float[Tensor, "r c"]) -> None:
         """Slopes are the same for all of the batch: one square serves everybody."""
-        places = _places((*at, self._dim), self._width, slope.device).view(len(at) + 1, -1)
+        places = _places((*at, self._dim), self._width, slope.device)
+        places = places.view(len(at) + 1, len(at) + 1)
         square = gram(slope[None], slope[None]).flatten(1)
+        pulled = (values[..., None] * slope).sum(-2)  # J^T r of each person
         self._sums.index_add_(1, places[:-1, :-1].flatten(), square.expand(self._batch, -1))
-        self._sums.index_add_(1, places[:-1, -1], (values[..., None] * slope).sum(-2))
+        self._sums.index_add_(1, places[:-1, -1], pulled)
 
     def _add_choice(self, values: Tensor, at: tuple[int, ...], block: ChoiceBlock) -> None:
         """Slopes are one of few matrices, whose squares are known: the residual is multiplied with
         all of them.
         """
         constants = block.constants
-        pulled = shared_matmul(values, constants.side_by_side)
-        pulled = pulled.unflatten(1, (len(constants.squares), -1))
-        pulled = pulled.take_along_dim(block.which[:, None, None], 1)[:, 0, : len(at)]
-        own = slice(at[0], at[-1] + 1)  # of one block of unknowns: neighbours
+        count = len(constants.squares)
+        by_each = shared_matmul(values, constants.side_by_side).unflatten(1, (count, -1))
+        by_own = by_each.take_along_dim(block.which[:, None, None], 1)[:, 0]
+        pulled = by_own[:, : len(at)]  # behind them, zeros that fill the width of a product
         squares = constants.squares.index_select(0, block.which)
+        own = slice(at[0], at[-1] + 1)  # of one block of unknowns: neighbours
         self._square[:, own, own].add_(squares, alpha=block.factor**2)
         self._square[:, own, self._dim].add_(pulled, alpha=block.factor)
 
@@ -104,10 +114,12 @@ class NormalEquations:
         """Each residual sees one unknown alone: the matrix is diagonal."""
         if not self._waiting:
             return
-        unknowns = tuple(at[i] for _, at, block in self._waiting for i in block.at)
+        unknowns: list[int] = []
+        for _, at, block in self._waiting:
+            unknowns += [at[i] for i in block.at]
         values = torch.cat([values for values, _, _ in self._waiting], 1)
         slope = torch.cat([block.slope for _, _, block in self._waiting], 1)
-        unknown = _index(unknowns, slope.device)
+        unknown = _index(tuple(unknowns), slope.device)
         self._sums.index_add_(1, unknown * (self._width + 1), slope * slope)
         self._sums.index_add_(1, unknown * self._width + self._dim, slope * values)
         self._waiting.clear()

@@ -32,30 +32,40 @@ class Collision:
 
     def __call__(self, scene: Scene) -> Residual:
         """The depths; see the class."""
-        spheres, candidates = scene[SPHERES], scene.matches[SPHERES].spheres
-        near = picked(
-            spheres, candidates
-        )  # [batch, n, m, 4]: first the sphere, then those it may meet
-        own, others = near[:, :, :1], near[:, :, 1:]
+        spheres = scene[SPHERES]  # [batch, s, 4]
+        candidates = scene.matches[SPHERES].spheres  # [batch, n, m]: a sphere, those it may meet
+        sphere = candidates[..., :1]  # [batch, n, 1]
+        may_meet = candidates[..., 1:]  # [batch, n, m - 1]
+
+        near = picked(spheres, candidates)  # [batch, n, m, 4]
+        own = near[:, :, :1]
+        others = near[:, :, 1:]
         distance = (own[..., :3] - others[..., :3]).norm(dim=-1)
         depth = own[..., 3] + others[..., 3] + self.clear - distance
-        # lists are filled up with the sphere itself, which it does not meet
-        itself = candidates[:, :, 1:] == candidates[:, :, :1]
-        depth = torch.where(itself, -torch.inf, depth)
+        # Lists are filled up with the sphere itself, which it does not meet.
+        depth = torch.where(may_meet == sphere, -torch.inf, depth)
 
-        deepest, which = depth.max(-1)
-        depth, chosen = deepest.topk(min(self.most, candidates.shape[1]))
-        other = candidates.gather(2, which[..., None] + 1)
-        ends = picked(torch.cat([candidates[..., :1], other], -1), chosen)  # [batch, r, 2]
+        # Of each sphere the other in which it lies deepest, then the deepest spheres of all.
+        depth_of_sphere, which = depth.max(-1)
+        other = may_meet.gather(2, which[..., None])
+        pairs = torch.cat([sphere, other], -1)  # [batch, n, 2]
+        depth, chosen = depth_of_sphere.topk(min(self.most, pairs.shape[1]))
+        ends = picked(pairs, chosen)  # [batch, r, 2]
         residual = torch.relu(depth) / self.spread
         return Residual(residual, lambda: self._jacobian(spheres, residual, ends))
 
     def _jacobian(self, spheres: Tensor, residual: Tensor, ends: Tensor) -> Jacobian:
         """Along the line of centres: apart is down, growth of either radius is up."""
-        centers = picked(spheres[..., :3], ends)
+        centers = picked(spheres[..., :3], ends)  # [batch, r, 2, 3]
         offset = centers[:, :, 0] - centers[:, :, 1]
-        direction = offset / offset.norm(dim=-1, keepdim=True).clamp_min(NEAREST)
-        growth = torch.ones_like(residual)[..., None]
-        pulls = [torch.cat([sign * direction, growth], -1) for sign in (-1, 1)]
-        active = (residual > 0).to(residual.dtype)[..., None, None] / self.spread
-        return Jacobian(residual, {SPHERES: SphereBlock(ends, active * torch.stack(pulls, 2))})
+        distance = offset.norm(dim=-1, keepdim=True)
+        direction = offset / distance.clamp_min(NEAREST)  # from the second to the first
+
+        by_radius = torch.ones_like(distance)
+        of_first = torch.cat([-direction, by_radius], -1)
+        of_second = torch.cat([direction, by_radius], -1)
+        pull = torch.stack([of_first, of_second], 2)  # [batch, r, 2, 4]
+
+        # Spheres that do not meet are held by nothing.
+        meets = (residual > 0).to(residual.dtype)[..., None, None]
+        return Jacobian(residual, {SPHERES: SphereBlock(ends, meets / self.spread * pull)})

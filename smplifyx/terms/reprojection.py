@@ -61,12 +61,15 @@ class Reprojection:
     def __call__(self, scene: Scene) -> Residual:
         """Two residuals for each point of the stage."""
         seen: ObservedPoints = scene.observed[ObservedPoints]
-        error = _error(seen, scene[POINTS], scene[FOCAL])
-        square = error * error if self.per_coordinate else (error * error).sum(-1, keepdim=True)
+        error = _error(seen, scene[POINTS], scene[FOCAL])  # [batch, p, 2], in units
+        square = error * error
+        if not self.per_coordinate:
+            square = square.sum(-1, keepdim=True)
         rho = seen.rho[..., None]
-        squash = rho / torch.sqrt(square + rho * rho)
-        residual = (seen.gain[..., None] * squash * error).flatten(1)
-        return Residual(residual, lambda: self._jacobian(scene, error, squash))
+        gain = seen.gain[..., None]
+        squash = rho / torch.sqrt(square + rho * rho)  # 1 near the target, towards 0 far from it
+        residual = gain * squash * error
+        return Residual(residual.flatten(1), lambda: self._jacobian(scene, error, squash))
 
     def _jacobian(self, scene: Scene, error: Tensor, squash: Tensor) -> Jacobian:
         """Residuals `pull e` with slopes `across de`, shrunk along e: pull x across x shrink =
