@@ -172,7 +172,7 @@ def in_parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     """Whether the batch is cut into pieces, and these into cohorts that leave people behind."""
     if request.param:
         pieces = [slice(0, 4), slice(4, COUNT)]
-        monkeypatch.setattr(fitter_module, "pieces", lambda count, device: pieces)
+        monkeypatch.setattr(fitter_module, "pieces", lambda count, device, threads: pieces)
         monkeypatch.setattr(schedule, "COHORT", 2)
         monkeypatch.setattr(schedule, "LEAVE", 6)
     return request.param
