@@ -265,3 +265,10 @@ def _by_jacobian(prior: PosePrior, scene: Scene) -> Residual:
     residual = prior.residual(latent)
     dense = DenseBlock(prior.jacobian(latent))
     return Residual(residual, lambda: Jacobian(residual, {BODY: dense}))
+
+
+def test_terms_are_summed_in_the_order_of_their_weights() -> None:
+    """Sums round: a known height that came first would end the same fits elsewhere."""
+    names = [term.name for term in StageProblem.of(preset().stages[-1], people_of()).terms]
+    assert names[0] == "reprojection" and names[-1] == "collision"
+    assert names.index("shape") < names.index("height") < names.index("expression")

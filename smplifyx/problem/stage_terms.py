@@ -7,8 +7,9 @@ not from here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from torch import Tensor
 
@@ -37,6 +38,30 @@ HINGES = (  # joint, axis of its axis-angle, which sign bends it
     ("right_elbow", 1, -1.0),
     ("left_knee", 0, -1.0),
     ("right_knee", 0, -1.0),
+)
+# The weight of each of these terms, in the order in which they are summed.
+WEIGHT_OF = MappingProxyType(
+    {
+        "pose_prior": "pose_prior",
+        "limits": "limits",
+        "bending": "bending",
+        "shape": "shape",
+        "kid": "shape",
+        "expression": "expression",
+        "jaw": "jaw",
+        "upright": "upright",
+        "depth": "depth",
+        "focal": "focal",
+        "left_hand_prior": "hand_prior",
+        "right_hand_prior": "hand_prior",
+        "left_hand_size": "hand_size",
+        "right_hand_size": "hand_size",
+        "left_hand_limits": "hand_limits",
+        "right_hand_limits": "hand_limits",
+        "leye": "eyes",
+        "reye": "eyes",
+        "collision": "collision",
+    }
 )
 
 
@@ -79,49 +104,42 @@ class PriorTerms:
         return cls(body, decoder, terms)
 
     def weighted(self, weights: Weights) -> tuple[WeightedTerm, ...]:
-        """Those of a stage, with its weights; those of weight 0 left out.
-
-        In the order in which they are summed.
-        """
+        """Those of a stage, with its weights; those of weight 0 left out."""
         jaw = Scaled(JAW, self.body.v_template.new_tensor(weights.jaw))  # its weights are per axis
         terms = self.terms | {"jaw": jaw}
-        weight_of = {
-            "pose_prior": weights.pose_prior,
-            "limits": weights.limits,
-            "bending": weights.bending,
-            "shape": weights.shape,
-            "kid": weights.shape if self.body.age is Age.CHILD else 0.0,
-            "expression": weights.expression,
-            "jaw": float(any(weights.jaw)),
-            "upright": weights.upright,
-            "depth": weights.depth,
-            "focal": weights.focal,
-            "left_hand_prior": weights.hand_prior,
-            "right_hand_prior": weights.hand_prior,
-            "left_hand_size": weights.hand_size,
-            "right_hand_size": weights.hand_size,
-            "left_hand_limits": weights.hand_limits,
-            "right_hand_limits": weights.hand_limits,
-            "leye": weights.eyes,
-            "reye": weights.eyes,
-            "collision": weights.collision,
-        }
+        factors = {name: getattr(weights, field) for name, field in WEIGHT_OF.items()}
+        factors["jaw"] = float(any(weights.jaw))
+        if self.body.age is not Age.CHILD:
+            factors["kid"] = 0.0
         matched = {"depth": (ANCHORED_TRANSL,), "collision": (SPHERES,)}
         return tuple(
-            WeightedTerm(name, weight, terms[name], matched.get(name, ()))
-            for name, weight in weight_of.items()
-            if weight
+            WeightedTerm(name, factor, terms[name], matched.get(name, ()))
+            for name, factor in factors.items()
+            if factor
         )
 
 
 def stage_terms(
     stage: StageConfig, priors: PriorTerms, evidence: Iterable[Evidence]
 ) -> tuple[WeightedTerm, ...]:
-    """All terms of a stage: what the evidence says, then what is plausible."""
-    found: list[WeightedTerm] = []
+    """All terms of a stage: what the evidence says, and what is plausible.
+
+    They are summed in this order, which is part of the answer, since sums round: each term of
+    evidence goes where its weight stands in `Weights`, among the others.
+    """
+    places = {field: place for place, field in enumerate(Weights.model_fields)}
+    found = list(priors.weighted(stage.weights))
     for one in evidence:
-        found.extend(one.terms(stage, priors.body))
-    return (*found, *priors.weighted(stage.weights))
+        for term in one.terms(stage, priors.body):
+            place = places.get(term.name, 0)
+            before = [other for other in found if _place(other, places) <= place]
+            found.insert(len(before), term)
+    return tuple(found)
+
+
+def _place(term: WeightedTerm, places: Mapping[str, int]) -> int:
+    """Where the term's weight stands; of a kind that has none there: first."""
+    return places.get(WEIGHT_OF.get(term.name, term.name), 0)
 
 
 def _limits(feature: Feature, limits: JointLimits) -> Limits:
