@@ -6,8 +6,11 @@ needed here: `smplifyx --help` shows these.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
-from typing import Literal
+from typing import Literal, TypeVar
+
+Choice = TypeVar("Choice", bound=Enum)
 
 
 class Gender(str, Enum):
@@ -61,19 +64,19 @@ def body_gender(word: str) -> BodyGender:
     """The gender of a body by its word, e.g. of a result file. Raises ValueError for any other,
     `input` too.
     """
-    for gender in BODY_GENDERS:
-        if gender.value == word:
-            return gender
-    allowed = ", ".join(gender.value for gender in BODY_GENDERS)
-    raise ValueError(f"gender: expected one of {allowed}, got {word!r:.40}")
+    return _by_word("gender", word, BODY_GENDERS)
 
 
 def body_age(word: str) -> BodyAge:
     """The age of a body by its word, e.g. of a result file. Raises ValueError for any other,
     `auto` too.
     """
-    for age in BODY_AGES:
-        if age.value == word:
-            return age
-    allowed = ", ".join(age.value for age in BODY_AGES)
-    raise ValueError(f"age: expected one of {allowed}, got {word!r:.40}")
+    return _by_word("age", word, BODY_AGES)
+
+
+def _by_word(what: str, word: str, choices: Sequence[Choice]) -> Choice:
+    for choice in choices:
+        if choice.value == word:
+            return choice
+    allowed = ", ".join(choice.value for choice in choices)
+    raise ValueError(f"{what}: expected one of {allowed}, got {word!r:.40}")

@@ -131,7 +131,7 @@ def stage_terms(
     found = list(priors.weighted(stage.weights))
     for one in evidence:
         for term in one.terms(stage, priors.body):
-            place = places.get(term.name, 0)
+            place = _place(term, places)
             before = [other for other in found if _place(other, places) <= place]
             found.insert(len(before), term)
     return tuple(found)
