@@ -47,6 +47,7 @@ ROOMS = (  # the ground first
             "choices",
             "invariant_linalg",
             "messages",
+            "files",
             "threads",
             "npz",
             "rotations",
@@ -261,6 +262,7 @@ ROOMS = (  # the ground first
         uses=("core", "camera", "keypoints", "evidence"),
         modules=(
             "frames",
+            "options",
             "values",
             "images",
             "reader",

@@ -38,4 +38,4 @@ def test_without_an_image_the_size_comes_from_elsewhere(tmp_path, name):
 def test_points_outside_their_image_are_remarked_upon(tmp_path):
     write(tmp_path, "a_keypoints.json", GOOD | {"image_size": [90, 90]})
     (frame,) = read_frames(tmp_path)
-    assert any("outside" in note for note in frame.notes) and len(frame.people) == 1
+    assert any("outside" in note.about for note in frame.notes) and len(frame.people) == 1

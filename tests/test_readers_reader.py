@@ -11,7 +11,7 @@ from keypoint_files import GOOD, flat, write
 
 from smplifyx.keypoints.layouts import LayoutName, to_canonical
 from smplifyx.readers.folder import count_files, read_frames
-from smplifyx.readers.frames import Person, SizeSource, unusable
+from smplifyx.readers.frames import Note, Person, SizeSource, unusable
 from smplifyx.readers.reader import ImagePeople, KeypointFile, Reader
 from smplifyx.readers.table import READERS
 
@@ -54,7 +54,7 @@ class TableReader:
                 people.append(body_person(index, numbers))
             else:
                 people.append(unusable(index, f"75 numbers expected, got {len(numbers)}"))
-        yield ImagePeople(tuple(people), notes=("a table",))
+        yield ImagePeople(tuple(people), notes=(Note("a table"),))
 
 
 MORE: tuple[Reader, ...] = (*READERS, PosesReader(), TableReader())
@@ -79,7 +79,7 @@ def test_a_reader_told_by_suffix_is_one_class_and_one_line(tmp_path: Path) -> No
         tmp_path, readers=MORE
     ) == 2
     good, bad = frames[1].people
-    assert good.problem is None and "got 3" in bad.problem and frames[1].notes == ("a table",)
+    assert good.problem is None and "got 3" in bad.problem and frames[1].notes == (Note("a table"),)
     # without its line in the table nobody sees the file
     assert [frame.stem for frame in read_frames(tmp_path)] == ["a"]
 

@@ -80,3 +80,20 @@ def _by_word(what: str, word: str, choices: Sequence[Choice]) -> Choice:
             return choice
     allowed = ", ".join(choice.value for choice in choices)
     raise ValueError(f"{what}: expected one of {allowed}, got {word!r:.40}")
+
+
+class LayoutName(Enum):
+    """The point layouts that are known.
+
+    Those without hands and face are completed by OpenPose's own hands (21) and face (70, or 68
+    without pupils), which are already in the canonical order.
+    """
+
+    BODY_25 = "body_25"
+    COCO_19 = "coco_19"  # the first 19 of BODY_25
+    COCO_18 = "coco_18"
+    COCO_17 = "coco_17"
+    COCO_WHOLEBODY_133 = "coco_wholebody_133"
+    HALPE_26 = "halpe_26"
+    HALPE_136 = "halpe_136"
+    MEDIAPIPE_75 = "mediapipe_75"

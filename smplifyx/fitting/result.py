@@ -99,6 +99,9 @@ class Origin:
     K_source: str = "given"
     image_size_source: str = "given"
     seconds: float = float("nan")  # share of its batch's time
+    person_id: str = ""  # what the keypoint file calls the person
+    photo: str = ""  # the image's name as the input writes it
+    notes: str = ""  # what its owner should know of how the input was read
 
 
 @dataclass(frozen=True)
@@ -186,6 +189,8 @@ _UNITS = "axis-angle in radians; metres; pixels; camera frame: x right, y down, 
 _PARAMS = tuple(f.name for f in dataclasses.fields(BodyParams))
 _ORIGIN = tuple(f.name for f in dataclasses.fields(Origin))
 _PROVENANCE = tuple(f.name for f in dataclasses.fields(Provenance) if f.name != "versions")
+# Keys that files of version 0.1 lack, all of them texts.
+_NEW = ("person_id", "photo", "notes")
 # Keys that say the unit, by field.
 _SHAPE = MappingProxyType(
     {"stature": "stature_m", "stature_sd": "stature_sd_m", "determined": "shape_determined"}
@@ -223,7 +228,7 @@ _EXPECTED = MappingProxyType(
         "steps": (),
         "versions": (None,),
     }
-    | {name: () for name in (*_PROVENANCE, *_ORIGIN, *_SHAPE.values())}
+    | {name: () for name in (*_PROVENANCE, *_ORIGIN, *_SHAPE.values()) if name not in _NEW}
 )
 
 
@@ -314,6 +319,7 @@ def _origin(arrays: Mapping[str, np.ndarray]) -> Origin:
         K_source=str(arrays["K_source"]),
         image_size_source=str(arrays["image_size_source"]),
         seconds=float(arrays["seconds"]),
+        **{name: str(arrays.get(name, "")) for name in _NEW},
     )
 
 

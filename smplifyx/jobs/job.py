@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from pydantic import Field
@@ -23,7 +23,10 @@ from ..config import (
     with_prior,
     without_collision,
 )
-from ..core.choices import Age, Gender, MeshFormat, Renderer
+from ..core.choices import Age, Gender, LayoutName, MeshFormat, Renderer
+
+if TYPE_CHECKING:
+    from ..readers.options import ReadOptions
 
 # The names that `--help` shows for values.
 OptionalPath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
@@ -40,6 +43,9 @@ Millimetres = Annotated[float | None, tyro.conf.arg(metavar="MM")]
 Metres = Annotated[float | None, tyro.conf.arg(metavar="M")]
 Prior = Annotated[str | None, tyro.conf.arg(metavar="vposer|flow|gmm|gaussian|none|PATH")]
 Count = Annotated[int | None, tyro.conf.arg(metavar="N")]
+Score = Annotated[float | None, tyro.conf.arg(metavar="SCORE")]
+Side = Annotated[int, Field(ge=1, le=1_000_000)]  # pixels
+OptionalSize = Annotated[tuple[Side, Side] | None, tyro.conf.arg(metavar="W H")]
 
 
 class JobConfig(Settings):
@@ -56,6 +62,18 @@ class JobConfig(Settings):
         None, description="folder of the photos: their size, EXIF, overlays"
     )
     recursive: bool = Field(False, description="folders below too; results keep the folders")
+    layout: LayoutName | None = Field(
+        None, description="of body points in files that do not name theirs; none: by their number"
+    )
+    keypoint_size: OptionalSize = Field(
+        None, description="of the images that the keypoints were made in, where no file tells"
+    )
+    seen: Score = Field(
+        None, ge=0, lt=1, description="score from which a point counts as seen; none: 0.1"
+    )
+    confident: Score = Field(
+        None, ge=0, lt=1, description="score from which it counts as confident; none: 0.3"
+    )
 
     preset: str = Field(
         "smplx", description="how to fit: a name from `smplifyx presets`, or a .yaml file"
@@ -122,6 +140,13 @@ class JobConfig(Settings):
         False, description="remove the results of an earlier job from --out first"
     )
     quiet: bool = Field(False, description="no progress bar, no closing line")
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """How the keypoint files are to be read."""
+        from ..readers.options import ReadOptions  # here: --help does not wait for torch
+
+        return ReadOptions(self.layout, self.keypoint_size, self.seen, self.confident)
 
     @property
     def facts(self) -> Mapping[str, object]:

@@ -103,4 +103,7 @@ class JobOutput:
             focal=float(person.camera.focal.mean()),
             focal_source=person.origin.K_source,
             image_size_source=person.origin.image_size_source,
+            person_id=person.origin.person_id,
+            photo=person.origin.photo,
+            notes=person.origin.notes,
         )

@@ -57,7 +57,7 @@ class Source:
 
     def _items(self, store: Store) -> Iterator[Item]:
         stems = StemTable()
-        for frame in read_frames(self.job.keypoints, self.job.images, self.job.recursive):
+        for frame in _frames(self.job):
             stem = stems.claim(frame.stem, frame.keypoint_file.name)
             for note in frame.notes:
                 LOG.info("%s: %s", stem, note)
@@ -115,8 +115,17 @@ def open_source(job: JobConfig) -> Source:
     selection = Selection(
         min_keypoints=job.min_keypoints, min_size_px=job.min_size, largest=job.largest
     )
-    read_frames(job.keypoints, job.images, job.recursive)  # for its errors: reads nothing yet
+    _frames(job)  # for its errors: reads nothing yet
     return Source(job, cameras, selection, count_files(job.keypoints, job.recursive))
+
+
+def _frames(job: JobConfig) -> Iterator[Frame]:
+    return read_frames(job.keypoints, job.images, job.recursive, job.read_options)
+
+
+def _notes_of(frame: Frame, person: Person) -> str:
+    """What is to be told of a person and the person's image, for one cell of a table."""
+    return "; ".join(str(note) for note in (*person.notes, *frame.notes))
 
 
 def _fit_task(
@@ -137,6 +146,9 @@ def _fit_task(
         person=person.index,
         K_source=camera_source.value,
         image_size_source=frame.size_source.value,
+        person_id=person.id,
+        photo=frame.photo,
+        notes=_notes_of(frame, person),
     )
     # The job's gender is for everybody, and INPUT leaves it to the file.
     if job.gender is Gender.INPUT:

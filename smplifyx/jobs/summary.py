@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TextIO
 
+from ..core.messages import cell, uncell
 from ..core.npz import TEMPORARY, replacing
 from ..fitting.quality import confident_body_points, reprojection_percent, reprojection_px
 from ..fitting.result import FitResult, FitStatus
@@ -39,7 +40,9 @@ class Row:
     Errors are medians over the seen points, in pixels and in percent of the keypoint box's
     diagonal. seconds: the person's share of its batch's time. focal: pixels, as fitted.
     shape_determined: the share 0..1 of what was unknown about the shape that the evidence told;
-    stature_sd_m: how well the stature is known. penetration_mm: how deep the deepest vertex lies
+    stature_sd_m: how well the stature is known. person_id: what the keypoint file calls the person;
+    photo: the image's name as the input writes it; notes: what its owner should know of how the
+    input was read. penetration_mm: how deep the deepest vertex lies
     inside another part of the body; intersecting_triangles: how many cut another part.
     """
 
@@ -68,6 +71,9 @@ class Row:
     shape_determined: float = math.nan
     penetration_mm: float = math.nan
     intersecting_triangles: int | None = None
+    person_id: str = ""
+    photo: str = ""
+    notes: str = ""
 
 
 COLUMNS = tuple(f.name for f in dataclasses.fields(Row))
@@ -110,6 +116,9 @@ def row_of(stem: str, result: FitResult) -> Row:
         shape_determined=float(result.shape.determined),
         penetration_mm=float(penetration.depth_mm) if penetration else math.nan,
         intersecting_triangles=int(penetration.triangles) if penetration else None,
+        person_id=result.origin.person_id,
+        photo=result.origin.photo,
+        notes=result.origin.notes,
     )
 
 
@@ -159,15 +168,15 @@ def _cell(value: str | float | int | RowStatus | None) -> str:
         return value.value
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.6g}"
-    return "" if value is None else str(value)
+    return "" if value is None else cell(str(value))
 
 
-def _value(kind: str, cell: str) -> str | float | int | RowStatus | None:
+def _value(kind: str, content: str) -> str | float | int | RowStatus | None:
     """A cell as the type that `Row` annotates, whose annotations are strings."""
     if kind == "RowStatus":
-        return RowStatus(cell)
+        return RowStatus(content)
     if kind == "float":
-        return float(cell) if cell else math.nan
+        return float(content) if content else math.nan
     if kind.startswith("int"):
-        return int(cell) if cell else None
-    return cell
+        return int(content) if content else None
+    return uncell(content)

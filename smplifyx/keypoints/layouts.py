@@ -5,33 +5,18 @@ be trusted.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from ..core.choices import LayoutName
 from . import names
 
+__all__ = ["ABSENT", "LAYOUTS", "Layout", "LayoutName", "TrustRule", "to_canonical", "trust"]
+
 ABSENT = -1
-
-
-class LayoutName(Enum):
-    """The point layouts that are known.
-
-    Those without hands and face are completed by OpenPose's own hands (21) and face (70, or 68
-    without pupils), which are already in the canonical order.
-    """
-
-    BODY_25 = "body_25"
-    COCO_19 = "coco_19"  # the first 19 of BODY_25
-    COCO_18 = "coco_18"
-    COCO_17 = "coco_17"
-    COCO_WHOLEBODY_133 = "coco_wholebody_133"
-    HALPE_26 = "halpe_26"
-    HALPE_136 = "halpe_136"
-    MEDIAPIPE_75 = "mediapipe_75"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from ..keypoints.layouts import LayoutName, to_canonical
 from .camera_sidecar import IntrinsicsError, read_size
-from .frames import Person, read_gender, unusable
+from .frames import Note, Person, read_gender, unusable
 from .reader import ImagePeople, KeypointFile
 from .values import PartPoints, clean, length_or_type, looks_normalised, triplets
 
@@ -104,7 +104,9 @@ def _read_image(image: Mapping[str, object], entries: list[object]) -> ImagePeop
     try:
         return ImagePeople(people, file_name=name, image_size=read_size(image, name))
     except IntrinsicsError as error:
-        return ImagePeople(people, file_name=name, notes=(str(error),))
+        return ImagePeople(
+            people, file_name=name, notes=(Note("image size not understood", str(error)),)
+        )
 
 
 def _read_person(entry: object, index: int) -> Person:
@@ -125,7 +127,7 @@ def _read_person(entry: object, index: int) -> Person:
     if looks_normalised(keypoints):
         return unusable(index, "coordinates are fractions of the image, expected pixels")
     if whole.notes and not keypoints.any():
-        return unusable(index, "; ".join(whole.notes))
+        return unusable(index, "; ".join(map(str, whole.notes)))
     return Person(
         index=index,
         keypoints=keypoints,
@@ -162,7 +164,7 @@ def _read_part(entry: Mapping[str, object], name: str, count: int, annotated: bo
     if points is None or len(points) != count:
         found = length_or_type(entry[key])
         return PartPoints.absent(
-            count, f"{key} should hold {3 * count} numbers, has {found}; part ignored"
+            count, Note("part ignored", f"{key} should hold {3 * count} numbers, has {found}")
         )
     holds_flags = annotated and _are_flags(points, always=name == "foot")
     return _clean_part(points, key, holds_flags)

@@ -11,6 +11,7 @@ from .frame_size import with_image_size
 from .frames import Frame, KeypointError
 from .image_finder import ImageFinder
 from .listing import ListedFile, list_files
+from .options import AS_IT_COMES, ReadOptions
 from .people_sidecar import with_facts
 from .reader import ImagePeople, KeypointFile, Reader
 from .stems import plain_stem, safe_name
@@ -21,6 +22,7 @@ def read_frames(
     source: Path | str,
     images: Path | str | None = None,
     recursive: bool = False,
+    options: ReadOptions = AS_IT_COMES,
     readers: Sequence[Reader] = READERS,
 ) -> Iterator[Frame]:
     """Every frame of a folder of keypoint files, or of one file, sorted by stem and read one at a
@@ -43,7 +45,7 @@ def read_frames(
         if not images.is_dir():
             raise KeypointError(f"{images}: no such folder of images")
         folders = (images, own_folder)
-    return _read_files(files, ImageFinder.of(folders, recursive), readers)
+    return _read_files(files, ImageFinder.of(folders, recursive), options, readers)
 
 
 def count_files(
@@ -56,12 +58,15 @@ def count_files(
 
 
 def _read_files(
-    files: list[ListedFile], finder: ImageFinder, readers: Sequence[Reader]
+    files: list[ListedFile],
+    finder: ImageFinder,
+    options: ReadOptions,
+    readers: Sequence[Reader],
 ) -> Iterator[Frame]:
     """The frames of all files, each stem once."""
     file_of_stem: dict[str, Path] = {}
     for file in files:
-        for frame in _read_file(file, finder, readers):
+        for frame in _read_file(KeypointFile(file.path, options), file.stem, finder, readers):
             first = file_of_stem.get(frame.stem)
             if first is None:
                 file_of_stem[frame.stem] = file.path
@@ -73,13 +78,16 @@ def _read_files(
             del frame  # not to be kept alive while the next is read
 
 
-def _read_file(file: ListedFile, finder: ImageFinder, readers: Sequence[Reader]) -> Iterator[Frame]:
+def _read_file(
+    file: KeypointFile, stem: str, finder: ImageFinder, readers: Sequence[Reader]
+) -> Iterator[Frame]:
     """The frames of one file; what makes it unreadable becomes the problem of a single frame."""
-    empty = Frame(stem=file.stem, keypoint_file=file.path, image=finder.find(file.stem))
+    image = finder.find(stem)
+    photo = "" if image is None else image.name
+    empty = Frame(stem=stem, keypoint_file=file.path, image=image, photo=photo)
     try:
-        opened = KeypointFile(file.path)
-        reader = _reader_of(opened, readers)
-        for found in reader.read(opened):
+        reader = _reader_of(file, readers)
+        for found in reader.read(file):
             yield _frame_of(found, empty, finder)
     except (OSError, ValueError, RecursionError) as error:
         yield replace(empty, problem=f"{file.path}: {one_line(error, limit=None)}")
@@ -98,13 +106,11 @@ def _reader_of(file: KeypointFile, readers: Sequence[Reader]) -> Reader:
 
 def _frame_of(found: ImagePeople, empty: Frame, finder: ImageFinder) -> Frame:
     """One image of a file as a frame; `empty` is what the file's own name tells of it."""
-    notes = list(found.notes)
-    for person in found.people:
-        notes += [f"person {person.index}: {note}" for note in person.notes]
-    frame = replace(empty, people=found.people, notes=tuple(notes))
+    frame = replace(empty, people=found.people, notes=found.notes)
     if found.file_name is not None:
         stem = safe_name(plain_stem(found.file_name))
-        frame = replace(frame, stem=stem, image=finder.find_named(found.file_name))
+        image = finder.find_named(found.file_name)
+        frame = replace(frame, stem=stem, image=image, photo=found.file_name)
     sized = with_image_size(frame, found.image_size)
     try:
         # looked for with `frame`, which still has an image that cannot be read: its folder counts

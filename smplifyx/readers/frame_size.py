@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .camera_sidecar import IntrinsicsError, read_camera_file
-from .frames import Frame, ImageSize, Person, SizeSource
+from .frames import Frame, ImageSize, Note, Person, SizeSource
 from .images import ImageError, upright_size
 from .sidecars import CAMERA_SUFFIX, find_sidecar
 
@@ -31,21 +31,19 @@ def with_image_size(frame: Frame, stated: ImageSize | None) -> Frame:
             size = upright_size(frame.image)
             image = frame.image
         except ImageError as error:
-            notes.append(str(error))
+            notes.append(Note("image not readable", str(error)))
     if size is None:
         source = SizeSource.SIDECAR
         try:
             size = _sidecar_size(frame) or stated
         except IntrinsicsError as error:
-            notes.append(str(error))
+            notes.append(Note("camera file not usable", str(error)))
             size = stated
     if size is not None:
         outside = _share_outside(frame.people, size)
         if outside > MOST_OUTSIDE:
-            notes.append(
-                f"{outside:.0%} of the points lie outside the image of {size[0]}x{size[1]}: "
-                "resized or turned?"
-            )
+            which = f"{outside:.0%} of them, image of {size[0]}x{size[1]}: resized or turned?"
+            notes.append(Note("points outside the image", which))
     elif frame.people:
         source = SizeSource.KEYPOINTS
         size = _bounding_size(frame.people)

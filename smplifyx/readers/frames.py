@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -26,6 +27,20 @@ class KeypointError(ValueError):
     """
 
 
+class Note(NamedTuple):
+    """Something about an input that its owner should know, though it was read.
+
+    `about` is a fixed phrase, so that notes of one kind can be counted and summed up ("points
+    outside the image"); `detail` is what is so of this one. As text: "about: detail".
+    """
+
+    about: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.about}: {self.detail}" if self.detail else self.about
+
+
 class SizeSource(Enum):
     """Where the size of a frame's image comes from."""
 
@@ -42,17 +57,19 @@ class Person:
     canonical order, all zero where unseen. `gender` and `age` are what is known of the person, None
     where nothing is; `facts` what else is said, by word (see `evidence.SavedEvidence`). `problem`
     says in one line why the entry is unusable (the keypoints are zero then); `notes` say what was
-    left out of a usable one.
+    left out of a usable one. `id` is what the file calls the person (person_id, idx, track_id,
+    annotation id), as text; empty where it does not.
     """
 
     index: int
     keypoints: Float[np.ndarray, "137 3"]
+    id: str = ""
     gender: BodyGender | None = None
     age: Age | None = None
     facts: Mapping[str, object] = field(default_factory=dict)
     layout: LayoutName | None = None
     problem: str | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,18 +78,20 @@ class Frame:
 
     `stem` names the results: a relative path of `/`-joined plain parts, never absolute and never
     with `..`. `image_size` is (width, height) of the upright image in pixels. `problem` says in one
-    line why the file could not be read (there are no people then); `notes` what else was met, the
-    notes of its people included.
+    line why the file could not be read (there are no people then); `notes` what else was met, those
+    of its people not included. `photo` is the name of the image as the input writes it, with its
+    suffix where that is known.
     """
 
     stem: str
     keypoint_file: Path
     people: tuple[Person, ...] = ()
     image: Path | None = None
+    photo: str = ""
     image_size: ImageSize | None = None
     size_source: SizeSource | None = None
     problem: str | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def layout(self) -> LayoutName | None:

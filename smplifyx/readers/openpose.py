@@ -15,7 +15,7 @@ from ..core.choices import BodyGender
 from ..keypoints import names
 from ..keypoints.layouts import LayoutName, to_canonical
 from .camera_sidecar import IntrinsicsError, read_size
-from .frames import Person, read_gender, unusable
+from .frames import Note, Person, read_gender, unusable
 from .reader import ImagePeople, KeypointFile
 from .values import PartPoints, clean, length_or_type, looks_normalised, triplets
 
@@ -68,7 +68,7 @@ class OpenPoseReader:
         try:
             yield ImagePeople(people, image_size=read_size(document, "keypoint file"))
         except IntrinsicsError as error:
-            yield ImagePeople(people, notes=(str(error),))
+            yield ImagePeople(people, notes=(Note("image size not understood", str(error)),))
 
 
 def _read_people(entries: object) -> tuple[Person, ...]:
@@ -97,7 +97,7 @@ def _read_person(entry: object, index: int) -> Person:
         )
     notes = [note for part in parts.values() for note in part.notes]
     if notes and not keypoints.any():
-        return unusable(index, "; ".join(notes))
+        return unusable(index, "; ".join(map(str, notes)))
     gender, gender_notes = _read_person_gender(entry)
     return Person(
         index=index,
@@ -120,7 +120,7 @@ def _read_part(entry: Mapping[str, object], part: _Part) -> PartPoints:
         found = length_or_type(entry[key])
         return PartPoints.absent(
             part.counts[0],
-            f"{part.name}: {key} should hold {allowed} numbers, has {found}; part ignored",
+            Note("part ignored", f"{part.name}: {key} should hold {allowed} numbers, has {found}"),
         )
     return clean(points, part.name)
 
@@ -134,14 +134,15 @@ def _assemble(parts: Mapping[str, PartPoints], layout: LayoutName) -> Float[np.n
     return canonical
 
 
-def _read_person_gender(entry: Mapping[str, object]) -> tuple[BodyGender | None, Sequence[str]]:
+def _read_person_gender(entry: Mapping[str, object]) -> tuple[BodyGender | None, Sequence[Note]]:
     """The gender of the first key that has a usable one, and a note for each that has another."""
-    notes: list[str] = []
+    notes: list[Note] = []
     for key in _GENDER_KEYS:
         if entry.get(key) is None:
             continue
         gender = read_gender(entry[key])
         if gender is not None:
             return gender, notes
-        notes.append(f"{key}: {entry[key]!r:.40} is not neutral, female or male; ignored")
+        given = f"{key}: {entry[key]!r:.40}"
+        notes.append(Note("gender ignored", f"{given} is not neutral, female or male"))
     return None, notes

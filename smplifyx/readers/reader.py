@@ -13,17 +13,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from ..core.files import read_bounded
 from ..core.messages import one_line
-from .frames import ImageSize, Person
+from .frames import ImageSize, Note, Person
+from .options import AS_IT_COMES, ReadOptions
 
 LARGEST_FILE = 256 * 2**20  # bytes; parsed JSON takes about ten times the file's size
 
 
 @dataclass(frozen=True, eq=False)
 class KeypointFile:
-    """One file on disk, not opened yet: a reader may go by its name alone or look into it."""
+    """One file on disk, not opened yet: a reader may go by its name alone or look into it.
+
+    `options` is what the user says of all files of the run.
+    """
 
     path: Path
+    options: ReadOptions = AS_IT_COMES
 
     @cached_property
     def document(self) -> object:
@@ -33,12 +39,7 @@ class KeypointFile:
         object, which is while the file is read. Raises OSError, and ValueError in one line for a
         file that is too large, empty or not JSON.
         """
-        size = self.path.stat().st_size
-        if size > LARGEST_FILE:
-            raise ValueError(
-                f"{size / 2**20:.0f} MiB, more than {LARGEST_FILE // 2**20} MiB: split it"
-            )
-        content = self.path.read_bytes()
+        content = read_bounded(self.path, LARGEST_FILE)
         if not content.strip():
             raise ValueError("the file is empty")
         try:
@@ -61,7 +62,7 @@ class ImagePeople:
     people: tuple[Person, ...]
     file_name: str | None = None
     image_size: ImageSize | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 @runtime_checkable

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from .frames import Note
+
 FARTHEST = 1e6  # pixels; a coordinate beyond this is garbage, not a point outside the image
 NORMALISED = 1.5  # no person is this small in pixels; such coordinates are fractions of the image
 FEWEST = 3  # points needed to tell that
@@ -20,10 +22,10 @@ class PartPoints:
     """
 
     points: Float[np.ndarray, "points 3"]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @classmethod
-    def absent(cls, count: int, *notes: str) -> PartPoints:
+    def absent(cls, count: int, *notes: Note) -> PartPoints:
         """So many unseen points."""
         return cls(points=np.zeros((count, 3), np.float32), notes=notes)
 
@@ -85,10 +87,12 @@ def clean(points: Float[np.ndarray, "points 3"], name: str) -> PartPoints:
     kept = np.where(seen[:, None], safe, 0.0)
     kept[:, 2] = kept[:, 2].clip(max=1.0)
     broken = int((~usable).sum())
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     if broken:
         notes = (
-            f"{name}: {broken} of {len(points)} points are not finite numbers; points ignored",
+            Note(
+                "points that are not finite numbers ignored", f"{name}: {broken} of {len(points)}"
+            ),
         )
     return PartPoints(points=kept.astype(np.float32), notes=notes)
 
