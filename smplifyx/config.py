@@ -35,6 +35,10 @@ class Block(str, Enum):
     FOCAL = "focal"  # log of the factor on the camera's focal length
 
 
+# what a collision must not change
+NEVER_PUSHED = (Block.BETAS, Block.EXPRESSION, Block.FOCAL)
+
+
 class Part(str, Enum):
     """A part of the 137 points."""
 
@@ -158,6 +162,19 @@ class StageConfig(Settings):
     merge: float = pydantic.Field(default=0.0, ge=0)
     keep: int = pydantic.Field(default=1, ge=1)  # how many hypotheses go on, the best ones
 
+    @pydantic.model_validator(mode="after")
+    def _collision_moves_bodies_alone(self) -> StageConfig:
+        """A body that would pass through itself changes its pose and place. Left free, it buys its
+        way out with a shape that nobody has (10 sd were seen), or with the camera.
+        """
+        held = [block.value for block in self.free if block in NEVER_PUSHED]
+        if self.weights.collision and held:
+            names = ", ".join(held)
+            raise ValueError(
+                f"collision moves pose and place alone, but {names} are free beside it"
+            )
+        return self
+
 
 class StartConfig(Settings):
     """The first guess and its hypotheses."""
@@ -259,12 +276,15 @@ def without_collision(config: FitConfig) -> FitConfig:
 
 
 def _only_adds_collision(stage: StageConfig, before: StageConfig) -> bool:
-    """Whether a stage differs from the one before it, but for name and solver, in a larger weight
-    of collision alone.
+    """Whether a stage differs from the one before it, but for name, solver and unknowns that it
+    holds, in a larger weight of collision alone.
     """
     if stage.weights.collision <= before.weights.collision:
         return False
-    like_before = before.model_copy(update={"name": stage.name, "solver": stage.solver})
+    if not set(stage.free) <= set(before.free):
+        return False
+    changed = {"name": stage.name, "solver": stage.solver, "free": stage.free}
+    like_before = before.model_copy(update=changed)
     return _with_weight(stage, "collision", 0.0) == _with_weight(like_before, "collision", 0.0)
 
 
@@ -274,7 +294,7 @@ def with_free_focal(config: FitConfig) -> FitConfig:
 
     Only strong perspective tells it; people of one image get focal lengths of their own.
     """
-    everything = config.stages[-1].free
+    everything = max((stage.free for stage in config.stages), key=len)
     with_focal = everything if Block.FOCAL in everything else (*everything, Block.FOCAL)
     stages: list[StageConfig] = []
     for stage in config.stages:

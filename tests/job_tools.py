@@ -98,7 +98,7 @@ def quick_fit(
     shape = ShapeUncertainty(energy, energy / 10, torch.ones(count))
     result = FitResult(
         params, camera, keypoints, points3d, points2d, {"reprojection": energy}, energy, energy[:, None],
-        torch.zeros(count, dtype=torch.long), torch.full((count,), torch.nan), status_of(keypoints, points2d, energy),
+        torch.zeros(count, dtype=torch.long), torch.full((count,), torch.nan), status_of(keypoints, points2d, energy, torch.ones(count, dtype=torch.bool)),
         torch.ones(count, dtype=torch.long), params.body_pose.flatten(1), shape,
         Provenance.of(bodies[0], config.name, "gaussian"), evidence=by_kind(evidence),
     )  # fmt: skip

@@ -211,3 +211,42 @@ def test_the_2019_preset_runs_and_states_its_focal_length():
         "left_hand_size",
         "pose_prior",
     }
+
+
+def scrambled(seed: int) -> Keypoints:
+    """People whose body points have changed places: no body makes them."""
+    order = torch.randperm(25, generator=torch.Generator().manual_seed(seed))
+    index = torch.cat([order, torch.arange(25, names.COUNT)])
+    return Keypoints.from_array(people().keypoints.to_array()[:, index])
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_points_that_no_body_makes_end_as_people_and_never_as_ok(seed):
+    result = fit(scrambled(seed), people().camera, embedded_body(FLOAT), preset("smplx"))
+    assert not (result.status == FitStatus.OK).any()
+    human = result.plausibility.is_human
+    assert human.float().mean() >= 0.75 and result.tries is not None
+    assert (result.status[~human] >= FitStatus.POOR).all()
+
+
+def test_a_far_point_does_not_pass_for_a_large_person():
+    """A nose a million pixels away spans a box of which every error is a thousandth."""
+    far = people().keypoints.to_array()
+    far[:, 1:25, :2] += 40 * torch.randn(8, 24, 2, generator=torch.Generator().manual_seed(2))
+    far[:, 0, :2] = 9.9e5
+    result = fit(Keypoints.from_array(far), people().camera, embedded_body(FLOAT), preset("fast"))
+    percent = reprojection_percent(result.keypoints, result.points2d).body
+    assert (percent > 1).all()
+
+
+def test_measured_points_are_the_same_to_the_bit_in_batches_of_any_size():
+    keypoints, camera, body = people().keypoints, people().camera, embedded_body(FLOAT)
+    together = fit(keypoints, camera, body, preset("fast"))
+    for size in (1, 3):
+        parts = [
+            fit(keypoints[i : i + size], camera[i : i + size], body, preset("fast"))
+            for i in range(0, 8, size)
+        ]
+        apart = FitResult.cat(parts)
+        for name in ("points3d", "points2d", "energy", "latent"):
+            assert torch.equal(getattr(apart, name), getattr(together, name)), name

@@ -91,7 +91,7 @@ ROOMS = (  # the ground first
         owns="the canonical 137 points, their names, detectors' layouts",
         leaves="no files",
         uses=("core",),
-        modules=("confidence", "names", "layouts", "types", "__init__"),
+        modules=("confidence", "names", "boxes", "layouts", "types", "__init__"),
     ),
     Room(
         name="solvers",
@@ -335,6 +335,8 @@ ROOMS = (  # the ground first
             "templates",
             "uncertainty",
             "watching",
+            "plausibility",
+            "second_try",
             "result",
             "setup",
             "batch",

@@ -55,7 +55,7 @@ def people(count: int, dtype: torch.dtype = torch.float32) -> FitResult:
         hypothesis_energies=torch.stack([energy, energy + 1, energy + 2, untried], -1),
         chosen=torch.zeros(count, dtype=torch.long),
         gap=torch.ones(count, dtype=dtype),
-        status=status_of(keypoints, points2d, energy),
+        status=status_of(keypoints, points2d, energy, torch.ones(count, dtype=torch.bool)),
         steps=torch.full((count,), 7),
         latent=params.body_pose.flatten(1),
         shape=ShapeUncertainty(energy, energy, energy),
@@ -231,7 +231,10 @@ def without(parts: slice) -> FitResult:
 )  # fmt: skip
 def test_status(unseen: slice, moved: float, energy: float, expected: FitStatus) -> None:
     result = without(unseen)
-    status = status_of(result.keypoints, result.points2d + moved, torch.full((1,), energy))
+    energies = torch.full((1,), energy)
+    status = status_of(
+        result.keypoints, result.points2d + moved, energies, torch.ones(1, dtype=torch.bool)
+    )
     assert FitStatus(int(status)) is expected
 
 

@@ -18,7 +18,7 @@ from ..features.variables import State
 from ..keypoints import Keypoints
 from .batch import FitBatch
 from .fitter import Fitter, in_pieces, result_of
-from .result import FitResult
+from .result import FitResult, FitStatus
 from .schedule import final_problem, run_stages
 from .setup import FitSetup, setup_of
 from .uncertainty import kid_gain
@@ -73,10 +73,32 @@ def fit_best_age(
     tried = (torch.cat(promises) >= DOUBTFUL * DECISIVE).nonzero().flatten()
     if len(tried):
         known = [one[tried] for one in evidence]
-        as_children = of_child.fit(keypoints[tried], camera[tried], known)
+        as_children = of_child.fit_once(keypoints[tried], camera[tried], known)
         for row, as_child in zip(tried.tolist(), _one_each(as_children), strict=True):
             answers[row] = _better(answers[row], as_child, config)
+    # afterwards: the energies of second tries are no measure for ages
+    for fitter in (of_adult, of_child):
+        _mend(answers, fitter, camera, evidence)
     return answers
+
+
+def _mend(
+    answers: list[FitResult], fitter: Fitter, camera: Camera, evidence: Sequence[Bundle]
+) -> None:
+    """Puts the second try of those in place whom this fitter gave a body that nobody has."""
+    age = fitter.setup.body.age.value
+    suspects = [
+        row
+        for row, answer in enumerate(answers)
+        if answer.provenance.age == age and int(answer.status) == FitStatus.POOR
+    ]
+    if not suspects:
+        return
+    rows = torch.tensor(suspects, device=camera.K.device)
+    known = [one[rows] for one in evidence]
+    mended = fitter.mended(FitResult.stack([answers[row] for row in suspects]), camera[rows], known)
+    for row, answer in zip(suspects, _one_each(mended), strict=True):
+        answers[row] = answer
 
 
 def _promised(

@@ -12,21 +12,24 @@ import torch
 from torch import Tensor
 
 from ..body import skinning
-from ..body.model import BodyModel
+from ..body.model import Age, BodyModel
 from ..body.params import BodyParams
 from ..camera import Camera
 from ..config import FitConfig
 from ..core.bundle import Bundle
+from ..core.invariant_linalg import whole_rows
 from ..core.threads import one_thread_per_operation, pieces, side_by_side
 from ..evidence.evidence import by_kind, check_rows
 from ..evidence.keypoints2d import Keypoints2D, person_scale, seen_confidence
 from ..keypoints import Keypoints
 from ..terms.scene import WeightedTerm
 from .batch import FitBatch
+from .plausibility import Plausibility
 from .quality import status_of
-from .result import FitResult, Provenance
+from .result import FitResult, FitStatus, Provenance
 from .schedule import StagesOutcome, final_problem, run_stages
-from .setup import FitSetup
+from .second_try import cautious
+from .setup import FitSetup, setup_of
 from .starts import given_guess
 from .uncertainty import shape_uncertainty
 from .watching import StageReport, Watch
@@ -69,7 +72,23 @@ class Fitter:
         Rows are independent: a person gets the same body alone or in company, and one that cannot
         be fitted gets the status FAILED. Raises ValueError where batches differ or a start does not
         fit the body.
+
+        Who comes out with a body that nobody has (`plausibility`) is fitted a second time, more
+        cautiously (`second_try`), and has the status POOR if that does not help.
         """
+        result = self.fit_once(keypoints, camera, evidence, start, watch, extra_terms)
+        return self.mended(result, camera, evidence, start, extra_terms)
+
+    def fit_once(
+        self,
+        keypoints: Keypoints,
+        camera: Camera,
+        evidence: Sequence[Bundle] = (),
+        start: BodyParams | None = None,
+        watch: Watch | None = None,
+        extra_terms: Sequence[WeightedTerm] = (),
+    ) -> FitResult:
+        """The same without a second try."""
         people = self.gather(keypoints, camera, evidence)
         starts = None
         if start is not None:
@@ -87,6 +106,33 @@ class Fitter:
 
         parts = in_pieces(people, fit_piece)
         return parts[0] if len(parts) == 1 else FitResult.cat(parts)
+
+    def mended(
+        self,
+        result: FitResult,
+        camera: Camera,
+        evidence: Sequence[Bundle] = (),
+        start: BodyParams | None = None,
+        extra_terms: Sequence[WeightedTerm] = (),
+    ) -> FitResult:
+        """What `fit_once` found [batch], with those bodies that nobody has fitted again, where that
+        makes them human; the rest is as it is.
+        """
+        finite = result.status != int(FitStatus.FAILED)
+        rows = (finite & ~result.plausibility.is_human).nonzero().flatten()
+        if not len(rows):
+            return result
+        fitter = Fitter(setup_of(self.setup.body, cautious(self.setup.config)))
+        again = fitter.fit_once(
+            result.keypoints[rows],
+            camera[rows],
+            [one[rows] for one in evidence],
+            None if start is None else start[rows],
+            extra_terms=extra_terms,
+        )
+        better = again.plausibility.is_human.nonzero().flatten()
+        mended = again[better]
+        return result.put(rows[better], mended.replace(tries=torch.full_like(mended.steps, 2)))
 
     @torch.no_grad()
     def gather(
@@ -133,11 +179,17 @@ def result_of(
     # the focal length's unknown is the logarithm of a factor on the camera's own
     camera = people.camera.zoomed(outcome.state.focal[:, 0].exp())
     params = setup.decoder.params(outcome.state)
-    points3d = skinning.points(body, params)
+    count = len(params.transl)
+    # a product of few rows rounds otherwise than one of many: always the same kernel
+    whole = whole_rows(count, params.transl.device)
+    points3d = skinning.points(body, params[whole])[:count]
     points2d = camera.project(points3d)
     rows = torch.arange(len(outcome.chosen), device=outcome.chosen.device)
     energy = outcome.hypothesis_energies[rows, outcome.chosen]
     last = final_problem(people, outcome.state, extra_terms)
+    shape = shape_uncertainty(last, body, config.stages[-1].weights)
+    is_child = body.age is Age.CHILD
+    plausibility = Plausibility.of(params, points3d, shape.stature, is_child)
     return FitResult(
         params=params,
         latent=outcome.state.body,
@@ -150,11 +202,12 @@ def result_of(
         hypothesis_energies=outcome.hypothesis_energies,
         chosen=outcome.chosen,
         gap=outcome.gap,
-        status=status_of(keypoints, points2d, energy),
+        status=status_of(keypoints, points2d, energy, plausibility.is_human),
         steps=outcome.steps,
-        shape=shape_uncertainty(last, body, config.stages[-1].weights),
+        shape=shape,
         provenance=Provenance.of(body, config.name, config.pose_prior),
         evidence=people.others,
+        tries=torch.ones_like(outcome.steps),
     )
 
 

@@ -24,9 +24,11 @@ from ..body.params import BodyParams
 from ..camera import Camera
 from ..core import npz
 from ..core.bundle import Bundle, static
+from ..core.choices import Age
 from ..evidence.evidence import SavedEvidence
 from ..evidence.kinds import KINDS
 from ..keypoints import Keypoints
+from .plausibility import Plausibility
 from .uncertainty import ShapeUncertainty
 
 VERSIONED = ("smplifyx", "torch", "numpy")
@@ -50,7 +52,7 @@ class FitStatus(IntEnum):
 
     OK = 0
     LOW_EVIDENCE = 1  # fitted, but with too few confident body keypoints to be believed
-    POOR = 2  # fitted, but the body does not lie on its keypoints
+    POOR = 2  # fitted, but the body does not lie on its keypoints, or is none that people have
     FAILED = 3  # no finite solution
 
 
@@ -141,9 +143,17 @@ class FitResult(Bundle):
     provenance: Provenance = static()
     origin: Origin = static(Origin())
     penetration: Penetration | None = None  # None: not measured; `fit` does not, jobs do
+    # fits that it took: 2 where the first made a body that nobody has; None: not told
+    tries: Int[Tensor, "*batch"] | None = None
     # What decided the result besides the keypoints, by its kind. Any, because each is a Bundle
     # [*batch] and an Evidence, and no type says both.
     evidence: dict[type, Any] = field(default_factory=dict)
+
+    @property
+    def plausibility(self) -> Plausibility:
+        """Whether the bodies are such as people have."""
+        is_child = self.provenance.age == Age.CHILD.value
+        return Plausibility.of(self.params, self.points3d, self.shape.stature, is_child)
 
     def vertices(self, body: BodyModel) -> Float[Tensor, "*batch vertices 3"]:
         """The mesh in the camera's frame, metres.
@@ -250,6 +260,8 @@ def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
         "steps": result.steps,
     }
     tensors |= {key: getattr(result.shape, name) for name, key in _SHAPE.items()}
+    if result.tries is not None:
+        tensors["tries"] = result.tries
     if result.penetration is not None:
         tensors |= {key: getattr(result.penetration, name) for name, key in _PENETRATION.items()}
     arrays = {key: tensor.detach().cpu().numpy() for key, tensor in tensors.items()}
@@ -301,6 +313,7 @@ def _from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
         provenance=_provenance(arrays),
         origin=_origin(arrays),
         penetration=_penetration(arrays),
+        tries=tensor("tries") if "tries" in arrays else None,
         evidence={kind: kind.from_arrays(arrays) for kind in KINDS},
     )
 

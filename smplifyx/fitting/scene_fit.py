@@ -41,7 +41,7 @@ from .stage_problem import StageProblem
 NEAR = 0.10  # metres: people this near to those who overlap are fitted with them
 MOST = 8  # people in a group
 # depth tells little in the image: bodies part there first
-RIGID = (Block.GLOBAL_ORIENT, Block.TRANSL, Block.BETAS)
+RIGID = (Block.GLOBAL_ORIENT, Block.TRANSL)
 # What is free in each round, (): all that the last stage has; and the softness of the residuals
 # between people.
 ROUNDS = ((RIGID, 4.0), ((), 4.0), ((), 1.0))

@@ -14,7 +14,14 @@ from typing import Any, TextIO
 
 from ..core.messages import cell, uncell
 from ..core.npz import TEMPORARY, replacing
-from ..fitting.quality import confident_body_points, reprojection_percent, reprojection_px
+from ..fitting.quality import (
+    FAR_PERCENT,
+    MOST_FAR,
+    confident_body_points,
+    far_share,
+    reprojection_percent,
+    reprojection_px,
+)
 from ..fitting.result import FitResult, FitStatus
 
 
@@ -94,7 +101,7 @@ def row_of(stem: str, result: FitResult) -> Row:
         stem=stem,
         person=result.origin.person,
         status=RowStatus[status.name],
-        reason=REASONS.get(status, ""),
+        reason=_reason(result, status),
         body_px=float(px.body),
         hands_px=float(px.hands),
         face_px=float(px.face),
@@ -119,6 +126,26 @@ def row_of(stem: str, result: FitResult) -> Row:
         person_id=result.origin.person_id,
         photo=result.origin.photo,
         notes=result.origin.notes,
+    )
+
+
+def _reason(result: FitResult, status: FitStatus) -> str:
+    """Why a person is not `ok`; empty for one who is."""
+    if status is FitStatus.POOR:
+        return result.plausibility.reason() or _missed(result) or REASONS[status]
+    return REASONS.get(status, "")
+
+
+def _missed(result: FitResult) -> str:
+    """How many points are far from a body that lies on half of them; empty for too few to tell."""
+    share = float(far_share(result.keypoints, result.points2d))
+    if not share > MOST_FAR:
+        return ""
+    confident = int(confident_body_points(result.keypoints))
+    far = round(share * confident)
+    return (
+        f"{far} of {confident} confident body keypoints lie more than "
+        f"{FAR_PERCENT:g} % of the keypoint box from the body"
     )
 
 

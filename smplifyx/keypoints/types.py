@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..core.bundle import Bundle
 from . import names
+from .boxes import box_diagonal
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,7 @@ class Keypoints(Bundle):
         return torch.cat([self.xy, self.confidence[..., None]], -1)
 
     def box_diagonal(self, seen: Bool[Tensor, "*batch 137"]) -> Float[Tensor, "*batch"]:
-        """Diagonal in pixels of the box around the points that count as seen; 0 for none."""
-        high = torch.where(seen[..., None], self.xy, -torch.inf).amax(-2)
-        low = torch.where(seen[..., None], self.xy, torch.inf).amin(-2)
-        # without seen points the box is inside out and infinite
-        return torch.where(seen.any(-1), (high - low).norm(dim=-1), 0.0)
+        """Diagonal in pixels of the box around the points that count as seen, stray ones left out
+        (see `boxes`); 0 for none.
+        """
+        return box_diagonal(self.xy, seen)

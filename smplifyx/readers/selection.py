@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ..keypoints import names
+from ..keypoints.boxes import astray_of_one
 from ..keypoints.confidence import CONFIDENT, SEEN
 from .frames import Person
 
@@ -59,18 +60,17 @@ def confident_body_points(
     return np.asarray(confident.sum(-1))
 
 
-def box_diagonal(keypoints: Float[np.ndarray, "*batch 137 3"]) -> Float[np.ndarray, "*batch"]:
-    """Diagonal in pixels of the box around the seen points (confidence of at least SEEN); 0 where
-    there is none.
+def box_diagonal(keypoints: Float[np.ndarray, "137 3"]) -> float:
+    """Diagonal in pixels of the box around the seen points (confidence of at least SEEN), stray
+    ones left out (see `keypoints.boxes`); 0 where there is none.
     """
-    xy = keypoints[..., :2]
-    seen = keypoints[..., 2:] >= SEEN  # [*batch, points, 1]
-    low = np.where(seen, xy, np.inf).min(-2)
-    high = np.where(seen, xy, -np.inf).max(-2)
-    extent = np.where(seen.any(-2), high - low, 0.0)  # [*batch, 2]
-    width = extent[..., 0]
-    height = extent[..., 1]
-    return np.asarray(np.hypot(width, height))
+    xy = keypoints[:, :2]
+    seen = keypoints[:, 2] >= SEEN
+    within = seen & ~astray_of_one(xy, seen)
+    if not within.any():
+        return 0.0
+    width, height = np.ptp(xy[within], axis=0)
+    return float(np.hypot(width, height))
 
 
 def select(people: Sequence[Person], rules: Selection) -> tuple[tuple[Person, ...], dict[int, str]]:
@@ -94,7 +94,7 @@ def select(people: Sequence[Person], rules: Selection) -> tuple[tuple[Person, ..
 
 
 def _largest_first(person: Person) -> tuple[float, int]:
-    return -float(box_diagonal(person.keypoints)), person.index
+    return -box_diagonal(person.keypoints), person.index
 
 
 def _reject(person: Person, rules: Selection) -> str | None:
@@ -106,7 +106,7 @@ def _reject(person: Person, rules: Selection) -> str | None:
         return "no keypoints seen"
     if seen < FEWEST_POINTS:
         return f"{seen} keypoints seen, a fit needs {FEWEST_POINTS}"
-    size = float(box_diagonal(person.keypoints))
+    size = box_diagonal(person.keypoints)
     smallest = max(SMALLEST_BOX, rules.min_size_px)
     if size < smallest:
         return f"keypoint box of {size:.1f} px, below {smallest:g} px"
