@@ -116,10 +116,14 @@ class Frame:
         return None
 
 
-def unusable(index: int, problem: str) -> Person:
+# one for all who are unusable, and nobody writes to it: a file may have a great many of them
+_UNSEEN = np.zeros((names.COUNT, 3), np.float32)
+_UNSEEN.setflags(write=False)
+
+
+def unusable(index: int, problem: str, person_id: str = "") -> Person:
     """A person who keeps the place in the file and says why there is nothing to fit."""
-    unseen = np.zeros((names.COUNT, 3), np.float32)
-    return Person(index=index, keypoints=unseen, problem=problem)
+    return Person(index=index, keypoints=_UNSEEN, id=person_id, problem=problem)
 
 
 def read_gender(value: object) -> BodyGender | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from .coco import CocoReader
+from .detectors import DetectorReader
 from .openpose import OpenPoseReader
 from .reader import Reader
 
 READERS: tuple[Reader, ...] = (
     OpenPoseReader(),
     CocoReader(),
+    DetectorReader(),
 )

@@ -43,10 +43,11 @@ def triplets(value: object) -> Float[np.ndarray, "points 3"] | None:
         flat = [number for item in value for number in item]
     if len(flat) % 3:
         return None
-    return _numbers(flat).reshape(-1, 3)
+    return numbers(flat).reshape(-1, 3)
 
 
-def _numbers(values: Sequence[object]) -> Float[np.ndarray, " n"]:
+def numbers(values: Sequence[object]) -> Float[np.ndarray, " n"]:
+    """Values as numbers, NaN where one is none; numbers written as strings count."""
     # numpy converts a clean list, strings of numbers included, many times quicker than a loop
     try:
         array = np.asarray(values, dtype=np.float64)
