@@ -114,6 +114,14 @@ def _bounded(entry: object, index: int, read: Callable[[object, int], Person]) -
         return unusable(index, f"cannot be read ({one_line(error)})", person_id(entry))
 
 
+def _scores_of(entry: Mapping[str, object], part: PartKeys) -> object:
+    """Confidences that stand apart from a part's points; None where there are none."""
+    for key in part.score_keys:
+        if key in entry and isinstance(entry[key], list):
+            return entry[key]
+    return None
+
+
 RawOfPart = Callable[[Mapping[str, object], PartKeys, AboutFile], RawPoints | None]
 
 
@@ -122,9 +130,7 @@ def raw_part(entry: Mapping[str, object], part: PartKeys, about: AboutFile) -> R
     key = key_of(entry, part)
     if key is None:
         return None
-    scores = None
-    if part.score_keys:
-        scores = next((entry[k] for k in part.score_keys if isinstance(entry.get(k), list)), None)
+    scores = _scores_of(entry, part)
     named = about.point_names if part is BODY else None
     counts: Collection[int] = part.counts if named is None else (*part.counts, len(named))
     try:
