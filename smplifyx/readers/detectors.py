@@ -22,7 +22,7 @@ _PEOPLE = ("people", "annots", "instances", "predictions", "bodies", "persons", 
            "detections", "annotations")  # fmt: skip
 # keys of a file under which its images stand
 _IMAGES = ("instance_info", "frames", "images", "results", "data", "predictions")
-_FRAME_NUMBER = ("frame_id", "frame", "frame_index", "frame_idx", "frame_number", "frameId")
+FRAME_NUMBER = ("frame_id", "frame", "frame_index", "frame_idx", "frame_number", "frameId")
 _NAME_LISTS = ("keypoint_id2name", "keypoint_names", "joint_names", "keypoints_names")
 _PARALLEL = ("pred_keypoints", "keypoints", "preds")  # the points of all people in one list
 _SCORES = ("keypoint_scores", "keypoints_scores", "kpt_scores", "scores")
@@ -137,7 +137,7 @@ def _read_people_by_image(entries: Sequence[object], place: _Place) -> Iterator[
 def _names_itself(entry: object) -> bool:
     if not isinstance(entry, dict):
         return False
-    return image_key(entry) is not None or any(key in entry for key in _FRAME_NUMBER)
+    return image_key(entry) is not None or any(key in entry for key in FRAME_NUMBER)
 
 
 def _read_object(value: Mapping[str, object], place: _Place) -> Iterator[ImagePeople]:
@@ -164,7 +164,7 @@ def _named(value: Mapping[str, object], place: _Place) -> _Place:
         return replace(place, name=key)
     if key is not None:
         return replace(place, name=f"{key:012d}")
-    for number in _FRAME_NUMBER:
+    for number in FRAME_NUMBER:
         found = value.get(number)
         if isinstance(found, int):
             return replace(place.frame(found), depth=place.depth)
