@@ -261,9 +261,7 @@ _ALL = (
         # its hands have no wrist of their own: the body's is theirs
         _skeleton(
             _BODY_25B,
-            _Parts(
-                left_hand=(9, *_run(25, 20)), right_hand=(10, *_run(45, 20)), face=_run(65, 70)
-            ),
+            _Parts(left_hand=(9, *_run(25, 20)), right_hand=(10, *_run(45, 20)), face=_run(65, 70)),
         ),
         _DERIVED,
     ),

@@ -54,9 +54,7 @@ _HAND_POINTS = 21
 _SIDES = MappingProxyType({"left": "left", "lft": "left", "l": "left",
                            "right": "right", "rgt": "right", "r": "right"})  # fmt: skip
 
-_BODY_OF_WORD = MappingProxyType(
-    {word: point for point, words in _SIDED.items() for word in words}
-)
+_BODY_OF_WORD = MappingProxyType({word: point for point, words in _SIDED.items() for word in words})
 _POINT_OF_WORD = MappingProxyType(
     {word: point for point, words in _UNSIDED.items() for word in words}
 )

@@ -5,7 +5,6 @@ results.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 
 import numpy as np
 from jaxtyping import Float
@@ -14,11 +13,10 @@ from ..core.messages import one_line
 from ..keypoints.layouts import LAYOUTS, LayoutName
 from ..keypoints.point_names import named_layout
 from .documents import Damaged, RecordList
+from .forms import first_of, is_by_name, is_person
 from .frames import Note, Person, unusable
 from .people import (
     BODY,
-    FACE,
-    PERSON_KEYS,
     AboutFile,
     PartKeys,
     image_of,
@@ -36,7 +34,6 @@ _PARTS = (("foot", 6), ("face", 68), ("lefthand", 21), ("righthand", 21))
 _HIDDEN = 0.5
 _IMAGE_KEYS = ("image_id", "image", "file_name", "filename", "image_name", "imgname", "img_name")
 _UNKNOWN = "unknown_image"
-_LOOKED_AT = 100  # entries, to tell what a list is of
 
 ImageKey = int | str | None  # what an entry calls its image; None where it does not
 
@@ -54,8 +51,7 @@ class CocoReader:
             return isinstance(document.get("annotations"), (list, RecordList))
         if not isinstance(document, (list, RecordList)):
             return False
-        first = (document[index] for index in range(min(len(document), _LOOKED_AT)))
-        return any(is_person(entry) for entry in first)
+        return any(is_person(entry) for entry in first_of(document))
 
     def read(self, file: KeypointFile) -> Iterator[ImagePeople]:
         """The images in file order with their people, then those that only the annotations name.
@@ -68,11 +64,6 @@ class CocoReader:
         else:
             assert isinstance(document, (list, RecordList))  # as recognised
             yield from read_results(document, AboutFile(options=file.options))
-
-
-def is_person(entry: object) -> bool:
-    """Whether an entry of a list is a person with points of its own."""
-    return isinstance(entry, dict) and bool(PERSON_KEYS & entry.keys())
 
 
 def read_results(entries: Sequence[object], about: AboutFile) -> Iterator[ImagePeople]:
@@ -98,9 +89,7 @@ def _read_annotations(document: Mapping[str, object], file: KeypointFile) -> Ite
         yield _read_image(entries, indices, about_category, {"file_name": name})
 
 
-def _about_categories(
-    categories: object, file: KeypointFile
-) -> Callable[[object], AboutFile]:
+def _about_categories(categories: object, file: KeypointFile) -> Callable[[object], AboutFile]:
     """What is known of an annotation's points, by its category: the names, where they have any."""
     about_of: dict[object, AboutFile] = {}
     for category in categories if isinstance(categories, (list, RecordList)) else ():
@@ -108,8 +97,8 @@ def _about_categories(
             continue
         point_names = category.get("keypoints")
         if isinstance(point_names, list) and all(isinstance(name, str) for name in point_names):
-            about_of[category["id"]] = AboutFile(tuple(point_names) or None, file.options)
-    unnamed = AboutFile(options=file.options)
+            about_of[category["id"]] = AboutFile(tuple(point_names) or None, file.options, True)
+    unnamed = AboutFile(options=file.options, is_annotated=True)
     only = next(iter(about_of.values())) if len(about_of) == 1 else unnamed
 
     def about(entry: object) -> AboutFile:
@@ -200,12 +189,12 @@ def _read_person(entry: object, index: int, about: AboutFile, image: str | None)
         return unusable(index, f"image_id should be a number or a name, got {given!r:.40}")
     if entry.get("iscrowd") == 1:
         return unusable(index, "annotated as a crowd, not as one person")
+    if is_by_name(entry):
+        entry = {**entry, "keypoints": entry}
     return read_person(entry, index, about, _raw_part)
 
 
-def _raw_part(
-    entry: Mapping[str, object], part: PartKeys, about: AboutFile
-) -> RawPoints | None:
+def _raw_part(entry: Mapping[str, object], part: PartKeys, about: AboutFile) -> RawPoints | None:
     """A part with confidences, which in annotations may stand as flags of visibility.
 
     The 17 body points of a WholeBody annotation take the other parts in: the 133.
@@ -218,8 +207,8 @@ def _raw_part(
     raw = raw_part(entry, part, about)
     if raw is None or not annotated or not raw.with_confidence:
         return raw
-    is_body_alone = part is BODY and len(raw.points) not in _OTHER_THAN_FLAGS
-    points = _without_flags(raw.points, always=is_body_alone)
+    is_flagged = part is BODY and len(raw.points) not in _OTHER_THAN_FLAGS
+    points = _without_flags(raw.points, always=is_flagged and about.is_annotated)
     if part is BODY and whole and len(points) == 17:
         return _whole_body(entry, points)
     return RawPoints(points, raw.with_confidence, raw.names)

@@ -6,28 +6,27 @@ Detectron2's and torchvision's predictions, easy_ViTPose, one document a line.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 
 from ..core.messages import one_line
-from .coco import image_key, is_person, read_results
+from .coco import image_key, read_results
 from .documents import Damaged, RecordList
+from .forms import DEEPEST, first_of, holds_people, is_image, is_person, people_of
+from .frames import ImageSize
+from .odd_forms import usual_form
 from .people import AboutFile, image_of, read_people, read_person
 from .reader import ImagePeople, KeypointFile
 
-# keys of an image under which its people stand, each with points of its own
-_PEOPLE = ("people", "annots", "instances", "predictions", "bodies", "persons", "pose_results",
-           "detections", "annotations")  # fmt: skip
 # keys of a file under which its images stand
-_IMAGES = ("instance_info", "frames", "images", "results", "data", "predictions")
+_IMAGES = ("instance_info", "frames", "images", "results", "data", "predictions", "instances",
+           "outputs", "result")  # fmt: skip
 FRAME_NUMBER = ("frame_id", "frame", "frame_index", "frame_idx", "frame_number", "frameId")
 _NAME_LISTS = ("keypoint_id2name", "keypoint_names", "joint_names", "keypoints_names")
-_PARALLEL = ("pred_keypoints", "keypoints", "preds")  # the points of all people in one list
-_SCORES = ("keypoint_scores", "keypoints_scores", "kpt_scores", "scores")
-_LOOKED_AT = 100  # entries, to tell what a list is of
-_DEEPEST = 4  # nestings of images in images
+_LONGEST_NUMBER = 12  # digits
+_PERSON_NUMBER = re.compile(r"(?:person|people|track|id)[ _-]?\d+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class DetectorReader:
 
     def recognises(self, file: KeypointFile) -> bool:
         """Whether images or people are found in the document."""
-        return _holds_people(file.document, 0)
+        return holds_people(file.document)
 
     def read(self, file: KeypointFile) -> Iterator[ImagePeople]:
         """The images, in file order; whatever is wrong with one costs only it."""
@@ -64,47 +63,11 @@ class DetectorReader:
         yield from _read(file.document, place)
 
 
-def _holds_people(value: object, depth: int) -> bool:
-    if depth > _DEEPEST:
-        return False
-    if isinstance(value, dict):
-        if _is_image(value) or is_person(value):
-            return True
-        inner = list(islice(value.values(), _LOOKED_AT))
-    elif isinstance(value, (list, RecordList)):
-        inner = [value[index] for index in range(min(len(value), _LOOKED_AT))]
-    else:
-        return False
-    return any(_holds_people(each, depth + 1) for each in inner)
-
-
-def _is_image(value: Mapping[str, object]) -> bool:
-    """Whether an object is one image with people, of whom there may be none."""
-    for key in _PEOPLE:
-        people = value.get(key)
-        if isinstance(people, (list, RecordList)) and (not len(people) or is_entry(people[0])):
-            return True
-    return any(_is_parallel(value.get(key)) for key in _PARALLEL)
-
-
-def is_entry(value: object) -> bool:
-    """Whether an entry of a list can be a person."""
-    return is_person(value) or (isinstance(value, dict) and ("joints19" in value or not value))
-
-
-def _is_parallel(value: object) -> bool:
-    """Whether a list is [people][points][numbers], of more than one person or of many points."""
-    if not isinstance(value, list) or not value or not isinstance(value[0], list):
-        return False
-    first = value[0][0] if value[0] else None
-    return isinstance(first, list) and bool(first) and not isinstance(first[0], (list, dict))
-
-
 def _read(value: object, place: _Place) -> Iterator[ImagePeople]:
-    if place.depth > _DEEPEST:
+    if place.depth > DEEPEST:
         return
     if isinstance(value, dict):
-        yield from _read_object(value, place)
+        yield from _read_object(usual_form(value), place)
     elif isinstance(value, (list, RecordList)):
         yield from _read_list(value, place)
     elif isinstance(value, Damaged):
@@ -125,8 +88,7 @@ def _read_list(entries: Sequence[object], place: _Place) -> Iterator[ImagePeople
 
 
 def _are_people(entries: Sequence[object]) -> bool:
-    first = (entries[index] for index in range(min(len(entries), _LOOKED_AT)))
-    return any(is_person(entry) and not _is_image(entry) for entry in first)
+    return any(is_person(entry) for entry in first_of(entries))
 
 
 def _read_people_by_image(entries: Sequence[object], place: _Place) -> Iterator[ImagePeople]:
@@ -142,19 +104,32 @@ def _names_itself(entry: object) -> bool:
 
 def _read_object(value: Mapping[str, object], place: _Place) -> Iterator[ImagePeople]:
     place = _named(value, replace(place, about=_with_names(value, place.about)))
-    if _is_image(value):
+    if is_image(value):
         yield _read_image(value, place)
         return
     if is_person(value):
-        yield from _read_people_by_image([value], place)
+        for image in _read_people_by_image([value], place):
+            yield replace(image, image_size=_size_beside(value))
         return
     for key in _IMAGES:
-        if _holds_people(value.get(key), place.depth):
+        if holds_people(value.get(key), place.depth):
             yield from _read(value[key], place.at(place.name))
             return
+    if value and all(_PERSON_NUMBER.match(key) for key in value):
+        people = [{"id": key, **each} for key, each in value.items() if isinstance(each, dict)]
+        yield from _read_people_by_image(people, place)
+        return
     for key, inner in value.items():
-        if _holds_people(inner, place.depth):
-            yield from _read(inner, place.frame(int(key)) if key.isdigit() else place.at(key))
+        inside = place.frame(int(key)) if is_number(key) else place.at(key)
+        if holds_people(inner, place.depth):
+            yield from _read(inner, inside)
+        elif isinstance(inner, list) and not inner:  # an image of nobody
+            yield ImagePeople((), inside.name)
+
+
+def _size_beside(value: Mapping[str, object]) -> ImageSize | None:
+    """The image's size that stands beside one person's points; beside a place it is a box's."""
+    return None if "x" in value or "bbox" in value else image_of((), about=value).image_size
 
 
 def _named(value: Mapping[str, object], place: _Place) -> _Place:
@@ -185,9 +160,14 @@ def _with_names(value: Mapping[str, object], about: AboutFile) -> AboutFile:
     return about
 
 
+def is_number(key: str) -> bool:
+    """Whether a key is the number of a frame or of a point."""
+    return key.isascii() and key.isdigit() and len(key) <= _LONGEST_NUMBER
+
+
 def _names_in(value: object) -> tuple[str, ...] | None:
     """Names in a list, or in an object by their numbers."""
-    if isinstance(value, dict) and all(str(key).isdigit() for key in value):
+    if isinstance(value, dict) and all(is_number(str(key)) for key in value):
         value = [value[key] for key in sorted(value, key=int)]
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         return None
@@ -196,26 +176,8 @@ def _names_in(value: object) -> tuple[str, ...] | None:
 
 def _read_image(value: Mapping[str, object], place: _Place) -> ImagePeople:
     try:
-        entries = _people_of(value)
+        entries = people_of(value)
         people = read_people(entries, partial(read_person, about=place.about))
         return image_of(people, place.name, value)
     except Exception as error:  # whatever it is, it is this image's
         return ImagePeople((), place.name, problem=one_line(error))
-
-
-def _people_of(value: Mapping[str, object]) -> Sequence[object]:
-    for key in _PEOPLE:
-        people = value.get(key)
-        if isinstance(people, (list, RecordList)) and (not len(people) or is_entry(people[0])):
-            return people
-    key = next(key for key in _PARALLEL if _is_parallel(value.get(key)))
-    points = value[key]
-    assert isinstance(points, list)
-    scores = next((value[k] for k in _SCORES if isinstance(value.get(k), list)), None)
-    if not isinstance(scores, list) or len(scores) != len(points):
-        return [{"keypoints": each} for each in points]
-    return [
-        {"keypoints": each, "keypoint_scores": given}
-        for each, given in zip(points, scores, strict=True)
-    ]
-

@@ -46,9 +46,7 @@ class Choice(NamedTuple):
     notes: tuple[Note, ...] = ()
 
 
-def choose_layout(
-    count: int, point_names: tuple[str, ...] | None, options: ReadOptions
-) -> Choice:
+def choose_layout(count: int, point_names: tuple[str, ...] | None, options: ReadOptions) -> Choice:
     """The layout of so many points.
 
     A list with names of its own is never read by position. Raises NotPoints where there is no
@@ -79,7 +77,9 @@ def choose_layout(
 def _by_names(point_names: tuple[str, ...]) -> Choice:
     found = named_layout(point_names)
     if found is None:
-        raise NotPoints(f"points are named {', '.join(point_names)[:60]}: no known points of a body")
+        raise NotPoints(
+            f"points are named {', '.join(point_names)[:60]}: no known points of a body"
+        )
     if not found.unknown:
         return Choice(found.layout)
     left_out = ", ".join(found.unknown[:8]) + (" ..." if len(found.unknown) > 8 else "")

@@ -18,7 +18,7 @@ from ..keypoints import names
 from ..keypoints.face_mesh import MESH_COUNTS, face_of_mesh
 from ..keypoints.layouts import LayoutName, to_canonical
 from .coco import image_key
-from .detectors import FRAME_NUMBER
+from .detectors import FRAME_NUMBER, is_number
 from .documents import Damaged, RecordList
 from .frames import Note, Person, Units, unusable
 from .people import NO_CONFIDENCE, ONLY_3D, image_of, person_id, read_people
@@ -126,9 +126,7 @@ def _lists(value: object, part: str) -> list[object]:
     return []
 
 
-def _read(
-    value: object, file: KeypointFile, name: str | None, depth: int
-) -> Iterator[ImagePeople]:
+def _read(value: object, file: KeypointFile, name: str | None, depth: int) -> Iterator[ImagePeople]:
     if depth > _DEEPEST:
         return
     if isinstance(value, dict):
@@ -140,7 +138,7 @@ def _read(
         named = {name: value[inner]} if inner is not None else dict(value)
         for key, each in named.items():
             if _holds_landmarks(each, depth):
-                frame = f"{file.base_name}_{int(key):06d}" if str(key).isdigit() else key
+                frame = f"{file.base_name}_{int(key):06d}" if is_number(str(key)) else key
                 yield from _read(each, file, frame, depth + 1)
     elif isinstance(value, Damaged):
         yield ImagePeople((), name, problem=value.reason)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from jaxtyping import Float
 
 from ..core.choices import BodyGender
 from ..core.messages import one_line, plain
@@ -79,7 +78,7 @@ _FIRST_POINT = MappingProxyType({
     FACE.name: names.FACE.start,
 })  # fmt: skip
 PERSON_KEYS = frozenset(key for part in _PARTS for key in part.keys)
-_IN_3D = ("pose_keypoints_3d", "joints19", "joints15", "keypoints_3d", "keypoints3d",
+IN_3D = ("pose_keypoints_3d", "joints19", "joints15", "keypoints_3d", "keypoints3d",
           "keypoints3D", "pred_keypoints_3d")  # fmt: skip
 _ID_KEYS = ("person_id", "personID", "idx", "track_id", "id_", "instance_id", "tid", "id")
 _GENDER_KEYS = ("gender_gt", "gender_pd", "gender")  # a label is worth more than a prediction
@@ -87,10 +86,13 @@ _GENDER_KEYS = ("gender_gt", "gender_pd", "gender")  # a label is worth more tha
 
 @dataclass(frozen=True)
 class AboutFile:
-    """What a file says of all its people: the names of their points, None where it has none."""
+    """What a file says of all its people: the names of their points, None where it has none, and
+    whether somebody annotated them (then flags of visibility stand for confidences).
+    """
 
     point_names: tuple[str, ...] | None = None
     options: ReadOptions = AS_IT_COMES
+    is_annotated: bool = False
 
 
 def read_people(
@@ -216,7 +218,7 @@ def key_of(entry: Mapping[str, object], part: PartKeys) -> str | None:
 
 def _require_points_in_2d(entry: Mapping[str, object], notes: Sequence[Note]) -> None:
     """Raises NotPoints where an entry without usable points says why, or is no person at all."""
-    in_3d = next((key for key in _IN_3D if entry.get(key)), None)
+    in_3d = next((key for key in IN_3D if entry.get(key)), None)
     if in_3d is not None:
         raise NotPoints(f"{ONLY_3D} ({in_3d})")
     if notes:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from jaxtyping import Float
@@ -50,15 +51,16 @@ def read_points(value: object, counts: Collection[int], scores: object = None) -
         return _from_object(value, counts, scores)
     if not isinstance(value, (list, tuple)):
         raise NotPoints(f"expected a list of points, got {type(value).__name__}")
-    while len(value) == 1 and _is_nested(value[0]):
-        value = value[0]  # a list of the points of one person
-    if not value:
+    rows: Sequence[object] = value
+    while len(rows) == 1 and _is_nested(rows[0]):
+        rows = cast("Sequence[object]", rows[0])  # a list of the points of one person
+    if not rows:
         raise NotPoints("an empty list")
-    if isinstance(value[0], Mapping):
-        return _from_objects(value, scores)
-    if isinstance(value[0], (list, tuple)):
-        return _from_rows(value, scores)
-    return _from_flat(value, counts, scores)
+    if isinstance(rows[0], Mapping):
+        return _from_objects(rows, scores)
+    if isinstance(rows[0], (list, tuple)):
+        return _from_rows(rows, scores)
+    return _from_flat(rows, counts, scores)
 
 
 def _is_nested(value: object) -> bool:
@@ -142,9 +144,7 @@ def _is_single(value: object) -> bool:
     return isinstance(value, (list, tuple)) and len(value) == 1
 
 
-def _from_object(
-    value: Mapping[str, object], counts: Collection[int], scores: object
-) -> RawPoints:
+def _from_object(value: Mapping[str, object], counts: Collection[int], scores: object) -> RawPoints:
     """Columns `x`, `y` and a confidence, a list under a key of its own, or points by name or
     number.
     """
@@ -159,7 +159,7 @@ def _from_object(
         raise NotPoints(f"expected a list of points, got an object of {len(value)}")
     rows = list(named.values())
     found = _from_objects(rows, scores) if isinstance(rows[0], dict) else _from_rows(rows, scores)
-    if all(key.isdigit() for key in named):
+    if all(key.isdecimal() for key in named):
         return RawPoints(found.points, found.with_confidence)
     return RawPoints(found.points, found.with_confidence, tuple(named))
 

@@ -108,9 +108,7 @@ class PointTableReader:
             yield from _alone_unnumbered(read(rows, heading, file), names_images)
 
 
-def _alone_unnumbered(
-    images: Iterator[ImagePeople], names_images: bool
-) -> Iterator[ImagePeople]:
+def _alone_unnumbered(images: Iterator[ImagePeople], names_images: bool) -> Iterator[ImagePeople]:
     """A single image without a name of its own is the one that the file is named after."""
     first = next(images, None)
     if first is None:
@@ -198,9 +196,7 @@ def _named_point(words: Sequence[str], kind: str = "") -> _Point:
     return _Point(_BODY, "_".join(words), -1)
 
 
-def _read_wide(
-    rows: Iterator[Row], heading: _Heading, file: KeypointFile
-) -> Iterator[ImagePeople]:
+def _read_wide(rows: Iterator[Row], heading: _Heading, file: KeypointFile) -> Iterator[ImagePeople]:
     numbered = enumerate(rows)
     for key, group in groupby(numbered, lambda row: _key_of_row(row, heading)):
         entries: list[object] = []
@@ -213,9 +209,7 @@ def _read_wide(
             yield _image(entries, key, heading, file)
 
 
-def _read_long(
-    rows: Iterator[Row], heading: _Heading, file: KeypointFile
-) -> Iterator[ImagePeople]:
+def _read_long(rows: Iterator[Row], heading: _Heading, file: KeypointFile) -> Iterator[ImagePeople]:
     person_names = tuple(name for name in _PERSON if name != "id")
     point_column, type_column = heading.first(_POINT), heading.first(_TYPE)
     places = {
@@ -233,7 +227,8 @@ def _read_long(
             _not_too_many(values_of)
             if len(values) > MOST_COLUMNS:
                 raise ValueError(f"more than {MOST_COLUMNS} points of one person")
-        entries = [_entry(values, person) for person, values in values_of.items()]
+        entries: list[object] = []
+        entries += (_entry(values, person) for person, values in values_of.items())
         yield _image(entries, key, heading, file)
 
 
@@ -279,9 +274,7 @@ def _entry(values: Mapping[_Point, tuple[float, ...]], person: str) -> dict[str,
     return entry
 
 
-def _put_body(
-    entry: dict[str, object], points: Sequence[_Point], rows: list[list[float]]
-) -> None:
+def _put_body(entry: dict[str, object], points: Sequence[_Point], rows: list[list[float]]) -> None:
     """The body's points; of Holistic's pose and face in one row the face goes to its own place."""
     if len(rows) - _POSE in MESH_COUNTS and not points[0].name:
         entry["face_keypoints"] = _face(rows[_POSE:])
