@@ -281,7 +281,7 @@ ROOMS = (  # the ground first
             "stems",
             "camera_sidecar",
             "image_finder",
-            "point_lists",
+            "point_forms",
             "plausible",
             "layout_choice",
             "people",

@@ -24,7 +24,7 @@ from .people import (
     read_people,
     read_person,
 )
-from .point_lists import NotPoints, RawPoints, read_points
+from .point_forms import NotPoints, RawPoints, read_points
 from .reader import ImagePeople, KeypointFile
 
 # WholeBody annotations keep each part under its own key; in this order, after the 17 body points,

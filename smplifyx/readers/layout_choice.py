@@ -18,7 +18,7 @@ from ..keypoints.point_names import named_layout
 from .frames import Note
 from .options import ReadOptions
 from .plausible import better_layout
-from .point_lists import NotPoints
+from .point_forms import NotPoints
 
 # the layout that is assumed where several have one number of points; the 14 have no usual one
 _USUAL = (LayoutName.BODY_25, LayoutName.COCO_18, LayoutName.COCO_17)
@@ -44,6 +44,7 @@ class Choice(NamedTuple):
 
     layout: Layout
     notes: tuple[Note, ...] = ()
+    alternatives: tuple[LayoutName, ...] = ()  # of the same number, where nobody said which it is
 
 
 def choose_layout(count: int, point_names: tuple[str, ...] | None, options: ReadOptions) -> Choice:
@@ -63,15 +64,16 @@ def choose_layout(count: int, point_names: tuple[str, ...] | None, options: Read
     known = OF_COUNT.get(count)
     if known is None:
         raise NotPoints(f"{count} points, which no known layout has")
-    if len(known) > 1 and known[0] not in _USUAL:
+    usual, *others = known
+    if others and usual not in _USUAL:
         raise NotPoints(
             f"{count} points may be {' or '.join(name.value for name in known)}: "
             "say which with --layout"
         )
     if stated is not None and stated is not LayoutName.NAMED:
-        given = f"{LAYOUTS[stated].points} points, these are {count}: read as {known[0].value}"
+        given = f"{LAYOUTS[stated].points} points, these are {count}: read as {usual.value}"
         notes = (*notes, Note("not the layout that was said", f"{stated.value} has {given}"))
-    return Choice(LAYOUTS[known[0]], notes)
+    return Choice(LAYOUTS[usual], notes, tuple(others))
 
 
 def _by_names(point_names: tuple[str, ...]) -> Choice:
@@ -86,21 +88,16 @@ def _by_names(point_names: tuple[str, ...]) -> Choice:
     return Choice(found.layout, (Note("points without a counterpart left out", left_out),))
 
 
-def doubt_of(
-    points: Float[np.ndarray, "source 3"], layout: Layout, options: ReadOptions
-) -> str | None:
-    """Why the points were probably not in the layout that was assumed by their number, None where
+def doubt_of(points: Float[np.ndarray, "source 3"], choice: Choice) -> str | None:
+    """Why the points are probably not in the layout that was assumed by their number, None where
     nothing says so.
     """
-    known = OF_COUNT.get(layout.points, ())
-    assumed = layout.name in known and options.layout is not layout.name
-    if not assumed or len(known) == 1:
-        return None
-    others = [name for name in known if name not in (layout.name, *_UNTELLABLE)]
-    better = better_layout(points, layout, others)
+    others = [name for name in choice.alternatives if name not in _UNTELLABLE]
+    better = better_layout(points, choice.layout, others) if others else None
     if better is None:
         return None
+    assumed = choice.layout.name.value
     return (
-        f"read as {layout.name.value} these {layout.points} points make no body, "
+        f"read as {assumed} these {len(points)} points make no body, "
         f"as {better.value} they do: --layout {better.value}"
     )

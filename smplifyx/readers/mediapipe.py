@@ -22,7 +22,7 @@ from .detectors import FRAME_NUMBER, is_number
 from .documents import Damaged, RecordList
 from .frames import Note, Person, Units, unusable
 from .people import NO_CONFIDENCE, ONLY_3D, image_of, person_id, read_people
-from .point_lists import NotPoints, RawPoints, read_points
+from .point_forms import NotPoints, RawPoints, read_points
 from .reader import ImagePeople, KeypointFile
 from .values import clean, number_or_nan
 
@@ -57,7 +57,7 @@ class _Found:
     """Landmarks of one part: a list for each person, or hand, that it was found for."""
 
     part: str
-    lists: Sequence[object]
+    landmarks: Sequence[object]
 
 
 class MediaPipeReader:
@@ -96,7 +96,11 @@ def _is_result(value: Mapping[str, object]) -> bool:
     keys = {_squeezed(key): key for key in value}
     if any(world in keys for world in _WORLD) or "poselandmarks" in keys:
         return True
-    return any(_lists(value[keys[key]], part) for key, part in _PART_OF_KEY.items() if key in keys)
+    return any(
+        _landmarks_under(value[keys[key]], part)
+        for key, part in _PART_OF_KEY.items()
+        if key in keys
+    )
 
 
 def _squeezed(key: str) -> str:
@@ -116,7 +120,7 @@ def _count(value: object) -> int:
     return len(value) if is_row else 0
 
 
-def _lists(value: object, part: str) -> list[object]:
+def _landmarks_under(value: object, part: str) -> list[object]:
     """The lists of landmarks under a key: one, or one for each person or hand."""
     counts = _COUNTS[part]
     if _count(value) in counts:
@@ -135,10 +139,12 @@ def _read(value: object, file: KeypointFile, name: str | None, depth: int) -> It
             yield _read_image(value, name)
             return
         inner = next((key for key in _IMAGES if _holds_landmarks(value.get(key), depth)), None)
-        named = {name: value[inner]} if inner is not None else dict(value)
-        for key, each in named.items():
+        if inner is not None:
+            yield from _read(value[inner], file, name, depth + 1)
+            return
+        for key, each in value.items():
             if _holds_landmarks(each, depth):
-                frame = f"{file.base_name}_{int(key):06d}" if is_number(str(key)) else key
+                frame = f"{file.base_name}_{int(key):06d}" if is_number(key) else key
                 yield from _read(each, file, frame, depth + 1)
     elif isinstance(value, Damaged):
         yield ImagePeople((), name, problem=value.reason)
@@ -179,9 +185,9 @@ def _parts_of(value: Mapping[str, object]) -> list[_Found]:
     found: list[_Found] = []
     for key in value:
         part = _PART_OF_KEY.get(_squeezed(key))
-        lists = [] if part is None else _lists(value[key], part)
-        if part is not None and lists:
-            found.append(_Found(part, lists))
+        landmarks = [] if part is None else _landmarks_under(value[key], part)
+        if part is not None and landmarks:
+            found.append(_Found(part, landmarks))
     return found
 
 
@@ -189,7 +195,7 @@ def _entries(found: Sequence[_Found], value: Mapping[str, object]) -> list[objec
     """People as objects of lists by part; the first pose has the hands and the face."""
     people: list[dict[str, object]] = []
     for parts in found:
-        for place, landmarks in enumerate(parts.lists):
+        for place, landmarks in enumerate(parts.landmarks):
             part = _true_part(parts.part, place, landmarks, value)
             owner = place if part == "pose" else 0
             while len(people) <= owner:

@@ -19,7 +19,7 @@ from .camera_sidecar import IntrinsicsError, read_size
 from .frames import ImageSize, Note, Person, Units, read_gender, unusable
 from .layout_choice import OF_COUNT, choose_layout, doubt_of
 from .options import AS_IT_COMES, ReadOptions
-from .point_lists import NotPoints, RawPoints, read_points
+from .point_forms import NotPoints, RawPoints, read_points
 from .reader import ImagePeople
 from .values import clean, looks_normalised
 
@@ -167,7 +167,7 @@ def read_person(
         part = clean(body.points, BODY.name)
         keypoints = to_canonical(part.points, choice.layout)
         layout = choice.layout.name
-        doubt = doubt_of(part.points, choice.layout, about.options)
+        doubt = doubt_of(part.points, choice)
         notes += (*body.notes, *choice.notes, *part.notes)
     for name, first in _FIRST_POINT.items():
         points = raw[name]
