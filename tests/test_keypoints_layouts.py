@@ -33,8 +33,65 @@ _RIGHT = list(names.POINT_NAMES[names.RIGHT_HAND])
 
 _FACE = list(names.POINT_NAMES[names.FACE])[:68]
 
+_25B = _COCO + ["-", "head"] + _FEET
+
+_COCO_25 = (
+    """nose left_eye right_eye left_ear right_ear neck left_shoulder right_shoulder left_elbow right_elbow
+    left_wrist right_wrist left_hip right_hip mid_hip left_knee right_knee left_ankle right_ankle""".split()
+    + _FEET
+)
+
+_H36M = """mid_hip right_hip right_knee right_ankle left_hip left_knee left_ankle - neck - head left_shoulder
+    left_elbow left_wrist right_shoulder right_elbow right_wrist""".split()
+
+_MPII = """right_ankle right_knee right_hip left_hip left_knee left_ankle mid_hip neck - head right_wrist right_elbow
+    right_shoulder left_shoulder left_elbow left_wrist""".split()
+
+_CROWDPOSE = """left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_hip right_hip left_knee
+    right_knee left_ankle right_ankle head neck""".split()
+
+_LSP = """right_ankle right_knee right_hip left_hip left_knee left_ankle right_wrist right_elbow right_shoulder
+    left_shoulder left_elbow left_wrist neck head""".split()
+
+_MHR = (
+    """nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_hip
+    right_hip left_knee right_knee left_ankle right_ankle""".split()
+    + _FEET
+)
+
+
+def _from_tips(side: str) -> list[str]:
+    return [f"{side}_{finger}_{place}" for finger in names.FINGERS for place in (4, 3, 2, 1)]
+
+
+# points of the body that stand for the wrist of a hand of 20 as well
+_SHARED = {LayoutName.BODY_135, LayoutName.MHR_70}
+
 ORDERS = {
     LayoutName.BODY_25: list(names.BODY_NAMES),
+    LayoutName.BODY_25B: _25B,
+    LayoutName.BODY_135: _25B + _LEFT[1:] + _RIGHT[1:] + list(names.POINT_NAMES[names.FACE]),
+    LayoutName.OPENPOSE_MPI_15: ["head", *_OPENPOSE_18[1:14], "-"],
+    LayoutName.OPENPOSE_134: _OPENPOSE_18 + _FEET + _FACE + _LEFT + _RIGHT,
+    LayoutName.OPENPOSE_137: list(names.POINT_NAMES),
+    LayoutName.COCO_NECK_18: [*_COCO, "neck"],
+    LayoutName.COCO_FEET_23: _COCO + _FEET,
+    LayoutName.COCO_25: _COCO_25,
+    LayoutName.POSETRACK_17: [_COCO[0], "-", "head", *_COCO[3:]],
+    LayoutName.HUMAN36M_17: _H36M,
+    LayoutName.MPII_16: _MPII,
+    LayoutName.CROWDPOSE_14: _CROWDPOSE,
+    LayoutName.LSP_14: _LSP,
+    LayoutName.MEDIAPIPE_33: _MEDIAPIPE,
+    LayoutName.MHR_70: [
+        *_MHR,
+        *_from_tips("right"),
+        "right_wrist",
+        *_from_tips("left"),
+        "left_wrist",
+        *["-"] * 6,
+        "neck",
+    ],  # fmt: skip
     LayoutName.COCO_19: list(names.BODY_NAMES[:19]),
     LayoutName.COCO_18: _OPENPOSE_18,
     LayoutName.COCO_17: _COCO,
@@ -45,7 +102,7 @@ ORDERS = {
 }
 
 
-@pytest.mark.parametrize("layout", list(LayoutName))
+@pytest.mark.parametrize("layout", [name for name in LayoutName if LAYOUTS[name].points])
 def test_layouts_put_every_point_where_its_name_says(layout):
     order, table = ORDERS[layout], LAYOUTS[layout]
     assert len(order) == table.points
@@ -59,7 +116,8 @@ def test_layouts_put_every_point_where_its_name_says(layout):
                 points[index].tolist()
             ), name
     made = {names.POINT_NAMES[i] for i in np.flatnonzero(canonical[:, 2])}
-    assert made == set(order) - {"-", "head"} | {"neck", "mid_hip"} == set(table.present)
+    wrists = {"left_hand_wrist", "right_hand_wrist"} if layout in _SHARED else set()
+    assert made == set(order) - {"-", "head"} | {"neck", "mid_hip"} | wrists == set(table.present)
 
 
 @pytest.mark.parametrize("made, of", [("neck", "shoulder"), ("mid_hip", "hip")])

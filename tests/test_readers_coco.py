@@ -58,7 +58,6 @@ ENTRIES = {  # one entry of a COCO file -> layout (None: unusable), seen points 
     "unlabelled": ({"keypoints": [0] * 51}, LayoutName.COCO_17, (0, 0, 0, 0)),
     "a crowd": ({"keypoints": flat(17, 2), "iscrowd": 1}, None, (0, 0, 0, 0)),
     "no keypoints": ({"bbox": [1, 2, 3, 4]}, None, (0, 0, 0, 0)),
-    "fractions": ({"keypoints": [0.5, 0.5, 0.9] * 17}, None, (0, 0, 0, 0)),
 }
 
 

@@ -94,7 +94,10 @@ def test_a_file_that_a_reader_cannot_go_on_with_is_a_problem(tmp_path: Path) -> 
 def test_a_file_that_nobody_recognises_names_what_could_be_in_it(tmp_path: Path) -> None:
     write(tmp_path, "a.json", {"frames": []})
     (frame,) = read_frames(tmp_path)
-    expected = "holds neither OpenPose 'people' nor COCO 'annotations' or results"
+    expected = (
+        "holds neither OpenPose 'people' nor COCO 'annotations' or results nor people with "
+        "keypoints in a detector's own form nor MediaPipe landmarks"
+    )
     assert frame.problem == f"{tmp_path / 'a.json'}: {expected}"
     (frame,) = read_frames(tmp_path, readers=MORE)
     assert frame.problem.endswith(f"{expected} nor 'poses' by image")
@@ -116,5 +119,5 @@ def test_a_document_is_parsed_once(tmp_path: Path) -> None:
 def test_readers_are_told_apart() -> None:
     assert all(isinstance(reader, Reader) for reader in MORE)
     suffixes = [suffix for reader in MORE for suffix in reader.suffixes]
-    assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in suffixes)
+    assert all(suffix == suffix.lower() and suffix.startswith((".", "_")) for suffix in suffixes)
     assert len({reader.content for reader in MORE}) == len(MORE)

@@ -90,10 +90,26 @@ class LayoutName(Enum):
     """
 
     BODY_25 = "body_25"
+    BODY_25B = "body_25b"
+    BODY_135 = "body_135"
     COCO_19 = "coco_19"  # the first 19 of BODY_25
     COCO_18 = "coco_18"
+    OPENPOSE_MPI_15 = "openpose_mpi_15"
+    OPENPOSE_134 = "openpose_134"  # COCO_18 with feet, face and hands, as DWPose writes it
+    OPENPOSE_137 = "openpose_137"  # BODY_25 with hands and face in one list: the canonical order
     COCO_17 = "coco_17"
+    COCO_NECK_18 = "coco_neck_18"
+    COCO_FEET_23 = "coco_feet_23"
+    COCO_25 = "coco_25"  # easy_ViTPose: neck and middle hip stand among the 17
     COCO_WHOLEBODY_133 = "coco_wholebody_133"
     HALPE_26 = "halpe_26"
     HALPE_136 = "halpe_136"
+    POSETRACK_17 = "posetrack_17"
+    HUMAN36M_17 = "human36m_17"
+    MPII_16 = "mpii_16"
+    CROWDPOSE_14 = "crowdpose_14"
+    LSP_14 = "lsp_14"
+    MEDIAPIPE_33 = "mediapipe_33"
     MEDIAPIPE_75 = "mediapipe_75"
+    MHR_70 = "mhr_70"
+    NAMED = "named"  # the file names its points

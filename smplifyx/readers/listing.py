@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .frames import KeypointError
+from .point_table import is_point_table
 from .reader import Reader
 from .sidecars import CAMERA_SUFFIX, CAMERA_TABLES, PEOPLE_SUFFIX
 from .stems import safe_name
@@ -48,7 +49,10 @@ def _relative_names(folder: Path, recursive: bool, suffixes: tuple[str, ...]) ->
     for parent, subfolders, names in os.walk(folder):
         inner = Path(parent).relative_to(folder)
         for name in names:
-            if _may_hold_keypoints(name.lower(), suffixes):
+            if not _may_hold_keypoints(name.lower(), suffixes):
+                continue
+            # tables are about anything: one of something else is nobody's keypoints
+            if not name.lower().endswith(".csv") or is_point_table(folder / inner / name):
                 yield (inner / name).as_posix()
         if not recursive:
             subfolders.clear()  # os.walk goes on into what is left here

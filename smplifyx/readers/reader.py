@@ -6,19 +6,17 @@ To add a format: a class with the members of `Reader` in a file of its own, and 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from ..core.files import read_bounded
-from ..core.messages import one_line
-from .frames import ImageSize, Note, Person
+from .documents import read_document
+from .frames import ImageSize, Note, Person, Units
 from .options import AS_IT_COMES, ReadOptions
 
-LARGEST_FILE = 256 * 2**20  # bytes; parsed JSON takes about ten times the file's size
+_SUFFIXES = (".gz", ".json", ".jsonl", ".ndjson", ".csv")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,21 +31,21 @@ class KeypointFile:
 
     @cached_property
     def document(self) -> object:
-        """The file as one JSON document.
+        """The file as one JSON document (see `documents`).
 
         Parsed once, however many readers look whether it is theirs, and kept as long as this
         object, which is while the file is read. Raises OSError, and ValueError in one line for a
-        file that is too large, empty or not JSON.
+        file that is empty or not JSON.
         """
-        content = read_bounded(self.path, LARGEST_FILE)
-        if not content.strip():
-            raise ValueError("the file is empty")
-        try:
-            return json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(
-                f"not valid JSON, perhaps cut off ({one_line(error, limit=None)})"
-            ) from error
+        return read_document(self.path)
+
+    @property
+    def base_name(self) -> str:
+        """The file's name without what tells its kind: what its image is called, as it seems."""
+        name = self.path.name
+        for suffix in _SUFFIXES:
+            name = name[: len(name) - len(suffix)] if name.lower().endswith(suffix) else name
+        return name.removesuffix("_keypoints") or name
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +54,16 @@ class ImagePeople:
 
     `file_name` is the image's name as written in the file, which nobody has checked; None in files
     of one image, which are named like it. `image_size` is (width, height) in pixels where the file
-    tells it. `notes` say what could not be used besides the people's own notes.
+    tells it. `units` are those of the people's keypoints as they stand here; who knows the image's
+    size makes pixels of them. `problem` says in one line why the image's people could not be read
+    (there are none then). `notes` say what could not be used besides the people's own notes.
     """
 
     people: tuple[Person, ...]
     file_name: str | None = None
     image_size: ImageSize | None = None
+    units: Units = Units.PIXELS
+    problem: str | None = None
     notes: tuple[Note, ...] = ()
 
 

@@ -43,10 +43,11 @@ def triplets(value: object) -> Float[np.ndarray, "points 3"] | None:
         flat = [number for item in value for number in item]
     if len(flat) % 3:
         return None
-    return _numbers(flat).reshape(-1, 3)
+    return numbers(flat).reshape(-1, 3)
 
 
-def _numbers(values: Sequence[object]) -> Float[np.ndarray, " n"]:
+def numbers(values: Sequence[object]) -> Float[np.ndarray, " n"]:
+    """Values as numbers, NaN where one is none; numbers written as strings count."""
     # numpy converts a clean list, strings of numbers included, many times quicker than a loop
     try:
         array = np.asarray(values, dtype=np.float64)
@@ -79,14 +80,12 @@ def clean(points: Float[np.ndarray, "points 3"], name: str) -> PartPoints:
     Unusable: not finite, farther than FARTHEST, confidence not above 0, or exactly at (0, 0), which
     is how many tools write a missing point.
     """
-    near = np.abs(np.nan_to_num(points)) < FARTHEST  # [points, 3]
-    usable = np.asarray(np.isfinite(points).all(-1) & near.all(-1))
-    safe: Float[np.ndarray, "points 3"] = np.where(usable[:, None], points, 0.0)
-    placed = (safe[:, :2] != 0).any(-1)
-    seen = np.asarray(usable & (safe[:, 2] > 0) & placed)
-    kept = np.where(seen[:, None], safe, 0.0)
-    kept[:, 2] = kept[:, 2].clip(max=1.0)
-    broken = int((~usable).sum())
+    usable = np.asarray((np.abs(points) < FARTHEST).all(-1))  # NaN is not near either
+    placed = (points[:, 0] != 0) | (points[:, 1] != 0)
+    seen = np.asarray(usable & (points[:, 2] > 0) & placed)
+    kept = np.where(seen[:, None], points, 0.0)
+    np.minimum(kept[:, 2], 1.0, out=kept[:, 2])
+    broken = len(usable) - int(np.count_nonzero(usable))
     notes: tuple[Note, ...] = ()
     if broken:
         notes = (
@@ -100,6 +99,7 @@ def clean(points: Float[np.ndarray, "points 3"], name: str) -> PartPoints:
 def looks_normalised(points: Float[np.ndarray, "points 3"]) -> bool:
     """Whether the seen points are fractions of the image rather than pixels."""
     seen: Bool[np.ndarray, " points"] = points[:, 2] > 0
-    if int(seen.sum()) < FEWEST:
+    if np.count_nonzero(seen) < FEWEST:
         return False
-    return float(np.abs(points[seen, :2]).max()) <= NORMALISED
+    # unseen points are zero, where readers made them
+    return float(np.abs(points[:, :2]).max()) <= NORMALISED
