@@ -10,9 +10,17 @@ from .frames import Frame, Note
 class FrameReading(Iterator[Frame]):
     """An iterator over frames that afterwards knows what was given and not used."""
 
-    def __init__(self, frames: Iterator[Frame], leftovers: Callable[[], Sequence[Note]]) -> None:
-        """`leftovers` is asked whenever somebody wants to know, at best at the end."""
+    def __init__(
+        self,
+        frames: Iterator[Frame],
+        stems: Sequence[str],
+        leftovers: Callable[[], Sequence[Note]],
+    ) -> None:
+        """`stems` are those of the files, which are the frames' where each file is of one image.
+        `leftovers` is asked whenever somebody wants to know, at best at the end.
+        """
         self._frames = frames
+        self.stems = stems
         self._leftovers = leftovers
 
     def __iter__(self) -> FrameReading:
