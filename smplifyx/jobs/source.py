@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,9 +25,11 @@ from ..readers.intrinsics import (
     CameraOptions,
     CameraSource,
     IntrinsicsError,
-    camera_for,
+    camera_and_notes,
+    check_table,
     options_for,
 )
+from ..readers.reading import FrameReading
 from ..readers.selection import Selection, select
 from .batches import FitTask, Item
 from .job import JobConfig
@@ -73,12 +75,14 @@ class Source:
         if not frame.people:
             return [Row(stem, None, RowStatus.NO_PEOPLE, "the file has no people")]
         try:
-            camera, camera_source, note = camera_for(frame, self.cameras)
+            choice, camera_notes = camera_and_notes(frame, self.cameras)
         except IntrinsicsError as error:
             return [
                 Row(stem, person.index, RowStatus.UNREADABLE, str(error)) for person in frame.people
             ]
+        camera, camera_source, note = choice
         LOG.info("%s: %s", stem, note)
+        frame = replace(frame, notes=(*frame.notes, *camera_notes))
 
         _, reasons = select(frame.people, self.selection)  # by index, of those who are left out
         tasks = [
@@ -115,11 +119,13 @@ def open_source(job: JobConfig) -> Source:
     selection = Selection(
         min_keypoints=job.min_keypoints, min_size_px=job.min_size, largest=job.largest
     )
-    _frames(job)  # for its errors: reads nothing yet
+    frames = _frames(job)  # for its errors
+    if job.cameras is not None:
+        check_table(cameras, frames)
     return Source(job, cameras, selection, count_files(job.keypoints, job.recursive))
 
 
-def _frames(job: JobConfig) -> Iterator[Frame]:
+def _frames(job: JobConfig) -> FrameReading:
     return read_frames(job.keypoints, job.images, job.recursive, job.read_options)
 
 

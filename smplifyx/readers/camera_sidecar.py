@@ -1,30 +1,26 @@
-"""What small files next to the keypoints say about cameras: K and the size of the image."""
+"""What small files next to the keypoints say about a camera: K and the size of the image."""
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeGuard
 
 import numpy as np
 from jaxtyping import Float
 
+from ..core.files import boundary
+from . import camera_spellings as spell
 from .frames import ImageSize, KeypointError
-from .stems import plain_stem
+from .sidecars import load_json
 from .values import number_or_nan
 
-EVERY = "*"  # the key of a record that holds for all images
 LARGEST = 1_000_000  # pixels on one side
 # pixels; NaN is outside too; less than the first is a fraction of the image or millimetres
 FOCAL_RANGE = (10, 1e6)
+FARTHEST_CENTER = 1e6  # pixels
 LARGEST_SKEW = 1e-3  # of the focal length: what calibrations call none
-_SIZE_KEYS = (("width", "height"), ("image_width", "image_height"))
-_DISTORTION = ("dist", "distortion", "dist_coeffs", "distortion_coefficients", "k1", "k2")
-_COLUMNS = ("fx", "fy", "cx", "cy", "width", "height")
 
 
 class IntrinsicsError(KeypointError):
@@ -49,13 +45,27 @@ class CameraRecord:
 
 
 def read_size(values: Mapping[str, object], origin: str) -> ImageSize | None:
-    """(width, height) from `image_size` or `width` and `height`; None where absent.
+    """(width, height) from `image_size` or `width` and `height`, also as `image_width` or
+    `canvas_width`; None where absent.
 
     Raises IntrinsicsError.
     """
-    pair = values.get("image_size")
+    return _size(spell.spelled(values), spell.SIZE, spell.SIZE_SIDES, origin)
+
+
+def _size(
+    words: Mapping[str, object],
+    pairs: tuple[str, ...],
+    sides: tuple[tuple[str, str], ...],
+    origin: str,
+) -> ImageSize | None:
+    """The size from a pair, or from both values of the first spelling that has a width."""
+    pair = spell.first_of(words, pairs)
     if pair is None:
-        pair = _width_and_height(values)
+        for width_word, height_word in sides:
+            if width_word in words:
+                pair = [words[width_word], words.get(height_word)]
+                break
     if pair is None:
         return None
     if isinstance(pair, list) and len(pair) == 2:
@@ -68,17 +78,20 @@ def read_size(values: Mapping[str, object], origin: str) -> ImageSize | None:
     )
 
 
-def _width_and_height(values: Mapping[str, object]) -> list[object] | None:
-    """Both values of the first spelling that has a width."""
-    for width_key, height_key in _SIZE_KEYS:
-        if values.get(width_key) is not None:
-            return [values.get(width_key), values.get(height_key)]
-    return None
+def _camera_size(words: Mapping[str, object], origin: str) -> ImageSize | None:
+    """The size in a file about cameras, which know more words for it."""
+    found = _size(words, spell.SIZE, spell.SIZE_SIDES, origin)
+    if found is None:
+        found = _size(words, spell.CAMERA_SIZE, spell.CAMERA_SIZE_SIDES, origin)
+    shape = spell.first_of(words, spell.SHAPE)
+    if found is None and isinstance(shape, list) and len(shape) >= 2:
+        found = _size({"wh": shape[1::-1]}, ("wh",), (), origin)
+    return found
 
 
 def read_record(values: object, origin: str) -> CameraRecord:
     """One camera from `K` (3x3, row by row) or `fx` with optional `fy`, `cx`, `cy`, and optional
-    image size.
+    image size, in any of the spellings of `camera_spellings`.
 
     Raises IntrinsicsError.
     """
@@ -86,17 +99,43 @@ def read_record(values: object, origin: str) -> CameraRecord:
         raise IntrinsicsError(
             f"{origin}: expected an object with K or fx, got {type(values).__name__}"
         )
-    matrix = values.get("K")
-    K = _from_numbers(values, origin) if matrix is None else _from_matrix(matrix, origin)
-    distortion_keys = [key for key in _DISTORTION if _is_distorted(values.get(key))]
-    note = None
-    if distortion_keys:
-        note = f"lens distortion ({', '.join(distortion_keys)}) ignored"
-    return CameraRecord(origin=origin, K=K, image_size=read_size(values, origin), note=note)
+    with boundary(origin, "a camera", IntrinsicsError):
+        words = _opened(values)
+        matrix = spell.first_of(words, spell.MATRIX)
+        K = _from_numbers(words, origin) if matrix is None else _from_matrix(matrix, origin)
+        size = _camera_size(words, origin)
+        distortion = [
+            str(key) for key, value in values.items()
+            if spell.word_of(str(key)) in spell.DISTORTION and _is_distorted(value)
+        ]  # fmt: skip
+    note = f"lens distortion ({', '.join(distortion)[:60]}) ignored" if distortion else None
+    return CameraRecord(origin=origin, K=K, image_size=size, note=note)
+
+
+def is_camera(values: object) -> bool:
+    """Whether an object has words of a camera."""
+    if not isinstance(values, Mapping):
+        return False
+    words = _opened(values)
+    known = (*spell.MATRIX, *spell.FX, *spell.FOCAL)
+    return any(word in words for word in known)
+
+
+def _opened(values: Mapping[str, object]) -> dict[str, object]:
+    """The words of a camera, those of objects in it that describe it included."""
+    words = spell.spelled(values)
+    for word in (*spell.NESTED, *spell.MATRIX):
+        inner = words.get(word)
+        if isinstance(inner, Mapping) and "data" not in inner:
+            del words[word]
+            words = {**spell.spelled(inner), **words}
+    return words
 
 
 def _is_distorted(coefficients: object) -> bool:
     """Whether anything but zeros is said of a distortion."""
+    if isinstance(coefficients, Mapping):
+        coefficients = coefficients.get("data")
     try:
         return bool(np.any(np.asarray(coefficients)))
     except ValueError:  # lists of unequal lengths: no coefficients, but not nothing
@@ -105,64 +144,14 @@ def _is_distorted(coefficients: object) -> bool:
 
 def read_camera_file(path: Path) -> CameraRecord:
     """The camera in one JSON file. Raises IntrinsicsError."""
-    return read_record(_load(path), str(path))
-
-
-def read_cameras(path: Path) -> Mapping[str, CameraRecord]:
-    """Cameras by image stem from a CSV (`stem,fx,fy,cx,cy[,width,height]`) or a JSON file.
-
-    The JSON holds one camera for all images (key EVERY in the answer) or one object per stem.
-    Raises IntrinsicsError.
-    """
-    if path.suffix.lower() == ".csv":
-        return _read_table(path)
-    document = _load(path)
-    if not _holds_stems(document):
-        return {EVERY: read_record(document, str(path))}
-    return {
-        plain_stem(name): read_record(entry, f"{path}: {name}") for name, entry in document.items()
-    }
-
-
-def _holds_stems(document: object) -> TypeGuard[dict[str, object]]:
-    """Whether a document has an object per stem: the values of a single camera are no objects."""
-    if not isinstance(document, dict) or not document:
-        return False
-    return all(isinstance(entry, dict) for entry in document.values())
-
-
-def _load(path: Path) -> object:
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise IntrinsicsError(f"{path}: not readable as JSON ({error})") from error
-
-
-def _read_table(path: Path) -> Mapping[str, CameraRecord]:
-    try:
-        # utf-8-sig: spreadsheets put a byte order mark in front
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = list(csv.DictReader(file, skipinitialspace=True))
-    except (OSError, ValueError, csv.Error) as error:
-        raise IntrinsicsError(f"{path}: not readable as CSV ({error})") from error
-    records: dict[str, CameraRecord] = {}
-    for number, line in enumerate(lines, start=2):  # the first line is the header
-        origin = f"{path}: line {number}"
-        if not line.get("stem") or not line.get("fx"):
-            raise IntrinsicsError(
-                f"{origin}: needs the columns stem and fx (then fy, cx, cy, width, height)"
-            )
-        stem = plain_stem(line["stem"])
-        if stem in records:
-            raise IntrinsicsError(f"{origin}: stem {stem!r} appears twice")
-        filled = {column: line[column] for column in _COLUMNS if line.get(column)}
-        records[stem] = read_record(filled, origin)
-    return records
+    return read_record(load_json(path, IntrinsicsError), str(path))
 
 
 def _from_matrix(value: object, origin: str) -> Float[np.ndarray, "3 3"]:
+    if isinstance(value, Mapping):  # OpenCV's rows, cols, data
+        value = value.get("data")
     try:
-        K = np.asarray(value, dtype=np.float64).reshape(3, 3)
+        K = _square(np.asarray(value, dtype=np.float64))
     except (TypeError, ValueError, OverflowError) as error:
         raise IntrinsicsError(f"{origin}: K should be 3x3 numbers, got {value!r:.60}") from error
     is_upper = bool((K[2] == (0, 0, 1)).all()) and K[1, 0] == 0  # a transposed K is not
@@ -174,21 +163,31 @@ def _from_matrix(value: object, origin: str) -> Float[np.ndarray, "3 3"]:
         raise IntrinsicsError(
             f"{origin}: K has a skew of {K[0, 1]:g} px; only cameras without skew are supported"
         )
-    _check_focal(fx=K[0, 0], fy=K[1, 1], origin=origin)
+    _check(fx=K[0, 0], fy=K[1, 1], cx=K[0, 2], cy=K[1, 2], origin=origin)
     return K
 
 
-def _from_numbers(values: Mapping[str, object], origin: str) -> Float[np.ndarray, "3 3"] | None:
-    if values.get("fx") is None:
-        if any(values.get(key) is not None for key in ("fy", "cx", "cy")):
+def _square(matrix: np.ndarray) -> Float[np.ndarray, "3 3"]:
+    """K of a 3x3, 3x4 or 4x4 matrix, of nine numbers, or of (fx, fy, cx, cy)."""
+    if matrix.shape == (4,):
+        fx, fy, cx, cy = matrix
+        return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+    if matrix.shape in ((3, 4), (4, 4)):
+        return matrix[:3, :3]
+    return matrix.reshape(3, 3)
+
+
+def _from_numbers(words: Mapping[str, object], origin: str) -> Float[np.ndarray, "3 3"] | None:
+    focal = _pair(words, spell.FX, spell.FY, spell.FOCAL)
+    center = _pair(words, spell.CX, spell.CY, spell.CENTER)
+    if focal is None:
+        if center is not None or spell.first_of(words, spell.FY) is not None:
             raise IntrinsicsError(f"{origin}: has fy, cx or cy but no fx")
         return None
-    fx = number_or_nan(values["fx"])
-    fy = fx  # square pixels, unless told
-    if values.get("fy") is not None:
-        fy = number_or_nan(values["fy"])
-    cx, cy = _center(values, origin)
-    _check_focal(fx=fx, fy=fy, origin=origin)
+    fx = number_or_nan(focal[0])
+    fy = fx if focal[1] is None else number_or_nan(focal[1])  # square pixels, unless told
+    cx, cy = _center(center, origin)
+    _check(fx=fx, fy=fy, cx=cx, cy=cy, origin=origin)
     return np.array(
         [
             [fx, 0, cx],
@@ -198,23 +197,44 @@ def _from_numbers(values: Mapping[str, object], origin: str) -> Float[np.ndarray
     )
 
 
-def _center(values: Mapping[str, object], origin: str) -> tuple[float, float]:
+def _pair(
+    words: Mapping[str, object],
+    xs: tuple[str, ...],
+    ys: tuple[str, ...],
+    both: tuple[str, ...],
+) -> Sequence[object] | None:
+    """The values for x and y (None: not told) under words of their own, or under one for both."""
+    x = spell.first_of(words, xs)
+    y = spell.first_of(words, ys)
+    if x is not None or (y is not None and xs is spell.CX):
+        return x, y
+    pair = spell.first_of(words, both)
+    if isinstance(pair, list) and len(pair) == 1:
+        pair = pair[0]
+    if pair is None or (isinstance(pair, list) and len(pair) == 2):
+        return pair
+    return pair, None
+
+
+def _center(given: Sequence[object] | None, origin: str) -> tuple[float, float]:
     """(cx, cy) in pixels, NaN for the centre of the image."""
-    given = [values.get("cx"), values.get("cy")]
-    missing = given.count(None)
-    if missing == 2:
+    if given is None:
         return math.nan, math.nan
-    if missing == 1:
+    if None in given:
         raise IntrinsicsError(f"{origin}: needs cx and cy, or neither (the centre of the image)")
     cx = number_or_nan(given[0])
     cy = number_or_nan(given[1])
     if not (math.isfinite(cx) and math.isfinite(cy)):
-        raise IntrinsicsError(f"{origin}: cx and cy should be numbers in pixels, got {given}")
+        raise IntrinsicsError(f"{origin}: cx and cy should be numbers in pixels, got {given!r:.60}")
     return cx, cy
 
 
-def _check_focal(*, fx: float, fy: float, origin: str) -> None:
+def _check(*, fx: float, fy: float, cx: float, cy: float, origin: str) -> None:
+    """Raises IntrinsicsError for numbers in pixels that no camera has."""
     shortest, longest = FOCAL_RANGE
     for name, focal in (("fx", fx), ("fy", fy)):
         if not shortest <= focal <= longest:
             raise IntrinsicsError(f"{origin}: {name} should be 10..1e6 pixels, got {focal:g}")
+    for name, place in (("cx", cx), ("cy", cy)):
+        if abs(place) > FARTHEST_CENTER:
+            raise IntrinsicsError(f"{origin}: {name} should be -1e6..1e6 pixels, got {place:g}")

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..core.messages import one_line
 from .frame_size import with_image_size
-from .frames import Frame, KeypointError
+from .frames import Frame, KeypointError, Note, Person, unusable
 from .image_finder import ImageFinder
-from .listing import ListedFile, list_files
+from .listing import ListedFile, Listing, list_source
 from .options import AS_IT_COMES, ReadOptions
 from .people_sidecar import with_facts
 from .reader import ImagePeople, KeypointFile, Reader
+from .reading import FrameReading
 from .stems import plain_stem, safe_name
 from .table import READERS
+from .wrong_input import SOLID, holds_only_solid_points, kind_of_file, refusal
 
 
 def read_frames(
@@ -24,28 +27,32 @@ def read_frames(
     recursive: bool = False,
     options: ReadOptions = AS_IT_COMES,
     readers: Sequence[Reader] = READERS,
-) -> Iterator[Frame]:
+) -> FrameReading:
     """Every frame of a folder of keypoint files, or of one file, sorted by stem and read one at a
     time.
 
     Files are `X_keypoints.json` or `X.json`: OpenPose (one frame each), or COCO, COCO-WholeBody and
     Halpe annotations or results (a frame per image), told apart by their content; `readers` are the
-    formats. A frame's image has the same stem and lies in `images` or in the folder of the file;
-    with `recursive`, subfolders are part of the stem on both sides. A file that cannot be read
-    becomes a frame with a `problem`, and so does the second of two with the same stem.
+    formats. A frame's image has the same name, or one that means the same (see `image_finder`), and
+    lies in `images` or in the folder of the file; with `recursive`, folders within are part of the
+    stem on both sides. A file or an image of a file that cannot be read becomes a frame with a
+    `problem`. A frame whose stem was already read gets one of its own. What was given and not used
+    is in `leftovers` of the answer, after the last frame.
 
-    Raises KeypointError, at once, when `source` or `images` does not exist or holds no such file.
+    Raises KeypointError, at once, when `source` or `images` does not exist, holds no such file, or
+    is something else.
     """
-    source = Path(source)
-    files = list_files(source, recursive, readers)
-    own_folder = source if source.is_dir() else source.parent
-    folders = (own_folder,)
-    if images is not None:
-        images = Path(images)
-        if not images.is_dir():
-            raise KeypointError(f"{images}: no such folder of images")
-        folders = (images, own_folder)
-    return _read_files(files, ImageFinder.of(folders, recursive), options, readers)
+    images = None if images is None else Path(images)
+    listing = list_source(Path(source), images, recursive, readers)
+    folders = [listing.folder]
+    if listing.images is not None:
+        folders.insert(0, listing.images)
+    stems = [file.stem for file in listing.files]
+    finder = ImageFinder(folders, recursive, stems, asked_for=listing.images is not None)
+    frames = _Frames(listing, finder, options, readers)
+    return FrameReading(
+        frames.read(), stems=stems, leftovers=lambda: (*listing.notes, *finder.leftovers())
+    )
 
 
 def count_files(
@@ -54,43 +61,98 @@ def count_files(
     """How many keypoint files `read_frames` would read: its frames, where each file is of one
     image.
     """
-    return len(list_files(Path(source), recursive, readers))
+    return len(list_source(Path(source), None, recursive, readers).files)
 
 
-def _read_files(
-    files: list[ListedFile],
-    finder: ImageFinder,
-    options: ReadOptions,
-    readers: Sequence[Reader],
-) -> Iterator[Frame]:
-    """The frames of all files, each stem once."""
-    file_of_stem: dict[str, Path] = {}
-    for file in files:
-        for frame in _read_file(KeypointFile(file.path, options), file.stem, finder, readers):
-            first = file_of_stem.get(frame.stem)
-            if first is None:
-                file_of_stem[frame.stem] = file.path
-                yield frame
-            else:
-                twice = f"{file.path}: {frame.stem!r} was already read from {first.name}"
-                problem = frame.problem or twice
-                yield Frame(stem=file.path.name, keypoint_file=file.path, problem=problem)
-            del frame  # not to be kept alive while the next is read
+@dataclass
+class _Frames:
+    """The frames of all files of a listing, each under a stem of its own."""
+
+    listing: Listing
+    finder: ImageFinder
+    options: ReadOptions
+    readers: Sequence[Reader]
+    file_of_stem: dict[str, Path] = field(default_factory=dict)
+
+    def read(self) -> Iterator[Frame]:
+        """One frame after the other; none is kept."""
+        for file in self.listing.files:
+            for frame in self._read_file(file):
+                yield self._claimed(frame)
+                del frame  # not to be kept alive while the next is read
+
+    def _claimed(self, frame: Frame) -> Frame:
+        """The frame under a stem that no frame before it has."""
+        first = self.file_of_stem.get(frame.stem)
+        if first is None:
+            self.file_of_stem[frame.stem] = frame.keypoint_file
+            return frame
+        file_name = safe_name(frame.keypoint_file.name).partition(".")[0]
+        own = base = f"{frame.stem}_{file_name}"
+        for count in itertools.count(2):
+            if own not in self.file_of_stem:
+                break
+            own = f"{base}_{count}"
+        self.file_of_stem[own] = frame.keypoint_file
+        note = Note("image named twice", f"{frame.stem} was already read from {first.name}")
+        return replace(frame, stem=own, notes=(*frame.notes, note))
+
+    def _read_file(self, listed: ListedFile) -> Iterator[Frame]:
+        """The frames of one file; what makes it unreadable becomes the problem of a single
+        frame.
+        """
+        file = KeypointFile(listed.path, self.options)
+        try:
+            reader = _reader_of(file, self.readers)
+            for found in reader.read(file):
+                yield self._frame_of(found, file, listed)
+        except Exception as error:  # the boundary of a file: whatever it makes a reader raise
+            image = self.finder.find(listed.stem, needed=False).path
+            yield Frame(
+                stem=listed.stem,
+                keypoint_file=file.path,
+                image=image,
+                photo="" if image is None else image.name,
+                problem=_why_unreadable(file, error),
+            )
+
+    def _frame_of(self, found: ImagePeople, file: KeypointFile, listed: ListedFile) -> Frame:
+        """One image of a file as a frame. Whatever goes wrong costs this image alone."""
+        name = found.file_name
+        stem = listed.stem if name is None else _stem_of_named(name, listed.inner)
+        frame = Frame(stem=stem, keypoint_file=file.path, photo=name or "", notes=found.notes)
+        try:
+            return self._filled(frame, found, file, listed)
+        except KeypointError as error:
+            return replace(frame, problem=str(error))
+        except Exception as error:  # the boundary of an image
+            return replace(frame, problem=_in_words(file.path, error))
+
+    def _filled(
+        self, frame: Frame, found: ImagePeople, file: KeypointFile, listed: ListedFile
+    ) -> Frame:
+        """The frame with its image, size and people; raises KeypointError where people would be
+        taken for others.
+        """
+        if found.file_name is None:
+            image = self.finder.find(listed.stem)
+        else:
+            image = self.finder.find_named(found.file_name, listed.inner, file.path)
+        frame = replace(frame, image=image.path, notes=(*frame.notes, *image.notes))
+        if image.path is not None and not frame.photo:
+            frame = replace(frame, photo=image.path.name)
+        if found.problem is not None:
+            return replace(frame, problem=found.problem)
+        frame = replace(frame, people=_without_solid(found, file))
+        # looked for with `frame`, which still has an image that cannot be read: its folder counts
+        frame = replace(frame, people=with_facts(frame))
+        return with_image_size(frame, found.image_size, found.units, self.options.keypoint_size)
 
 
-def _read_file(
-    file: KeypointFile, stem: str, finder: ImageFinder, readers: Sequence[Reader]
-) -> Iterator[Frame]:
-    """The frames of one file; what makes it unreadable becomes the problem of a single frame."""
-    image = finder.find(stem)
-    photo = "" if image is None else image.name
-    empty = Frame(stem=stem, keypoint_file=file.path, image=image, photo=photo)
-    try:
-        reader = _reader_of(file, readers)
-        for found in reader.read(file):
-            yield _frame_of(found, empty, finder)
-    except (OSError, ValueError, RecursionError) as error:
-        yield replace(empty, problem=f"{file.path}: {one_line(error, limit=None)}")
+def _stem_of_named(name: str, inner: str) -> str:
+    """The stem of an image that a file names; the folder of the file is part of it."""
+    stem = safe_name(plain_stem(name))
+    return f"{inner}/{stem}" if inner and not stem.startswith(f"{inner}/") else stem
 
 
 def _reader_of(file: KeypointFile, readers: Sequence[Reader]) -> Reader:
@@ -101,19 +163,38 @@ def _reader_of(file: KeypointFile, readers: Sequence[Reader]) -> Reader:
     for reader in fitting:
         if reader.recognises(file):
             return reader
+    if _is_solid(file):
+        raise ValueError(SOLID)
     raise ValueError(f"holds neither {' nor '.join(reader.content for reader in fitting)}")
 
 
-def _frame_of(found: ImagePeople, empty: Frame, finder: ImageFinder) -> Frame:
-    """One image of a file as a frame; `empty` is what the file's own name tells of it."""
-    frame = replace(empty, people=found.people, notes=found.notes)
-    if found.file_name is not None:
-        stem = safe_name(plain_stem(found.file_name))
-        image = finder.find_named(found.file_name)
-        frame = replace(frame, stem=stem, image=image, photo=found.file_name)
-    sized = with_image_size(frame, found.image_size)
+def _is_solid(file: KeypointFile) -> bool:
+    """Whether a file, if it is JSON, has its points in space."""
     try:
-        # looked for with `frame`, which still has an image that cannot be read: its folder counts
-        return replace(sized, people=with_facts(frame))
-    except KeypointError as error:  # a frame whose people would be taken for others is not fitted
-        return replace(sized, people=(), problem=str(error))
+        return holds_only_solid_points(file.document)
+    except (OSError, ValueError):
+        return False
+
+
+def _without_solid(found: ImagePeople, file: KeypointFile) -> tuple[Person, ...]:
+    """The people; of a file with points in space alone, that is what is wrong with each."""
+    unseen = [person for person in found.people if not person.keypoints.any()]
+    if not unseen or found.file_name is not None or not _is_solid(file):
+        return found.people
+    return tuple(
+        replace(unusable(person.index, SOLID), id=person.id) if person in unseen else person
+        for person in found.people
+    )
+
+
+def _why_unreadable(file: KeypointFile, error: Exception) -> str:
+    """What is wrong with a file: what it is, where that is known, else what its reader says."""
+    kind = kind_of_file(file.path)
+    return _in_words(file.path, error) if kind is None else refusal(file.path, kind)
+
+
+def _in_words(path: Path, error: Exception) -> str:
+    reason = one_line(error, limit=None)
+    if isinstance(error, (OSError, ValueError)):  # a reader's own words
+        return f"{path}: {reason}"
+    return f"{path}: not readable ({type(error).__name__}: {reason})"

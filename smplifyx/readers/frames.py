@@ -45,7 +45,8 @@ class SizeSource(Enum):
     """Where the size of a frame's image comes from."""
 
     IMAGE = "image"
-    SIDECAR = "sidecar"
+    SIDECAR = "sidecar"  # a file says it: the keypoints' own, or one of a camera
+    OPTION = "option"  # the user says in which size the keypoints were made
     KEYPOINTS = "keypoints"  # only a lower bound: the smallest image that holds every point
 
 

@@ -5,7 +5,6 @@ asked of a network.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -16,15 +15,14 @@ import torch
 from jaxtyping import Float
 
 from ..camera import Camera
-from .camera_sidecar import (
-    EVERY,
-    CameraRecord,
-    IntrinsicsError,
-    read_camera_file,
-    read_cameras,
-)
-from .frames import Frame, ImageSize, SizeSource
+from .camera_files import read_cameras
+from .camera_sidecar import CameraRecord, IntrinsicsError, read_camera_file
+from .camera_spellings import UNDERSTOOD
+from .camera_table import CameraTable
+from .frames import Frame, ImageSize, Note, SizeSource
 from .images import ImageError, focal_35mm
+from .listing import keypoint_folder
+from .reading import FrameReading
 from .sidecars import CAMERA_SUFFIX, CAMERA_TABLES, find_sidecar
 
 __all__ = [
@@ -32,7 +30,9 @@ __all__ = [
     "CameraOptions",
     "CameraSource",
     "IntrinsicsError",
+    "camera_and_notes",
     "camera_for",
+    "check_table",
     "options_for",
 ]
 
@@ -40,6 +40,7 @@ __all__ = [
 FILM_DIAGONAL = math.hypot(36.0, 24.0)
 # least focal length as a share of the image's diagonal (157 degrees across); less is a wrong unit
 WIDEST = 0.1
+FARTHEST_CENTER = 10.0  # images that the principal point may lie from the middle of one
 # relative difference of aspect up to which a K of another resolution is rescaled
 SAME_ASPECT = 0.01
 
@@ -70,14 +71,15 @@ class CameraOptions:
     """What the user says about all cameras of a run; at most one of the first three.
 
     `focal_px` in pixels, `fov_degrees` the horizontal field of view of the upright image (across
-    its width), `focal_35mm` in 35 mm-equivalent millimetres. `cameras`: records by image stem, or
-    EVERY (see `options_for`). `use_exif` allows the focal length that the image's EXIF tells.
+    its width), `focal_35mm` in 35 mm-equivalent millimetres. `cameras`: a table by the names of
+    images or cameras (see `options_for`). `use_exif` allows the focal length that the image's
+    EXIF tells.
     """
 
     focal_px: float | int | None = None
     fov_degrees: float | int | None = None
     focal_35mm: float | int | None = None
-    cameras: Mapping[str, CameraRecord] | None = None
+    cameras: CameraTable | None = None
     use_exif: bool = True
 
     def __post_init__(self) -> None:
@@ -102,13 +104,14 @@ def options_for(
 ) -> CameraOptions:
     """The options with the camera table of a run, read once.
 
-    `sidecar` is a CSV (`stem,fx,fy,cx,cy[,width,height]`) or JSON file of cameras; where None,
-    `cameras.csv` or `cameras.json` in the keypoint folder `source` (or the folder of that file) is
-    used if it exists. Raises IntrinsicsError.
+    `sidecar` is a file of cameras (see `read_cameras`); where None, one of CAMERA_TABLES in the
+    keypoint folder `source` (or the folder of that file) is used if it exists. Raises
+    IntrinsicsError.
     """
     options = options or CameraOptions()
     if sidecar is None:
-        sidecar = _camera_table(source if source.is_dir() else source.parent)
+        folder = source if source.is_dir() else source.parent
+        sidecar = _camera_table(folder) or _camera_table(keypoint_folder(folder))
     if sidecar is None:
         return options
     return replace(options, cameras=read_cameras(sidecar))
@@ -120,6 +123,45 @@ def _camera_table(folder: Path) -> Path | None:
         if path.is_file():
             return path
     return None
+
+
+def check_table(options: CameraOptions, frames: FrameReading) -> None:
+    """Raises IntrinsicsError for a table of cameras that no frame can mean, before any is fitted.
+
+    Reads one frame of `frames`, and that only where the names of the files tell nothing: files of
+    many images are known by no other name.
+    """
+    table = options.cameras
+    if table is None or any(map(table.key_of, frames.stems)):
+        return
+    first = next(frames, None)
+    if first is None or first.stem not in frames.stems or table.of_frame(first) is not None:
+        return
+    names = f"{first.stem!r}" if len(frames.stems) == 1 else f"{len(frames.stems)} frames"
+    raise IntrinsicsError(
+        f"{table.path}: none of its {len(table)} cameras is of {names}; "
+        f"for {first.stem!r} the nearest name is {table.nearest(first)!r}"
+    )
+
+
+def camera_and_notes(frame: Frame, options: CameraOptions) -> tuple[CameraChoice, tuple[Note, ...]]:
+    """`camera_for`, and what of the given cameras could not be used for the frame."""
+    choice = camera_for(frame, options)
+    if choice.source in (CameraSource.FOCAL, CameraSource.FOCAL_35MM, CameraSource.FOV):
+        return choice, ()
+    if choice.source is CameraSource.SIDECAR:
+        record = _record(frame, options)
+        assert record is not None  # where the choice comes from
+        return choice, () if record.note is None else (Note(record.note, record.origin),)
+    notes: list[Note] = []
+    own_file = find_sidecar(frame, CAMERA_SUFFIX)
+    if own_file is not None and read_camera_file(own_file).image_size is None:
+        notes.append(Note("camera file without a camera", f"{own_file}; keys: {UNDERSTOOD}"))
+    table = options.cameras
+    if table is not None:
+        detail = f"{frame.stem}; nearest name in {table.path.name}: {table.nearest(frame)}"
+        notes.append(Note("no camera in the table", detail))
+    return choice, tuple(notes)
 
 
 def camera_for(frame: Frame, options: CameraOptions) -> CameraChoice:
@@ -189,19 +231,13 @@ def _from_sidecar(frame: Frame, size: ImageSize, options: CameraOptions) -> Came
 
 
 def _record(frame: Frame, options: CameraOptions) -> CameraRecord | None:
-    """The frame's own file, else its line in the table (by whole stem, then by name), else what
-    holds for all.
-    """
+    """The frame's own file, else its camera in the table."""
     own_file = find_sidecar(frame, CAMERA_SUFFIX)
     if own_file is not None:
         own = read_camera_file(own_file)
         if own.K is not None:
             return own
-    cameras = options.cameras or {}
-    for key in (frame.stem, Path(frame.stem).name, EVERY):
-        if key in cameras:
-            return cameras[key]
-    return None
+    return None if options.cameras is None else options.cameras.of_frame(frame)
 
 
 def _rescaled(
@@ -269,8 +305,16 @@ def _by(size: ImageSize) -> str:
 
 
 def _check_unit(choice: CameraChoice, stem: str) -> None:
-    """Raises IntrinsicsError where the focal length is in a wrong unit for the image."""
+    """Raises IntrinsicsError where the focal length is in a wrong unit for the image, or the
+    principal point far from it.
+    """
     shortest = WIDEST * float(choice.camera.image_size.norm())
+    away = (choice.camera.center - choice.camera.image_size / 2).abs() / choice.camera.image_size
+    if float(away.max()) > FARTHEST_CENTER:
+        center = " ".join(f"{place:g}" for place in choice.camera.center.tolist())
+        raise IntrinsicsError(
+            f"{stem}: {choice.note}: a principal point of {center} px is too far from the image"
+        )
     focal = float(choice.camera.focal.min())
     if focal < shortest:
         raise IntrinsicsError(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..core.choices import Age, BodyGender
-from ..core.messages import one_line
+from ..core.files import boundary
 from ..evidence.kinds import FACTS, of_facts
 from .frames import Frame, KeypointError, Person, read_gender
-from .sidecars import PEOPLE_SUFFIX, find_sidecar
+from .sidecars import PEOPLE_SUFFIX, find_sidecar, load_json
 
 _KEYS = ("age", "gender", *FACTS)
+_DIGITS = 9  # of an index; Python refuses to read thousands
 
 
 @dataclass(frozen=True)
@@ -59,25 +59,25 @@ def _told(person: Person, facts: PersonFacts | None) -> Person:
 
 def _read(path: Path) -> dict[int, PersonFacts]:
     """The facts by the index of the person. Raises KeypointError."""
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        message = one_line(error, limit=None)
-        raise KeypointError(f"{path}: not readable as JSON ({message})") from error
-    if isinstance(document, list):
-        document = {str(index): entry for index, entry in enumerate(document) if entry is not None}
-    if not isinstance(document, Mapping):
-        raise KeypointError(
-            f"{path}: expected a list of people or an object by index, "
-            f"got {type(document).__name__}"
-        )
-    if not all(key.isdecimal() for key in document):
-        raise KeypointError(
-            f"{path}: expected people by index (0, 1, ...), got {', '.join(document)[:80]}"
-        )
-    return {
-        int(key): _read_facts(entry, f"{path}: person {key}") for key, entry in document.items()
-    }
+    document = load_json(path, KeypointError)
+    with boundary(path, "about people as they are in the keypoints", KeypointError):
+        if isinstance(document, list):
+            document = {
+                str(index): entry for index, entry in enumerate(document) if entry is not None
+            }
+        if not isinstance(document, Mapping):
+            raise KeypointError(
+                f"{path}: expected a list of people or an object by index, "
+                f"got {type(document).__name__}"
+            )
+        strange = [key for key in document if not (key.isdecimal() and len(key) <= _DIGITS)]
+        if strange:
+            raise KeypointError(
+                f"{path}: expected people by index (0, 1, ...), got {', '.join(strange)[:80]}"
+            )
+        return {
+            int(key): _read_facts(entry, f"{path}: person {key}") for key, entry in document.items()
+        }
 
 
 def _read_facts(entry: object, origin: str) -> PersonFacts:

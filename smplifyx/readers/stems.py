@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from .images import SUFFIXES
 
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f:*?\"<>|]")  # in file names, on one system or another
+LONGEST_PART = 240  # bytes of UTF-8; file systems take 255, and more is put behind it
+MOST_PARTS = 16  # folders within folders; more of them are left out in the middle
+# in file names, on one system or another; lone surrogates are bytes that are no UTF-8
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f:*?\"<>|\ud800-\udfff]")
 
 
 def plain_stem(name: str) -> str:
     """An image's name without its suffix, where it has one."""
-    path = Path(name.strip())
+    path = PurePosixPath(name.strip())
     if path.suffix.lower() in SUFFIXES:
         path = path.with_suffix("")
     return path.as_posix()
@@ -21,7 +25,24 @@ def plain_stem(name: str) -> str:
 def safe_name(name: str) -> str:
     """A relative path of plain parts, whatever `name` holds: it becomes the name of an output
     folder.
+
+    What is too long for a file system is cut and ends in a mark of the whole, so that two such
+    names stay two.
     """
     parts = [_UNSAFE.sub("_", part).strip() for part in name.replace("\\", "/").split("/")]
     plain_parts = [part for part in parts if part.strip(".")]  # neither empty nor `.` nor `..`
-    return "/".join(plain_parts) or "unnamed"
+    if len(plain_parts) > MOST_PARTS:
+        plain_parts = [_mark_of(name), *plain_parts[1 - MOST_PARTS :]]
+    return "/".join(map(_short, plain_parts)) or "unnamed"
+
+
+def _short(part: str) -> str:
+    encoded = part.encode()
+    if len(encoded) <= LONGEST_PART:
+        return part
+    # a character that the cut goes through is left out
+    return encoded[: LONGEST_PART - 9].decode(errors="ignore") + "-" + _mark_of(part)
+
+
+def _mark_of(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
