@@ -49,6 +49,18 @@ class SizeSource(Enum):
     KEYPOINTS = "keypoints"  # only a lower bound: the smallest image that holds every point
 
 
+class Units(Enum):
+    """What the coordinates of an image's people are counted in.
+
+    FRACTIONS are of the image's width and height, 0..1 from the top left corner; SIGNED_FRACTIONS
+    the same from its middle, -1..1 (OpenPose's --keypoint_scale 4).
+    """
+
+    PIXELS = "pixels"
+    FRACTIONS = "fractions"
+    SIGNED_FRACTIONS = "signed_fractions"
+
+
 @dataclass(frozen=True, eq=False)
 class Person:
     """One entry of a keypoint file.
@@ -57,8 +69,9 @@ class Person:
     canonical order, all zero where unseen. `gender` and `age` are what is known of the person, None
     where nothing is; `facts` what else is said, by word (see `evidence.SavedEvidence`). `problem`
     says in one line why the entry is unusable (the keypoints are zero then); `notes` say what was
-    left out of a usable one. `id` is what the file calls the person (person_id, idx, track_id,
-    annotation id), as text; empty where it does not.
+    left out of a usable one; `doubt` says in one line why a readable entry is probably misread.
+    `id` is what the file calls the person (person_id, idx, track_id, annotation id), as text; empty
+    where it does not.
     """
 
     index: int
@@ -69,6 +82,7 @@ class Person:
     facts: Mapping[str, object] = field(default_factory=dict)
     layout: LayoutName | None = None
     problem: str | None = None
+    doubt: str | None = None
     notes: tuple[Note, ...] = ()
 
 

@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 
 from ..core.files import read_bounded
 from ..core.messages import one_line
-from .frames import ImageSize, Note, Person
+from .frames import ImageSize, Note, Person, Units
 from .options import AS_IT_COMES, ReadOptions
 
 LARGEST_FILE = 256 * 2**20  # bytes; parsed JSON takes about ten times the file's size
@@ -56,12 +56,16 @@ class ImagePeople:
 
     `file_name` is the image's name as written in the file, which nobody has checked; None in files
     of one image, which are named like it. `image_size` is (width, height) in pixels where the file
-    tells it. `notes` say what could not be used besides the people's own notes.
+    tells it. `units` are those of the people's keypoints as they stand here; who knows the image's
+    size makes pixels of them. `problem` says in one line why the image's people could not be read
+    (there are none then). `notes` say what could not be used besides the people's own notes.
     """
 
     people: tuple[Person, ...]
     file_name: str | None = None
     image_size: ImageSize | None = None
+    units: Units = Units.PIXELS
+    problem: str | None = None
     notes: tuple[Note, ...] = ()
 
 
