@@ -47,6 +47,7 @@ ROOMS = (  # the ground first
             "choices",
             "invariant_linalg",
             "messages",
+            "signatures",
             "files",
             "threads",
             "npz",
@@ -263,6 +264,7 @@ ROOMS = (  # the ground first
         modules=(
             "frames",
             "options",
+            "reading",
             "values",
             "images",
             "reader",

@@ -14,6 +14,7 @@ from .listing import ListedFile, list_files
 from .options import AS_IT_COMES, ReadOptions
 from .people_sidecar import with_facts
 from .reader import ImagePeople, KeypointFile, Reader
+from .reading import FrameReading
 from .stems import plain_stem, safe_name
 from .table import READERS
 
@@ -24,7 +25,7 @@ def read_frames(
     recursive: bool = False,
     options: ReadOptions = AS_IT_COMES,
     readers: Sequence[Reader] = READERS,
-) -> Iterator[Frame]:
+) -> FrameReading:
     """Every frame of a folder of keypoint files, or of one file, sorted by stem and read one at a
     time.
 
@@ -32,7 +33,8 @@ def read_frames(
     Halpe annotations or results (a frame per image), told apart by their content; `readers` are the
     formats. A frame's image has the same stem and lies in `images` or in the folder of the file;
     with `recursive`, subfolders are part of the stem on both sides. A file that cannot be read
-    becomes a frame with a `problem`, and so does the second of two with the same stem.
+    becomes a frame with a `problem`, and so does the second of two with the same stem. What was
+    given and not used is in `leftovers` of the answer, after the last frame.
 
     Raises KeypointError, at once, when `source` or `images` does not exist or holds no such file.
     """
@@ -45,7 +47,8 @@ def read_frames(
         if not images.is_dir():
             raise KeypointError(f"{images}: no such folder of images")
         folders = (images, own_folder)
-    return _read_files(files, ImageFinder.of(folders, recursive), options, readers)
+    finder = ImageFinder.of(folders, recursive)
+    return FrameReading(_read_files(files, finder, options, readers), leftovers=tuple)
 
 
 def count_files(

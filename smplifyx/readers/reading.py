@@ -1,0 +1,30 @@
+"""Frames as they are read, and what is to be told once they are all read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from .frames import Frame, Note
+
+
+class FrameReading(Iterator[Frame]):
+    """An iterator over frames that afterwards knows what was given and not used."""
+
+    def __init__(self, frames: Iterator[Frame], leftovers: Callable[[], Sequence[Note]]) -> None:
+        """`leftovers` is asked whenever somebody wants to know, at best at the end."""
+        self._frames = frames
+        self._leftovers = leftovers
+
+    def __iter__(self) -> FrameReading:
+        return self
+
+    def __next__(self) -> Frame:
+        return next(self._frames)
+
+    @property
+    def leftovers(self) -> tuple[Note, ...]:
+        """What was given and not used, a note of each kind with how many and an example: photos
+        that belong to no frame, frames without a photo, folders that cannot be read. Whole only
+        after the last frame.
+        """
+        return tuple(self._leftovers())
