@@ -267,6 +267,8 @@ ROOMS = (  # the ground first
             "reading",
             "values",
             "images",
+            "hands",
+            "scores",
             "reader",
             "selection",
             "sidecars",

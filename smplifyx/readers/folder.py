@@ -9,12 +9,14 @@ from pathlib import Path
 from ..core.messages import one_line
 from .frame_size import with_image_size
 from .frames import Frame, KeypointError
+from .hands import put_right
 from .image_finder import ImageFinder
 from .listing import ListedFile, list_files
 from .options import AS_IT_COMES, ReadOptions
 from .people_sidecar import with_facts
 from .reader import ImagePeople, KeypointFile, Reader
 from .reading import FrameReading
+from .scores import with_scores
 from .stems import plain_stem, safe_name
 from .table import READERS
 
@@ -91,7 +93,7 @@ def _read_file(
     try:
         reader = _reader_of(file, readers)
         for found in reader.read(file):
-            yield _frame_of(found, empty, finder)
+            yield _frame_of(with_scores(found, file.options), empty, finder)
     except (OSError, ValueError, RecursionError) as error:
         yield replace(empty, problem=f"{file.path}: {one_line(error, limit=None)}")
 
@@ -117,6 +119,7 @@ def _frame_of(found: ImagePeople, empty: Frame, finder: ImageFinder) -> Frame:
     sized = with_image_size(frame, found.image_size)
     try:
         # looked for with `frame`, which still has an image that cannot be read: its folder counts
-        return replace(sized, people=with_facts(frame))
+        people = tuple(put_right(person) for person in with_facts(frame))
+        return replace(sized, people=people)
     except KeypointError as error:  # a frame whose people would be taken for others is not fitted
         return replace(sized, people=(), problem=str(error))

@@ -73,8 +73,7 @@ def length_or_type(value: object) -> str:
 
 
 def clean(points: Float[np.ndarray, "points 3"], name: str) -> PartPoints:
-    """Points with every unusable one set to zero and confidences at most 1; a note under `name`
-    where some were not numbers.
+    """Points with every unusable one set to zero; a note under `name` where some were not numbers.
 
     Unusable: not finite, farther than FARTHEST, confidence not above 0, or exactly at (0, 0), which
     is how many tools write a missing point.
@@ -85,7 +84,6 @@ def clean(points: Float[np.ndarray, "points 3"], name: str) -> PartPoints:
     placed = (safe[:, :2] != 0).any(-1)
     seen = np.asarray(usable & (safe[:, 2] > 0) & placed)
     kept = np.where(seen[:, None], safe, 0.0)
-    kept[:, 2] = kept[:, 2].clip(max=1.0)
     broken = int((~usable).sum())
     notes: tuple[Note, ...] = ()
     if broken:
