@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from ..camera import Camera
 from ..core.choices import Age, Gender
+from ..core.messages import plain
 from ..evidence.evidence import SavedEvidence, by_kind
 from ..evidence.kinds import of_facts
 from ..fitting.result import FitResult, Origin
@@ -20,7 +21,7 @@ from ..keypoints import Keypoints
 from ..keypoints.layouts import trust
 from ..parallel.prefetch import prefetch
 from ..readers.folder import count_files, read_frames
-from ..readers.frames import Frame, Person
+from ..readers.frames import Frame, Note, Person
 from ..readers.intrinsics import (
     CameraOptions,
     CameraSource,
@@ -28,23 +29,28 @@ from ..readers.intrinsics import (
     camera_for,
     options_for,
 )
+from ..readers.reading import FrameReading
 from ..readers.selection import Selection, select
 from .batches import FitTask, Item
 from .job import JobConfig
-from .store import StemTable, Store
+from .notes import notes_cell
+from .result_names import StemTable
+from .store import Store
 from .summary import Row, RowStatus, row_of
 
 LOG = logging.getLogger(__name__)
 READ_AHEAD = 256  # people
+MISREAD = "probably misread"
 
 
 @dataclass(frozen=True)
 class Source:
     """The input of a job; `files` is how many keypoint files it has (frames, where each file is of
-    one image).
+    one image). Its items can be taken once.
     """
 
     job: JobConfig
+    frames: FrameReading
     cameras: CameraOptions
     selection: Selection
     files: int
@@ -55,28 +61,35 @@ class Source:
         """
         return prefetch(self._items(store), READ_AHEAD)
 
+    @property
+    def leftovers(self) -> tuple[Note, ...]:
+        """What was given and not used, a note of each kind; whole after the last item."""
+        return self.frames.leftovers
+
     def _items(self, store: Store) -> Iterator[Item]:
         stems = StemTable()
-        for frame in _frames(self.job):
+        for frame in self.frames:
             stem = stems.claim(frame.stem, frame.keypoint_file.name)
-            for note in frame.notes:
-                LOG.info("%s: %s", stem, note)
+            notes = _all_notes(frame)
+            for note in notes:
+                LOG.info("%s: %s", stem, plain(str(note)))
             *others, last = self._works(frame, stem, store)
             for work in others:
                 yield Item(work)
-            yield Item(last, ends_frame=True)
+            yield Item(last, ends_frame=True, notes=notes)
 
     def _works(self, frame: Frame, stem: str, store: Store) -> list[FitTask | Row]:
         """Everybody in a frame, in order, or one line of the summary for a frame without people."""
         if frame.problem is not None:
-            return [Row(stem, None, RowStatus.UNREADABLE, frame.problem)]
+            return [_row(frame, stem, None, RowStatus.UNREADABLE, frame.problem)]
         if not frame.people:
-            return [Row(stem, None, RowStatus.NO_PEOPLE, "the file has no people")]
+            return [_row(frame, stem, None, RowStatus.NO_PEOPLE, "the file has no people")]
         try:
             camera, camera_source, note = camera_for(frame, self.cameras)
         except IntrinsicsError as error:
             return [
-                Row(stem, person.index, RowStatus.UNREADABLE, str(error)) for person in frame.people
+                _row(frame, stem, person, RowStatus.UNREADABLE, str(error))
+                for person in frame.people
             ]
         LOG.info("%s: %s", stem, note)
 
@@ -93,7 +106,7 @@ class Source:
                 works.append(next(selected))
                 continue
             status = RowStatus.UNREADABLE if person.problem else RowStatus.NOT_SELECTED
-            works.append(Row(stem, person.index, status, reasons[person.index]))
+            works.append(_row(frame, stem, person, status, reasons[person.index]))
         return works
 
     def _without_done(self, tasks: Sequence[FitTask], store: Store) -> Sequence[FitTask | Row]:
@@ -115,17 +128,45 @@ def open_source(job: JobConfig) -> Source:
     selection = Selection(
         min_keypoints=job.min_keypoints, min_size_px=job.min_size, largest=job.largest
     )
-    _frames(job)  # for its errors: reads nothing yet
-    return Source(job, cameras, selection, count_files(job.keypoints, job.recursive))
+    frames = read_frames(job.keypoints, job.images, job.recursive, job.read_options)
+    return Source(job, frames, cameras, selection, count_files(job.keypoints, job.recursive))
 
 
-def _frames(job: JobConfig) -> Iterator[Frame]:
-    return read_frames(job.keypoints, job.images, job.recursive, job.read_options)
+def _row(frame: Frame, stem: str, person: Person | None, status: RowStatus, reason: str) -> Row:
+    """The line of somebody who is not fitted, or (None) of a frame without people."""
+    return Row(
+        stem=stem,
+        person=None if person is None else person.index,
+        status=status,
+        reason=reason,
+        person_id="" if person is None else plain(person.id),
+        photo=_photo(frame, stem),
+        notes=_notes_cell(frame, person),
+    )
 
 
-def _notes_of(frame: Frame, person: Person) -> str:
+def _photo(frame: Frame, stem: str) -> str:
+    """The name of a frame's image as the input has it; where that is not known and the results are
+    called otherwise, the frame's own name.
+    """
+    own_name = "" if stem == frame.stem else frame.stem
+    return plain(frame.photo or own_name)
+
+
+def _notes_cell(frame: Frame, person: Person | None) -> str:
     """What is to be told of a person and the person's image, for one cell of a table."""
-    return "; ".join(str(note) for note in (*person.notes, *frame.notes))
+    of_person = () if person is None else person.notes
+    return notes_cell((*of_person, *frame.notes))
+
+
+def _all_notes(frame: Frame) -> tuple[Note, ...]:
+    """What is to be told of an image and everybody in it; a doubt is told as a note, too."""
+    notes = [*frame.notes]
+    for person in frame.people:
+        notes += person.notes
+        if person.doubt:
+            notes.append(Note(MISREAD, person.doubt))
+    return tuple(notes)
 
 
 def _fit_task(
@@ -146,9 +187,10 @@ def _fit_task(
         person=person.index,
         K_source=camera_source.value,
         image_size_source=frame.size_source.value,
-        person_id=person.id,
-        photo=frame.photo,
-        notes=_notes_of(frame, person),
+        person_id=plain(person.id),
+        photo=_photo(frame, stem),
+        notes=_notes_cell(frame, person),
+        doubt=plain(person.doubt or ""),
     )
     # The job's gender is for everybody, and INPUT leaves it to the file.
     if job.gender is Gender.INPUT:
@@ -169,11 +211,18 @@ def _fit_task(
 
 
 def _task_or_done(task: FitTask, store: Store) -> FitTask | Row:
-    """The line of an earlier run, if its file is sound and was made from the same evidence."""
+    """The line of an earlier run, if its file is sound and was made from the same evidence.
+
+    What does not decide a result, names and notes, is told as it is today.
+    """
     found = store.existing(task.stem, task.origin.person)
     if found is None or not _same_input(found, task):
         return task
-    return row_of(task.stem, found)
+    today = task.origin
+    if found.origin.doubt != today.doubt:  # its status would be another
+        return task
+    origin = replace(found.origin, person_id=today.person_id, photo=today.photo, notes=today.notes)
+    return row_of(task.stem, found.replace(origin=origin))
 
 
 def _same_input(found: FitResult, task: FitTask) -> bool:

@@ -12,6 +12,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TextIO
 
+import torch
+
 from ..core.messages import cell, uncell
 from ..core.npz import TEMPORARY, replacing
 from ..fitting.quality import confident_body_points, reprojection_percent, reprojection_px
@@ -84,17 +86,29 @@ REASONS = {
 }
 
 
+def believed(result: FitResult) -> FitResult:
+    """The result with the status it deserves where its keypoints were probably misread: a body that
+    lies on them is a good fit of something else, POOR.
+    """
+    if not result.origin.doubt or int(result.status) == FitStatus.FAILED:
+        return result
+    return result.replace(status=torch.full_like(result.status, int(FitStatus.POOR)))
+
+
 def row_of(stem: str, result: FitResult) -> Row:
     """The line of one fitted person; the same from memory and from its file."""
     px = reprojection_px(result.keypoints, result.points2d)
     percent = reprojection_percent(result.keypoints, result.points2d)
     status = FitStatus(int(result.status))
+    reason = REASONS.get(status, "")
+    if status is FitStatus.POOR and result.origin.doubt:
+        reason = result.origin.doubt
     penetration = result.penetration
     return Row(
         stem=stem,
         person=result.origin.person,
         status=RowStatus[status.name],
-        reason=REASONS.get(status, ""),
+        reason=reason,
         body_px=float(px.body),
         hands_px=float(px.hands),
         face_px=float(px.face),

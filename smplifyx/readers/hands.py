@@ -12,9 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import numpy as np
-from jaxtyping import Float
-
 from ..keypoints import names
 from ..keypoints.confidence import CONFIDENT, SEEN
 from .frames import Note, Person
@@ -29,8 +26,7 @@ NEAR = 0.4  # one that starts as near as this may be that wrist's
 CLEARLY = 0.5  # one that is nearer to one wrist than to the other by this is the nearer one's
 ROOT_SEEN = SEEN / 2  # detectors are modest about where a hand starts; below this they guess
 
-Points = Float[np.ndarray, "points 3"]  # (x px, y px, confidence)
-Row = Sequence[float]  # one of them
+Row = Sequence[float]  # (x px, y px, confidence) of a point; numpy is slow with single numbers
 
 
 class _Bone(NamedTuple):
@@ -57,6 +53,7 @@ _BONES = (
 )
 _LEFT_WRIST = names.POINT_INDEX["left_wrist"]
 _RIGHT_WRIST = names.POINT_INDEX["right_wrist"]
+_UNSEEN = (0.0, 0.0, 0.0)
 _OTHER_SIDE = {"left": "right", "right": "left"}
 
 
@@ -69,7 +66,7 @@ class _Hand:
     """
 
     side: str
-    points: Points
+    points: Sequence[Row]
     own: float
     other: float
     is_sure: bool
@@ -94,11 +91,12 @@ def put_right(person: Person) -> Person:
     there if there is no hand; otherwise, and if it is farther from its wrist than a hand is long,
     it is left out. Nothing is told of a hand whose body wrist was not seen.
     """
-    body: list[Row] = person.keypoints[names.BODY].tolist()
-    left = _hand("left", person.keypoints[names.LEFT_HAND], body[_LEFT_WRIST], body[_RIGHT_WRIST])
-    right = _hand("right", person.keypoints[names.RIGHT_HAND], body[_RIGHT_WRIST], body[_LEFT_WRIST])
+    points: list[Row] = person.keypoints[: names.FACE.start].tolist()
+    left_wrist, right_wrist = points[_LEFT_WRIST], points[_RIGHT_WRIST]
+    left = _hand("left", points[names.LEFT_HAND], left_wrist, right_wrist)
+    right = _hand("right", points[names.RIGHT_HAND], right_wrist, left_wrist)
     hands = [hand for hand in (left, right) if hand is not None]
-    length = _length_by_body(body)
+    length = _length_by_body(points)
     if all(hand.is_plainly_right(length) for hand in hands):
         return person
 
@@ -129,11 +127,11 @@ def _without(
     return _with_hands(person, kept, notes)
 
 
-def _with_hands(person: Person, hands: dict[str, Points], notes: Sequence[Note]) -> Person:
+def _with_hands(person: Person, hands: dict[str, Sequence[Row]], notes: Sequence[Note]) -> Person:
     """The person with these hands, by side, and no other."""
     points = person.keypoints.copy()
-    points[names.LEFT_HAND] = hands.get("left", 0.0)
-    points[names.RIGHT_HAND] = hands.get("right", 0.0)
+    points[names.LEFT_HAND] = hands.get("left", _UNSEEN)
+    points[names.RIGHT_HAND] = hands.get("right", _UNSEEN)
     return replace(person, keypoints=points, notes=(*person.notes, *notes))
 
 
@@ -144,47 +142,47 @@ def _are_exchanged(left: _Hand, right: _Hand, length: float) -> bool:
     return each and nearer_by > CLEARLY * length
 
 
-def _hand(side: str, points: Points, wrist: Row, other_wrist: Row) -> _Hand | None:
+def _hand(side: str, points: Sequence[Row], wrist: Row, other_wrist: Row) -> _Hand | None:
     """What was found as the hand of a side, None where nothing was."""
-    if not (points[:, 2] >= SEEN).any():
+    seen = [point for point in points if point[2] >= SEEN]
+    if not seen:
         return None
+    # Where its root is not known, it starts no farther away than the nearest of its points.
+    starts = points[:1] if points[0][2] >= ROOT_SEEN else seen
     return _Hand(
         side=side,
         points=points,
-        own=_start_to(wrist, points),
-        other=_start_to(other_wrist, points),
+        own=_nearest(wrist, starts),
+        other=_nearest(other_wrist, starts),
         is_sure=wrist[2] >= CONFIDENT,
     )
 
 
-def _start_to(wrist: Row, points: Points) -> float:
-    """How far a hand starts from a body wrist, in pixels; NaN where that was not seen."""
+def _nearest(wrist: Row, points: Sequence[Row]) -> float:
+    """How far the nearest point is from a body wrist, in pixels; NaN where that was not seen."""
     if wrist[2] < SEEN:
         return math.nan
-    root: Row = points[0].tolist()
-    if root[2] >= ROOT_SEEN:
-        return _distance(root, wrist)
-    seen = points[points[:, 2] >= SEEN, :2]  # it starts no farther away than the nearest of these
-    return float(np.linalg.norm(seen - np.asarray(wrist[:2]), axis=-1).min())
+    return min(_distance(point, wrist) for point in points)
 
 
-def _length_by_body(body: Sequence[Row]) -> float:
+def _length_by_body(points: Sequence[Row]) -> float:
     """How long the person's hands are in the picture, in pixels, as the body tells it; 0: it does
     not.
     """
-    lengths = [0.0]
+    longest = 0.0
     for bone in _BONES:
-        start, end = body[bone.start], body[bone.end]
+        start, end = points[bone.start], points[bone.end]
         if start[2] >= SEEN and end[2] >= SEEN:
-            lengths.append(bone.hand * _distance(start, end))
-    return max(lengths)
+            longest = max(longest, bone.hand * _distance(start, end))
+    return longest
 
 
-def _extent(points: Points) -> float:
+def _extent(points: Sequence[Row]) -> float:
     """The diagonal in pixels of the box around the seen points of a hand."""
-    seen = points[points[:, 2] >= SEEN, :2]
-    width, height = np.ptp(seen, axis=0)
-    return math.hypot(width, height)
+    seen = [point for point in points if point[2] >= SEEN]
+    x = [point[0] for point in seen]
+    y = [point[1] for point in seen]
+    return math.hypot(max(x) - min(x), max(y) - min(y))
 
 
 def _distance(start: Row, end: Row) -> float:
