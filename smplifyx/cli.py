@@ -232,7 +232,7 @@ def _run(job: JobConfig) -> int:
         outcome = run_job(job, bar, frames=drawing or NO_FRAMES)
     finally:
         bar.end()
-    page = report(outcome.store) if job.report else None
+    page = report(outcome.store, outcome.leftovers) if job.report else None
     _say(job.quiet, headline(outcome, page or outcome.store.summary))
     for line in warning_lines(outcome):
         print(line, file=sys.stderr)

@@ -40,7 +40,6 @@ from .summary import Row, RowStatus, row_of
 
 LOG = logging.getLogger(__name__)
 READ_AHEAD = 256  # people
-MISREAD = "probably misread"
 
 
 @dataclass(frozen=True)
@@ -160,13 +159,9 @@ def _notes_cell(frame: Frame, person: Person | None) -> str:
 
 
 def _all_notes(frame: Frame) -> tuple[Note, ...]:
-    """What is to be told of an image and everybody in it; a doubt is told as a note, too."""
-    notes = [*frame.notes]
-    for person in frame.people:
-        notes += person.notes
-        if person.doubt:
-            notes.append(Note(MISREAD, person.doubt))
-    return tuple(notes)
+    """What is to be told of an image and everybody in it."""
+    of_people = [note for person in frame.people for note in person.notes]
+    return (*frame.notes, *of_people)
 
 
 def _fit_task(
