@@ -96,6 +96,7 @@ class PhotoEntry:
         folder; None = not drawn.
     note: a remark on the whole photo.
     remarks: on how the whole photo was read.
+    is_unreadable: nobody knows who is in it.
     """
 
     name: str
@@ -105,6 +106,7 @@ class PhotoEntry:
     turned: Path | None = None
     note: str = ""
     remarks: tuple[Remark, ...] = ()
+    is_unreadable: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,7 @@ class _Totals:
     """The totals of all photos; of each person no more than a number is kept."""
 
     photos: int = 0
+    unreadable: int = 0
     statuses: Counter[tuple[str, Tone]] = field(default_factory=Counter)
     body_errors: array[float] = field(default_factory=lambda: array("d"))
     remarks: Counter[str] = field(default_factory=Counter)
@@ -175,6 +178,7 @@ class _Totals:
     def add(self, entry: PhotoEntry) -> None:
         """Counts one photo more."""
         self.photos += 1
+        self.unreadable += entry.is_unreadable
         for person in entry.people:
             self.statuses[person.status, person.tone] += 1
             error = person.body_percent
@@ -195,6 +199,7 @@ class _Totals:
         middle_error = median(self.body_errors) if self.body_errors else None
         tiles = [
             ("photos", str(self.photos)),
+            *([("unreadable", str(self.unreadable))] if self.unreadable else []),
             ("people", str(people)),
             *([("not selected", str(others))] if others else []),
             ("good", f"{100 * good / people:.0f} %" if people else MISSING),

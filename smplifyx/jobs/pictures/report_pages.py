@@ -81,6 +81,7 @@ def _photo_entry(store: Store, rows: Sequence[Row]) -> viz.PhotoEntry:
         turned=addresses.get(Picture.TURNED),
         note="; ".join(notes),
         remarks=_remarks(common),
+        is_unreadable=rows[0].person is None and rows[0].status is RowStatus.UNREADABLE,
     )
 
 
