@@ -217,6 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(job: JobConfig) -> int:
     """Fits what the job names, and draws what it wants drawn of each frame."""
+    from .jobs.closing import headline, warning_lines
     from .jobs.pictures import Drawing, FramePictures, Wanted, report
     from .jobs.runner import NO_FRAMES, run_job
     from .jobs.store import Store
@@ -231,10 +232,10 @@ def _run(job: JobConfig) -> int:
         outcome = run_job(job, bar, frames=drawing or NO_FRAMES)
     finally:
         bar.end()
-    page = report(outcome.store) if job.report else None
-    counts = [f"{count} {status.value}" for status, count in outcome.counts.most_common()]
-    told = ", ".join(counts) or "nothing to read"
-    _say(job.quiet, f"{told}; see {page or outcome.store.summary}")
+    page = report(outcome.store, outcome.leftovers) if job.report else None
+    _say(job.quiet, headline(outcome, page or outcome.store.summary))
+    for line in warning_lines(outcome):
+        print(line, file=sys.stderr)
     if drawing and drawing.failed:
         _complain_of(drawing, outcome.store)
     if outcome.fitted:

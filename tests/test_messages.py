@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from smplifyx.core.messages import one_line
+from smplifyx.core.messages import cell, one_line, uncell
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,9 @@ from smplifyx.core.messages import one_line
 )
 def test_one_line(error: Exception, limit: int | None, expected: str) -> None:
     assert one_line(error, limit) == expected
+
+
+@pytest.mark.parametrize("text", ["=1+1", "'=1", "''-2", "@a", "a", "'a", "''"])
+def test_a_cell_is_no_formula_and_says_the_same(text: str) -> None:
+    assert not cell(text).startswith(("=", "+", "-", "@"))
+    assert uncell(cell(text)) == text

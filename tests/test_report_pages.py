@@ -4,13 +4,17 @@ the results.
 
 from __future__ import annotations
 
+import html
 import os
+import re
 from pathlib import Path
+from urllib.parse import unquote
 
 from job_tools import person, run_quick, write_frame
 from picture_tools import ALL
 
 from smplifyx.jobs.pictures import draw_all, report
+from smplifyx.readers.frames import Note
 
 NOT_DRAWN = "not drawn, log.txt says why"
 
@@ -36,3 +40,35 @@ def test_the_facts_are_those_of_the_job(tmp_path: Path) -> None:
     text = report(store).read_text(encoding="utf-8")
     assert "preset <b>smplx</b>" in text and "body <b>built-in</b>" in text
     assert "no_people" in text
+
+
+NAMES = ["IMG 01 (1)", "Anna's 50% #1 & more", "写真;x"]
+
+
+def test_names_stay_and_every_link_leads_somewhere(tmp_path: Path) -> None:
+    for name in NAMES:
+        write_frame(tmp_path / "in", name, [person(1)])
+    store = run_quick(tmp_path / "in", tmp_path / "out").store
+    assert store.stems() == sorted(NAMES)
+    draw_all(store, ALL, lambda: None)
+    text = report(store).read_text(encoding="utf-8")
+    addresses = [html.unescape(found) for found in re.findall(r'(?:href|src)="([^"]+)"', text)]
+    assert len(addresses) == 6 * len(NAMES)
+    assert all((tmp_path / "out" / unquote(address)).is_file() for address in addresses)
+    assert all(set(address).isdisjoint(" #';") for address in addresses)
+
+
+def test_notes_of_a_frame_are_told_once_and_of_a_person_in_its_line(tmp_path: Path) -> None:
+    low = person(1)
+    low["pose_keypoints_2d"][2::3] = [0.05] * 25
+    odd = person(2) | {"gender_gt": "x"}
+    for entry in (low, odd):
+        entry["pose_keypoints_2d"][2::3] = [0.05] * 25
+    write_frame(tmp_path / "in", "a", [low, odd])
+    store = run_quick(tmp_path / "in", tmp_path / "out").store
+    text = report(store, [Note("photos without keypoints", "z.jpg")]).read_text(encoding="utf-8")
+    assert text.count('<span class="remark">scores below the threshold') == 1
+    assert text.count('<span class="remark">gender ignored') == 1
+    box = text[text.index('<div class="remarks">') : text.index("<main>")]
+    for about in ("photos without keypoints", "scores below the threshold", "gender ignored"):
+        assert f"<li><b>{about}</b>" in box

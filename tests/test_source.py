@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from job_tools import person, run_quick, write_frame
 
 from smplifyx.core.choices import Age, Gender
 from smplifyx.evidence.height import KnownHeight
+from smplifyx.fitting.result import FitResult, FitStatus
+from smplifyx.jobs import source
 from smplifyx.jobs.batches import FitTask, Item
 from smplifyx.jobs.job import JobConfig
 from smplifyx.jobs.source import open_source
 from smplifyx.jobs.store import Store
-from smplifyx.jobs.summary import Row, RowStatus
+from smplifyx.jobs.summary import Row, RowStatus, read_summary, row_of
+from smplifyx.readers.frames import Frame, Note, Person, SizeSource
+from smplifyx.readers.reading import FrameReading
 
 
 def items(tmp_path: Path, **options: object) -> list[Item]:
@@ -128,3 +134,85 @@ def test_frames_of_one_name_do_not_share_a_folder(tmp_path: Path) -> None:
         write_frame(tmp_path / "in" / folder, "x", [person(1)])
     found = tasks(items(tmp_path, recursive=True))
     assert len({task.stem.casefold() for task in found}) == 2
+
+
+def test_everybody_has_id_photo_and_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who are not fitted, too, and frames that cannot be read."""
+    note, own = Note("of the image", "x"), Note("of one", "y")
+    points = np.asarray(person(1)["pose_keypoints_2d"], np.float32).reshape(25, 3)
+    keypoints = np.zeros((137, 3), np.float32)
+    keypoints[:25] = points
+    common = {"keypoint_file": tmp_path / "a.json", "photo": "IMG.JPG", "notes": (note,)}
+    sized = {"image_size": (500, 500), "size_source": SizeSource.KEYPOINTS}
+    people = (
+        Person(0, keypoints, id="7", notes=(own,), doubt="another layout"),
+        Person(1, keypoints * 0, id="8", problem="broken"),
+        Person(2, keypoints * (0.5, 0.5, 1), id="9"),
+    )
+    frames = [
+        Frame("a", people=people, **common, **sized),
+        Frame("b", problem="cut off", **common),
+        Frame("c", **common),
+        Frame('d"', people=people[2:], **(common | sized | {"photo": ""})),
+    ]
+    monkeypatch.setattr(
+        source, "read_frames", lambda *_: FrameReading(iter(frames), lambda: [Note("left over")])
+    )
+    write_frame(tmp_path / "in", "a", [])
+    job = JobConfig(keypoints=tmp_path / "in", out=tmp_path / "out", largest=1)
+    opened = open_source(job)
+    found = list(opened.items(Store(job.out)))
+    assert [type(item.work) for item in found] == [FitTask, Row, Row, Row, Row, FitTask]
+    origin = tasks(found)[0].origin
+    assert (origin.person_id, origin.photo) == ("7", "IMG.JPG")
+    assert (origin.notes, origin.doubt) == ("of one: y; of the image: x", "another layout")
+    told = [(row.status.value, row.person_id, row.photo, row.notes) for row in rows(found)]
+    assert told == [
+        ("unreadable", "8", "IMG.JPG", "of the image: x"),
+        ("not_selected", "9", "IMG.JPG", "of the image: x"),
+        ("unreadable", "", "IMG.JPG", "of the image: x"),
+        ("no_people", "", "IMG.JPG", "of the image: x"),
+    ]
+    last = tasks(found)[1]
+    assert last.stem != 'd"' and last.origin.photo == 'd"'  # its name could not be kept
+    assert [item.notes for item in found if item.ends_frame] == [(note, own), *[(note,)] * 3]
+    assert opened.leftovers == (Note("left over"),)
+
+
+def with_person(monkeypatch: pytest.MonkeyPatch, folder: Path, **facts: object) -> None:
+    """From now on one person is read, with these facts."""
+    keypoints = np.zeros((137, 3), np.float32)
+    keypoints[:25] = np.asarray(person(1)["pose_keypoints_2d"], np.float32).reshape(25, 3)
+    write_frame(folder, "a", [])
+
+    def read(*_: object) -> FrameReading:
+        frame = Frame("a", folder / "a.json", (Person(0, keypoints, **facts),))
+        sized = replace(frame, image_size=(500, 500), size_source=SizeSource.KEYPOINTS)
+        return FrameReading(iter([sized]), tuple)
+
+    monkeypatch.setattr(source, "read_frames", read)
+
+
+def test_a_person_in_doubt_is_poor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_person(monkeypatch, tmp_path / "in", doubt="points outside the image")
+    outcome = run_quick(tmp_path / "in", tmp_path / "out")
+    assert outcome.counts == {RowStatus.POOR: 1}
+    (row,) = read_summary(outcome.store.summary)
+    assert (row.status, row.reason) == (RowStatus.POOR, "points outside the image")
+    saved = FitResult.load(outcome.store.result("a", 0))
+    assert FitStatus(int(saved.status)) is FitStatus.POOR
+    assert row_of("a", saved).reason == row.reason
+    (again,) = rows(items(tmp_path))
+    assert again.status is RowStatus.POOR and again.reason == row.reason
+    with_person(monkeypatch, tmp_path / "in")
+    assert tasks(items(tmp_path))  # nobody doubts it any more
+
+
+def test_a_reused_result_has_the_names_and_notes_of_today(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_person(monkeypatch, tmp_path / "in", id="1", notes=(Note("before"),))
+    run_quick(tmp_path / "in", tmp_path / "out")
+    with_person(monkeypatch, tmp_path / "in", id="2", notes=(Note("today"),))
+    (row,) = rows(items(tmp_path))
+    assert (row.status, row.person_id, row.notes) == (RowStatus.OK, "2", "today")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from drawn_scenes import PHOTO
 
-from smplifyx.viz import PersonEntry, PhotoEntry, Summary, Tone, write_image, write_report
+from smplifyx.viz import PersonEntry, PhotoEntry, Remark, Summary, Tone, write_image, write_report
 
 SIZE = 3  # photos on a page
 
@@ -126,6 +126,7 @@ class _Page(HTMLParser):
 
 
 EVIL = "<script>alert('x')</script> & \"q\" 50% #1"
+REMARK = Remark(EVIL, EVIL)
 
 
 def test_report_is_whole_and_safe(tmp_path: Path) -> None:
@@ -144,14 +145,28 @@ def test_report_is_whole_and_safe(tmp_path: Path) -> None:
             focal_source=EVIL,
             colour=(0.0, 0.5, 1.0),
         ),
-        PersonEntry(1, EVIL, Tone.BAD, note=EVIL, body_percent=float("nan"), height=1.756),
+        PersonEntry(
+            1,
+            EVIL,
+            Tone.BAD,
+            name=EVIL,
+            note=EVIL,
+            remarks=(REMARK,),
+            body_percent=float("nan"),
+            height=1.756,
+        ),
     )
-    photos = [PhotoEntry(EVIL, people, *paths, note=EVIL), PhotoEntry("keypoints only", ())]
-    path = write_report(tmp_path, photos, Summary(EVIL, 4.0, (("model", EVIL),)))
+    photos = [
+        PhotoEntry(EVIL, people, *paths, note=EVIL, remarks=(REMARK,)),
+        PhotoEntry("keypoints only", ()),
+    ]
+    path = write_report(tmp_path, photos, Summary(EVIL, 4.0, (("model", EVIL),), (REMARK,)))
     page = _Page()
     page.feed(path.read_text(encoding="utf-8"))
     assert path == tmp_path / "index.html" and "script" not in page.tags
-    assert page.text.count(EVIL) == 9  # title, head, fact, name, note, camera, badge, remark, total
+    assert (
+        page.text.count(EVIL) == 19
+    )  # title, head, fact, name, note, camera, badge, remark, total
     assert len(page.addresses) == 6 and all(
         (tmp_path / unquote(a)).is_file() for a in page.addresses
     )
@@ -168,3 +183,39 @@ def test_report_names_the_missing_image(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"gone\.jpg does not exist"):
         write_report(tmp_path, [PhotoEntry("a", (), photo=Path("report/gone.jpg"))], Summary("t"))
     assert not (tmp_path / "index.html").exists()
+
+
+def test_the_headline_is_of_those_who_were_asked_for(tmp_path: Path) -> None:
+    people = [PersonEntry(0, "ok", Tone.GOOD), PersonEntry(1, "not_selected", Tone.PLAIN)]
+    photos = [
+        PhotoEntry("a", (*people, PersonEntry(2, "not_selected", Tone.PLAIN))),
+        PhotoEntry("b", (PersonEntry(0, "poor", Tone.WARN),)),
+        PhotoEntry("c", (), is_unreadable=True),
+    ]
+    text = write_report(tmp_path, photos, Summary("t")).read_text(encoding="utf-8")
+    tiles = dict(re.findall(r"<dt>(.+?)</dt><dd>(.+?)</dd>", text))
+    expected = {"photos": "3", "unreadable": "1", "people": "2", "not selected": "2"}
+    assert tiles == expected | {"good": "50 %", "median body error": "–"}
+    shares = re.findall(r'<td>(\d+)</td><td class="soft">(.*?)</td>', text)
+    assert shares == [("2", ""), ("1", "50 %"), ("1", "50 %")]
+
+
+def test_remarks_are_summed_up_on_the_first_page(tmp_path: Path) -> None:
+    far, hand = Remark("points outside", "80 %"), Remark("hand left out", "left")
+    photos = [
+        PhotoEntry("a", (PersonEntry(0, "ok", Tone.GOOD, name="17", remarks=(hand, hand)),)),
+        PhotoEntry("b", (), remarks=(far,)),
+        PhotoEntry("c", (), remarks=(far, Remark("bare"))),
+    ]
+    left = Remark("photos without keypoints", "x.jpg and 2 more")
+    text = write_report(tmp_path, photos, Summary("t", remarks=(left,))).read_text(encoding="utf-8")
+    told = re.findall(r"<li><b>(.*?)</b>(.*?)</li>", text)
+    assert told == [
+        ("photos without keypoints", ": x.jpg and 2 more"),
+        ("points outside", " · 2 photos, for example b: 80 %"),
+        ("hand left out", " · 1 photo, for example a: left"),
+        ("bare", " · 1 photo, for example c"),
+    ]
+    assert ">id 17<" in text and text.count("points outside: 80 %") == 2
+    quiet = write_report(tmp_path, [], Summary("t")).read_text(encoding="utf-8")
+    assert '<div class="remarks">' not in quiet

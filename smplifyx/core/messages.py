@@ -13,7 +13,8 @@ LONGEST_TEXT = 1000  # characters; the csv module refuses to read fields over 13
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
-_FORMULA = ("=", "+", "-", "@")  # what a spreadsheet takes for the beginning of a formula
+# What a spreadsheet takes for the beginning of a formula, or `cell` has made of one.
+_FORMULA = re.compile(r"'*[=+\-@]")
 
 
 def plain(text: str, limit: int | None = LONGEST_TEXT) -> str:
@@ -32,12 +33,12 @@ def cell(text: str) -> str:
     one.
     """
     text = plain(text)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def uncell(text: str) -> str:
     """What `cell` made a cell of, apart from what `plain` changed."""
-    return text[1:] if text.startswith(tuple(f"'{mark}" for mark in _FORMULA)) else text
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def one_line(error: BaseException, limit: int | None = 160) -> str:

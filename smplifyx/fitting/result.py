@@ -104,6 +104,7 @@ class Origin:
     person_id: str = ""  # what the keypoint file calls the person
     photo: str = ""  # the image's name as the input writes it
     notes: str = ""  # what its owner should know of how the input was read
+    doubt: str = ""  # why it was probably misread; such a person is never OK
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ _PARAMS = tuple(f.name for f in dataclasses.fields(BodyParams))
 _ORIGIN = tuple(f.name for f in dataclasses.fields(Origin))
 _PROVENANCE = tuple(f.name for f in dataclasses.fields(Provenance) if f.name != "versions")
 # Keys that files of version 0.1 lack, all of them texts.
-_NEW = ("person_id", "photo", "notes")
+_NEW = ("person_id", "photo", "notes", "doubt")
 # Keys that say the unit, by field.
 _SHAPE = MappingProxyType(
     {"stature": "stature_m", "stature_sd": "stature_sd_m", "determined": "shape_determined"}

@@ -69,10 +69,10 @@ class JobConfig(Settings):
         None, description="of the images that the keypoints were made in, where no file tells"
     )
     seen: Score = Field(
-        None, ge=0, lt=1, description="score from which a point counts as seen; none: 0.1"
+        None, ge=0, description="score from which the files' points count as seen; none: 0.1"
     )
     confident: Score = Field(
-        None, ge=0, lt=1, description="score from which it counts as confident; none: 0.3"
+        None, gt=0, description="score from which they count as confident; none: 0.3"
     )
 
     preset: str = Field(

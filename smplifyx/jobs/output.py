@@ -9,9 +9,10 @@ from typing import Protocol, runtime_checkable
 from ..fitting.quality import confident_body_points
 from ..fitting.result import FitResult
 from .batches import FitAnswer, FitTask, Item
+from .notes import NoteTally
 from .progress import JobProgress
 from .store import Store
-from .summary import FITTED, Row, RowStatus, SummaryWriter, row_of
+from .summary import FITTED, Row, RowStatus, SummaryWriter, believed, row_of
 
 
 @runtime_checkable
@@ -48,7 +49,7 @@ class JobOutput:
     """Puts answers on the disk, in the order of the input.
 
     Then tells `progress` of them, and `frames` of each frame that is complete. counts: of the lines
-    of the summary so far.
+    of the summary so far; notes: of the frames.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class JobOutput:
         self.frames = frames
         self._frame: list[Row] = []  # of the frame that is not complete yet
         self.counts: Counter[RowStatus] = Counter()
+        self.notes = NoteTally()
 
     def write(self, chunk: Sequence[Item], answers: Iterable[FitAnswer]) -> None:
         """One file per new result, one line of the summary per item. answers: one for each person
@@ -84,12 +86,14 @@ class JobOutput:
         for item, row in zip(chunk, rows, strict=True):
             self._frame.append(row)
             if item.ends_frame:
+                self.notes.add(row.stem, item.notes)
                 self.frames.take(self._frame)
                 self._frame = []
 
     def _saved(self, person: FitTask, answer: FitAnswer) -> Row:
         """The line for a person, whose result is on the disk then, if there is one."""
         if isinstance(answer, FitResult):
+            answer = believed(answer)
             answer.save(self._store.result(person.stem, person.origin.person))
             return row_of(person.stem, answer)
         return Row(

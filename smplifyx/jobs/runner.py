@@ -9,22 +9,25 @@ import logging
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import torch
 
 from ..core.choices import Gender
+from ..core.messages import plain
 from ..core.threads import one_thread_per_operation
 from ..parallel.launch import Place, launch
 from ..parallel.launcher import Launcher, LaunchPlan, PendingAnswers
 from ..parallel.resources import auto_processes, pick_device
 from ..parallel.spawning import check_begun
+from ..readers.frames import Note
 from .batches import BatchFit, Bodies, FitAnswer, FitTask, Item, auto_batch_size, chunks
 from .fit_and_check import fit_and_check
 from .fit_recipe import FitRecipe
 from .job import JobConfig, preset_of
+from .notes import NoteTally
 from .output import NO_FRAMES, FrameSink, JobOutput
 from .progress import NO_PROGRESS, JobProgress
 from .record import record_of
@@ -40,10 +43,16 @@ BATCHES_WAITING = 2  # fitted batches that may wait for the disk
 
 @dataclass(frozen=True)
 class JobOutcome:
-    """What a job came to; counts: of the lines of its summary."""
+    """What a job came to.
+
+    counts: of the lines of its summary. notes: what was met in its images. leftovers: what was
+    given and not used, a note of each kind.
+    """
 
     store: Store
     counts: Counter[RowStatus]
+    notes: NoteTally = field(default_factory=NoteTally)
+    leftovers: tuple[Note, ...] = ()
 
     @property
     def fitted(self) -> int:
@@ -93,7 +102,9 @@ def run_job(
         frames.finish()
         counts = [f"{count} {status.value}" for status, count in output.counts.items()]
         LOG.info("job ends: %s", ", ".join(counts) or "no rows")
-    return JobOutcome(store, output.counts)
+        for note in source.leftovers:
+            LOG.warning("%s", plain(str(note)))
+    return JobOutcome(store, output.counts, output.notes, source.leftovers)
 
 
 def _launcher(

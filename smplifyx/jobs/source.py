@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ..camera import Camera
 from ..core.choices import Age, Gender
+from ..core.messages import plain
 from ..evidence.evidence import SavedEvidence, by_kind
 from ..evidence.kinds import of_facts
 from ..fitting.result import FitResult, Origin
@@ -20,10 +20,10 @@ from ..keypoints import Keypoints
 from ..keypoints.layouts import trust
 from ..parallel.prefetch import prefetch
 from ..readers.folder import count_files, read_frames
-from ..readers.frames import Frame, Person
+from ..readers.frames import Frame, Note, Person
 from ..readers.intrinsics import (
+    CameraChoice,
     CameraOptions,
-    CameraSource,
     IntrinsicsError,
     camera_and_notes,
     check_table,
@@ -33,7 +33,9 @@ from ..readers.reading import FrameReading
 from ..readers.selection import Selection, select
 from .batches import FitTask, Item
 from .job import JobConfig
-from .store import StemTable, Store
+from .notes import notes_cell
+from .result_names import StemTable
+from .store import Store
 from .summary import Row, RowStatus, row_of
 
 LOG = logging.getLogger(__name__)
@@ -43,10 +45,11 @@ READ_AHEAD = 256  # people
 @dataclass(frozen=True)
 class Source:
     """The input of a job; `files` is how many keypoint files it has (frames, where each file is of
-    one image).
+    one image). Its items can be taken once.
     """
 
     job: JobConfig
+    frames: FrameReading
     cameras: CameraOptions
     selection: Selection
     files: int
@@ -57,36 +60,58 @@ class Source:
         """
         return prefetch(self._items(store), READ_AHEAD)
 
+    @property
+    def leftovers(self) -> tuple[Note, ...]:
+        """What was given and not used, a note of each kind; whole after the last item."""
+        return self.frames.leftovers
+
     def _items(self, store: Store) -> Iterator[Item]:
         stems = StemTable()
-        for frame in _frames(self.job):
+        for frame in self.frames:
             stem = stems.claim(frame.stem, frame.keypoint_file.name)
-            for note in frame.notes:
-                LOG.info("%s: %s", stem, note)
-            *others, last = self._works(frame, stem, store)
+            camera, camera_notes = self._camera(frame)
+            frame = replace(frame, notes=(*frame.notes, *camera_notes))
+            notes = _all_notes(frame)
+            for note in notes:
+                LOG.info("%s: %s", stem, plain(str(note)))
+            *others, last = self._works(frame, camera, stem, store)
             for work in others:
                 yield Item(work)
-            yield Item(last, ends_frame=True)
+            yield Item(last, ends_frame=True, notes=notes)
 
-    def _works(self, frame: Frame, stem: str, store: Store) -> list[FitTask | Row]:
+    def _camera(self, frame: Frame) -> tuple[CameraChoice | IntrinsicsError | None, Sequence[Note]]:
+        """The camera of a frame, or why there is none, and what is to be told of it; None where
+        nobody needs one.
+        """
+        if frame.problem is not None or not frame.people:
+            return None, ()
+        try:
+            return camera_and_notes(frame, self.cameras)
+        except IntrinsicsError as error:
+            return error, ()
+
+    def _works(
+        self,
+        frame: Frame,
+        camera: CameraChoice | IntrinsicsError | None,
+        stem: str,
+        store: Store,
+    ) -> list[FitTask | Row]:
         """Everybody in a frame, in order, or one line of the summary for a frame without people."""
         if frame.problem is not None:
-            return [Row(stem, None, RowStatus.UNREADABLE, frame.problem)]
-        if not frame.people:
-            return [Row(stem, None, RowStatus.NO_PEOPLE, "the file has no people")]
-        try:
-            choice, camera_notes = camera_and_notes(frame, self.cameras)
-        except IntrinsicsError as error:
+            return [_row(frame, stem, None, RowStatus.UNREADABLE, frame.problem)]
+        if camera is None:
+            return [_row(frame, stem, None, RowStatus.NO_PEOPLE, "the file has no people")]
+        if isinstance(camera, IntrinsicsError):
             return [
-                Row(stem, person.index, RowStatus.UNREADABLE, str(error)) for person in frame.people
+                _row(frame, stem, person, RowStatus.UNREADABLE, str(camera))
+                for person in frame.people
             ]
-        camera, camera_source, note = choice
-        LOG.info("%s: %s", stem, note)
-        frame = replace(frame, notes=(*frame.notes, *camera_notes))
+        LOG.info("%s: %s", stem, camera.note)
 
         _, reasons = select(frame.people, self.selection)  # by index, of those who are left out
         tasks = [
-            _fit_task(frame, stem, person, camera, camera_source, self.job)
+            _fit_task(frame, stem, person, camera, self.job)
             for person in frame.people
             if person.index not in reasons
         ]
@@ -97,7 +122,7 @@ class Source:
                 works.append(next(selected))
                 continue
             status = RowStatus.UNREADABLE if person.problem else RowStatus.NOT_SELECTED
-            works.append(Row(stem, person.index, status, reasons[person.index]))
+            works.append(_row(frame, stem, person, status, reasons[person.index]))
         return works
 
     def _without_done(self, tasks: Sequence[FitTask], store: Store) -> Sequence[FitTask | Row]:
@@ -119,28 +144,47 @@ def open_source(job: JobConfig) -> Source:
     selection = Selection(
         min_keypoints=job.min_keypoints, min_size_px=job.min_size, largest=job.largest
     )
-    frames = _frames(job)  # for its errors
+    frames = read_frames(job.keypoints, job.images, job.recursive, job.read_options)
     if job.cameras is not None:
         check_table(cameras, frames)
-    return Source(job, cameras, selection, count_files(job.keypoints, job.recursive))
+    return Source(job, frames, cameras, selection, count_files(job.keypoints, job.recursive))
 
 
-def _frames(job: JobConfig) -> FrameReading:
-    return read_frames(job.keypoints, job.images, job.recursive, job.read_options)
+def _row(frame: Frame, stem: str, person: Person | None, status: RowStatus, reason: str) -> Row:
+    """The line of somebody who is not fitted, or (None) of a frame without people."""
+    return Row(
+        stem=stem,
+        person=None if person is None else person.index,
+        status=status,
+        reason=reason,
+        person_id="" if person is None else plain(person.id),
+        photo=_photo(frame, stem),
+        notes=_notes_cell(frame, person),
+    )
 
 
-def _notes_of(frame: Frame, person: Person) -> str:
+def _photo(frame: Frame, stem: str) -> str:
+    """The name of a frame's image as the input has it; where that is not known and the results are
+    called otherwise, the frame's own name.
+    """
+    own_name = "" if stem == frame.stem else frame.stem
+    return plain(frame.photo or own_name)
+
+
+def _notes_cell(frame: Frame, person: Person | None) -> str:
     """What is to be told of a person and the person's image, for one cell of a table."""
-    return "; ".join(str(note) for note in (*person.notes, *frame.notes))
+    of_person = () if person is None else person.notes
+    return notes_cell((*of_person, *frame.notes))
+
+
+def _all_notes(frame: Frame) -> tuple[Note, ...]:
+    """What is to be told of an image and everybody in it."""
+    of_people = [note for person in frame.people for note in person.notes]
+    return (*frame.notes, *of_people)
 
 
 def _fit_task(
-    frame: Frame,
-    stem: str,
-    person: Person,
-    camera: Camera,
-    camera_source: CameraSource,
-    job: JobConfig,
+    frame: Frame, stem: str, person: Person, camera: CameraChoice, job: JobConfig
 ) -> FitTask:
     """A person of a frame to fit; what the keypoint file says of them goes before what the job
     says.
@@ -150,11 +194,12 @@ def _fit_task(
         source=str(frame.keypoint_file.resolve()),
         image=str(frame.image.resolve()) if frame.image else "",
         person=person.index,
-        K_source=camera_source.value,
+        K_source=camera.source.value,
         image_size_source=frame.size_source.value,
-        person_id=person.id,
-        photo=frame.photo,
-        notes=_notes_of(frame, person),
+        person_id=plain(person.id),
+        photo=_photo(frame, stem),
+        notes=_notes_cell(frame, person),
+        doubt=plain(person.doubt or ""),
     )
     # The job's gender is for everybody, and INPUT leaves it to the file.
     if job.gender is Gender.INPUT:
@@ -166,7 +211,7 @@ def _fit_task(
     return FitTask(
         stem=stem,
         keypoints=Keypoints.from_array(person.keypoints, confidence_scale),
-        camera=camera,
+        camera=camera.camera,
         gender=gender,
         origin=origin,
         age=person.age or job.age,
@@ -175,11 +220,18 @@ def _fit_task(
 
 
 def _task_or_done(task: FitTask, store: Store) -> FitTask | Row:
-    """The line of an earlier run, if its file is sound and was made from the same evidence."""
+    """The line of an earlier run, if its file is sound and was made from the same evidence.
+
+    What does not decide a result, names and notes, is told as it is today.
+    """
     found = store.existing(task.stem, task.origin.person)
     if found is None or not _same_input(found, task):
         return task
-    return row_of(task.stem, found)
+    today = task.origin
+    if found.origin.doubt != today.doubt:  # its status would be another
+        return task
+    origin = replace(found.origin, person_id=today.person_id, photo=today.photo, notes=today.notes)
+    return row_of(task.stem, found.replace(origin=origin))
 
 
 def _same_input(found: FitResult, task: FitTask) -> bool:

@@ -4,8 +4,6 @@ removed.
 
 from __future__ import annotations
 
-import hashlib
-import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,8 +20,6 @@ MADE_BY = "smplifyx"  # first key of a config.yaml that is ours
 # what a job may make, and --overwrite remove
 FOLDERS = ("results", "overlays", "pictures", "meshes", "pages")
 FILES = ("summary.csv", "config.yaml", "log.txt", "index.html")
-LONGEST_PART = 120  # bytes; file systems allow 255
-DEEPEST = 8  # folders
 
 
 class StoreError(ValueError):
@@ -122,36 +118,6 @@ def read_record(store: Store) -> dict[str, object]:
     return record
 
 
-def safe_stem(name: str) -> str:
-    """A relative path of plain parts that cannot leave its parent: a changed one ends in a hash of
-    the original.
-    """
-    plain = re.sub(r"[^\w.+@=/-]", "_", name)
-    parts = [part.strip(".") for part in plain.split("/")]
-    parts = [part for part in parts if part]  # "", "." and ".." are gone
-    safe = "/".join(_short(part) for part in parts[-DEEPEST:])
-    if safe and safe == name:
-        return safe
-    return f"{safe or 'unnamed'}-{_short_hash(name)}"
-
-
-class StemTable:
-    """Gives every frame of a job its own folder name, also where two files would share one."""
-
-    def __init__(self) -> None:
-        self._used: set[str] = set()
-
-    def claim(self, name: str, source: str) -> str:
-        """The folder name for the frame called `name`; `source` tells frames of one name apart."""
-        wanted = safe_stem(name)
-        stem = wanted
-        while stem.casefold() in self._used:  # some disks do not tell case apart
-            source = _short_hash(source)
-            stem = f"{wanted}-{source}"
-        self._used.add(stem.casefold())
-        return stem
-
-
 def _check_same(store: Store, record: Mapping[str, object]) -> None:
     """The part of the record that decides the results must not have changed."""
     before = _flat(read_record(store))
@@ -213,15 +179,3 @@ def _remove_temporary(paths: Iterable[Path]) -> None:
     for path in paths:
         if is_temporary(path):
             path.unlink(missing_ok=True)
-
-
-def _short(part: str) -> str:
-    """The part, cut if it is too long, with room for a hash."""
-    data = part.encode()
-    if len(data) <= LONGEST_PART:
-        return part
-    return data[: LONGEST_PART - len("-01234567")].decode(errors="ignore")
-
-
-def _short_hash(text: str) -> str:
-    return hashlib.sha1(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]

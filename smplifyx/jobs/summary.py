@@ -12,6 +12,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TextIO
 
+import torch
+
 from ..core.messages import cell, uncell
 from ..core.npz import TEMPORARY, replacing
 from ..fitting.quality import (
@@ -91,6 +93,15 @@ REASONS = {
 }
 
 
+def believed(result: FitResult) -> FitResult:
+    """The result with the status it deserves where its keypoints were probably misread: a body that
+    lies on them is a good fit of something else, POOR.
+    """
+    if not result.origin.doubt or int(result.status) == FitStatus.FAILED:
+        return result
+    return result.replace(status=torch.full_like(result.status, int(FitStatus.POOR)))
+
+
 def row_of(stem: str, result: FitResult) -> Row:
     """The line of one fitted person; the same from memory and from its file."""
     px = reprojection_px(result.keypoints, result.points2d)
@@ -132,7 +143,12 @@ def row_of(stem: str, result: FitResult) -> Row:
 def _reason(result: FitResult, status: FitStatus) -> str:
     """Why a person is not `ok`; empty for one who is."""
     if status is FitStatus.POOR:
-        return result.plausibility.reason() or _missed(result) or REASONS[status]
+        return (
+            result.origin.doubt
+            or result.plausibility.reason()
+            or _missed(result)
+            or REASONS[status]
+        )
     return REASONS.get(status, "")
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from ..core.messages import one_line
 from .frame_size import with_image_size
 from .frames import Frame, KeypointError, Note, Person, unusable
+from .hands import put_right
 from .image_finder import ImageFinder
 from .listing import ListedFile, Listing, list_source
 from .options import AS_IT_COMES, ReadOptions
 from .people_sidecar import with_facts
 from .reader import ImagePeople, KeypointFile, Reader
 from .reading import FrameReading
+from .scores import with_scores
 from .stems import plain_stem, safe_name
 from .table import READERS
 from .wrong_input import SOLID, holds_only_solid_points, kind_of_file, refusal
@@ -122,7 +124,7 @@ class _Frames:
         stem = listed.stem if name is None else _stem_of_named(name, listed.inner)
         frame = Frame(stem=stem, keypoint_file=file.path, photo=name or "", notes=found.notes)
         try:
-            return self._filled(frame, found, file, listed)
+            return self._filled(frame, with_scores(found, self.options), file, listed)
         except KeypointError as error:
             return replace(frame, problem=str(error))
         except Exception as error:  # the boundary of an image
@@ -138,7 +140,7 @@ class _Frames:
             image = self.finder.find(listed.stem)
         else:
             image = self.finder.find_named(found.file_name, listed.inner, file.path)
-        frame = replace(frame, image=image.path, notes=(*frame.notes, *image.notes))
+        frame = replace(frame, image=image.path, notes=(*found.notes, *image.notes))
         if image.path is not None and not frame.photo:
             frame = replace(frame, photo=image.path.name)
         if found.problem is not None:
@@ -146,7 +148,8 @@ class _Frames:
         frame = replace(frame, people=_without_solid(found, file))
         # looked for with `frame`, which still has an image that cannot be read: its folder counts
         frame = replace(frame, people=with_facts(frame))
-        return with_image_size(frame, found.image_size, found.units, self.options.keypoint_size)
+        sized = with_image_size(frame, found.image_size, found.units, self.options.keypoint_size)
+        return replace(sized, people=tuple(put_right(person) for person in sized.people))
 
 
 def _stem_of_named(name: str, inner: str) -> str:

@@ -74,8 +74,7 @@ def length_or_type(value: object) -> str:
 
 
 def clean(points: Float[np.ndarray, "points 3"], name: str) -> PartPoints:
-    """Points with every unusable one set to zero and confidences at most 1; a note under `name`
-    where some were not numbers.
+    """Points with every unusable one set to zero; a note under `name` where some were not numbers.
 
     Unusable: not finite, farther than FARTHEST, confidence not above 0, or exactly at (0, 0), which
     is how many tools write a missing point.
@@ -84,7 +83,6 @@ def clean(points: Float[np.ndarray, "points 3"], name: str) -> PartPoints:
     placed = (points[:, 0] != 0) | (points[:, 1] != 0)
     seen = np.asarray(usable & (points[:, 2] > 0) & placed)
     kept = np.where(seen[:, None], points, 0.0)
-    np.minimum(kept[:, 2], 1.0, out=kept[:, 2])
     broken = len(usable) - int(np.count_nonzero(usable))
     notes: tuple[Note, ...] = ()
     if broken:

@@ -5,7 +5,7 @@ from .marks import Marks
 from .overlay import overlay, panel, shrink
 from .points import draw_points
 from .render import Renderer
-from .report import PersonEntry, PhotoEntry, Summary, Tone, write_report
+from .report import PersonEntry, PhotoEntry, Remark, Summary, Tone, write_report
 from .scene import Figure
 from .shade import PALETTE, person_colour
 from .side import side_view
@@ -16,6 +16,7 @@ __all__ = [
     "Marks",
     "PersonEntry",
     "PhotoEntry",
+    "Remark",
     "Renderer",
     "Summary",
     "Tone",

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 from urllib.parse import quote
 
 import jinja2
@@ -31,7 +32,18 @@ class Tone(enum.Enum):
     GOOD = "good"
     WARN = "warn"
     BAD = "bad"
-    PLAIN = "plain"
+    PLAIN = "plain"  # nothing was asked of such a person
+
+
+class Remark(NamedTuple):
+    """Something that readers of a report should know of a photo or a person.
+
+    about: a fixed phrase, so that remarks of one kind can be counted; detail: what is so of this
+    one.
+    """
+
+    about: str
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,8 +51,10 @@ class PersonEntry:
     """The line of one person; a number that is None or not finite is shown as a dash.
 
     person: index of the person in the photo.
+    name: what the input calls it.
     status, tone: what became of it, and the colour of that badge.
     note: says in words what the status leaves open.
+    remarks: on how this person was read.
     colour: RGB 0..1, the one of the overlay.
     body_percent, hands_percent, face_percent: median reprojection errors in percent of the person's
         size.
@@ -55,7 +69,9 @@ class PersonEntry:
     person: int
     status: str
     tone: Tone
+    name: str = ""
     note: str = ""
+    remarks: tuple[Remark, ...] = ()
     colour: Colour | None = None
     body_percent: float | None = None
     hands_percent: float | None = None
@@ -79,6 +95,8 @@ class PhotoEntry:
     photo, overlay, turned: images that are there already, absolute or relative to the report's
         folder; None = not drawn.
     note: a remark on the whole photo.
+    remarks: on how the whole photo was read.
+    is_unreadable: nobody knows who is in it.
     """
 
     name: str
@@ -87,6 +105,8 @@ class PhotoEntry:
     overlay: Path | None = None
     turned: Path | None = None
     note: str = ""
+    remarks: tuple[Remark, ...] = ()
+    is_unreadable: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,21 +116,36 @@ class Summary:
     title: of the pages.
     seconds: wall time of the run.
     facts: (name, value) of, for example, model and preset.
+    remarks: that are of no single photo.
     """
 
     title: str
     seconds: float | None = None
     facts: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True)
 class _StatusCount:
-    """How many people have a status; percent of all people."""
+    """How many people have a status; percent of those of whom something was asked, None where
+    nothing was.
+    """
 
     status: str
     tone: Tone
     people: int
-    percent: float
+    percent: float | None
+
+
+@dataclass(frozen=True)
+class _RemarkCount:
+    """In how many photos there are remarks about something, and the first of them; 0: in no single
+    one.
+    """
+
+    about: str
+    photos: int
+    example: str
 
 
 @dataclass(frozen=True)
@@ -119,11 +154,13 @@ class _Contents:
 
     tiles: (label, value) of the totals.
     counts: of each status.
+    remarks: of each kind.
     contents: (number, first photo, address) of each page; empty where there is only one.
     """
 
     tiles: Sequence[tuple[str, str]] = ()
     counts: Sequence[_StatusCount] = ()
+    remarks: Sequence[_RemarkCount] = ()
     contents: Sequence[tuple[str, str, str]] = ()
 
 
@@ -132,26 +169,39 @@ class _Totals:
     """The totals of all photos; of each person no more than a number is kept."""
 
     photos: int = 0
+    unreadable: int = 0
     statuses: Counter[tuple[str, Tone]] = field(default_factory=Counter)
     body_errors: array[float] = field(default_factory=lambda: array("d"))
+    remarks: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
 
     def add(self, entry: PhotoEntry) -> None:
         """Counts one photo more."""
         self.photos += 1
+        self.unreadable += entry.is_unreadable
         for person in entry.people:
             self.statuses[person.status, person.tone] += 1
             error = person.body_percent
             if error is not None and math.isfinite(error):
                 self.body_errors.append(error)
+        remarks = [*entry.remarks]
+        for person in entry.people:
+            remarks += person.remarks
+        for about, detail in remarks:
+            self.examples.setdefault(about, f"{entry.name}: {detail}" if detail else entry.name)
+        self.remarks.update({about for about, _ in remarks})
 
     def tiles(self, seconds: float | None) -> list[tuple[str, str]]:
         """(label, value) of the totals of a run that took so long."""
-        people = self.statuses.total()
+        people = self._asked
+        others = self.statuses.total() - people
         good = sum(count for (_, tone), count in self.statuses.items() if tone is Tone.GOOD)
         middle_error = median(self.body_errors) if self.body_errors else None
         tiles = [
             ("photos", str(self.photos)),
+            *([("unreadable", str(self.unreadable))] if self.unreadable else []),
             ("people", str(people)),
+            *([("not selected", str(others))] if others else []),
             ("good", f"{100 * good / people:.0f} %" if people else MISSING),
             ("median body error", _number(middle_error, 2, " %")),
         ]
@@ -162,11 +212,25 @@ class _Totals:
 
     def counts(self) -> list[_StatusCount]:
         """How many people have each status, the most frequent first."""
-        total = self.statuses.total()
         return [
-            _StatusCount(status, tone, people, percent=100 * people / total)
+            _StatusCount(status, tone, people, self._percent(people, tone))
             for (status, tone), people in self.statuses.most_common()
         ]
+
+    def remark_counts(self, of_all: Sequence[Remark]) -> list[_RemarkCount]:
+        """Remarks on the whole run, then in how many photos there is one, by what it is about."""
+        counts = [_RemarkCount(about, photos=0, example=detail) for about, detail in of_all]
+        for about, photos in self.remarks.most_common():
+            counts.append(_RemarkCount(about, photos, self.examples[about]))
+        return counts
+
+    @property
+    def _asked(self) -> int:
+        """Of how many people something was asked."""
+        return sum(count for (_, tone), count in self.statuses.items() if tone is not Tone.PLAIN)
+
+    def _percent(self, people: int, tone: Tone) -> float | None:
+        return None if tone is Tone.PLAIN else 100 * people / self._asked
 
 
 @dataclass(frozen=True)
@@ -195,6 +259,7 @@ class _Pages:
             ahead="" if is_last else self._link(number, number + 1),
             tiles=contents.tiles,
             counts=contents.counts,
+            remarks=contents.remarks,
             contents=contents.contents,
         )
         with replacing(path) as temporary:
@@ -268,6 +333,7 @@ def write_report(
     contents = _Contents(
         tiles=totals.tiles(summary.seconds),
         counts=totals.counts(),
+        remarks=totals.remark_counts(summary.remarks),
         contents=pages.table_of_contents(first_photos),
     )
     path = pages.write(1, first_page, is_last=len(first_photos) <= 1, contents=contents)
