@@ -48,6 +48,7 @@ ROOMS = (  # the ground first
             "invariant_linalg",
             "messages",
             "signatures",
+            "strangers",
             "files",
             "pickles",
             "archives",

@@ -45,6 +45,10 @@ class Refused(pickle.UnpicklingError):
     """A pickle that asks for something that is not given."""
 
 
+class Damaged(pickle.UnpicklingError):
+    """No pickle, or the beginning of one."""
+
+
 class _Opcode(NamedTuple):
     """What of an opcode tells how it moves the stack, and how long it is."""
 
@@ -84,8 +88,8 @@ _FILLS = frozenset({"APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUI
 def check(data: bytes, start: int = 0) -> int:
     """Where the pickle that begins at `start` ends.
 
-    Raises `Refused`, before anything is read, for one that is cut short, nested deeper than DEEPEST
-    or out of all proportion to its size.
+    Raises, before anything of it is built, `Damaged` for one that is cut short, and `Refused` for
+    one that nests deeper than DEEPEST or is out of all proportion to its size.
     """
     stack: list[int] = []  # how deep each value nests; _MARK for a mark
     memo: dict[int, int] = {}
@@ -114,10 +118,10 @@ def check(data: bytes, start: int = 0) -> int:
 
 def _opcode_at(data: bytes, position: int) -> _Opcode:
     if position >= len(data):
-        raise Refused("cut short")
+        raise Damaged("cut short")
     opcode = _OPCODES.get(data[position])
     if opcode is None:
-        raise Refused(f"not a pickle: byte {data[position]} at {position}")
+        raise Damaged(f"byte {data[position]} at {position} is no opcode")
     return opcode
 
 
@@ -130,12 +134,12 @@ def _argument(data: bytes, start: int, opcode: _Opcode) -> tuple[bytes, int]:
         for _ in range(opcode.lines):
             end = data.find(b"\n", end) + 1
             if not end:
-                raise Refused("cut short")
+                raise Damaged("cut short")
         return data[start:end], end
     begin = start + opcode.length_bytes
     end = begin + opcode.fixed + int.from_bytes(data[start:begin], "little")
     if end > len(data):
-        raise Refused("cut short")
+        raise Damaged("cut short")
     # of long ones only the place matters
     return data[begin : begin + opcode.fixed], end
 
