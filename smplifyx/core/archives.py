@@ -33,6 +33,11 @@ class Archive:
         """Of the members, in their order."""
         return self._zip.namelist()
 
+    @property
+    def is_compressed(self) -> bool:
+        """Whether any member is."""
+        return any(member.compress_type != zipfile.ZIP_STORED for member in self._zip.infolist())
+
     def read(self, name: str) -> bytes:
         """A member. Raises ValueError, or whatever the zip module raises, for one that is
         damaged.

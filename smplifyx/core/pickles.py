@@ -14,7 +14,7 @@ import pickletools
 from collections.abc import Callable, Mapping, Sized
 from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 MOST_OPCODES = 4_000_000
 DEEPEST = 200  # containers in containers
@@ -165,6 +165,15 @@ def _move(stack: list[int], opcode: _Opcode) -> None:
     stack.extend([depth] * opcode.pushes)
 
 
+class _Ordered(dict):
+    """A dictionary that ignores the attributes that it is given (torch's have a history)."""
+
+    __slots__ = ()
+
+    def __setstate__(self, state: object) -> None:
+        """Ignores them."""
+
+
 class Makers:
     """Stand-ins for the built-in types, and what all calls of them together may copy.
 
@@ -186,7 +195,14 @@ class Makers:
         """`codecs.encode`, with which Python 3 carries bytes in old protocols."""
         return partial(self._encode)
 
-    def _make(self, kind: Callable[..., object], *arguments: object) -> object:
+    def ordered_dict(self) -> partial[dict]:
+        """`OrderedDict`, which keeps no attributes here."""
+        return partial(self._make_ordered)
+
+    def _make_ordered(self, *entries: list | dict) -> dict:
+        return _Ordered(self._make(dict, *entries))
+
+    def _make(self, kind: Callable[..., Any], *arguments: object) -> Any:
         wanted = _WANTED[kind]
         # bytes(n) would be n zeros, and str(x) all that is in x, spelt out
         if not all(isinstance(argument, wanted) for argument in arguments):

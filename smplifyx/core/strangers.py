@@ -8,18 +8,18 @@ from .signatures import HEAD_BYTES, FileKind, kind_of
 _SHOWN = 40  # characters of a text
 
 
-def named(data: bytes) -> str | None:
+def named(data: bytes, *wanted: FileKind) -> str | None:
     """What the file is that begins so, in words that go after its path and a colon.
 
-    None where its bytes tell nothing, also for a damaged one of ours: ask only about files that
-    could not be read.
+    None where its bytes tell nothing or say that it is of a `wanted` kind, perhaps a damaged one:
+    ask only about files that could not be read.
     """
     head = data[:HEAD_BYTES]
     if not head:
         return "an empty file"
     kind = kind_of(head)
     beginning = _beginning(head)
-    if kind in (FileKind.NPZ, FileKind.PICKLE):
+    if kind in wanted:
         return None
     if kind is FileKind.LFS_POINTER:
         return "a Git LFS pointer, not the file: git lfs pull"

@@ -17,6 +17,7 @@ import torch
 
 from ...core import npy
 from ...core.files import boundary, read_bounded
+from ...core.signatures import FileKind
 from ...core.strangers import named
 from ..model import BodyModel
 from .raw import LARGEST, BodyFileError
@@ -85,7 +86,7 @@ def _read(path: Path) -> tuple[np.ndarray, str]:
         data = read_bounded(path, LARGEST_FILE)
         if not data.startswith(npy.MAGIC):
             raise BodyFileError(
-                f"{path}: {named(data) or 'no .npy array'}, expected a kid template (.npy)"
+                f"{path}: {named(data, FileKind.NPY) or 'no .npy array'}, expected a kid template (.npy)"
             )
         template = npy.parse(data).array()
     return template, hashlib.sha256(data).hexdigest()

@@ -13,6 +13,7 @@ from ...core import npy
 from ...core.archives import ZIP_MAGIC, Archive, open_archive
 from ...core.files import boundary, read_bounded
 from ...core.messages import one_line, plain
+from ...core.signatures import FileKind
 from ...core.strangers import named
 from . import unpickle
 from .raw import BodyFileError, RawBody
@@ -49,7 +50,7 @@ def read_raw(path: Path) -> RawBody:
 
 
 def _bytes(path: Path) -> bytes:
-    with boundary(path, "a file that can be read", BodyFileError):
+    with boundary(path, "readable", BodyFileError):
         data = read_bounded(path, LARGEST_FILE)
     if not data:
         raise BodyFileError(f"{path}: found an empty file, expected a body model (.npz or .pkl)")
@@ -117,7 +118,7 @@ def _no_pickle(data: bytes, error: Exception) -> str:
     """What a file is that is no pickle of a model."""
     if isinstance(error, unpickle.Refused):
         return f"{one_line(error)}: {_PURPOSE}"
-    stranger = named(data)
+    stranger = named(data, FileKind.PICKLE)
     if stranger:
         return f"{stranger}, expected a body model (.npz or .pkl)"
     return f"neither .npz nor a whole pickle: {one_line(error)}"

@@ -262,7 +262,7 @@ class _Unpickler(pickle.Unpickler):
         if (module, name) == ("_codecs", "encode"):
             return self._makers.encode()
         if (module, name) == ("collections", "OrderedDict"):
-            return self._makers.of("dict")
+            return self._makers.ordered_dict()
         made = self._makers.of(name) if module in ("builtins", "__builtin__") else None
         if made is not None:
             return made
