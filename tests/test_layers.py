@@ -373,6 +373,7 @@ ROOMS = (  # the ground first
         ),
         modules=(
             "__init__",
+            "packed",
             "bvh",
             "disentangle",
             "draws",

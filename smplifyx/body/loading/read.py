@@ -13,7 +13,7 @@ from ...core import npy
 from ...core.archives import ZIP_MAGIC, Archive, open_archive
 from ...core.files import boundary, read_bounded
 from ...core.messages import one_line, plain
-from ...core.signatures import FileKind
+from ...core.signatures import FileKind, kind_of
 from ...core.strangers import named
 from . import unpickle
 from .raw import BodyFileError, RawBody
@@ -69,12 +69,14 @@ def _read_npz(path: Path, data: bytes) -> dict[str, np.ndarray]:
     # in a fixed order: of several broken arrays, the same is always named
     known = sorted(KEYS & members.keys())
     if not known:
-        raise BodyFileError(f"{path}: {_no_npz(archive.names)}")
+        raise BodyFileError(f"{path}: {_no_npz(data, archive.names)}")
     return {key: _read_member(path, archive, members[key], allowance) for key in known}
 
 
-def _no_npz(names: list[str]) -> str:
+def _no_npz(data: bytes, names: list[str]) -> str:
     """What an archive is that holds none of a model's arrays."""
+    if kind_of(data) is FileKind.TORCH:
+        return f"{FileKind.TORCH.value}, expected a body model (.npz or .pkl)"
     inside = [name for name in names if name.lower().endswith((".npz", ".pkl"))]
     if inside:
         listed = ", ".join(plain(name, limit=60) for name in inside[:3])

@@ -21,9 +21,9 @@ from ...core.messages import plain
 from ...core.pickles import MOST_GLOBALS, Makers, Refused, check
 
 
-LEAST_ALLOWANCE = 64 * 2**20  # bytes of arrays that any file may spell out
-TIMES_ITS_SIZE = 16
-_VISIT = 64  # bytes that looking at a value counts for: as good as nothing also adds up
+ALWAYS_ALLOWED = 64 * 2**20  # bytes of arrays that any file may spell out
+TIMES_ITS_SIZE = 8  # and beyond
+_VALUES_ALLOWED = 20_000  # lists and arrays: those of nothing take no bytes
 
 
 def load(data: bytes, records: str = "") -> object:
@@ -47,19 +47,21 @@ def as_fields(value: object) -> dict[str, object]:
 
 
 class Allowance:
-    """How many bytes of arrays a file may still spell out.
+    """How many values and bytes of arrays a file may still spell out.
 
     Lists may hold the same list again and again, and each time it is spelt out anew.
     """
 
     def __init__(self, size: int) -> None:
         """For a file of so many bytes."""
-        self._left = max(LEAST_ALLOWANCE, TIMES_ITS_SIZE * size)
+        self._bytes_left = max(ALWAYS_ALLOWED, TIMES_ITS_SIZE * size)
+        self._values_left = max(_VALUES_ALLOWED, size // 4)
 
     def spend(self, count: int) -> None:
-        """Counts so many bytes. Raises `Refused` where they are too many."""
-        self._left -= count + _VISIT
-        if self._left < 0:
+        """Counts a value of so many bytes. Raises `Refused` where there were too many."""
+        self._bytes_left -= count
+        self._values_left -= 1
+        if self._bytes_left < 0 or self._values_left < 0:
             raise Refused("spells out far more than it holds")
 
 
@@ -74,6 +76,9 @@ def as_array(value: object, allowance: Allowance) -> np.ndarray:
     if isinstance(value, _Record):
         return _record_array(value, allowance)
     if isinstance(value, (list, tuple)):
+        if all(type(item) in _NUMBERS for item in value):
+            allowance.spend(8 * len(value))
+            return np.array(value)
         return _stacked([as_array(item, allowance) for item in value], allowance)
     # never anything else: numpy asks an object for the address of its numbers
     if not isinstance(value, _LEAVES):
@@ -90,6 +95,7 @@ def _stacked(items: list[np.ndarray], allowance: Allowance) -> np.ndarray:
 
 
 _DTYPE = re.compile(r"[<>|=]?[biufcSUO]\d{0,4}")
+_NUMBERS = frozenset({int, float, bool})
 _LEAVES = (str, bytes, int, float, complex)  # bool is an int
 
 
