@@ -202,7 +202,17 @@ def whole_file(ending: str, folder: Path) -> bytes:
 
 FOREIGN = {
     "empty": (lambda _: b"", "empty file"),
-    "text": (lambda _: b"<html>404 not found</html>", "neither .npz nor a whole pickle"),
+    "web page": (
+        lambda _: b"<html>404 not found</html>",
+        "a web page (HTML), perhaps a login page saved in the file's place, "
+        "begins with '<html>404 not found</html>', expected a body model",
+    ),
+    "text": (lambda _: b"please log in first", "a text, begins with 'please log in first'"),
+    "lfs": (
+        lambda _: b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
+        "a Git LFS pointer, not the file: git lfs pull",
+    ),
+    "photo": (lambda _: b"\xff\xd8\xff\xe0" + bytes(50), "a photo, expected a body model"),
     "short npz": (lambda folder: whole_file("npz", folder)[:-2000], "damaged or cut short"),
     "short pkl": (
         lambda folder: whole_file("pkl", folder)[:-2000],
@@ -260,7 +270,8 @@ def test_only_the_gender_asked_for_is_read(tmp_path: Path) -> None:
     (tmp_path / "smplx" / "SMPLX_MALE.npz").write_text("would raise if it were read")
     assert load_body(tmp_path, Gender.FEMALE).gender is Gender.FEMALE
     with pytest.raises(
-        BodyFileError, match="SMPLX_FEMALE.npz, SMPLX_MALE.npz, expected a neutral model"
+        BodyFileError,
+        match="smplx/SMPLX_FEMALE.npz, smplx/SMPLX_MALE.npz, expected a neutral model",
     ):
         load_body(tmp_path, Gender.NEUTRAL)
     with pytest.raises(BodyFileError, match="found nothing"):

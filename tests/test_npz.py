@@ -52,17 +52,23 @@ def test_a_block_that_fails_keeps_the_old_file(tmp_path: Path) -> None:
 
 def test_read_gives_everything_and_takes_any_length_for_none(tmp_path: Path) -> None:
     npz.write(tmp_path / "a.npz", ARRAYS)
-    found = npz.read(tmp_path / "a.npz", {"numbers": (2, None), "one": ()})
+    found = npz.read(
+        tmp_path / "a.npz", {"numbers": npz.Expected((2, None), "f"), "one": npz.Expected((), "i")}
+    )
     assert found.keys() == ARRAYS.keys()
 
 
 @pytest.mark.parametrize(
     ("expected", "message"),
     [
-        ({"lost": ()}, "no 'lost'"),
-        ({"numbers": (2, 4)}, r"'numbers' has shape \[2, 3\], expected \[2, 4\]"),
-        ({"numbers": (None,)}, r"'numbers' has shape \[2, 3\], expected \[n\]"),
-        ({"one": (1,)}, r"'one' has shape \[\], expected \[1\]"),
+        ({"lost": npz.Expected((), "f")}, "no 'lost'"),
+        (
+            {"numbers": npz.Expected((2, 4), "f")},
+            r"'numbers' has shape \[2, 3\], expected \[2, 4\]",
+        ),
+        ({"numbers": npz.Expected((None,), "f")}, r"'numbers' has shape \[2, 3\], expected \[n\]"),
+        ({"one": npz.Expected((1,), "i")}, r"'one' has shape \[\], expected \[1\]"),
+        ({"one": npz.Expected((), "f")}, "'one' is of dtype int64"),
     ],
 )
 def test_other_contents_are_told(tmp_path: Path, expected: dict, message: str) -> None:

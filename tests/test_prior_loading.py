@@ -110,7 +110,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda p: save_v1_with(p, "bodyprior_dec_fc2.bias", torch.full((40,), torch.nan)),
         "bodyprior_dec_fc2.bias holds values that are not finite",
     ),
-    "cut zip": (lambda p: cut(save(p, random_vposer(VPoser1).state_dict())), "cannot be read"),
+    "cut zip": (lambda p: cut(save(p, random_vposer(VPoser1).state_dict())), "not readable"),
     "cut old": (lambda p: cut(write_v1(p, random_vposer(VPoser1))), "not a whole checkpoint"),
     "compressed": (compressed, "not a whole checkpoint: a compressed archive"),
     "empty": (lambda p: written(p, b""), "not a whole pickle"),

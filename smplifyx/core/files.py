@@ -60,7 +60,9 @@ def read_bounded(path: Path | str, largest: int) -> bytes:
     Raises OSError as `open_regular` does, and ValueError for a larger file.
     """
     with open_regular(path) as stream:
-        content = stream.read(largest + 1)
+        size = os.fstat(stream.fileno()).st_size
+        # no more than there is: a read of n bytes sets n bytes aside before it begins
+        content = stream.read(min(size, largest) + 1)
     if len(content) > largest:
         raise ValueError(f"more than {_in_units(largest)}")
     return content

@@ -6,15 +6,22 @@ import contextlib
 import io
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
-from .messages import one_line
+from . import npy
+from .archives import ALWAYS_ALLOWED, open_archive
+from .files import boundary, read_bounded
+from .messages import one_line, plain
 
 TEMPORARY = ".tmp"  # half-written files end so; they are never results
+LARGEST = 16 * 2**20  # bytes of a result's file, and of what it unpacks to; most have 20,000
+_FLOAT_BYTES = (4, 8)
 
 
 class ResultFileError(ValueError):
@@ -52,23 +59,53 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def read(path: Path, expected: Mapping[str, tuple[int | None, ...]]) -> dict[str, np.ndarray]:
-    """The arrays of an npz that has at least the `expected` keys in those shapes.
+class Expected(NamedTuple):
+    """What an array of a file must be; a length of None stands for any."""
 
-    A length of None stands for any. Raises ResultFileError for a missing, broken or foreign file.
+    shape: tuple[int | None, ...]
+    kinds: str  # of dtypes, by numpy's letters: f(loat), i(nteger), b(ool), U(nicode)
+
+
+def read(
+    path: Path,
+    expected: Mapping[str, Expected],
+    optional: Mapping[str, Expected] = MappingProxyType({}),
+) -> dict[str, np.ndarray]:
+    """The arrays of an npz that has at least the `expected` ones, and perhaps the `optional`.
+
+    Raises ResultFileError for a missing, broken or foreign file.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except FileNotFoundError as error:
-        raise ResultFileError(f"{path}: no such file") from error
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
-        raise ResultFileError(
-            f"{path}: not a readable npz ({one_line(error, limit=200)})"
-        ) from error
-    for key, shape in expected.items():
-        _check(path, key, arrays.get(key), shape)
+    with boundary(path, "a readable npz", ResultFileError):
+        arrays = arrays_of(read_bounded(path, LARGEST), allowed=LARGEST)
+    for key, wanted in expected.items():
+        _check(path, key, arrays.get(key), wanted)
+    for key in optional.keys() & arrays.keys():
+        _check(path, key, arrays[key], optional[key])
     return arrays
+
+
+def arrays_of(
+    content: bytes, keys: Collection[str] | None = None, allowed: int = ALWAYS_ALLOWED
+) -> dict[str, np.ndarray]:
+    """The arrays of an npz (None: all of them; else those of these keys that it has).
+
+    allowed: as for `open_archive`. Arrays share the file's bytes and cannot be written to. Raises
+    ValueError, or whatever the zip module raises, for what is damaged or needs pickle.
+    """
+    archive = open_archive(content, allowed)
+    arrays: dict[str, np.ndarray] = {}
+    for name in archive.names:
+        key = name.removesuffix(".npy")
+        if keys is None or key in keys:
+            arrays[key] = _array(key, archive.read(name))
+    return arrays
+
+
+def _array(key: str, content: bytes) -> np.ndarray:
+    try:
+        return npy.parse(content).array()
+    except ValueError as error:
+        raise ValueError(f"{plain(key, limit=60)}: {one_line(error)}") from error
 
 
 @lru_cache(maxsize=256)
@@ -90,12 +127,18 @@ def _header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
     return stream.getvalue()
 
 
-def _check(path: Path, key: str, array: np.ndarray | None, shape: tuple[int | None, ...]) -> None:
-    """Raises ResultFileError where there is no array of this key in this shape."""
+def _check(path: Path, key: str, array: np.ndarray | None, wanted: Expected) -> None:
+    """Raises ResultFileError where there is no array of this key in this shape and of such a
+    dtype.
+    """
     if array is None:
         raise ResultFileError(f"{path}: not a result of smplifyx: no {key!r}")
-    same_rank = array.ndim == len(shape)
-    lengths = zip(shape, array.shape, strict=False)
+    same_rank = array.ndim == len(wanted.shape)
+    lengths = zip(wanted.shape, array.shape, strict=False)
     if not (same_rank and all(want in (None, got) for want, got in lengths)):
-        wanted = ", ".join("n" if size is None else str(size) for size in shape)
-        raise ResultFileError(f"{path}: {key!r} has shape {list(array.shape)}, expected [{wanted}]")
+        shape = ", ".join("n" if size is None else str(size) for size in wanted.shape)
+        raise ResultFileError(f"{path}: {key!r} has shape {list(array.shape)}, expected [{shape}]")
+    # half precision is not written, and torch has nothing like a longdouble
+    is_odd = array.dtype.kind == "f" and array.dtype.itemsize not in _FLOAT_BYTES
+    if array.dtype.kind not in wanted.kinds or is_odd:
+        raise ResultFileError(f"{path}: {key!r} is of dtype {array.dtype}, not of a result's")

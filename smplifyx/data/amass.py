@@ -14,6 +14,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
+from ..core import npz
+from ..core.files import boundary, open_regular, read_bounded
+from .bvh import RecordingError
 from .retarget import Poses
 
 RATE = 30.0  # frames per second that motions are resampled to
@@ -21,6 +24,9 @@ RATE_KEYS = ("mocap_framerate", "mocap_frame_rate")  # SMPL+H's spelling, SMPL-X
 POSE_KEYS = ("root_orient", "pose_body", "poses")
 # of `poses`: SMPL+H (root, body, hands) and SMPL-X (root, body, jaw, eyes, hands)
 WIDTHS = (156, 165)
+RATES = (1.0, 10_000.0)  # frames per second that a recording may have
+LARGEST_ANGLE = 1000.0  # radians
+LARGEST_FILE = 2**31  # bytes
 JOINTS = 22  # the root and the 21 joints of the body come first in both
 UPRIGHT = Rotation.from_euler("x", -90, degrees=True)  # AMASS's worlds have z up
 
@@ -43,30 +49,26 @@ def read_amass(path: Path, rate: float = RATE) -> Poses:
     """The motion of one file, resampled to `rate` frames per second along the shortest rotations.
 
     Body poses go from SMPL+H to SMPL-X as they are: the 21 joints agree. Nothing is unpickled.
-    Raises ValueError naming the file where a key is missing, an array misshapen, or a number not
+    Raises RecordingError naming the file where a key is missing, an array misshapen, or a number not
     finite.
     """
-    arrays = _arrays(path)
-    recorded_rate = None
-    for key in RATE_KEYS:
-        if key in arrays:
-            recorded_rate = float(arrays[key])
-            break
-    if recorded_rate is None or not 0 < recorded_rate < np.inf:
-        raise ValueError(f"{path}: no frame rate: expected {' or '.join(RATE_KEYS)}, above zero")
-    angles = _angles(path, arrays)
-    if not np.isfinite(angles).all():
-        raise ValueError(f"{path}: angles that are not finite")
-    resampled = _resampled(angles, recorded_rate, rate)
-    root = UPRIGHT * Rotation.from_rotvec(resampled[:, 0])
-    return Poses(global_orient=root.as_rotvec(), body_pose=resampled[:, 1:])
+    with boundary(path, "a motion of AMASS", RecordingError):
+        arrays = _arrays(path)
+        recorded_rate = _rate(path, arrays)
+        angles = _angles(path, arrays)
+        # turns of a thousand rounds are no more an angle than infinity is
+        if not (np.abs(angles) <= LARGEST_ANGLE).all():
+            raise RecordingError(f"{path}: angles that are not finite")
+        resampled = _resampled(angles, recorded_rate, rate)
+        root = UPRIGHT * Rotation.from_rotvec(resampled[:, 0])
+        return Poses(global_orient=root.as_rotvec(), body_pose=resampled[:, 1:])
 
 
 def iter_amass(folder: Path) -> Iterator[Recording]:
     """The motions in a folder and those below it, sorted.
 
-    `.npz` files without poses (AMASS's shapes) are passed over. Raises ValueError as `read_amass`
-    does.
+    `.npz` files without poses (AMASS's shapes) are passed over. Raises RecordingError as
+    `read_amass` does.
     """
     for path in sorted(folder.rglob("*.npz")):
         if not _has_poses(path):
@@ -79,20 +81,27 @@ def iter_amass(folder: Path) -> Iterator[Recording]:
 
 def _arrays(path: Path) -> dict[str, NDArray]:
     """The arrays of a file that are needed, of those that it has."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in (*POSE_KEYS, *RATE_KEYS) if key in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: not an .npz of plain arrays: {error}") from error
+    with boundary(path, "an .npz of plain arrays", RecordingError):
+        return npz.arrays_of(read_bounded(path, LARGEST_FILE), (*POSE_KEYS, *RATE_KEYS))
 
 
 def _has_poses(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{path}: not an .npz file") from error
+    with boundary(path, "an .npz file", RecordingError), open_regular(path) as stream:
+        names = zipfile.ZipFile(stream).namelist()
     return "poses.npy" in names or "pose_body.npy" in names
+
+
+def _rate(path: Path, arrays: Mapping[str, NDArray]) -> float:
+    """Frames per second."""
+    least, most = RATES
+    for key in RATE_KEYS:
+        if key in arrays and arrays[key].size == 1:
+            rate = float(arrays[key].reshape(()))
+            if least <= rate <= most:
+                return rate
+    raise RecordingError(
+        f"{path}: no frame rate: expected one of {' or '.join(RATE_KEYS)}, {least:g} to {most:g}"
+    )
 
 
 def _angles(path: Path, arrays: Mapping[str, NDArray]) -> Float[NDArray, "frames 22 3"]:
@@ -103,7 +112,7 @@ def _angles(path: Path, arrays: Mapping[str, NDArray]) -> Float[NDArray, "frames
         root = arrays["root_orient"]
         body = arrays["pose_body"]
         if root.ndim != 2 or root.shape[1:] != (3,) or body.shape != (len(root), 63):
-            raise ValueError(
+            raise RecordingError(
                 f"{path}: root_orient {root.shape}, pose_body {body.shape}: "
                 "expected (T, 3) and (T, 63)"
             )
@@ -111,11 +120,11 @@ def _angles(path: Path, arrays: Mapping[str, NDArray]) -> Float[NDArray, "frames
     else:
         angles = arrays.get("poses", np.empty(0))
         if angles.ndim != 2 or angles.shape[1] not in WIDTHS:
-            raise ValueError(
+            raise RecordingError(
                 f"{path}: poses {angles.shape}: expected (T, {WIDTHS[0]}) or (T, {WIDTHS[1]})"
             )
     if not len(angles):
-        raise ValueError(f"{path}: no frames")
+        raise RecordingError(f"{path}: no frames")
     return angles[:, : 3 * JOINTS].astype(np.float64).reshape(-1, JOINTS, 3)
 
 

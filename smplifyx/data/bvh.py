@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import tarfile
+import re
+import warnings
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,18 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
+
+from ..core.files import boundary, read_bounded
+from ..core.messages import one_line, plain
+from .packed import packed_files
+
+LARGEST_FILE = 128 * 2**20  # bytes of one recording; an hour of CMU's has 60 million
+_MOST_CHANNELS = 9
+_CHANNEL = re.compile(r"[XYZxyz](rotation|position|scale)")
+
+
+class RecordingError(ValueError):
+    """A recording that cannot be used; the message is one line with its path."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,7 @@ class Clip:
     """One recording.
 
     name: of its file, without the suffix.
+    source: where it was read from, for messages.
     rotations: [T, J, 3, 3] of each joint relative to its parent.
     translation: [T, 3] position of the root in the file's length unit.
     frame_time: seconds.
@@ -45,6 +59,7 @@ class Clip:
     rotations: Float[NDArray, "frames joints 3 3"]
     translation: Float[NDArray, "frames 3"]
     frame_time: float
+    source: str = ""
 
     @property
     def subject(self) -> str:
@@ -53,8 +68,10 @@ class Clip:
 
 
 def read_bvh(path: Path) -> Clip:
-    """Reads one file. Raises ValueError naming the file where it is not BVH."""
-    return parse_bvh(path.read_text(encoding="utf-8", errors="replace"), path.stem)
+    """Reads one file. Raises RecordingError naming the file where it is not BVH."""
+    with boundary(path, "a BVH file", RecordingError):
+        text = read_bounded(path, LARGEST_FILE).decode("utf-8", errors="replace")
+        return parse_bvh(text, path.stem, str(path))
 
 
 def iter_clips(path: Path, subjects: Collection[str] | None = None) -> Iterator[Clip]:
@@ -62,7 +79,7 @@ def iter_clips(path: Path, subjects: Collection[str] | None = None) -> Iterator[
     compression, sorted by name.
 
     An archive's members are read in memory and never extracted. Raises FileNotFoundError where
-    `path` does not exist, ValueError as `read_bvh` does.
+    `path` does not exist, RecordingError as `read_bvh` does.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder of BVH clips")
@@ -71,27 +88,30 @@ def iter_clips(path: Path, subjects: Collection[str] | None = None) -> Iterator[
             if _is_wanted(file, subjects):
                 yield read_bvh(file)
         return
-    texts = _archived_texts(path, subjects)
+    with boundary(path, "a tar of BVH files", RecordingError):
+        texts = _archived_texts(path, subjects)
     for name in sorted(texts):
-        yield parse_bvh(texts[name].decode("utf-8", errors="replace"), name)
+        text = texts.pop(name).decode("utf-8", errors="replace")
+        yield parse_bvh(text, name, f"{path}: {name}.bvh")
 
 
-def parse_bvh(text: str, name: str) -> Clip:
-    """Parses the text of one file; `name` is used for `Clip.name` and in errors.
+def parse_bvh(text: str, name: str, source: str = "") -> Clip:
+    """Parses the text of one file; `name` is used for `Clip.name`, and in errors where no `source`
+    is given.
 
-    Raises ValueError where the hierarchy or the motion block is malformed.
+    Raises RecordingError where the hierarchy or the motion block is malformed.
     """
+    source = source or name
     hierarchy, keyword, motion = text.partition("MOTION")
     if "HIERARCHY" not in hierarchy or not keyword:
-        raise ValueError(f"{name}: not a BVH file (HIERARCHY or MOTION block missing)")
+        raise RecordingError(f"{source}: not a BVH file (HIERARCHY or MOTION block missing)")
     try:
         skeleton = _parse_hierarchy(hierarchy.split())
-        width = sum(len(channels) for channels in skeleton.channels)
-        values, frame_time = _parse_motion(motion.split(), width)
-    except (ValueError, IndexError) as error:
-        raise ValueError(f"{name}: malformed BVH: {error}") from error
-    rotations, translation = _motion_of(skeleton, values)
-    return Clip(name, skeleton, rotations, translation, frame_time)
+        values, frame_time = _parse_motion(motion, _width(skeleton))
+        rotations, translation = _motion_of(skeleton, values)
+    except Exception as error:  # numbers and names are whatever the file says
+        raise RecordingError(f"{source}: malformed BVH: {one_line(error)}") from error
+    return Clip(name, skeleton, rotations, translation, frame_time, source)
 
 
 def forward_kinematics(
@@ -118,14 +138,11 @@ def forward_kinematics(
 def _archived_texts(path: Path, subjects: Collection[str] | None) -> dict[str, bytes]:
     """The wanted files of an archive, by their names without folder and suffix."""
     texts: dict[str, bytes] = {}
-    with tarfile.open(path) as archive:
-        for member in archive:
-            file = Path(member.name)
-            if not _is_wanted(file, subjects):
-                continue
-            content = archive.extractfile(member) if member.isfile() else None
-            if content is not None:
-                texts[file.stem] = content.read()
+    for file, content in packed_files(path):
+        if _is_wanted(file, subjects):
+            texts[file.stem] = content.read(LARGEST_FILE + 1)
+            if len(texts[file.stem]) > LARGEST_FILE:
+                raise ValueError(f"{plain(file.name)}: more than {LARGEST_FILE // 2**20} MiB")
     return texts
 
 
@@ -162,7 +179,7 @@ def _parse_hierarchy(tokens: list[str]) -> Skeleton:
             position += 4
         elif token == "CHANNELS":
             count = int(tokens[position + 1])
-            channels[-1] = tuple(tokens[position + 2 : position + 2 + count])
+            channels[-1] = _channels(names[-1], count, tokens[position + 2 :][:_MOST_CHANNELS])
             position += 2 + count
         else:
             if token == "{":
@@ -175,17 +192,42 @@ def _parse_hierarchy(tokens: list[str]) -> Skeleton:
     return Skeleton(tuple(names), tuple(parents), np.array(offsets), tuple(channels))
 
 
-def _parse_motion(tokens: list[str], width: int) -> tuple[Float[NDArray, "frames width"], float]:
+def _channels(joint: str, count: int, following: list[str]) -> tuple[str, ...]:
+    """The `count` names that follow. Raises ValueError for what are no channels."""
+    if not 0 <= count <= min(_MOST_CHANNELS, len(following)):
+        raise ValueError(f"{plain(joint, limit=40)} has {count} channels")
+    channels = tuple(following[:count])
+    for channel in channels:
+        if not _CHANNEL.fullmatch(channel):
+            raise ValueError(f"{plain(joint, limit=40)} has a channel {plain(channel, limit=40)}")
+    return channels
+
+
+def _width(skeleton: Skeleton) -> int:
+    """How many numbers a frame has. Raises ValueError where joints are made of nothing."""
+    width = sum(len(channels) for channels in skeleton.channels)
+    if len(skeleton.names) > width:
+        raise ValueError(f"{len(skeleton.names)} joints with {width} channels in all")
+    return width
+
+
+def _parse_motion(text: str, width: int) -> tuple[Float[NDArray, "frames width"], float]:
     """The frame values and the frame time of `Frames: T Frame Time: t v v v ...`."""
-    if tokens[0] != "Frames:" or tokens[2:4] != ["Frame", "Time:"]:
+    tokens = text.split(maxsplit=5)
+    if tokens[:1] != ["Frames:"] or tokens[2:4] != ["Frame", "Time:"]:
         raise ValueError("MOTION does not begin with 'Frames:' and 'Frame Time:'")
     frames = int(tokens[1])
     frame_time = float(tokens[4])
-    values = np.array(tokens[5:], dtype=np.float64)
+    with warnings.catch_warnings():
+        # what is no number would only end the array
+        warnings.simplefilter("error", DeprecationWarning)
+        values = np.fromstring(tokens[5] if len(tokens) > 5 else "", sep=" ")
     if values.size != frames * width:
         raise ValueError(
             f"{frames} frames of {width} channels announced, {values.size} numbers found"
         )
+    if not np.isfinite(values).all():
+        raise ValueError("numbers that are not finite")
     return values.reshape(frames, width), frame_time
 
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from ..body.joints import sideless
-from .bvh import Clip, iter_clips
+from ..core.files import boundary
+from .bvh import Clip, RecordingError, iter_clips
 from .retarget import BODY_JOINTS, PARENTS, Poses, concatenate, pose_joints, retarget
 
 ARCHIVE = "cmu_bvh_30fps.tar.xz"
@@ -52,10 +53,14 @@ def subject_poses(
 
 
 def by_subject(clips: Iterable[Clip], rest_joints: Float[NDArray, "joints 3"]) -> dict[str, Poses]:
-    """The poses of each subject on the skeleton `rest_joints` [55, 3], their knees calibrated."""
+    """The poses of each subject on the skeleton `rest_joints` [55, 3], their knees calibrated.
+
+    Raises RecordingError for a clip whose joints are others, or make no skeleton.
+    """
     parts: dict[str, list[Poses]] = {}
     for clip in clips:
-        parts.setdefault(clip.subject, []).append(retarget(clip, rest_joints))
+        with boundary(clip.source or clip.name, "a recording of CMU's skeleton", RecordingError):
+            parts.setdefault(clip.subject, []).append(retarget(clip, rest_joints))
     return {subject: calibrated(concatenate(poses)) for subject, poses in sorted(parts.items())}
 
 

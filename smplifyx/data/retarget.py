@@ -122,9 +122,12 @@ def retarget(
     """The clip on a SMPL-X skeleton that rests at `rest_joints` [>= 55, 3] (metres), without its
     first frame (T-pose).
 
-    Collars and toes do not move in this mocap: their rotations are zero.
+    Collars and toes do not move in this mocap: their rotations are zero. Raises ValueError where
+    the skeleton has not the joints that are looked for.
     """
     skeleton = clip.skeleton
+    if not np.isfinite(clip.rotations).all():
+        raise ValueError("rotations that are not finite")
     bvh_world, _ = forward_kinematics(clip.rotations[1:], skeleton.offsets, skeleton.parents)
     sources = _sources()
     alignments = _alignments(skeleton, rest_joints, limbs)
@@ -141,6 +144,8 @@ def retarget(
     rotations = np.stack(local, 1)  # [frames, joints, 3, 3]
     rotvec = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_rotvec()
     rotvec = rotvec.reshape(len(rotations), -1, 3)
+    if not np.isfinite(rotvec).all():
+        raise ValueError("bones without a direction")
     return Poses(global_orient=rotvec[:, 0], body_pose=rotvec[:, 1:])
 
 
@@ -196,11 +201,17 @@ def _rotation_between(
     world: Float[NDArray, "frames joints 3 3"], names: tuple[str, ...], source: _Source
 ) -> Float[NDArray, "frames 3 3"]:
     """The world rotation on the way from one joint's to another's."""
-    first = world[:, names.index(source.first)]
-    second = world[:, names.index(source.second)]
+    first = world[:, _index(names, source.first)]
+    second = world[:, _index(names, source.second)]
     turn = Rotation.from_matrix(first.swapaxes(-1, -2) @ second)
     part = Rotation.from_rotvec(source.share * turn.as_rotvec())
     return first @ part.as_matrix()
+
+
+def _index(names: tuple[str, ...], name: str) -> int:
+    if name not in names:
+        raise ValueError(f"no joint {name}")
+    return names.index(name)
 
 
 def _alignments(
@@ -214,7 +225,7 @@ def _alignments(
         for joint, bone in _limb_bones(side).items():
             start_place = rest_joints[JOINT_INDEX[f"{side}_{joint}"]]
             end_place = rest_joints[JOINT_INDEX[f"{side}_{bone.end}"]]
-            drawn = skeleton.offsets[skeleton.names.index(side[0] + bone.bvh_end)]
+            drawn = skeleton.offsets[_index(skeleton.names, side[0] + bone.bvh_end)]
             bvh_direction = bone.zero if limbs is LimbRest.HINGE else drawn
             bvh_frame = _frame_along(bvh_direction, bone.bvh_second)
             frame = _frame_along(end_place - start_place, bone.second)

@@ -63,8 +63,11 @@ class KnownHeight(Bundle):
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> KnownHeight:
-        """From a result file; unknown where it does not say."""
-        return cls(torch.from_numpy(np.array(arrays.get(_KEY, np.float32(math.nan)))))
+        """From a result file; unknown where it does not say. Raises ValueError for no number."""
+        height = np.array(arrays.get(_KEY, np.float32(math.nan)))
+        if height.shape or height.dtype.kind != "f":
+            raise ValueError(f"{_KEY} is no number")
+        return cls(torch.from_numpy(height))
 
     def points(self, stage: StageConfig, body: BodyModel) -> PointSet:
         """None: a stature is told by the shape alone."""

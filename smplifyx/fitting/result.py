@@ -25,6 +25,7 @@ from ..camera import Camera
 from ..core import npz
 from ..core.bundle import Bundle, static
 from ..core.choices import Age
+from ..core.files import boundary
 from ..evidence.evidence import SavedEvidence
 from ..evidence.kinds import KINDS
 from ..keypoints import Keypoints
@@ -184,11 +185,9 @@ class FitResult(Bundle):
     @classmethod
     def load(cls, path: Path | str) -> FitResult:
         """Reads what `save` wrote. Raises npz.ResultFileError, one line, for anything else."""
-        arrays = npz.read(Path(path), _EXPECTED)
-        try:
+        arrays = npz.read(Path(path), _EXPECTED, _OPTIONAL)
+        with boundary(path, "a result of smplifyx", npz.ResultFileError):
             return _from_arrays(arrays)
-        except (ValueError, KeyError) as error:
-            raise npz.ResultFileError(f"{path}: not a result of smplifyx: {error}") from error
 
 
 # The file of one person. Tables say which field is under which key. Other programs read these files
@@ -209,38 +208,52 @@ _SHAPE = MappingProxyType(
 _PENETRATION = MappingProxyType(
     {"depth_mm": "penetration_mm", "triangles": "intersecting_triangles"}
 )
-# The shapes that every result file must have; None: any length.
+_NUMBER = npz.Expected((), "f")
+_COUNT = npz.Expected((), "i")
+_TEXT = npz.Expected((), "U")
+_LIST = npz.Expected((None,), "f")
+_WORDS = npz.Expected((None,), "U")
+# What every result file must have, and of what shape and kind.
 _EXPECTED = MappingProxyType(
     {
-        "global_orient": (3,),
-        "body_pose": (21, 3),
-        "left_hand_pose": (15, 3),
-        "right_hand_pose": (15, 3),
-        "jaw_pose": (3,),
-        "leye_pose": (3,),
-        "reye_pose": (3,),
-        "betas": (None,),
-        "expression": (None,),
-        "transl": (3,),
-        "latent": (None,),
-        "K": (3, 3),
-        "image_size": (2,),
-        "keypoints": (137, 3),
-        "keypoint_trust": (137,),
-        "points3d": (137, 3),
-        "points2d": (137, 2),
-        "energy_terms": (None,),
-        "energies": (None,),
-        "energy": (),
-        "hypothesis_energies": (None,),
-        "chosen_hypothesis": (),
-        "energy_gap": (),
-        "status": (),
-        "steps": (),
-        "versions": (None,),
+        "global_orient": npz.Expected((3,), "f"),
+        "body_pose": npz.Expected((21, 3), "f"),
+        "left_hand_pose": npz.Expected((15, 3), "f"),
+        "right_hand_pose": npz.Expected((15, 3), "f"),
+        "jaw_pose": npz.Expected((3,), "f"),
+        "leye_pose": npz.Expected((3,), "f"),
+        "reye_pose": npz.Expected((3,), "f"),
+        "betas": _LIST,
+        "expression": _LIST,
+        "transl": npz.Expected((3,), "f"),
+        "latent": _LIST,
+        "K": npz.Expected((3, 3), "f"),
+        "image_size": npz.Expected((2,), "fi"),
+        "keypoints": npz.Expected((137, 3), "f"),
+        "keypoint_trust": npz.Expected((137,), "f"),
+        "points3d": npz.Expected((137, 3), "f"),
+        "points2d": npz.Expected((137, 2), "f"),
+        "energy_terms": _WORDS,
+        "energies": _LIST,
+        "energy": _NUMBER,
+        "hypothesis_energies": _LIST,
+        "chosen_hypothesis": _COUNT,
+        "energy_gap": _NUMBER,
+        "status": _TEXT,
+        "steps": _COUNT,
+        "versions": _WORDS,
     }
-    | {name: () for name in (*_PROVENANCE, *_ORIGIN, *_SHAPE.values()) if name not in _NEW}
+    | {name: _TEXT for name in (*_PROVENANCE, *_ORIGIN) if name not in _NEW}
+    | {"person": _COUNT, "seconds": _NUMBER}
+    | dict.fromkeys(_SHAPE.values(), _NUMBER)
 )
+# What it may have besides.
+_OPTIONAL = MappingProxyType(
+    dict.fromkeys(_NEW, _TEXT)
+    | {_PENETRATION["depth_mm"]: _NUMBER, _PENETRATION["triangles"]: _COUNT, "tries": _COUNT}
+)
+# What is made of finite numbers in every result but a failed one.
+_FINITE = (*_PARAMS, "K", "image_size", "keypoint_trust")
 
 
 def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
@@ -290,12 +303,15 @@ def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
 
 
 def _from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
-    """One person from the arrays of its file. Raises ValueError or KeyError for odd contents."""
+    """One person from the arrays of its file. Raises anything for odd contents."""
 
     def tensor(key: str) -> Tensor:
         return torch.from_numpy(np.array(arrays[key]))
 
     terms = arrays["energy_terms"].tolist()
+    status = FitStatus[str(arrays["status"]).upper()]
+    if status is not FitStatus.FAILED:
+        _require_finite(arrays)
     return FitResult(
         params=BodyParams(**{name: tensor(name) for name in _PARAMS}),
         camera=Camera(K=tensor("K"), image_size=tensor("image_size")),
@@ -307,7 +323,7 @@ def _from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
         hypothesis_energies=tensor("hypothesis_energies"),
         chosen=tensor("chosen_hypothesis"),
         gap=tensor("energy_gap"),
-        status=torch.tensor(int(FitStatus[str(arrays["status"]).upper()])),
+        status=torch.tensor(int(status)),
         steps=tensor("steps"),
         latent=tensor("latent"),
         shape=ShapeUncertainty(**{name: tensor(key) for name, key in _SHAPE.items()}),
@@ -317,6 +333,13 @@ def _from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
         tries=tensor("tries") if "tries" in arrays else None,
         evidence={kind: kind.from_arrays(arrays) for kind in KINDS},
     )
+
+
+def _require_finite(arrays: Mapping[str, np.ndarray]) -> None:
+    """Raises ValueError where a number is missing that every person has who was fitted."""
+    for key in _FINITE:
+        if not np.isfinite(arrays[key]).all():
+            raise ValueError(f"{key} is not finite")
 
 
 def _provenance(arrays: Mapping[str, np.ndarray]) -> Provenance:
@@ -338,10 +361,8 @@ def _origin(arrays: Mapping[str, np.ndarray]) -> Origin:
 
 
 def _penetration(arrays: Mapping[str, np.ndarray]) -> Penetration | None:
-    """None for files of fits that were not measured. Raises ValueError for more than one number."""
+    """None for files of fits that were not measured."""
     if not arrays.keys() >= set(_PENETRATION.values()):
         return None
-    numbers = {}
-    for name, key in _PENETRATION.items():
-        numbers[name] = torch.from_numpy(arrays[key].reshape(()))
+    numbers = {name: torch.from_numpy(np.array(arrays[key])) for name, key in _PENETRATION.items()}
     return Penetration(**numbers)

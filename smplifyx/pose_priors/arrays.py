@@ -9,36 +9,38 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.messages import one_line
+from ..core import npz
+from ..core.files import boundary, read_bounded
+
+LARGEST_FILE = 2**31  # bytes; the priors that ship have 70 thousand
 
 Shape = tuple[int | None, ...]  # None: any size
+
+
+class PriorFileError(ValueError):
+    """A file of a prior that cannot be used; the message is one line with its path."""
 
 
 def read_npz(path: Path, shapes: Mapping[str, Shape]) -> dict[str, Tensor]:
     """The arrays of these keys, as float64 tensors.
 
-    Raises ValueError naming the file and the key where one is missing, misshapen or not finite.
+    Raises PriorFileError naming the file and the key where one is missing, misshapen or not finite.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {
-                key: torch.as_tensor(file[key], dtype=torch.float64)
-                for key in shapes
-                if key in file.files
-            }
-    except Exception as error:  # damaged archives raise anything
-        raise ValueError(f"{path}: not a readable .npz: {one_line(error)}") from error
+    with boundary(path, "a readable .npz", PriorFileError):
+        stored = npz.arrays_of(read_bounded(path, LARGEST_FILE), shapes.keys())
+        # a copy in native byte order, which torch insists on
+        arrays = {key: torch.tensor(array.astype(np.float64)) for key, array in stored.items()}
     return check_all(path, arrays, shapes)
 
 
 def check_all(
     path: Path, arrays: Mapping[str, Tensor], shapes: Mapping[str, Shape]
 ) -> dict[str, Tensor]:
-    """The arrays; raises ValueError, as `check` does, that names the file too."""
+    """The arrays; raises PriorFileError, as `check` does, that names the file too."""
     try:
         return {key: check(key, arrays.get(key), shape) for key, shape in shapes.items()}
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise PriorFileError(f"{path}: {error}") from error
 
 
 def check(key: str, value: Tensor | None, shape: Shape) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..core import rotations
 from ..core.invariant_linalg import gram, shared_matmul
-from .arrays import Shape, read_npz
+from .arrays import PriorFileError, Shape, read_npz
 from .joint_angles import ANGLES, JOINTS
 from .normal_latent import NormalLatent
 from .spline import Splines
@@ -140,14 +140,14 @@ class FlowPrior(NormalLatent):
     def load(cls, path: Path) -> FlowPrior:
         """From an .npz, float32; the card of the one that ships says what its fields hold.
 
-        Raises ValueError naming the file and the key or fault where something is missing, misshapen
-        or not finite.
+        Raises PriorFileError naming the file and the key or fault where something is missing,
+        misshapen or not finite.
         """
         arrays = read_npz(path, SHAPES)  # whose errors name the file already
         try:
             flow = cls.from_arrays(arrays)
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise PriorFileError(f"{path}: {error}") from error
         return flow.to(dtype=torch.float32)
 
     @classmethod

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .arrays import PriorFileError, Shape, read_npz
 from .contract import Linearity
 from .joint_angles import ANGLES, JOINTS, JointAngles
 
@@ -59,13 +59,20 @@ class GaussianPrior(JointAngles):
         """From a file with `mean` [63], `covariance` [63, 63] and `floor` [63] (radians), float32.
 
         The covariance used is covariance + diag((floor_scale * floor)^2): the floor frees what the
-        mocap held still. Raises ValueError naming the file and the key where something is missing
-        or misshapen.
+        mocap held still. Raises PriorFileError naming the file and the key where something is
+        missing, misshapen or not finite.
         """
-        shapes = {"mean": (ANGLES,), "covariance": (ANGLES, ANGLES), "floor": (ANGLES,)}
-        arrays = _read(path, shapes)
+        shapes: dict[str, Shape] = {
+            "mean": (ANGLES,),
+            "covariance": (ANGLES, ANGLES),
+            "floor": (ANGLES,),
+        }
+        arrays = read_npz(path, shapes)
         covariance = arrays["covariance"] + torch.diag((floor_scale * arrays["floor"]) ** 2)
-        return cls.from_moments(arrays["mean"].float(), covariance, joints)
+        try:
+            return cls.from_moments(arrays["mean"].float(), covariance, joints)
+        except ValueError as error:
+            raise PriorFileError(f"{path}: {error}") from error
 
     @property
     def linearity(self) -> Linearity:
@@ -107,18 +114,3 @@ class GaussianPrior(JointAngles):
         # the pseudo-inverse, since a restricted whitening has fewer lines than columns
         unwhitening = torch.linalg.pinv(self.whitening)
         return self.center + noise @ unwhitening.T
-
-
-def _read(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """The arrays of these keys as float64 tensors; raises ValueError as `GaussianPrior.load`."""
-    tensors: dict[str, Tensor] = {}
-    with np.load(path, allow_pickle=False) as file:
-        for key, shape in shapes.items():
-            if key not in file.files:
-                raise ValueError(f"{path.name}: key {key!r} is missing")
-            array = file[key]
-            if array.shape != shape:
-                found = list(array.shape)
-                raise ValueError(f"{path.name}: {key} has shape {found}, expected {list(shape)}")
-            tensors[key] = torch.as_tensor(array, dtype=torch.float64)
-    return tensors

@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..body.loading import unpickle
+from ..core.files import boundary, read_bounded
 from ..core.messages import one_line
-from .arrays import check_all
+from ..core.signatures import FileKind
+from ..core.strangers import named
+from .arrays import LARGEST_FILE, PriorFileError, check_all
 from .joint_angles import ANGLES
 from .mixture import MixturePrior
 
@@ -35,10 +39,13 @@ def load_gmm(path: Path) -> MixturePrior:
     The pickle holds a dict of means [k, 69], covars [k, 69, 69] and weights [k], or scikit-learn's
     object.
 
-    63 instead of 69 is as good. Runs nothing of the pickle. Raises ValueError, one line that names
-    the file.
+    63 instead of 69 is as good. Runs nothing of the pickle. Raises PriorFileError, one line that
+    names the file.
     """
-    arrays = _arrays(path, unpickle.as_fields(_content(path)))
+    with boundary(path, "readable", PriorFileError):
+        data = read_bounded(path, LARGEST_FILE)
+    fields = unpickle.as_fields(_content(path, data))
+    arrays = _arrays(path, fields, unpickle.Allowance(len(data)))
     has_no_hands = "means" in arrays and arrays["means"].shape[-1:] == (ANGLES,)
     width = ANGLES if has_no_hands else SMPL_ANGLES
     shapes = {"means": (None, width), "covars": (None, width, width), "weights": (None,)}
@@ -49,34 +56,38 @@ def load_gmm(path: Path) -> MixturePrior:
     try:
         mixture = MixturePrior.from_moments(means, covariances, arrays["weights"])
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise PriorFileError(f"{path}: {error}") from error
     return mixture.to(dtype=torch.float32)
 
 
-def _content(path: Path) -> object:
+def _content(path: Path, data: bytes) -> object:
     """What the pickle holds, foreign objects as inert records."""
     try:
-        return unpickle.load(path.read_bytes(), _SKLEARN)
+        return unpickle.load(data, _SKLEARN)
     except unpickle.Refused as error:
-        raise ValueError(
+        raise PriorFileError(
             f"{path}: {one_line(error)}: a mixture needs no such thing, so it is not run"
         ) from error
     except Exception as error:  # damaged pickles raise anything; all of it means the same
-        raise ValueError(f"{path}: not a whole pickle: {one_line(error)}") from error
+        reason = named(data, FileKind.PICKLE) or one_line(error)
+        raise PriorFileError(f"{path}: not a whole pickle: {reason}") from error
 
 
-def _arrays(path: Path, fields: Mapping[str, object]) -> dict[str, Tensor]:
+def _arrays(
+    path: Path, fields: Mapping[str, object], allowance: unpickle.Allowance
+) -> dict[str, Tensor]:
     """Those of the fields that a mixture is made of, under our names."""
     arrays: dict[str, Tensor] = {}
     for key, names in _KEYS.items():
         for name in names:
             if name in fields:
-                arrays[key] = _array(path, key, fields[name])
+                arrays[key] = _array(path, key, fields[name], allowance)
     return arrays
 
 
-def _array(path: Path, key: str, value: object) -> Tensor:
+def _array(path: Path, key: str, value: object, allowance: unpickle.Allowance) -> Tensor:
     try:
-        return torch.tensor(unpickle.as_array(value), dtype=torch.float64)
+        array = unpickle.as_array(value, allowance)
+        return torch.tensor(array.astype(np.float64))
     except Exception as error:  # the fields of a record are whatever the file says
-        raise ValueError(f"{path}: {key}: cannot be read: {one_line(error)}") from error
+        raise PriorFileError(f"{path}: {key}: cannot be read: {one_line(error)}") from error

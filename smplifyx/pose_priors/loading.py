@@ -4,20 +4,25 @@ it.
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from torch import Tensor
+
 from ..core import assets
-from ..core.messages import one_line
+from ..core.archives import ZIP_MAGIC, open_archive
+from ..core.files import boundary, read_bounded
+from ..core.messages import plain
+from .arrays import LARGEST_FILE, PriorFileError
 from .contract import PosePrior
 from .flow import FlowPrior
 from .free import FreePrior
 from .gaussian import GaussianPrior
 from .gmm_files import load_gmm
 from .mixture import MixturePrior
-from .torch_files import LEGACY_MAGIC, ZIP_MAGIC
+from .torch_files import LEGACY_MAGIC
 from .vae import VaePrior
 from .vposer_files import load_vposer
 
@@ -83,7 +88,31 @@ def _load_shipped(name: str) -> PosePrior:
 @lru_cache(maxsize=8)  # by the path and the time of its last change: a new file is read anew
 def _load_path(path: str, _changed: int) -> PosePrior:
     place = Path(path)
-    return load_vposer(place) if place.is_dir() else _load_file(place)
+    with boundary(place, "a pose prior", PriorFileError):
+        prior = load_vposer(place) if place.is_dir() else _load_file(place)
+        _require_finite(prior)
+    return prior
+
+
+def _require_finite(prior: PosePrior) -> None:
+    """Raises ValueError for a prior under which no fit could have a finite energy."""
+    if not all(tensor.isfinite().all() for tensor in _tensors(prior)):
+        raise ValueError("its numbers are too large for single precision")
+    mean = prior.mean()
+    if not (prior.decode(mean).isfinite().all() and prior.residual(mean).isfinite().all()):
+        raise ValueError("its mean pose is not made of finite numbers")
+
+
+def _tensors(value: object) -> Iterator[Tensor]:
+    """All tensors in a prior."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _tensors(item)
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield from _tensors(getattr(value, field.name))
 
 
 def _load_file(path: Path) -> PosePrior:
@@ -91,14 +120,11 @@ def _load_file(path: Path) -> PosePrior:
     first bytes and their members.
     """
     members: list[str] = []
-    try:
-        with path.open("rb") as stream:
-            start = stream.read(len(LEGACY_MAGIC))
+    with boundary(path, "readable", PriorFileError):
+        content = read_bounded(path, LARGEST_FILE)
+        start = content[: len(LEGACY_MAGIC)]
         if start.startswith(ZIP_MAGIC):
-            with zipfile.ZipFile(path) as archive:
-                members = archive.namelist()
-    except (OSError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: cannot be read: {one_line(error)}") from error
+            members = open_archive(content).names
     if start == LEGACY_MAGIC or any(name.endswith("data.pkl") for name in members):
         return load_vposer(path)
     if members:
@@ -113,5 +139,7 @@ def _load_npz(path: Path, keys: set[str]) -> PosePrior:
         return GaussianPrior.load(path)
     if any(key.startswith("flow") for key in keys):
         return FlowPrior.load(path)
-    found = ", ".join(sorted(keys))[:80]
-    raise ValueError(f"{path}: found keys {found}, expected those of a mixture, Gaussian or flow")
+    found = plain(", ".join(sorted(keys)), limit=80)
+    raise PriorFileError(
+        f"{path}: found keys {found}, expected those of a mixture, Gaussian or flow"
+    )

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..core.invariant_linalg import COLUMNS, shared_matmul
-from .arrays import read_npz
+from .arrays import PriorFileError, read_npz
 from .contract import Linearity
 from .joint_angles import ANGLES, JointAngles
 
@@ -76,7 +76,7 @@ class MixturePrior(JointAngles):
         [63] (radians); float32.
 
         The covariances used are covariances + diag(floor^2): the floor frees what the mocap held
-        still. Raises ValueError naming the file and the key where something is missing, misshapen
+        still. Raises PriorFileError naming the file and the key where something is missing, misshapen
         or not finite.
         """
         shapes = {
@@ -90,7 +90,7 @@ class MixturePrior(JointAngles):
         try:
             mixture = cls.from_moments(arrays["means"], covariances, arrays["weights"])
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise PriorFileError(f"{path}: {error}") from error
         return mixture.to(dtype=torch.float32)
 
     @property

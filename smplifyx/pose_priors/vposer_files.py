@@ -14,11 +14,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .arrays import Shape, check
+from .arrays import PriorFileError, Shape, check
 from .joint_angles import ANGLES
 from .torch_files import read_weights
 from .vae import Affine, VaePrior
 
+WIDEST = 4096  # of a layer; VPoser's have 512
 _NORM_EPSILON = 1e-5  # what torch's BatchNorm adds to the variance unless told otherwise
 _ENDINGS = (".pt", ".ckpt")
 _EPOCH = re.compile(r"(?:epoch=|_E)(\d+)")
@@ -66,7 +67,7 @@ _V2 = _Version(
 def load_vposer(path: Path) -> VaePrior:
     """VPoser from a .pt or .ckpt file, or from the last snapshot of a folder; float32.
 
-    Raises ValueError, one line that names the file and what is wrong with it.
+    Raises PriorFileError, one line that names the file and what is wrong with it.
     """
     file = find_snapshot(path) if path.is_dir() else path
     weights = read_weights(file)
@@ -75,7 +76,7 @@ def load_vposer(path: Path) -> VaePrior:
         if prefix is not None:
             own_names = {key.removeprefix(prefix): value for key, value in weights.items()}
             return _build(file, version, own_names)
-    raise ValueError(
+    raise PriorFileError(
         f"{file}: none of VPoser's layers is in it, expected {_V1.mark} (v1.0) or {_V2.mark} (v2.0)"
     )
 
@@ -84,7 +85,7 @@ def find_snapshot(folder: Path) -> Path:
     """The checkpoint of the last epoch in a folder or its folder `snapshots`, by the epoch in the
     name.
 
-    Raises ValueError where there is none; links that lead out of the folder do not count.
+    Raises PriorFileError where there is none; links that lead out of the folder do not count.
     """
     home = folder.resolve()
     snapshots: list[Path] = []
@@ -96,7 +97,7 @@ def find_snapshot(folder: Path) -> Path:
             if is_checkpoint and file.resolve().is_relative_to(home):
                 snapshots.append(file)
     if not snapshots:
-        raise ValueError(
+        raise PriorFileError(
             f"{folder}: found no snapshot in it, "
             "expected snapshots/*.pt or snapshots/*.ckpt as VPoser has"
         )
@@ -128,7 +129,7 @@ def _build(file: Path, version: _Version, weights: Mapping[str, Tensor]) -> VaeP
         decoder = _half(version, version.decoder, weights, inputs=latent_dim)
         return VaePrior(decoder, encoder, version.slope)
     except ValueError as error:
-        raise ValueError(f"{file}: {error}") from error
+        raise PriorFileError(f"{file}: {error}") from error
 
 
 def _half(
@@ -140,23 +141,24 @@ def _half(
     """The layers of one half, every group folded into one, in double precision until then."""
     layers: list[Affine] = []
     for group in groups:
-        folded = Affine(
-            matrix=torch.eye(inputs, dtype=torch.float64),
-            bias=torch.zeros(inputs, dtype=torch.float64),
-        )
+        folded: Affine | None = None
         for name in group:
             if name in version.norms:
                 layer = _norm(weights, name, inputs)
             else:
                 layer = _linear(weights, name, inputs)
-            folded = folded.then(layer)
-            inputs = folded.bias.shape[0]
-        layers.append(folded.to(dtype=torch.float32))
+            folded = layer if folded is None else folded.then(layer)
+            inputs = layer.bias.shape[0]
+        if folded is not None:
+            layers.append(folded.to(dtype=torch.float32))
     return tuple(layers)
 
 
 def _linear(weights: Mapping[str, Tensor], name: str, inputs: int) -> Affine:
     matrix = _entry(weights, f"{name}.weight", (None, inputs)).T
+    # products of layers and diagonal matrices grow with the square of the width
+    if matrix.shape[1] > WIDEST:
+        raise ValueError(f"{name} is {matrix.shape[1]} wide, expected at most {WIDEST}")
     bias = _entry(weights, f"{name}.bias", (matrix.shape[1],))
     return Affine(matrix, bias)
 
@@ -167,6 +169,8 @@ def _norm(weights: Mapping[str, Tensor], name: str, inputs: int) -> Affine:
     bias = _entry(weights, f"{name}.bias", (inputs,))
     mean = _entry(weights, f"{name}.running_mean", (inputs,))
     variance = _entry(weights, f"{name}.running_var", (inputs,))
+    if (variance < 0).any():
+        raise ValueError(f"{name}.running_var holds negative values")
     scale = weight / (variance + _NORM_EPSILON).sqrt()
     return Affine(torch.diag(scale), bias - mean * scale)
 

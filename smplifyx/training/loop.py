@@ -5,15 +5,18 @@ same result.
 from __future__ import annotations
 
 import math
+import operator
 import os
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from ..core.files import boundary
+from ..pose_priors.torch_files import CheckpointError, read_checkpoint
 from .contract import Epoch, History, Material, Schedule, Trainee
 
 VALIDATIONS = 100  # at most so many points of the curve
@@ -69,7 +72,8 @@ def train(
     the end.
 
     Every epoch is seeded by its number, so that a run that was stopped ends as one that was not.
-    Raises ValueError where the checkpoint belongs to a run with other settings or data.
+    Raises CheckpointError where the checkpoint belongs to a run with other settings or data, or is
+    damaged.
     """
     state = _begin(trainee, schedule, run)
     progress.begin("epochs", schedule.epochs - state.epoch)
@@ -153,17 +157,28 @@ def _begin(trainee: Trainee, schedule: Schedule, run: TrainingRun) -> _State:
     state = _State(trainee, optimiser)
     if not run.checkpoint.exists():
         return state
-    kept = torch.load(run.checkpoint, map_location=run.device, weights_only=True)
-    if kept.get("signature") != run.signature:
-        raise ValueError(
+    what = "the checkpoint of a training; delete it to begin anew"
+    with boundary(run.checkpoint, what, CheckpointError):
+        _resume(state, read_checkpoint(run.checkpoint), run)
+    return state
+
+
+def _resume(state: _State, kept: Any, run: TrainingRun) -> None:
+    """Puts what a checkpoint holds into the state. Raises anything where it holds something else."""
+    if kept["signature"] != run.signature:
+        raise CheckpointError(
             f"{run.checkpoint}: of a training with other settings or data; delete it to begin anew"
         )
+    module = state.trainee.module
     module.load_state_dict(kept["module"])
-    optimiser.load_state_dict(kept["optimiser"])
-    state.epoch = kept["epoch"]
-    state.seconds = kept["seconds"]
+    if not all(tensor.isfinite().all() for tensor in module.state_dict().values()):
+        raise ValueError("weights that are not finite")
+    state.optimiser.load_state_dict(kept["optimiser"])
+    state.epoch = operator.index(kept["epoch"])
+    state.seconds = float(kept["seconds"])
+    if not (state.epoch >= 0 and 0 <= state.seconds < math.inf):
+        raise ValueError("so many epochs or seconds cannot be")
     state.history = [Epoch(**entry) for entry in kept["history"]]
-    return state
 
 
 def _save(state: _State, run: TrainingRun) -> None:

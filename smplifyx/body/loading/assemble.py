@@ -26,6 +26,7 @@ _STRANGERS = MappingProxyType(
 )
 # SMPL-X keeps shape and expression side by side in one array: columns -> (shape, expression).
 _SMPLX_COLUMNS = MappingProxyType({20: (10, 10), 400: (300, 100)})
+_STAR_COLUMNS = 93  # of its posedirs; SMPL has 207
 _HEIGHTS = (0.3, 3.0)  # metres, of anything that is a person
 
 
@@ -34,6 +35,7 @@ def assemble(raw: RawBody, gender: BodyGender, limits: Limits, dtype: torch.dtyp
     or impossible.
     """
     kind = _kind(raw)
+    _refuse_star(raw, kind)
     joints = len(joint_names(kind))
     has_fingers = kind is not BodyKind.SMPL
     template = _template(raw)
@@ -70,13 +72,26 @@ def _kind(raw: RawBody) -> BodyKind:
     raise raw.fault("weights", f"{joints} joints ({stranger})", expected)
 
 
+def _refuse_star(raw: RawBody, kind: BodyKind) -> None:
+    """Raises BodyFileError for STAR, which has SMPL's joints and is posed by their quaternions."""
+    if (
+        kind is BodyKind.SMPL
+        and raw.array("posedirs", (None, None, None)).shape[2] == _STAR_COLUMNS
+    ):
+        expected = "a SMPL-X, SMPL-H or SMPL model"
+        raise raw.fault("posedirs", f"{_STAR_COLUMNS} columns (a STAR body)", expected)
+
+
 def _template(raw: RawBody) -> np.ndarray:
     template = raw.array("v_template", (None, 3))
-    height = float(np.ptp(template[:, 1])) if len(template) else 0.0
+    width, height, depth = np.ptp(template, axis=0).tolist() if len(template) else (0.0,) * 3
     least, most = _HEIGHTS
     if not least <= height <= most:
         found = f"a body {height:.3g} high along y"
         raise raw.fault("v_template", found, f"metres, y up: {least} to {most}")
+    if max(width, depth) > most:
+        found = f"a body {width:.3g} wide and {depth:.3g} deep"
+        raise raw.fault("v_template", found, f"metres, at most {most}")
     return template
 
 

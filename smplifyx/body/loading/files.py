@@ -4,12 +4,14 @@ embedded body.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
 from ...core import assets
 from ...core.choices import BODY_GENDERS, Age, BodyAge, BodyGender, Gender
+from ...core.messages import plain
 from ..model import BodyModel
 from .assemble import assemble
 from .kid import find_kid_template, with_kid
@@ -18,6 +20,8 @@ from .read import read_raw
 
 _FAMILIES = ("smplx", "smplh", "smpl")  # the order in which a folder of all models is searched
 _ENDINGS = (".npz", ".pkl")
+_DEEPEST = 5  # levels of folders that are searched, the first one included
+_MOST_FOLDERS = 1000
 
 
 def load_body(
@@ -49,18 +53,35 @@ def load_body(
 
 def find_body(path: str | Path | None, gender: BodyGender) -> Path:
     """The file that `load_body` would read, e.g. models/smplx/SMPLX_NEUTRAL.npz for models/ or
-    models/smplx/.
+    models/smplx/; a download as it was unpacked is searched too, where it holds one such file.
 
-    Raises BodyFileError where nothing is there.
+    Raises BodyFileError where nothing is there, and where it could be one of several.
     """
     embedded = assets.folder("priors") / "bodies"
     place = embedded if path is None else Path(path)
     if place.is_file():
         return place
     if not place.is_dir():
+        found = "no regular file" if place.exists() else "nothing"
         raise BodyFileError(
-            f"{place}: found nothing, expected a body model file or a folder of them"
+            f"{place}: found {found}, expected a body model file or a folder of them"
         )
+    usual = _in_usual_place(place, gender)
+    if usual is not None:
+        return usual
+    seen = list(_model_files(place))
+    candidates = _of_gender(seen, gender)
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        found = f"several: {_listing(place, candidates)}"
+        raise BodyFileError(f"{place}: found {found}; name one of them with --model")
+    expected = f"a {gender.value} model such as {_example(place, gender)}"
+    raise BodyFileError(f"{place}: found {_listing(place, seen)}, expected {expected}")
+
+
+def _in_usual_place(place: Path, gender: BodyGender) -> Path | None:
+    """The file of this gender in a folder that is laid out as the packages of the field have it."""
     folders = [place, *(place / family for family in _FAMILIES)]
     candidates = [folder / name for folder in folders for name in _file_names(gender)]
     # Letter case differs between releases; a case-blind comparison also works on case-sensitive
@@ -69,8 +90,39 @@ def find_body(path: str | Path | None, gender: BodyGender) -> Path:
         for file in _files(candidate.parent):
             if file.name.lower() == candidate.name.lower():
                 return file
-    expected = f"a {gender.value} model such as {_example(place, gender)}"
-    raise BodyFileError(f"{place}: found {_listing(folders)}, expected {expected}")
+    return None
+
+
+def _model_files(place: Path) -> Iterator[Path]:
+    """The .npz, .pkl and .zip files of a folder and those below it, as far as a download reaches.
+
+    Folders that begin with a dot are left out, and so are links, which may lead anywhere.
+    """
+    level = [place]
+    looked_into = 0
+    for _ in range(_DEEPEST):
+        below: list[Path] = []
+        for folder in level:
+            looked_into += 1
+            if looked_into > _MOST_FOLDERS:
+                return
+            for entry in _entries(folder):
+                if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith("."):
+                    below.append(entry)
+                elif entry.suffix.lower() in (*_ENDINGS, ".zip") and entry.is_file():
+                    yield entry
+        level = below
+
+
+def _of_gender(files: list[Path], gender: BodyGender) -> list[Path]:
+    """The files with a name that models of this gender have; of one in two formats, the .npz."""
+    names = set(_file_names(gender))
+    found: dict[Path, Path] = {}
+    for file in files:
+        own_name = file.name.lower()
+        if names & {own_name, f"{file.parent.name.lower()}/{own_name}"}:
+            found.setdefault(file.with_suffix(""), file)  # the .npz comes first
+    return list(found.values())
 
 
 def gender_of(path: Path, otherwise: BodyGender) -> BodyGender:
@@ -91,6 +143,7 @@ def _file_names(gender: BodyGender) -> list[str]:
     word = gender.value
     letter = word[0]
     stems = [f"{family}_{word}" for family in _FAMILIES]
+    stems.append(f"smplx_{word}_2020")
     stems.append(word)
     for version in ("1.1.0", "1.0.0"):
         stems.append(f"basicmodel_{letter}_lbs_10_207_0_v{version}")
@@ -99,21 +152,26 @@ def _file_names(gender: BodyGender) -> list[str]:
     return [stem + ending for stem in stems for ending in _ENDINGS]
 
 
-def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder, sorted; nothing where it cannot be looked into."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
         return []
-    return sorted(file for file in folder.iterdir() if file.is_file())
 
 
-def _listing(folders: list[Path]) -> str:
-    """What there is in place of the file that was looked for: the first few names."""
-    files: list[Path] = []
-    for folder in folders:
-        files += [file for file in _files(folder) if file.suffix.lower() in _ENDINGS]
+def _files(folder: Path) -> list[Path]:
+    return [entry for entry in _entries(folder) if entry.is_file()]
+
+
+def _listing(place: Path, files: list[Path]) -> str:
+    """The first few files by their paths in the folder."""
     if not files:
         return "no .npz or .pkl file"
-    names = ", ".join(file.name for file in files[:6])
-    return f"{names}, ..." if len(files) > 6 else names
+    shown = [plain(file.relative_to(place).as_posix(), limit=100) for file in files[:6]]
+    listed = ", ".join(shown) + (", ..." if len(files) > 6 else "")
+    only_zips = all(file.suffix.lower() == ".zip" for file in files)
+    return f"{listed} (to be unpacked first)" if only_zips else listed
 
 
 def _example(place: Path, gender: BodyGender) -> str:

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from ...core.messages import one_line
+from ...core import npy
+from ...core.files import boundary, read_bounded
+from ...core.signatures import FileKind
+from ...core.strangers import named
 from ..model import BodyModel
-from .raw import BodyFileError
+from .raw import LARGEST, BodyFileError
 
 NAMES = (
     "smplx_kid_template.npy",
@@ -26,6 +28,7 @@ NAMES = (
     "smpl_kid_template.npy",
     "kid_template.npy",
 )
+LARGEST_FILE = 16 * 2**20  # bytes; those of SMPL-X have 250 thousand
 _HEIGHTS = (0.3, 1.6)  # metres, of a small child
 
 
@@ -58,8 +61,9 @@ def with_kid(body: BodyModel, path: Path) -> BodyModel:
     """
     template, sha256 = _read(path)
     count = len(body.v_template)
-    is_float = template.dtype.kind == "f"
-    if template.shape != (count, 3) or not is_float or not np.isfinite(template).all():
+    is_float = template.dtype.kind == "f" and template.dtype.itemsize <= 8
+    fits = template.shape == (count, 3) and is_float
+    if not fits or not (np.abs(template.astype(np.float64)) <= LARGEST).all():
         raise BodyFileError(
             f"{path}: found {template.dtype} {template.shape}, expected finite numbers ({count}, 3)"
         )
@@ -78,10 +82,11 @@ def with_kid(body: BodyModel, path: Path) -> BodyModel:
 
 def _read(path: Path) -> tuple[np.ndarray, str]:
     """The template as it is in the file, and the sha256 of the file."""
-    try:
-        data = path.read_bytes()
-        template = np.load(io.BytesIO(data), allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        message = one_line(error)
-        raise BodyFileError(f"{path}: not readable as .npy: {message}") from error
+    with boundary(path, "readable as .npy", BodyFileError):
+        data = read_bounded(path, LARGEST_FILE)
+        if not data.startswith(npy.MAGIC):
+            raise BodyFileError(
+                f"{path}: {named(data, FileKind.NPY) or 'no .npy array'}, expected a kid template (.npy)"
+            )
+        template = npy.parse(data).array()
     return template, hashlib.sha256(data).hexdigest()

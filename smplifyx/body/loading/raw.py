@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+LARGEST = 1e20  # of any number; single precision ends at 3e38, and squares are taken
+
 Shape = tuple[int | None, ...]  # None: any size
 
 
@@ -47,11 +49,18 @@ class RawBody:
             raise self.fault(key, f"dtype {value.dtype}", f"numbers {_text(shape)}")
         if not _fits(value.shape, shape):
             raise self.fault(key, f"shape {value.shape}", _text(shape))
-        if value.dtype.kind == "f":
-            wrong = int(np.count_nonzero(~np.isfinite(value)))
-            if wrong:
-                raise self.fault(key, f"{wrong} values that are not finite", "numbers")
+        if value.dtype.kind == "f" and value.size:
+            self._refuse_odd_numbers(key, value)
         return value
+
+    def _refuse_odd_numbers(self, key: str, value: np.ndarray) -> None:
+        least, most = float(value.min()), float(value.max())  # NaN where one is
+        if -LARGEST <= least <= most <= LARGEST:
+            return
+        wrong = int(np.count_nonzero(~np.isfinite(value)))
+        if wrong:
+            raise self.fault(key, f"{wrong} values that are not finite", "numbers")
+        raise self.fault(key, f"values {least:.3g}..{most:.3g}", f"numbers up to {LARGEST:g}")
 
     def indices(self, key: str, shape: Shape, count: int) -> np.ndarray:
         """An int64 array of this shape whose values index `count` things; raises BodyFileError

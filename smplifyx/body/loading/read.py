@@ -5,15 +5,19 @@ what is in them.
 from __future__ import annotations
 
 import hashlib
-import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from ...core.messages import one_line
+from ...core import npy
+from ...core.archives import ZIP_MAGIC, Archive, open_archive
+from ...core.files import boundary, read_bounded
+from ...core.messages import one_line, plain
+from ...core.signatures import FileKind, kind_of
+from ...core.strangers import named
 from . import unpickle
 from .raw import BodyFileError, RawBody
+from .unpickle import Allowance
 
 _HANDS = (
     "hands_componentsl", "hands_componentsr", "hands_meanl", "hands_meanr",
@@ -26,7 +30,10 @@ KEYS = frozenset({
     "lmk_faces_idx", "lmk_bary_coords", "dynamic_lmk_faces_idx", "dynamic_lmk_bary_coords",
     "extra_points", "pupils", "model_name", *_HANDS,
 })  # fmt: skip
-_ZIP_MAGIC = b"PK"
+
+
+LARGEST_FILE = 2**31  # bytes; SMPL-X's have 170 million
+_PURPOSE = "a body model needs no such thing, so it is not run"
 
 
 def read_raw(path: Path) -> RawBody:
@@ -34,7 +41,7 @@ def read_raw(path: Path) -> RawBody:
     or unsafe.
     """
     data = _bytes(path)
-    arrays = _read_npz(path, data) if data.startswith(_ZIP_MAGIC) else _read_pickle(path, data)
+    arrays = _read_npz(path, data) if data.startswith(ZIP_MAGIC) else _read_pickle(path, data)
     if "v_template" not in arrays:
         raise BodyFileError(
             f"{path}: found no v_template among its keys, expected a SMPL-X, SMPL-H or SMPL model"
@@ -43,10 +50,8 @@ def read_raw(path: Path) -> RawBody:
 
 
 def _bytes(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BodyFileError(f"{path}: cannot be read: {error.strerror}") from error
+    with boundary(path, "readable", BodyFileError):
+        data = read_bounded(path, LARGEST_FILE)
     if not data:
         raise BodyFileError(f"{path}: found an empty file, expected a body model (.npz or .pkl)")
     return data
@@ -54,61 +59,75 @@ def _bytes(path: Path) -> bytes:
 
 def _read_npz(path: Path, data: bytes) -> dict[str, np.ndarray]:
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = {name.removesuffix(".npy"): name for name in archive.namelist()}
-            # in a fixed order: of several broken arrays, the same is always named
-            known = sorted(KEYS & members.keys())
-            return {key: _read_member(path, archive, members[key]) for key in known}
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+        archive = open_archive(data)
+    except Exception as error:  # damaged archives raise anything
         raise BodyFileError(
             f"{path}: damaged or cut short .npz archive: {one_line(error)}"
         ) from error
+    members = {name.removesuffix(".npy"): name for name in archive.names}
+    allowance = Allowance(len(data))
+    # in a fixed order: of several broken arrays, the same is always named
+    known = sorted(KEYS & members.keys())
+    if not known:
+        raise BodyFileError(f"{path}: {_no_npz(data, archive.names)}")
+    return {key: _read_member(path, archive, members[key], allowance) for key in known}
 
 
-def _read_member(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray:
+def _no_npz(data: bytes, names: list[str]) -> str:
+    """What an archive is that holds none of a model's arrays."""
+    if kind_of(data) is FileKind.TORCH:
+        return f"{FileKind.TORCH.value}, expected a body model (.npz or .pkl)"
+    inside = [name for name in names if name.lower().endswith((".npz", ".pkl"))]
+    if inside:
+        listed = ", ".join(plain(name, limit=60) for name in inside[:3])
+        more = ", ..." if len(inside) > 3 else ""
+        return f"a zip archive ({listed}{more}): unpack it, then --model FOLDER"
+    keys = ", ".join(plain(name.removesuffix(".npy"), limit=20) for name in names[:5])
+    return f"found no v_template among its keys ({keys}), expected a SMPL-X, SMPL-H or SMPL model"
+
+
+def _read_member(path: Path, archive: Archive, name: str, allowance: Allowance) -> np.ndarray:
     """One array of the archive.
 
     numpy would unpickle arrays of objects freely; here they go through the allow-list.
     """
     key = name.removesuffix(".npy")
     try:
-        return _decode_npy(archive.read(name))
+        stored = npy.parse(archive.read(name))
+        if stored.dtype.hasobject:
+            return unpickle.as_array(unpickle.load(bytes(stored.data)), allowance)
+        return stored.array()
     except Exception as error:  # damaged archives and pickles raise anything
         raise BodyFileError(f"{path}: {key}: cannot be read: {one_line(error)}") from error
-
-
-def _decode_npy(content: bytes) -> np.ndarray:
-    stream = io.BytesIO(content)
-    if np.lib.format.read_magic(stream) == (1, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    else:
-        shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
-    body = content[stream.tell() :]
-    if dtype.hasobject:
-        return unpickle.as_array(unpickle.load(body))
-    return np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def _read_pickle(path: Path, data: bytes) -> dict[str, np.ndarray]:
     try:
         content = unpickle.load(data)
-    except unpickle.Refused as error:
-        raise BodyFileError(
-            f"{path}: {one_line(error)}: a body model needs no such thing, so it is not run"
-        ) from error
     except Exception as error:  # damaged pickles raise anything; all of it means the same
-        raise BodyFileError(
-            f"{path}: neither .npz nor a whole pickle: {one_line(error)}"
-        ) from error
+        raise BodyFileError(f"{path}: {_no_pickle(data, error)}") from error
     if not isinstance(content, dict):
         raise BodyFileError(
             f"{path}: found a pickled {type(content).__name__}, expected a dict of arrays"
         )
-    return {key: _value(path, key, content[key]) for key in sorted(KEYS & content.keys())}
+    allowance = Allowance(len(data))
+    return {
+        key: _value(path, key, content[key], allowance) for key in sorted(KEYS & content.keys())
+    }
 
 
-def _value(path: Path, key: str, value: object) -> np.ndarray:
+def _no_pickle(data: bytes, error: Exception) -> str:
+    """What a file is that is no pickle of a model."""
+    if isinstance(error, unpickle.Refused):
+        return f"{one_line(error)}: {_PURPOSE}"
+    stranger = named(data, FileKind.PICKLE)
+    if stranger:
+        return f"{stranger}, expected a body model (.npz or .pkl)"
+    return f"neither .npz nor a whole pickle: {one_line(error)}"
+
+
+def _value(path: Path, key: str, value: object, allowance: Allowance) -> np.ndarray:
     try:
-        return unpickle.as_array(value)
+        return unpickle.as_array(value, allowance)
     except Exception as error:  # the fields of a record are whatever the file says
         raise BodyFileError(f"{path}: {key}: cannot be read: {one_line(error)}") from error
