@@ -33,12 +33,17 @@ import torch
 from PIL import Image
 
 from smplifyx.body.loading.files import BodyFileError, load_body
+from smplifyx.camera import Camera
 from smplifyx.config import ConfigError, load_preset
+from smplifyx.core.choices import LayoutName
 from smplifyx.core.npz import ResultFileError
+from smplifyx.fitting.fit import fit
 from smplifyx.fitting.result import FitResult
 from smplifyx.jobs.job import load_job
 from smplifyx.jobs.store import Store, StoreError, read_record
 from smplifyx.jobs.summary import COLUMNS, read_summary, row_of
+from smplifyx.keypoints import Keypoints
+from smplifyx.keypoints.layouts import to_canonical
 from smplifyx.pose_priors import load_prior
 from smplifyx.readers.folder import read_frames
 from smplifyx.readers.frames import KeypointError
@@ -222,46 +227,33 @@ def model_seeds() -> list[Seed]:
 
 
 def prior_seeds() -> list[Seed]:
-    """Mixtures as pickles, checkpoints old and new, our own .npz."""
-    found = []
+    """A mixture as a pickle, checkpoints old and new, our own .npz."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        moments = make_priors.mixture_moments(components=2)
-        paths = [make_priors.write_gmm_dict(folder / "gmm.pkl", moments)]
-        layer = torch.nn.Linear(3, 4)
-        for zipped in (False, True):
-            path = folder / f"weights_{zipped}.pt"
-            torch.save({"a": layer.weight.data}, path, _use_new_zipfile_serialization=zipped)
-            paths.append(path)
+        first = make_priors.random_vposer(make_priors.VPoser1, width=8, latent=4)
+        second = make_priors.random_vposer(make_priors.VPoser2, width=8, latent=4)
         np.savez(folder / "flow.npz", **make_priors.flow_arrays(layers=1, hidden=2))
-        paths.append(folder / "flow.npz")
-        found += [Seed(path.name, path.read_bytes()) for path in paths]
-    return found
+        paths = [
+            make_priors.write_gmm_dict(folder / "gmm.pkl", make_priors.mixture_moments(2)),
+            make_priors.write_v1(folder / "old.pt", first),
+            make_priors.write_v1(folder / "new.pt", first, zipped=True),
+            make_priors.write_v2(folder / "lightning.ckpt", second),
+            folder / "flow.npz",
+        ]
+        return [Seed(path.name, path.read_bytes()) for path in paths]
 
 
 def result_seeds() -> list[Seed]:
-    """A result file of one person, with arrays of the right shapes."""
-    from smplifyx.fitting import result
-
-    rng = np.random.default_rng(2)
-    arrays: dict[str, np.ndarray] = {}
-    for key, shape in result._EXPECTED.items():
-        size = tuple(3 if length is None else length for length in shape)
-        arrays[key] = rng.normal(size=size).astype(np.float32)
-    for key in (*result._PROVENANCE, *result._ORIGIN):
-        arrays[key] = np.array("word")
-    arrays |= {
-        "person": np.array(0),
-        "seconds": np.array(0.1),
-        "steps": np.array(7),
-        "chosen_hypothesis": np.array(0),
-        "status": np.array("ok"),
-        "energy_terms": np.array(["a", "b", "c"]),
-        "versions": np.array(["python=3.11"]),
-    }
-    stream = io.BytesIO()
-    np.savez(stream, **arrays)
-    return [Seed("000.npz", stream.getvalue())]
+    """The result file of one person."""
+    document = json.loads(keypoint_seeds()[0].content)
+    points = np.array(document["people"][0]["pose_keypoints_2d"], np.float32).reshape(25, 3)
+    keypoints = Keypoints.from_array(to_canonical(points, LayoutName.BODY_25)[None])
+    camera = Camera.from_fov(50.0, torch.tensor([[900.0, 900.0]]))
+    person = fit(keypoints, camera, load_body(), load_preset("fast"))[0]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "000.npz"
+        person.save(path)
+        return [Seed(path.name, path.read_bytes())]
 
 
 def record_seeds() -> list[Seed]:
