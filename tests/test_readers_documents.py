@@ -15,7 +15,7 @@ from smplifyx.readers.people import MOST_PEOPLE
 
 RESULTS = [{"image_id": f"{i % 3}.jpg", "keypoints": flat(17), "score": 1} for i in range(7)]
 COCO = {
-    "info": {"note": "a \u00e9 \\ \" ] } , ["},
+    "info": {"note": 'a \u00e9 \\ " ] } , ['},
     "annotations": [
         {"id": i, "image_id": i % 2, "category_id": 1, "keypoints": flat(17, 2)} for i in range(5)
     ],
@@ -87,23 +87,27 @@ def test_a_damaged_line_costs_only_itself(tmp_path):
     assert frames["a"].people and frames["b"].people
 
 
+NUMBERS = ", ".join(map(str, flat(25)))
+REST = ", 5.0, 6.0, 0.9" * 24
+
+
+def _of(numbers: str, before: str = "", person: str = "") -> str:
+    """A document of one person with these numbers."""
+    return f'{{{before}"people": [{{{person}"pose_keypoints_2d": [{numbers}]}}]}}'
+
+
 HOSTILE = {  # content -> whether somebody can be read
-    "numbers of 5000 digits": ('{"people": [{"pose_keypoints_2d": [' + "9" * 5000 + ", 1, 1"
-                               + ", 5.0, 6.0, 0.9" * 24 + "]}]}", True),
+    "numbers of 5000 digits": (_of("9" * 5000 + ", 1, 1" + REST), True),
     "nested 100000 deep": ("[" * 100_000 + "]" * 100_000, False),
-    "NaN and Infinity": ('{"people": [{"pose_keypoints_2d": [NaN, -Infinity, 1e999'
-                         + ", 5.0, 6.0, 0.9" * 24 + "]}]}", True),
-    "keys twice": ('{"people": 3, "people": [{"pose_keypoints_2d": [%s]}]}'
-                   % ", ".join(map(str, flat(25))), True),
-    "true for numbers": ('{"people": [{"pose_keypoints_2d": [%s]}]}'
-                         % ", ".join(["true", "true", "true"] * 25), True),
-    "surrogates": ('{"people": [{"person_id": "\\ud800", "pose_keypoints_2d": [%s]}]}'
-                   % ", ".join(map(str, flat(25))), True),
+    "NaN and Infinity": (_of("NaN, -Infinity, 1e999" + REST), True),
+    "keys twice": (_of(NUMBERS, before='"people": 3, '), True),
+    "true for numbers": (_of(", ".join(["true"] * 75)), True),
+    "surrogates": (_of(NUMBERS, person='"person_id": "\\ud800", '), True),
     "an empty file": ("", False),
     "blanks": ("   \n", False),
     "a number": ("3", False),
     "text in no encoding": (b"\xff\xfe\x00{", False),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -117,16 +121,16 @@ def test_hostile_documents_are_a_problem_or_read(tmp_path, name):
 
 
 CROWDS = {
-    "people": '{"people": [%s]}',
-    "results": "[%s]",
-    "annotations": '{"annotations": [%s]}',
+    "people": '{"people": ENTRIES}',
+    "results": "ENTRIES",
+    "annotations": '{"annotations": ENTRIES}',
 }
 
 
 @pytest.mark.parametrize("name", CROWDS)
 def test_too_many_people_in_one_image_are_one_line(tmp_path, name):
-    entry = '{"keypoints": 0}'
-    write(tmp_path, "a.json", CROWDS[name] % ",".join([entry] * (MOST_PEOPLE + 1)))
+    entries = json.dumps([{"keypoints": 0}] * (MOST_PEOPLE + 1))
+    write(tmp_path, "a.json", CROWDS[name].replace("ENTRIES", entries))
     (found,) = list(read_frames(tmp_path))
     assert found.people == ()
 
