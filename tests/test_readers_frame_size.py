@@ -13,7 +13,7 @@ SIZES = {
     "width and height": ({"width": 640, "height": 480}, None, (640, 480), SizeSource.SIDECAR),
     "beside it": ({}, {"width": 320, "height": 300}, (320, 300), SizeSource.SIDECAR),
     "beside it first": (
-        {"image_size": [640, 480]},
+        {"image_size": [640, 600]},
         {"image_size": [320, 300]},
         (320, 300),
         SizeSource.SIDECAR,
@@ -22,6 +22,9 @@ SIZES = {
     "nonsense": ({"width": -3, "height": "x"}, None, (125, 249), SizeSource.KEYPOINTS),
     "a broken sidecar": ({}, [1, 2], (125, 249), SizeSource.KEYPOINTS),
 }
+
+# sizes that are not understood, and points scaled from one size to the other
+NOTED = ("nonsense", "a broken sidecar", "beside it first")
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -32,7 +35,7 @@ def test_without_an_image_the_size_comes_from_elsewhere(tmp_path, name):
         write(tmp_path, "a.camera.json", camera)
     (frame,) = read_frames(tmp_path)
     assert frame.image_size == size and frame.size_source is source
-    assert bool(frame.notes) == (name in ("nonsense", "a broken sidecar"))
+    assert bool(frame.notes) == (name in NOTED)
 
 
 def test_points_outside_their_image_are_remarked_upon(tmp_path):

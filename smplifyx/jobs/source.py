@@ -119,7 +119,7 @@ def open_source(job: JobConfig) -> Source:
     selection = Selection(
         min_keypoints=job.min_keypoints, min_size_px=job.min_size, largest=job.largest
     )
-    frames = _frames(job)  # for its errors
+    frames = _frames(job)  # for its errors: reads nothing yet
     if job.cameras is not None:
         check_table(cameras, frames)
     return Source(job, cameras, selection, count_files(job.keypoints, job.recursive))

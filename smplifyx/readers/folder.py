@@ -124,7 +124,7 @@ class _Frames:
         try:
             return self._filled(frame, found, file, listed)
         except KeypointError as error:
-            return replace(frame, problem=str(error))
+            return replace(frame, problem=one_line(error, limit=None))
         except Exception as error:  # the boundary of an image
             return replace(frame, problem=_in_words(file.path, error))
 
@@ -138,14 +138,21 @@ class _Frames:
             image = self.finder.find(listed.stem)
         else:
             image = self.finder.find_named(found.file_name, listed.inner, file.path)
-        frame = replace(frame, image=image.path, notes=(*frame.notes, *image.notes))
-        if image.path is not None and not frame.photo:
-            frame = replace(frame, photo=image.path.name)
+        photo = frame.photo or ("" if image.path is None else image.path.name)
+        frame = replace(
+            frame,
+            image=image.path,
+            photo=photo,
+            people=() if found.problem else _without_solid(found, file),
+            problem=found.problem,
+            notes=(*frame.notes, *image.notes),
+        )
         if found.problem is not None:
-            return replace(frame, problem=found.problem)
-        frame = replace(frame, people=_without_solid(found, file))
-        # looked for with `frame`, which still has an image that cannot be read: its folder counts
-        frame = replace(frame, people=with_facts(frame))
+            return frame
+        # facts first: a photo that cannot be read is left out with the size, but its folder counts
+        people = with_facts(frame)
+        if people is not frame.people:
+            frame = replace(frame, people=people)
         return with_image_size(frame, found.image_size, found.units, self.options.keypoint_size)
 
 
