@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..core.messages import one_line
+from ..core.messages import one_line, plain
 from .frame_size import with_image_size
 from .frames import Frame, KeypointError, Note, Person, unusable
 from .image_finder import ImageFinder
@@ -197,11 +197,13 @@ def _without_solid(found: ImagePeople, file: KeypointFile) -> tuple[Person, ...]
 def _why_unreadable(file: KeypointFile, error: Exception) -> str:
     """What is wrong with a file: what it is, where that is known, else what its reader says."""
     kind = kind_of_file(file.path)
-    return _in_words(file.path, error) if kind is None else refusal(file.path, kind)
+    if kind is None:
+        return _in_words(file.path, error)
+    return plain(refusal(file.path, kind), limit=None)
 
 
 def _in_words(path: Path, error: Exception) -> str:
     reason = one_line(error, limit=None)
     if isinstance(error, (OSError, ValueError)):  # a reader's own words
-        return f"{path}: {reason}"
-    return f"{path}: not readable ({type(error).__name__}: {reason})"
+        return plain(f"{path}: {reason}", limit=None)
+    return plain(f"{path}: not readable ({type(error).__name__}: {reason})", limit=None)
