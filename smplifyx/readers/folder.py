@@ -18,7 +18,7 @@ from .reader import ImagePeople, KeypointFile, Reader
 from .reading import FrameReading
 from .stems import plain_stem, safe_name
 from .table import READERS
-from .wrong_input import SOLID, holds_only_solid_points, kind_of_file, refusal
+from .wrong_input import SOLID, holds_only_solid_points, is_wrong, kind_of_file, refusal
 
 
 def read_frames(
@@ -113,7 +113,7 @@ class _Frames:
                 keypoint_file=file.path,
                 image=image,
                 photo="" if image is None else image.name,
-                problem=_why_unreadable(file, error),
+                problem=_why_unreadable(file, error, self.readers),
             )
 
     def _frame_of(self, found: ImagePeople, file: KeypointFile, listed: ListedFile) -> Frame:
@@ -194,10 +194,11 @@ def _without_solid(found: ImagePeople, file: KeypointFile) -> tuple[Person, ...]
     )
 
 
-def _why_unreadable(file: KeypointFile, error: Exception) -> str:
+def _why_unreadable(file: KeypointFile, error: Exception, readers: Sequence[Reader]) -> str:
     """What is wrong with a file: what it is, where that is known, else what its reader says."""
     kind = kind_of_file(file.path)
-    if kind is None:
+    suffixes = tuple(suffix for reader in readers for suffix in reader.suffixes)
+    if kind is None or not is_wrong(kind, file.path.name, suffixes):
         return _in_words(file.path, error)
     return plain(refusal(file.path, kind), limit=None)
 
