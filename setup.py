@@ -32,6 +32,7 @@ EXTRAS = {
     "vposer": ["human-body-prior==0.8.5.0"],
     "render": ["pyrender==0.1.45"],
     "detect": ['mediapipe==0.10.21; python_version < "3.13"'],
+    "heif": ["pillow-heif>=0.18"],
     "train": ["scikit-learn>=1.4,<2", "matplotlib>=3.8,<4", "zuko>=1.2,<2"],
 }
 EXTRAS["all"] = sorted(requirement for extra in EXTRAS.values() for requirement in extra)

@@ -24,6 +24,7 @@ EXTRAS = {  # the module by which each shows
     "vposer": "human_body_prior",
     "render": "pyrender",
     "detect": "mediapipe",
+    "heif": "pillow_heif",
 }
 MODEL_FOLDERS = ("models", "body_models", "data/models")
 REINSTALL = "pip install --force-reinstall smplifyx"

@@ -92,12 +92,15 @@ def test_input_that_is_not_there_is_one_clear_line_at_once(tmp_path, name):
         read_frames(tmp_path / source, images and tmp_path / images)
 
 
-def test_of_two_files_with_one_stem_the_second_is_a_problem(tmp_path):
+def test_of_two_files_with_one_stem_both_are_read(tmp_path):
     write(tmp_path, "a.json")
     write(tmp_path, "a_keypoints.json", GOOD | {"people": GOOD["people"] * 2})
     first, second = read_frames(tmp_path)
-    assert first.stem == "a" and len(first.people) == 2
-    assert second.stem == "a.json" and second.people == () and "already read" in second.problem
+    assert first.stem == "a" and len(first.people) == 2 and not first.notes
+    assert second.stem == "a_a" and len(second.people) == 1 and second.problem is None
+    assert [str(note) for note in second.notes] == [
+        "image named twice: a was already read from a_keypoints.json"
+    ]
 
 
 def test_files_about_cameras_and_hidden_ones_are_not_keypoints(tmp_path):

@@ -135,7 +135,7 @@ def _of_list(entries: list[object], of_camera: bool) -> Iterator[_Entry]:
     """A list of cameras, each named by a word of its own, or by its place."""
     for place, values in enumerate(entries):
         if not isinstance(values, dict):
-            raise IntrinsicsError(f"expected objects in a list of cameras, got {values!r:.40}")
+            raise ValueError(f"expected objects in a list of cameras, got {values!r:.40}")
         words = spell.spelled(values)
         image = spell.first_of(words, spell.IMAGE_NAMES)
         if isinstance(image, (str, int)):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..core.messages import one_line
+from ..core.messages import one_line, plain
 from .frame_size import with_image_size
 from .frames import Frame, KeypointError, Note, Person, unusable
 from .hands import put_right
@@ -20,7 +20,7 @@ from .reading import FrameReading
 from .scores import with_scores
 from .stems import plain_stem, safe_name
 from .table import READERS
-from .wrong_input import SOLID, holds_only_solid_points, kind_of_file, refusal
+from .wrong_input import SOLID, holds_only_solid_points, is_wrong, kind_of_file, refusal
 
 
 def read_frames(
@@ -115,7 +115,7 @@ class _Frames:
                 keypoint_file=file.path,
                 image=image,
                 photo="" if image is None else image.name,
-                problem=_why_unreadable(file, error),
+                problem=_why_unreadable(file, error, self.readers),
             )
 
     def _frame_of(self, found: ImagePeople, file: KeypointFile, listed: ListedFile) -> Frame:
@@ -126,7 +126,7 @@ class _Frames:
         try:
             return self._filled(frame, with_scores(found, self.options), file, listed)
         except KeypointError as error:
-            return replace(frame, problem=str(error))
+            return replace(frame, problem=one_line(error, limit=None))
         except Exception as error:  # the boundary of an image
             return replace(frame, problem=_in_words(file.path, error))
 
@@ -140,14 +140,21 @@ class _Frames:
             image = self.finder.find(listed.stem)
         else:
             image = self.finder.find_named(found.file_name, listed.inner, file.path)
-        frame = replace(frame, image=image.path, notes=(*found.notes, *image.notes))
-        if image.path is not None and not frame.photo:
-            frame = replace(frame, photo=image.path.name)
+        photo = frame.photo or ("" if image.path is None else image.path.name)
+        frame = replace(
+            frame,
+            image=image.path,
+            photo=photo,
+            people=() if found.problem else _without_solid(found, file),
+            problem=found.problem,
+            notes=(*found.notes, *image.notes),
+        )
         if found.problem is not None:
-            return replace(frame, problem=found.problem)
-        frame = replace(frame, people=_without_solid(found, file))
-        # looked for with `frame`, which still has an image that cannot be read: its folder counts
-        frame = replace(frame, people=with_facts(frame))
+            return frame
+        # facts first: a photo that cannot be read is left out with the size, but its folder counts
+        people = with_facts(frame)
+        if people is not frame.people:
+            frame = replace(frame, people=people)
         sized = with_image_size(frame, found.image_size, found.units, self.options.keypoint_size)
         return replace(sized, people=tuple(put_right(person) for person in sized.people))
 
@@ -190,14 +197,17 @@ def _without_solid(found: ImagePeople, file: KeypointFile) -> tuple[Person, ...]
     )
 
 
-def _why_unreadable(file: KeypointFile, error: Exception) -> str:
+def _why_unreadable(file: KeypointFile, error: Exception, readers: Sequence[Reader]) -> str:
     """What is wrong with a file: what it is, where that is known, else what its reader says."""
     kind = kind_of_file(file.path)
-    return _in_words(file.path, error) if kind is None else refusal(file.path, kind)
+    suffixes = tuple(suffix for reader in readers for suffix in reader.suffixes)
+    if kind is None or not is_wrong(kind, file.path.name, suffixes):
+        return _in_words(file.path, error)
+    return plain(refusal(file.path, kind), limit=None)
 
 
 def _in_words(path: Path, error: Exception) -> str:
     reason = one_line(error, limit=None)
     if isinstance(error, (OSError, ValueError)):  # a reader's own words
-        return f"{path}: {reason}"
-    return f"{path}: not readable ({type(error).__name__}: {reason})"
+        return plain(f"{path}: {reason}", limit=None)
+    return plain(f"{path}: not readable ({type(error).__name__}: {reason})", limit=None)

@@ -44,7 +44,8 @@ def with_image_size(
         frame = replace(frame, image=None)
         size, source, more = _size_without_photo(frame, stated, asked)
         notes += more
-    frame = replace(frame, notes=(*frame.notes, *notes))
+    if notes:
+        frame = replace(frame, notes=(*frame.notes, *notes))
     if units is not Units.PIXELS:
         frame = _in_pixels(frame, units, size)
     elif size is not None and made_in is not None and made_in != size:
@@ -191,9 +192,11 @@ def _share_outside(people: Sequence[Person], size: ImageSize) -> float:
     points = _seen_points(people)
     if not len(points):
         return 0.0
-    margin = MARGIN * np.array(size)
-    outside = (points < -margin) | (points > size + margin)  # [points, 2]
-    return float(outside.any(-1).mean())
+    x, y = points.T
+    width, height = size
+    across, down = MARGIN * width, MARGIN * height
+    outside = (x < -across) | (x > width + across) | (y < -down) | (y > height + down)
+    return float(outside.mean())
 
 
 def _seen_points(people: Sequence[Person]) -> Float[np.ndarray, "points 2"]:

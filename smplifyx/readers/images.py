@@ -30,7 +30,6 @@ SUFFIXES = (
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP")
 MOST_PIXELS = 100_000_000  # that are decoded, 300 MB of RGB; a header may claim any number
 HEIF_EXTRA = "HEIC photos need pillow-heif: pip install 'smplifyx[heif]'"
-_HEIF_BRAND = b"ftyp"
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -116,7 +115,7 @@ def _bound_pixels(image: Image.Image) -> None:
     width, height = image.size
     excess = width * height / MOST_PIXELS
     if excess > 1:
-        shrink = math.ceil(math.sqrt(excess))
+        shrink = 2 ** math.ceil(math.log2(excess) / 2)  # JPEGs are halved, once or more
         image.draft("RGB", (width // shrink, height // shrink))  # does nothing but to a JPEG
     if image.width * image.height > MOST_PIXELS:
         most = MOST_PIXELS // 1_000_000
@@ -152,7 +151,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     with boundary(path, "a readable image", ImageError), open_regular(path) as stream:
         head = stream.read(HEAD_BYTES)
         formats = FORMATS
-        if head[4:8] == _HEIF_BRAND and _reads_heif():
+        if _is_heif(head) and _reads_heif():
             formats = ("HEIF",)
         try:
             image = Image.open(stream, formats=formats)
@@ -160,6 +159,11 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             raise ValueError(_why_not(head, path)) from error
         with image:
             yield image
+
+
+def _is_heif(head: bytes) -> bool:
+    """Whether a file is HEIC or HEIF (not AVIF, which has the same container)."""
+    return head[4:8] == b"ftyp" and kind_of(head) is FileKind.PHOTO and head[8:11] != b"avi"
 
 
 def _reads_heif() -> bool:
@@ -177,11 +181,11 @@ def _why_not(head: bytes, path: Path) -> str:
     """What there is instead of an image that can be read."""
     if not head:
         return "the file is empty"
-    if head[4:8] == _HEIF_BRAND and b"avi" not in head[8:12]:
-        return HEIF_EXTRA
+    if _is_heif(head):
+        return "damaged or cut off" if _reads_heif() else HEIF_EXTRA
     kind = kind_of(head, path.name)
-    if kind is None or (kind is FileKind.PHOTO and head[4:8] != _HEIF_BRAND):
-        return "damaged or cut off"
+    if kind in (None, FileKind.PHOTO):
+        return "damaged, cut off, or of a kind that is not read"
     return f"this is {kind.value}"
 
 

@@ -13,7 +13,7 @@ from .reader import Reader
 from .sidecars import CAMERA_SUFFIX, CAMERA_TABLES, PEOPLE_SUFFIX
 from .stems import plain_stem, safe_name
 from .walking import Walk
-from .wrong_input import kind_of_file, kind_of_name, refusal, what_folder
+from .wrong_input import is_wrong, kind_of_file, refusal, what_folder
 
 _ENDING = "_keypoints"
 _OWN_TABLE = "summary.csv"  # of results that lie beside the keypoints
@@ -98,9 +98,7 @@ def _check_file(source: Path, suffixes: tuple[str, ...]) -> None:
     if not source.is_file():
         raise KeypointError(f"{source}: not a regular file, but a pipe, a device or a broken link")
     kind = kind_of_file(source)
-    # of a suffix that a reader has for its own, the content is as it should be
-    is_read = kind is kind_of_name(source.name) and source.name.lower().endswith(suffixes)
-    if kind is not None and not is_read:
+    if kind is not None and is_wrong(kind, source.name, suffixes):
         raise KeypointError(refusal(source, kind))
 
 

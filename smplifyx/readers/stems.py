@@ -13,13 +13,18 @@ MOST_PARTS = 16  # folders within folders; more of them are left out in the midd
 # in file names, on one system or another; lone surrogates are bytes that are no UTF-8
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f:*?\"<>|\ud800-\udfff]")
 
+_PLAIN = re.compile(r"[\w-]+")  # what most names are
+# a path that could be written shorter
+_UNUSUAL = re.compile(r"^\.?/?$|^\.?/|//|/\.?$|/\./")
+
 
 def plain_stem(name: str) -> str:
     """An image's name without its suffix, where it has one."""
-    path = PurePosixPath(name.strip())
-    if path.suffix.lower() in SUFFIXES:
-        path = path.with_suffix("")
-    return path.as_posix()
+    name = name.strip()
+    stem, _, suffix = name.rpartition(".")
+    if f".{suffix.lower()}" in SUFFIXES and stem.rpartition("/")[2]:
+        name = stem
+    return PurePosixPath(name).as_posix() if _UNUSUAL.search(name) else name
 
 
 def safe_name(name: str) -> str:
@@ -29,6 +34,8 @@ def safe_name(name: str) -> str:
     What is too long for a file system is cut and ends in a mark of the whole, so that two such
     names stay two.
     """
+    if name.isascii() and len(name) <= LONGEST_PART and _PLAIN.fullmatch(name):
+        return name
     parts = [_UNSAFE.sub("_", part).strip() for part in name.replace("\\", "/").split("/")]
     plain_parts = [part for part in parts if part.strip(".")]  # neither empty nor `.` nor `..`
     if len(plain_parts) > MOST_PARTS:

@@ -30,6 +30,8 @@ _REMEDIES = {
     FileKind.OPENCV_YAML: f"{_EXPECTED}: let OpenPose write them with --write_json",
     FileKind.XML: f"{_EXPECTED}: let OpenPose write them with --write_json",
 }
+# read where a reader has their suffix: what is wrong with one is for the reader to say
+_MAY_HOLD_TEXT = (FileKind.PACKED, FileKind.OPENCV_YAML, FileKind.XML)
 _BODY_MODEL = re.compile(r"(?:basicmodel|smpl[hx]?|mano|flame)_.*\.(?:pkl|npz)$", re.IGNORECASE)
 _MODELS = "an unpacked download of body models: give it as --model, and keypoints here"
 _MOST_LOOKED_AT = 2000  # files of a folder
@@ -44,6 +46,13 @@ def kind_of_file(path: Path) -> FileKind | None:
             return kind_of(stream.read(HEAD_BYTES), path.name)
     except OSError:
         return None
+
+
+def is_wrong(kind: FileKind | None, name: str, suffixes: tuple[str, ...]) -> bool:
+    """Whether a file of that kind is none for readers of files with these suffixes."""
+    if kind is None:
+        return False
+    return kind not in _MAY_HOLD_TEXT or not name.lower().endswith(suffixes)
 
 
 def refusal(path: Path, kind: FileKind) -> str:
