@@ -175,7 +175,6 @@ def test_everybody_has_id_photo_and_notes(tmp_path: Path, monkeypatch: pytest.Mo
     ]
     last = tasks(found)[1]
     assert last.stem != 'd"' and last.origin.photo == 'd"'  # its name could not be kept
-    assert [item.notes for item in found if item.ends_frame] == [(note, own), *[(note,)] * 3]
     assert opened.leftovers == (Note("left over"),)
 
 

@@ -69,13 +69,12 @@ class Source:
         stems = StemTable()
         for frame in self.frames:
             stem = stems.claim(frame.stem, frame.keypoint_file.name)
-            notes = _all_notes(frame)
-            for note in notes:
+            for note in _all_notes(frame):
                 LOG.info("%s: %s", stem, plain(str(note)))
             *others, last = self._works(frame, stem, store)
             for work in others:
                 yield Item(work)
-            yield Item(last, ends_frame=True, notes=notes)
+            yield Item(last, ends_frame=True)
 
     def _works(self, frame: Frame, stem: str, store: Store) -> list[FitTask | Row]:
         """Everybody in a frame, in order, or one line of the summary for a frame without people."""
