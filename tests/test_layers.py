@@ -180,6 +180,7 @@ ROOMS = (  # the ground first
             "shade",
             "marks",
             "render",
+            "report_entries",
             "report",
             "scene",
             "images",
