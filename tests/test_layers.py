@@ -193,6 +193,7 @@ ROOMS = (  # the ground first
             "shade",
             "marks",
             "render",
+            "report_entries",
             "report",
             "scene",
             "images",

@@ -8,8 +8,6 @@ from keypoint_files import flat, write
 from smplifyx.keypoints import names
 from smplifyx.keypoints.layouts import LayoutName
 from smplifyx.readers import read_frames
-from smplifyx.readers.coco import CocoReader
-from smplifyx.readers.reader import KeypointFile
 
 
 def test_wholebody_annotations(tmp_path):
@@ -38,15 +36,29 @@ def test_wholebody_annotations(tmp_path):
     assert first.people[1].problem is not None
 
 
+def with_hands(count: int, first: int) -> list[float]:
+    """`count` points, of which the hands, from `first` on, are at the wrists."""
+    points = flat(count)
+    for wrist, start in ((9, first), (10, first + 21)):
+        for i in range(21):
+            x, y = points[3 * wrist : 3 * wrist + 2]
+            points[3 * (start + i) : 3 * (start + i) + 2] = [x + i, y + 2 * i]
+    return points
+
+
 ENTRIES = {  # one entry of a COCO file -> layout (None: unusable), seen points of body, hands, face
     "COCO-17": ({"keypoints": flat(17, 2)}, LayoutName.COCO_17, (19, 0, 0, 0)),
     "Halpe-26": ({"keypoints": flat(26, 2)}, LayoutName.HALPE_26, (25, 0, 0, 0)),
     "WholeBody in one list": (
-        {"keypoints": flat(133), "score": 1},
+        {"keypoints": with_hands(133, 91), "score": 1},
         LayoutName.COCO_WHOLEBODY_133,
         (25, 21, 21, 68),
     ),
-    "Halpe-136": ({"keypoints": flat(136), "score": 2.9}, LayoutName.HALPE_136, (25, 21, 21, 68)),
+    "Halpe-136": (
+        {"keypoints": with_hands(136, 94), "score": 2.9},
+        LayoutName.HALPE_136,
+        (25, 21, 21, 68),
+    ),
     "hand not annotated": (
         {"keypoints": flat(17, 2), "lefthand_kpts": flat(21), "lefthand_valid": False},
         LayoutName.COCO_WHOLEBODY_133,
@@ -66,14 +78,13 @@ ENTRIES = {  # one entry of a COCO file -> layout (None: unusable), seen points 
 @pytest.mark.parametrize("name", ENTRIES)
 def test_entries_of_annotation_files(tmp_path, name):
     entry, layout, expected = ENTRIES[name]
-    file = write(
+    write(
         tmp_path,
         "a.json",
         {"images": [{"id": 1, "file_name": "x.jpg"}], "annotations": [{"image_id": 1} | entry]},
     )
-    # as the file has them: these hands are at no wrist
-    (image,) = CocoReader().read(KeypointFile(file))
-    (found,) = image.people
+    (frame,) = read_frames(tmp_path)
+    (found,) = frame.people
     assert (
         tuple(int((found.keypoints[part, 2] > 0).sum()) for part in names.PARTS.values())
         == expected

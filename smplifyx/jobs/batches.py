@@ -21,7 +21,6 @@ from ..fitting.result import FitResult, Origin
 from ..keypoints import Keypoints
 from ..parallel.halving import halved
 from ..parallel.resources import how_many_fit
-from ..readers.frames import Note
 from .summary import Row
 
 # (keypoints, cameras, one body or an adult's and a child's, preset, further evidence) to one result
@@ -60,7 +59,6 @@ class Item:
 
     work: FitTask | Row
     ends_frame: bool = False
-    notes: tuple[Note, ...] = ()  # of the frame that ends, and of all its people
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 from ..fitting.quality import confident_body_points
 from ..fitting.result import FitResult
 from .batches import FitAnswer, FitTask, Item
-from .notes import NoteTally
+from .notes import NoteTally, notes_of
 from .progress import JobProgress
 from .store import Store
 from .summary import FITTED, Row, RowStatus, SummaryWriter, believed, row_of
@@ -86,7 +86,8 @@ class JobOutput:
         for item, row in zip(chunk, rows, strict=True):
             self._frame.append(row)
             if item.ends_frame:
-                self.notes.add(row.stem, item.notes)
+                notes = [note for one in self._frame for note in notes_of(one.notes)]
+                self.notes.add(row.stem, notes)
                 self.frames.take(self._frame)
                 self._frame = []
 

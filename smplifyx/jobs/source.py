@@ -71,13 +71,12 @@ class Source:
             stem = stems.claim(frame.stem, frame.keypoint_file.name)
             camera, camera_notes = self._camera(frame)
             frame = replace(frame, notes=(*frame.notes, *camera_notes))
-            notes = _all_notes(frame)
-            for note in notes:
+            for note in _all_notes(frame):
                 LOG.info("%s: %s", stem, plain(str(note)))
             *others, last = self._works(frame, camera, stem, store)
             for work in others:
                 yield Item(work)
-            yield Item(last, ends_frame=True, notes=notes)
+            yield Item(last, ends_frame=True)
 
     def _camera(self, frame: Frame) -> tuple[CameraChoice | IntrinsicsError | None, Sequence[Note]]:
         """The camera of a frame, or why there is none, and what is to be told of it; None where

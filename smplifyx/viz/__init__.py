@@ -5,7 +5,8 @@ from .marks import Marks
 from .overlay import overlay, panel, shrink
 from .points import draw_points
 from .render import Renderer
-from .report import PersonEntry, PhotoEntry, Remark, Summary, Tone, write_report
+from .report import write_report
+from .report_entries import PersonEntry, PhotoEntry, Remark, Summary, Tone
 from .scene import Figure
 from .shade import PALETTE, person_colour
 from .side import side_view
