@@ -89,7 +89,11 @@ def test_nothing_is_left_behind() -> None:
 
 def test_no_type_is_handed_out() -> None:
     """A class of the process would keep what a pickle sets on it."""
-    for module, name in [("builtins", "dict"), ("builtins", "object"), ("collections", "OrderedDict")]:
+    for module, name in [
+        ("builtins", "dict"),
+        ("builtins", "object"),
+        ("collections", "OrderedDict"),
+    ]:
         value = unpickle.load(b"\x80\x02" + name_of(module, name) + b".")
         assert not isinstance(value, type)
 

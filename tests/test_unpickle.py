@@ -40,7 +40,9 @@ PICKLED = {
 @pytest.mark.parametrize("case", PICKLED)
 def test_pickled_arrays(case: str) -> None:
     data, expected = PICKLED[case]
-    np.testing.assert_array_equal(unpickle.as_array(unpickle.load(data), unpickle.Allowance(len(data))), expected)
+    np.testing.assert_array_equal(
+        unpickle.as_array(unpickle.load(data), unpickle.Allowance(len(data))), expected
+    )
 
 
 def evil_calls(flag: Path) -> dict[str, Evil]:

@@ -350,7 +350,5 @@ def _penetration(arrays: Mapping[str, np.ndarray]) -> Penetration | None:
     """None for files of fits that were not measured."""
     if not arrays.keys() >= set(_PENETRATION.values()):
         return None
-    numbers = {
-        name: torch.from_numpy(np.array(arrays[key])) for name, key in _PENETRATION.items()
-    }
+    numbers = {name: torch.from_numpy(np.array(arrays[key])) for name, key in _PENETRATION.items()}
     return Penetration(**numbers)

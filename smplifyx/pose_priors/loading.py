@@ -140,4 +140,6 @@ def _load_npz(path: Path, keys: set[str]) -> PosePrior:
     if any(key.startswith("flow") for key in keys):
         return FlowPrior.load(path)
     found = plain(", ".join(sorted(keys)), limit=80)
-    raise PriorFileError(f"{path}: found keys {found}, expected those of a mixture, Gaussian or flow")
+    raise PriorFileError(
+        f"{path}: found keys {found}, expected those of a mixture, Gaussian or flow"
+    )
