@@ -138,16 +138,14 @@ def npz(**members: bytes) -> bytes:
 
 
 def zip_bomb(key: str, mebibytes: int) -> bytes:
-    """An .npz of zeros that unpacks to so much."""
+    """An .npz of zeros whose directory says that it unpacks to so much."""
     stream = io.BytesIO()
-    with (
-        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive,
-        archive.open(f"{key}.npy", "w") as member,
-    ):
-        member.write(npy_header("<f8", f"({mebibytes * 2**17 // 3}, 3)"))
-        for _ in range(mebibytes):
-            member.write(bytes(2**20))
-    return stream.getvalue()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"{key}.npy", npy_header("<f8", "(43690, 3)") + bytes(2**20))
+    content = bytearray(stream.getvalue())
+    directory = content.index(b"PK\x01\x02")
+    content[directory + 24 : directory + 28] = struct.pack("<I", mebibytes * 2**20)
+    return bytes(content)
 
 
 def overlapping(count: int = 50) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from make_recordings import swinging, write_amass
 from scipy.spatial.transform import Rotation
 
 from smplifyx.data.amass import iter_amass, read_amass
+from smplifyx.data.bvh import RecordingError
 
 LAYOUTS = ("smplh", "smplx", "smplx_poses")
 
@@ -68,6 +70,11 @@ def test_subjects_are_folders_and_other_files_are_passed_over(tmp_path: Path) ->
 BAD = {
     "no rate": ({"poses": np.zeros((4, 156))}, "frame rate"),
     "rate zero": ({"poses": np.zeros((4, 156)), "mocap_framerate": 0.0}, "frame rate"),
+    "rate nearly zero": ({"poses": np.zeros((4, 156)), "mocap_framerate": 1e-9}, "frame rate"),
+    "rate not a number": ({"poses": np.zeros((4, 156)), "mocap_framerate": np.nan}, "frame rate"),
+    "two rates": ({"poses": np.zeros((4, 156)), "mocap_framerate": [1.0, 2.0]}, "frame rate"),
+    "rate of words": ({"poses": np.zeros((4, 156)), "mocap_framerate": "fast"}, "not a motion"),
+    "turns": ({"poses": np.full((4, 156), 1e300), "mocap_framerate": 30.0}, "not finite"),
     "SMPL": ({"poses": np.zeros((4, 72)), "mocap_framerate": 30.0}, r"expected \(T, 156\)"),
     "parts": (
         {"root_orient": np.zeros((4, 3)), "pose_body": np.zeros((5, 63)), "mocap_frame_rate": 30.0}, "pose_body",
@@ -90,4 +97,17 @@ def test_errors_name_the_file(tmp_path: Path, case: str) -> None:
 def test_a_file_that_is_no_archive(tmp_path: Path) -> None:
     (tmp_path / "motion.npz").write_bytes(b"not a zip file")
     with pytest.raises(ValueError, match="motion.npz"):
+        list(iter_amass(tmp_path))
+
+
+def test_a_pipe_and_damaged_bytes_are_told(tmp_path: Path) -> None:
+    path = write_amass(tmp_path / "motion.npz", swinging(3), 30, "smplh")
+    content = bytearray(path.read_bytes())
+    content[900] ^= 255
+    path.write_bytes(content)
+    with pytest.raises(RecordingError, match="motion.npz"):
+        list(iter_amass(tmp_path))
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(RecordingError, match="not a regular file"):
         list(iter_amass(tmp_path))

@@ -26,7 +26,7 @@ def with_byte(offset: int, value: int) -> bytes:
 
 def with_forged_size() -> bytes:
     """A packed member that unpacks to more than the directory says."""
-    data = bytearray(zip_bomb("a", 4))
+    data = bytearray(zip_bomb("a", 1))
     directory = data.index(b"PK\x01\x02")
     data[directory + 24 : directory + 28] = struct.pack("<I", 100)
     return bytes(data)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hostile_files import mutated, npy_header, npz, overlapping, zip_bomb
 from make_bodies import as_objects, body_arrays, hand_arrays, object_arrays, write, write_old_pickle
 
 from smplifyx.body.joints import BodyKind, joint_names
@@ -134,6 +137,8 @@ FAULTS = {
     ),
     "millimetres": ("v_template", lambda a: a * 1000, "expected metres"),
     "not a number": ("v_template", lambda a: with_entry(a, np.nan), "1 values that are not finite"),
+    "infinite soon": ("shapedirs", lambda a: with_entry(a, 1e300), "shapedirs: found values"),
+    "wide": ("v_template", lambda a: a * [30, 1, 1], "wide and"),
     "text": ("v_template", np.array(["a", "b"]), "v_template: found dtype <U1"),
     "mano": ("weights", np.full((240, 16), 1 / 16), "16 joints (a MANO hand)"),
     "odd joints": ("weights", np.full((240, 51), 1 / 51), "51 joints (no known body)"),
@@ -276,6 +281,89 @@ def test_only_the_gender_asked_for_is_read(tmp_path: Path) -> None:
         load_body(tmp_path, Gender.NEUTRAL)
     with pytest.raises(BodyFileError, match="found nothing"):
         load_body(tmp_path / "nowhere")
+
+
+# what lies where -> the gender asked for, what is found or what the line says
+DOWNLOADS = {
+    "two folders below": (["smpl/models/basicmodel_f_lbs_10_207_0_v1.1.0.pkl", "README.txt"], Gender.FEMALE, 0),
+    "three below": (["code/a/models/basicModel_neutral_lbs_10_207_0_v1.0.0.pkl"], Gender.NEUTRAL, 0),
+    "2020": (["SMPLX_NEUTRAL_2020.npz"], Gender.NEUTRAL, 0),
+    "mano": (["mano_v1_2/models/SMPLH_female.pkl", "mano_v1_2/models/MANO_LEFT.pkl"], Gender.FEMALE, 0),
+    "two formats": (["v1_1/models/smplx/SMPLX_MALE.npz", "v1_1/models/smplx/SMPLX_MALE.pkl"], Gender.MALE, 0),
+    "amass": (["x/smplh/neutral/model.npz", "x/smplh/male/model.npz"], Gender.NEUTRAL, 0),
+    "several": (["a/b/SMPLX_MALE.npz", "a/c/SMPL_MALE.pkl"], Gender.MALE,
+                "several: a/b/SMPLX_MALE.npz, a/c/SMPL_MALE.pkl; name one of them with --model"),
+    "another gender": (["a/b/SMPLX_MALE.npz"], Gender.FEMALE, "found a/b/SMPLX_MALE.npz, expected a female"),
+    "not unpacked": (["models_smplx_v1_1.zip"], Gender.MALE, "models_smplx_v1_1.zip (to be unpacked first)"),
+    "nothing": (["README.txt"], Gender.MALE, "found no .npz or .pkl file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", DOWNLOADS)
+def test_downloads_as_they_are_unpacked(tmp_path: Path, case: str) -> None:
+    files, gender, expected = DOWNLOADS[case]
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    if isinstance(expected, int):
+        assert find_body(tmp_path, gender) == tmp_path / files[expected]
+        return
+    with pytest.raises(BodyFileError) as caught:
+        find_body(tmp_path, gender)
+    assert expected in str(caught.value) and str(tmp_path) in str(caught.value)
+
+
+def test_a_download_that_is_packed_is_told(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "models.zip", "w") as archive:
+        archive.writestr("models/smplx/SMPLX_NEUTRAL.npz", b"...")
+    with pytest.raises(
+        BodyFileError, match=r"a zip archive \(models/smplx/SMPLX_NEUTRAL.npz\): unpack it"
+    ):
+        load_body(tmp_path / "models.zip")
+
+
+def test_star_is_told(tmp_path: Path) -> None:
+    arrays = body_arrays(SMPL) | {"posedirs": np.zeros((240, 3, 93))}
+    with pytest.raises(BodyFileError, match="a STAR body"):
+        load_body(write(tmp_path / "a.npz", arrays))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        zip_bomb("v_template", 300),
+        overlapping(),
+        npz(v_template=npy_header("<f8", "(1000000000, 3)")),
+    ],
+)
+def test_archives_that_claim_too_much(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.npz"
+    path.write_bytes(content)
+    with pytest.raises(BodyFileError) as caught:
+        load_body(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", ["npz", "pkl"])
+def test_damaged_models_load_or_are_one_clear_line(tmp_path: Path, ending: str) -> None:
+    good = write(tmp_path / f"good.{ending}", body_arrays(SMPL)).read_bytes()
+    # only what is not numbers: a flipped bit in those is another number
+    short = good[-4000:] if ending == "npz" else good[:1500]
+    rng = np.random.default_rng(0)
+    path = tmp_path / "a.npz"
+    for _ in range(60):
+        changed = mutated(short, rng)
+        path.write_bytes(good[:-4000] + changed if ending == "npz" else changed + good[1500:])
+        try:
+            load_body(path)
+        except BodyFileError as error:
+            assert str(path) in str(error) and "\n" not in str(error)
+
+
+def test_pipes_are_no_models(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.npz")
+    with pytest.raises(BodyFileError, match="no regular file"):
+        load_body(tmp_path / "a.npz")
 
 
 def test_limits_and_dtype(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 from cases import embedded_body
+from hostile_files import npy_header, npz
 from make_bodies import body_arrays, hand_arrays, write
 
 from smplifyx.body import skinning
@@ -138,6 +139,26 @@ BAD_TEMPLATES = {
     "of a giant": (np.linspace(0, 90, 720).reshape(240, 3), "high"),
     "objects": (np.array([{"a": 1}], dtype=object), "not readable"),
 }
+
+
+NO_ARRAYS = {
+    "a zip": (npz(a=b""), "a NumPy archive"),
+    "an evil pickle": (npy_header("|O", "(1,)") + b"cos\nsystem\n.", "an array of objects"),
+    "a claim": (npy_header("<f8", "(400000000, 3)") + bytes(100), "in 100 bytes"),
+    "a text": (b"root:x:0:0", "a text, begins with 'root:x:0:0'"),
+    "a struct": (npy_header("|V8", "(1,)") + bytes(8), "expected finite numbers"),
+}
+
+
+@pytest.mark.parametrize("name", NO_ARRAYS)
+def test_a_template_that_is_no_array_is_one_clear_line(tmp_path: Path, name: str) -> None:
+    content, word = NO_ARRAYS[name]
+    path = write(tmp_path / "a.npz", body_arrays(BodyKind.SMPLX))
+    (tmp_path / "kid.npy").write_bytes(content)
+    with pytest.raises(BodyFileError, match=word) as caught:
+        load_body(path, age=Age.CHILD, kid_template=tmp_path / "kid.npy")
+    message = str(caught.value)
+    assert "kid.npy" in message and "\n" not in message and "trust" not in message
 
 
 @pytest.mark.parametrize("name", BAD_TEMPLATES)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from smplifyx.data.bvh import Clip, forward_kinematics, iter_clips, parse_bvh, read_bvh
+from smplifyx.data.bvh import (
+    Clip,
+    RecordingError,
+    forward_kinematics,
+    iter_clips,
+    parse_bvh,
+    read_bvh,
+)
+from smplifyx.data.mocap import by_subject
 
 HIERARCHY = """HIERARCHY
 ROOT hip
@@ -106,6 +115,69 @@ def test_subjects_are_chosen_by_name(tmp_path: Path) -> None:
     for name in ("02_01", "01_01", "02_11"):
         (tmp_path / f"{name}.bvh").write_text(_text("0 0 0 0 0 0 0 0 0"))
     assert [c.name for c in iter_clips(tmp_path, {"02"})] == ["02_01", "02_11"]
+
+
+def _hostile_text(old: str, new: str) -> str:
+    """A sound file with one word replaced."""
+    return _text("0 0 0 0 0 0 0 0 0").replace(old, new, 1)
+
+
+HOSTILE = {
+    "negative channels": (_hostile_text("CHANNELS 3", "CHANNELS -5"), "knee has -5 channels"),
+    "many channels": (_hostile_text("CHANNELS 3", "CHANNELS 9999999"), "knee has 9999999 channels"),
+    "axis": (_hostile_text("Xposition", "Wposition"), "hip has a channel Wposition"),
+    "axis twice": (_hostile_text("3 Zrotation Xr", "3 Xrotation Xr"), "malformed"),
+    "joints of nothing": (_hostile_text("End Site", "End Site { } " * 40 + "End Site"), "in all"),
+    "not a number": (_text("0 0 0 0 0 0 0 nan 0"), "not finite"),
+    "frames": (_text("0 0 0 0 0 0 0 0 0", frames=10**12), "announced"),
+    "negative frames": (_text("", frames=-1), "announced"),
+    "no joint above": ("HIERARCHY End Site { MOTION", "malformed"),
+    "nothing": ("HIERARCHY MOTION", "malformed|no joint"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_files_are_one_line_with_their_path(tmp_path: Path, case: str) -> None:
+    text, message = HOSTILE[case]
+    (tmp_path / "01_01.bvh").write_text(text)
+    with pytest.raises(RecordingError, match=message) as caught:
+        list(iter_clips(tmp_path))
+    assert str(tmp_path / "01_01.bvh") in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_damaged_archives_and_pipes_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "clips.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        info = tarfile.TarInfo("01_01.bvh")
+        info.size = 5000
+        archive.addfile(info, io.BytesIO(np.random.default_rng(0).bytes(5000)))
+    whole = path.read_bytes()
+    for content in (whole[:300], whole[:2000] + bytes(200) + whole[2200:], b"hello", b""):
+        path.write_bytes(content)
+        with pytest.raises(RecordingError, match="not a tar of BVH files"):
+            list(iter_clips(path))
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(RecordingError, match="not a regular file"):
+        list(iter_clips(path))
+
+
+def test_archives_unpack_to_what_is_likely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smplifyx.data.packed.ALWAYS_ALLOWED", 2**20)
+    path = tmp_path / "clips.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        info = tarfile.TarInfo("01_01.bvh")
+        info.size = 2**22
+        archive.addfile(info, io.BytesIO(bytes(2**22)))
+    with pytest.raises(RecordingError, match="unpacks to more than 1 MiB"):
+        list(iter_clips(path))
+
+
+def test_other_skeletons_are_told_by_path(tmp_path: Path) -> None:
+    (tmp_path / "01_01.bvh").write_text(_text("0 0 0 0 0 0 0 0 0\n0 0 0 0 0 0 0 0 0", frames=2))
+    with pytest.raises(RecordingError, match="no joint ") as caught:
+        by_subject(iter_clips(tmp_path), np.zeros((55, 3)))
+    assert "01_01.bvh" in str(caught.value)
 
 
 def test_missing_archive(tmp_path: Path) -> None:

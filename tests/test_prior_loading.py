@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hostile_files import BOMBS, laughs, mutated, npy_header, npz, pickled, zip_bomb
 from make_bodies import Evil
 from make_priors import (
     VPoser1,
@@ -32,6 +33,7 @@ from smplifyx.pose_priors import GaussianPrior, kind_of, load_prior
 from smplifyx.pose_priors.flow import FlowPrior
 from smplifyx.pose_priors.free import FreePrior
 from smplifyx.pose_priors.mixture import MixturePrior
+from smplifyx.pose_priors.torch_files import LEGACY_MAGIC
 
 DOUBLE = torch.float64
 
@@ -110,11 +112,44 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda p: save_v1_with(p, "bodyprior_dec_fc2.bias", torch.full((40,), torch.nan)),
         "bodyprior_dec_fc2.bias holds values that are not finite",
     ),
+    "negative variance": (
+        lambda p: save(
+            p,
+            random_vposer(VPoser2).state_dict() | {"encoder_net.4.running_var": -torch.ones(40)},
+        ),
+        "encoder_net.4.running_var holds negative values",
+    ),
+    "infinite soon": (
+        lambda p: save_v1_with(p, "bodyprior_dec_fc2.bias", torch.full((40,), 3e38)),
+        "its mean pose is not made of finite numbers",
+    ),
+    "wide": (
+        lambda p: save_v1_with(p, "bodyprior_enc_fc1.weight", torch.zeros(5000, 63)),
+        "bodyprior_enc_fc1 is 5000 wide, expected at most 4096",
+    ),
+    "mixture beyond single precision": (
+        lambda p: write_gmm_dict(p, {**mixture_moments(2), "means": np.full((2, 69), 1e300)}),
+        "too large for single precision",
+    ),
+    "lfs": (
+        lambda p: written(p, b"version https://git-lfs.github.com/spec/v1\n"),
+        "a Git LFS pointer, not the file: git lfs pull",
+    ),
+    "zip bomb": (lambda p: written(p, zip_bomb("means", 300)), "unpacks to 300 MiB"),
+    "claims": (
+        lambda p: written(
+            p,
+            npz(means=npy_header("<f8", "(300000000, 63)"), covariances=npy_header("<f8", "(0,)")),
+        ),
+        "means: float64 of shape [300000000, 63] in 0 bytes",
+    ),
+    "laughs": (lambda p: written(p, pickled(laughs(), "means")), "spells out far more"),
+    "pipe": (lambda p: os.mkfifo(p), "not a regular file"),
     "cut zip": (lambda p: cut(save(p, random_vposer(VPoser1).state_dict())), "not readable"),
     "cut old": (lambda p: cut(write_v1(p, random_vposer(VPoser1))), "not a whole checkpoint"),
     "compressed": (compressed, "not a whole checkpoint: a compressed archive"),
-    "empty": (lambda p: written(p, b""), "not a whole pickle"),
-    "text": (lambda p: written(p, b"<html>not found</html>"), "not a whole pickle"),
+    "empty": (lambda p: written(p, b""), "not a whole pickle: an empty file"),
+    "text": (lambda p: written(p, b"<html>not found</html>"), "not a whole pickle: a web page"),
     "other npz": (
         lambda p: np.savez(p.open("wb"), a=np.zeros(3)),
         "found keys a, expected those of",
@@ -133,6 +168,41 @@ def test_faults_are_one_line_that_names_the_file(tmp_path: Path, fault: str) -> 
         and "mine.pt" in str(error.value)
         and "\n" not in str(error.value)
     )
+
+
+@pytest.mark.parametrize("case", BOMBS)
+@pytest.mark.parametrize("place", ["new", "old"])
+def test_bombs_in_checkpoints_are_one_line(tmp_path: Path, case: str, place: str) -> None:
+    data, _ = BOMBS[case]
+    path = tmp_path / "a.ckpt"
+    if place == "old":
+        path.write_bytes(
+            LEGACY_MAGIC + b"\x80\x02M\xe9\x03." + b"\x80\x02}." + data + b"\x80\x02]."
+        )
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a/data.pkl", data)
+    with pytest.raises(ValueError) as caught:
+        load_prior(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_damaged_priors_load_or_are_one_clear_line(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    network = random_vposer(VPoser1, width=8, latent=3)
+    goods = [
+        save(tmp_path / "a.ckpt", network.state_dict()).read_bytes(),
+        write_v1(tmp_path / "a.pt", network).read_bytes(),
+        write_gmm_dict(tmp_path / "a.pkl", mixture_moments(1)).read_bytes(),
+        (assets.folder("priors") / "pose" / "gaussian.npz").read_bytes(),
+    ]
+    for round_ in range(120):
+        path = tmp_path / f"{round_}.pt"
+        path.write_bytes(mutated(goods[round_ % len(goods)], rng))
+        try:
+            load_prior(path)
+        except ValueError as error:
+            assert str(path) in str(error) and "\n" not in str(error)
 
 
 def evil_files(tmp_path: Path, evil: Evil) -> dict[str, Path]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from cases import camera, decoder, embedded_body, noisy_keypoints, random_state
+from hostile_files import mutated
 
 from smplifyx.body import skinning
 from smplifyx.core.npz import ResultFileError, replacing
@@ -23,6 +26,7 @@ from smplifyx.fitting.quality import (
 )
 from smplifyx.fitting.result import FitResult, FitStatus, Origin, Penetration, Provenance
 from smplifyx.fitting.uncertainty import ShapeUncertainty
+from smplifyx.jobs.summary import row_of
 
 FIELDS = {  # of the file, with their shapes
     "global_orient": (3,), "body_pose": (21, 3), "left_hand_pose": (15, 3), "right_hand_pose": (15, 3),
@@ -198,6 +202,87 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
         temporary.write_text("half")
         raise RuntimeError("the disk is full")
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+# key -> what a file may not hold under it
+ODD = {
+    "K": np.zeros((3, 3), dtype=bool), "transl": np.zeros(3, dtype=np.longdouble), "steps": np.array(1.5),
+    "energy": np.array("much"), "betas": np.zeros(3, dtype="V8"), "body_pose": np.full((21, 3), np.nan),
+    "image_size": np.array([np.inf, 4.0]), "person": np.array(True), "seconds": np.array(1),
+    "penetration_mm": np.array(b"deep"), "known_height_m": np.array("tall"), "versions": np.array(["no sign"]),
+    "notes": np.array([1, 2]), "keypoint_trust": np.full(137, np.inf), "energies": np.zeros(5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ODD)
+def test_values_of_another_kind_are_one_clear_line(tmp_path: Path, key: str) -> None:
+    measured(1)[0].save(tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as archive:
+        arrays = dict(archive) | {key: ODD[key]}
+    np.savez(tmp_path / "b.npz", **arrays)
+    with pytest.raises(ResultFileError) as caught:
+        FitResult.load(tmp_path / "b.npz")
+    assert "b.npz" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_failed_person_may_have_no_numbers(tmp_path: Path) -> None:
+    person = people(1)[0]
+    nowhere = person.params.replace(transl=torch.full((3,), torch.nan))
+    failed = person.replace(params=nowhere, status=torch.tensor(int(FitStatus.FAILED)))
+    failed.save(tmp_path / "a.npz")
+    assert FitStatus(int(FitResult.load(tmp_path / "a.npz").status)) is FitStatus.FAILED
+
+
+def test_damaged_results_load_or_are_one_clear_line(tmp_path: Path) -> None:
+    """Whatever loads has a row and can be saved."""
+    measured(1)[0].save(tmp_path / "good.npz")
+    good = (tmp_path / "good.npz").read_bytes()
+    with np.load(tmp_path / "good.npz") as archive:
+        arrays = dict(archive)
+    body = embedded_body()
+    rng = np.random.default_rng(0)
+    path = tmp_path / "a.npz"
+    refused = 0
+    for round_ in range(150):
+        if round_ % 3:
+            path.write_bytes(mutated(good, rng))
+        else:
+            key = list(arrays)[int(rng.integers(len(arrays)))]
+            np.savez(path, **arrays | {key: odd_value(arrays[key], rng)})
+        try:
+            loaded = FitResult.load(path)
+        except ResultFileError as error:
+            refused += 1
+            assert str(path) in str(error) and "\n" not in str(error)
+            continue
+        row_of("stem", loaded)
+        loaded.save(tmp_path / "again.npz")
+        if round_ % 9 == 0:
+            with contextlib.suppress(ValueError):  # of another body
+                loaded.vertices(body)
+    assert refused > 50
+
+
+def odd_value(value: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The array in another dtype or shape, or with another number in it."""
+    dtype = rng.choice(
+        ["f2", "f4", "f8", ">f4", "g", "i1", "i8", "u8", "?", "c8", "U4", "S4", "V8"]
+    )
+    match int(rng.integers(3)):
+        case 0:
+            return np.zeros(value.shape, dtype)
+        case 1:
+            return np.zeros((*value.shape, int(rng.integers(3))), value.dtype)
+    if value.dtype.kind == "U":
+        return np.full(value.shape, rng.choice(["", "ok", "a=b", "\ud800", "\x00", "9" * 400]))
+    odd = [np.nan, np.inf, -1, 0, 1e30] if value.dtype.kind == "f" else [-1, 0, 1]
+    return np.full(value.shape, rng.choice(odd), value.dtype)
+
+
+def test_a_pipe_is_no_result(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.npz")
+    with pytest.raises(ResultFileError, match="not a regular file"):
+        FitResult.load(tmp_path / "a.npz")
 
 
 def test_the_error_is_the_median_over_seen_points() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from make_recordings import write_bvh_folder
 
 from smplifyx.cli import main
 from smplifyx.core import assets, rotations
+from smplifyx.pose_priors.torch_files import CheckpointError
 from smplifyx.training.card import Recordings
 from smplifyx.training.contract import PoseSet, Schedule
 from smplifyx.training.fill import SPREAD
@@ -154,6 +156,34 @@ def test_a_checkpoint_of_other_settings_is_refused(
     other = replace(request(recordings, tmp_path / "mine"), schedule=replace(SCHEDULE, seed=1))
     with pytest.raises(ValueError, match="mine.checkpoint.*other settings"):
         train_prior(other, Silent())
+
+
+POISONED = {
+    "empty": b"",
+    "text": b"hello",
+    "list": pickle.dumps([1, 2]),
+    "evil": b"cos\nsystem\n(S'touch /nowhere/x'\ntR.",
+    "memo": b"\x80\x02}r\xff\xff\xff\x0f.",
+}
+
+
+@pytest.mark.parametrize("case", POISONED)
+def test_a_poisoned_checkpoint_is_one_line(
+    case: str, recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = tmp_path / "mine.checkpoint"
+    checkpoint.write_bytes(POISONED[case])
+    with pytest.raises(CheckpointError) as caught:
+        train_prior(request(recordings, tmp_path / "mine"), Silent())
+    assert str(checkpoint) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_of_something_else_is_one_line(recordings: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "mine.checkpoint"
+    for content in ([1, 2], {"signature": 3}, {"epoch": 1}, torch.zeros(3)):
+        torch.save(content, checkpoint)
+        with pytest.raises(CheckpointError, match="mine.checkpoint.*delete it to begin anew"):
+            train_prior(request(recordings, tmp_path / "mine"), Silent())
 
 
 def test_seeds_matter_and_time_ends_a_run(recordings: Path, tmp_path: Path, vposer: Path) -> None:

@@ -83,6 +83,6 @@ def _refuse_overlaps(members: list[zipfile.ZipInfo], end: int) -> None:
     """Raises ValueError where a member begins before the one in front of it ends."""
     in_order = sorted(members, key=lambda member: member.header_offset)
     starts = [member.header_offset for member in in_order] + [end]
-    for member, (start, following) in zip(in_order, itertools.pairwise(starts), strict=True):
-        if start + _HEADER_BYTES + member.compress_size > following:
+    for member, (start, next_start) in zip(in_order, itertools.pairwise(starts), strict=True):
+        if start + _HEADER_BYTES + member.compress_size > next_start:
             raise ValueError(f"{member.filename} lies over what follows it")

@@ -1,4 +1,4 @@
-"""One array as .npy files hold it, in memory: its size checked before it is made, never unpickled."""
+"""One array as .npy files hold it, in memory: its size checked before it is made."""
 
 from __future__ import annotations
 

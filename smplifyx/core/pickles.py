@@ -16,7 +16,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-MOST_OPCODES = 4_000_000
+MOST_OPCODES = 2_000_000
 DEEPEST = 200  # containers in containers
 MOST_GLOBALS = 1000  # different names that one pickle may ask for
 _TEXTS = (str, bytes, bytearray)
@@ -59,6 +59,7 @@ class _Opcode(NamedTuple):
     takes_mark: bool
     pops: int  # values, without those above a mark
     pushes: int
+    is_leaf: bool  # makes a value out of nothing on the stack
 
 
 def _described(opcode: pickletools.OpcodeInfo) -> _Opcode:
@@ -66,6 +67,7 @@ def _described(opcode: pickletools.OpcodeInfo) -> _Opcode:
     is_pair = bool(opcode.arg) and opcode.arg.name == "stringnl_noescape_pair"
     before = opcode.stack_before
     takes_mark = pickletools.markobject in before
+    pushes = len(opcode.stack_after)
     return _Opcode(
         name=opcode.name,
         fixed=max(size, 0),
@@ -73,7 +75,8 @@ def _described(opcode: pickletools.OpcodeInfo) -> _Opcode:
         lines=(1 + is_pair) if size == pickletools.UP_TO_NEWLINE else 0,
         takes_mark=takes_mark,
         pops=before.index(pickletools.markobject) if takes_mark else len(before),
-        pushes=len(opcode.stack_after),
+        pushes=pushes,
+        is_leaf=pushes == 1 and not before,
     )
 
 
@@ -95,53 +98,48 @@ def check(data: bytes, start: int = 0) -> int:
     memo: dict[int, int] = {}
     position = start
     for count in range(MOST_OPCODES):
-        opcode = _opcode_at(data, position)
-        argument, position = _argument(data, position + 1, opcode)
-        if opcode.name == "STOP":
+        opcode = _OPCODES.get(data[position]) if position < len(data) else None
+        if opcode is None:
+            raise Damaged("cut short" if position >= len(data) else "not a pickle")
+        argument_at = position + 1
+        position = argument_at + opcode.fixed
+        if opcode.lines or opcode.length_bytes:
+            position = _end_of_argument(data, argument_at, opcode)
+        if position > len(data):
+            raise Damaged("cut short")
+        name = opcode.name
+        if name == "STOP":
             return position
-        if opcode.name == "MARK":
+        if name == "MARK":
             stack.append(_MARK)
-        elif opcode.name in _PUTS or opcode.name == "MEMOIZE":
-            place = len(memo) if opcode.name == "MEMOIZE" else _place(opcode, argument)
+        elif name in _PUTS or name == "MEMOIZE":
+            place = len(memo)
+            if name in _PUTS:
+                place = _place(opcode, data[argument_at:position])
             # the memo is an array: a far place makes a long one
             if not 0 <= place <= count:
                 raise Refused(f"place {place} of the memo after {count} opcodes")
             memo[place] = stack[-1] if stack else 0
-        elif opcode.name in _GETS:
-            stack.append(memo.get(_place(opcode, argument), 0))
-        elif opcode.name == "DUP":
+        elif name in _GETS:
+            stack.append(memo.get(_place(opcode, data[argument_at:position]), 0))
+        elif name == "DUP":
             stack.append(stack[-1] if stack else 0)
+        elif opcode.is_leaf:
+            stack.append(0)
         else:
             _move(stack, opcode)
     raise Refused(f"more than {MOST_OPCODES} opcodes")
 
 
-def _opcode_at(data: bytes, position: int) -> _Opcode:
-    if position >= len(data):
-        raise Damaged("cut short")
-    opcode = _OPCODES.get(data[position])
-    if opcode is None:
-        raise Damaged(f"byte {data[position]} at {position} is no opcode")
-    return opcode
-
-
-def _argument(data: bytes, start: int, opcode: _Opcode) -> tuple[bytes, int]:
-    """The argument of an opcode as it is written, without a length before it, and where the next
-    opcode is.
-    """
-    if opcode.lines:
-        end = start
-        for _ in range(opcode.lines):
-            end = data.find(b"\n", end) + 1
-            if not end:
-                raise Damaged("cut short")
-        return data[start:end], end
-    begin = start + opcode.length_bytes
-    end = begin + opcode.fixed + int.from_bytes(data[start:begin], "little")
-    if end > len(data):
-        raise Damaged("cut short")
-    # of long ones only the place matters
-    return data[begin : begin + opcode.fixed], end
+def _end_of_argument(data: bytes, start: int, opcode: _Opcode) -> int:
+    """Where an argument ends that is as long as it says, or as its lines are."""
+    end = start + opcode.length_bytes
+    end += int.from_bytes(data[start:end], "little")
+    for _ in range(opcode.lines):
+        end = data.find(b"\n", end) + 1
+        if not end:
+            raise Damaged("cut short")
+    return end
 
 
 def _place(opcode: _Opcode, argument: bytes) -> int:

@@ -49,8 +49,8 @@ def read_amass(path: Path, rate: float = RATE) -> Poses:
     """The motion of one file, resampled to `rate` frames per second along the shortest rotations.
 
     Body poses go from SMPL+H to SMPL-X as they are: the 21 joints agree. Nothing is unpickled.
-    Raises RecordingError naming the file where a key is missing, an array misshapen, or a number not
-    finite.
+    Raises RecordingError naming the file where a key is missing, an array misshapen, or a number
+    not finite.
     """
     with boundary(path, "a motion of AMASS", RecordingError):
         arrays = _arrays(path)

@@ -192,11 +192,11 @@ def _parse_hierarchy(tokens: list[str]) -> Skeleton:
     return Skeleton(tuple(names), tuple(parents), np.array(offsets), tuple(channels))
 
 
-def _channels(joint: str, count: int, following: list[str]) -> tuple[str, ...]:
-    """The `count` names that follow. Raises ValueError for what are no channels."""
-    if not 0 <= count <= min(_MOST_CHANNELS, len(following)):
+def _channels(joint: str, count: int, words: list[str]) -> tuple[str, ...]:
+    """The first `count` of the words. Raises ValueError for what are no channels."""
+    if not 0 <= count <= min(_MOST_CHANNELS, len(words)):
         raise ValueError(f"{plain(joint, limit=40)} has {count} channels")
-    channels = tuple(following[:count])
+    channels = tuple(words[:count])
     for channel in channels:
         if not _CHANNEL.fullmatch(channel):
             raise ValueError(f"{plain(joint, limit=40)} has a channel {plain(channel, limit=40)}")

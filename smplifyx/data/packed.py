@@ -10,12 +10,13 @@ import lzma
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Protocol, runtime_checkable
+from typing import IO, Any, Protocol, cast, runtime_checkable
 
 from ..core.files import open_regular
 
 ALWAYS_ALLOWED = 256 * 2**20  # bytes that any archive may unpack to
 TIMES_ITS_SIZE = 20  # and beyond; numbers written as text are packed to a tenth
+_BLOCK = 2**16  # bytes
 _UNPACKERS = (
     (b"\x1f\x8b", gzip.open),
     (b"BZh", bz2.open),
@@ -64,8 +65,12 @@ def packed_files(path: Path) -> Iterator[tuple[Path, IO[bytes]]]:
             if head.startswith(magic):
                 unpacked = unpack(stream)
         # as a stream: a tar that is looked through from front to end is unpacked once
-        with tarfile.open(fileobj=_Limited(unpacked, allowed), mode="r|") as archive:
+        limited = _Limited(unpacked, allowed)
+        # it is only ever read from, front to end, which is all that tarfile asks of a stream
+        with tarfile.open(fileobj=cast(Any, limited), mode="r|") as archive:
             for member in archive:
                 content = archive.extractfile(member) if member.isfile() else None
                 if content is not None:
                     yield Path(member.name), content
+        while limited.read(_BLOCK):
+            pass  # the checksum comes last

@@ -76,8 +76,8 @@ class MixturePrior(JointAngles):
         [63] (radians); float32.
 
         The covariances used are covariances + diag(floor^2): the floor frees what the mocap held
-        still. Raises PriorFileError naming the file and the key where something is missing, misshapen
-        or not finite.
+        still. Raises PriorFileError naming the file and the key where something is missing,
+        misshapen or not finite.
         """
         shapes = {
             "means": (None, ANGLES),

@@ -164,7 +164,7 @@ def _begin(trainee: Trainee, schedule: Schedule, run: TrainingRun) -> _State:
 
 
 def _resume(state: _State, kept: Any, run: TrainingRun) -> None:
-    """Puts what a checkpoint holds into the state. Raises anything where it holds something else."""
+    """Puts what a checkpoint holds into the state. Raises anything where it is not one."""
     if kept["signature"] != run.signature:
         raise CheckpointError(
             f"{run.checkpoint}: of a training with other settings or data; delete it to begin anew"

@@ -74,12 +74,10 @@ def _kind(raw: RawBody) -> BodyKind:
 
 def _refuse_star(raw: RawBody, kind: BodyKind) -> None:
     """Raises BodyFileError for STAR, which has SMPL's joints and is posed by their quaternions."""
-    if (
-        kind is BodyKind.SMPL
-        and raw.array("posedirs", (None, None, None)).shape[2] == _STAR_COLUMNS
-    ):
+    columns = raw.array("posedirs", (None, None, None)).shape[2] if raw.has("posedirs") else 0
+    if kind is BodyKind.SMPL and columns == _STAR_COLUMNS:
         expected = "a SMPL-X, SMPL-H or SMPL model"
-        raise raw.fault("posedirs", f"{_STAR_COLUMNS} columns (a STAR body)", expected)
+        raise raw.fault("posedirs", f"{columns} columns (a STAR body)", expected)
 
 
 def _template(raw: RawBody) -> np.ndarray:

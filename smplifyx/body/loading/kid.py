@@ -85,8 +85,7 @@ def _read(path: Path) -> tuple[np.ndarray, str]:
     with boundary(path, "readable as .npy", BodyFileError):
         data = read_bounded(path, LARGEST_FILE)
         if not data.startswith(npy.MAGIC):
-            raise BodyFileError(
-                f"{path}: {named(data, FileKind.NPY) or 'no .npy array'}, expected a kid template (.npy)"
-            )
+            found = named(data, FileKind.NPY) or "no .npy array"
+            raise BodyFileError(f"{path}: {found}, expected a kid template (.npy)")
         template = npy.parse(data).array()
     return template, hashlib.sha256(data).hexdigest()

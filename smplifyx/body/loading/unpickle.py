@@ -20,10 +20,9 @@ import scipy.sparse
 from ...core.messages import plain
 from ...core.pickles import MOST_GLOBALS, Makers, Refused, check
 
-
 ALWAYS_ALLOWED = 64 * 2**20  # bytes of arrays that any file may spell out
 TIMES_ITS_SIZE = 8  # and beyond
-_VALUES_ALLOWED = 20_000  # lists and arrays: those of nothing take no bytes
+_VALUES_ALLOWED = 5_000  # lists and arrays: those of nothing take no bytes
 
 
 def load(data: bytes, records: str = "") -> object:
