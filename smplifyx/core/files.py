@@ -60,9 +60,11 @@ def read_bounded(path: Path | str, largest: int) -> bytes:
     Raises OSError as `open_regular` does, and ValueError for a larger file.
     """
     with open_regular(path) as stream:
-        size = os.fstat(stream.fileno()).st_size
-        # no more than there is: a read of n bytes sets n bytes aside before it begins
-        content = stream.read(min(size, largest) + 1)
+        # asked for `largest`, it would set aside that much memory for every small file
+        expected = os.fstat(stream.fileno()).st_size
+        content = stream.read(min(expected, largest) + 1)
+        if len(content) > expected:  # it grows, or its system does not tell sizes
+            content += stream.read(max(largest + 1 - len(content), 0))
     if len(content) > largest:
         raise ValueError(f"more than {_in_units(largest)}")
     return content
