@@ -40,9 +40,7 @@ def option_of(field: str, schema: type[Settings]) -> str:
     return f"--{'no-' if shown.off else ''}{name.replace('_', '-')}"
 
 
-def parse(
-    prog: str, schema: type[AnySettings], words: Sequence[str]
-) -> AnySettings:
+def parse(prog: str, schema: type[AnySettings], words: Sequence[str]) -> AnySettings:
     """The settings that the words after a command ask for.
 
     Raises UsageError naming option, value and what is allowed.

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from .. import __version__
 from ..core.messages import one_line, plain
 from .codes import BAD_INPUT, DONE, INTERRUPTED, NOTHING_DONE
-from .stopping import AGAIN, PROGRAM, Stopped, Stopping
+from .stopping import AGAIN, PROGRAM, Interrupted, Stopping
 from .table import COMMANDS, Command
 from .terminal import Terminal, steady_terminal
 
@@ -35,9 +35,9 @@ def _ended(words: Sequence[str], terminal: Terminal, stopping: Stopping) -> int:
     """The code with which a command ends, however it does."""
     try:
         return _dispatched(words, terminal, stopping)
-    except Stopped as stopped:
-        terminal.complain(stopping.tell(stopped))
-        return stopped.code
+    except Interrupted as interrupted:
+        terminal.complain(stopping.tell(interrupted))
+        return interrupted.code
     except KeyboardInterrupt:
         terminal.complain(f"stopped; {AGAIN}")
         return INTERRUPTED
@@ -71,8 +71,8 @@ def _dispatched(words: Sequence[str], terminal: Terminal, stopping: Stopping) ->
 
 def _run(command: Command, words: Sequence[str], terminal: Terminal, stopping: Stopping) -> int:
     """Runs a command; a value that it finds wrong is told by its option."""
-    from .arguments import UsageError, option_of, parse
     from ..config import FieldError
+    from .arguments import UsageError, option_of, parse
 
     schema = _named(*command.options)
     options = parse(f"{PROGRAM} {command.name}", schema, words)

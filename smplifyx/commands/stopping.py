@@ -21,7 +21,7 @@ LINES = {signal.SIGINT: f"stopped; {AGAIN}", signal.SIGTERM: f"terminated; {AGAI
 WAIT = 0.05  # seconds until an import is looked at again
 
 
-class Stopped(KeyboardInterrupt):
+class Interrupted(KeyboardInterrupt):
     """The command is asked to end, as by Ctrl-C."""
 
     def __init__(self, number: int) -> None:
@@ -39,7 +39,7 @@ class Stopping:
     def __init__(self) -> None:
         self._at_work = False
         self._asked = False
-        self._told = False  # in the line that `Stopped` has
+        self._told = False  # in the line that `Interrupted` has
         self._looking_again = False
 
     @contextlib.contextmanager
@@ -62,10 +62,10 @@ class Stopping:
         """From here on there is something to end in good order."""
         self._at_work = True
 
-    def tell(self, stopped: Stopped) -> str:
+    def tell(self, interrupted: Interrupted) -> str:
         """The line of the end, which is told once."""
         self._told = True
-        return stopped.line
+        return interrupted.line
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if self._looking_again:
@@ -76,12 +76,12 @@ class Stopping:
         if _is_importing(frame):
             self._look_again(number)
         else:
-            raise Stopped(number)
+            raise Interrupted(number)
 
     def _look_again(self, number: int) -> None:
         def again() -> None:
             self._looking_again = True
-            _thread.interrupt_main(number)
+            _thread.interrupt_main(signal.Signals(number))
 
         timer = threading.Timer(WAIT, again)
         timer.daemon = True

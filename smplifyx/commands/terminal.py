@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any
 
 from ..core.messages import one_line
 from .stopping import PROGRAM
@@ -19,7 +19,7 @@ class SteadyStream:
     `failure` tells why. Everything else is as the stream has it.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
         self.failure: OSError | ValueError | None = None
 
@@ -79,7 +79,7 @@ class Terminal:
         failure = self.out.failure
         if failure is None or isinstance(failure, BrokenPipeError):
             return ""
-        return one_line(failure.strerror or failure if isinstance(failure, OSError) else failure)
+        return getattr(failure, "strerror", None) or one_line(failure)
 
 
 @contextlib.contextmanager
@@ -89,7 +89,7 @@ def steady_terminal() -> Iterator[Terminal]:
     _fill_closed()
     with contextlib.ExitStack() as opened:
 
-        def steady(stream: TextIO | None) -> SteadyStream:
+        def steady(stream: Any) -> SteadyStream:
             if stream is None:
                 stream = opened.enter_context(open(os.devnull, "w", encoding="utf-8"))
             return SteadyStream(stream)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import difflib
 import types
-import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic_core import ValidationError
 
 from .messages import plain
 
@@ -46,14 +47,6 @@ class Fault:
 
     fields: tuple[str, ...]
     reason: str
-
-
-class Checked(Protocol):
-    """The error of the library that checks schemas."""
-
-    def errors(self) -> Sequence[Mapping[str, Any]]:
-        """One record for each fault: type, loc, input, msg, ctx."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -111,7 +104,7 @@ def words_of(annotation: Any) -> tuple[str, ...]:
     return ()
 
 
-def faults_of(error: Checked, schema: type) -> list[Fault]:
+def faults_of(error: ValidationError, schema: type) -> list[Fault]:
     """All faults of values given for a schema, each field once, in the order of the fields."""
     found: dict[str, Fault] = {}
     for record in error.errors():
@@ -120,7 +113,7 @@ def faults_of(error: Checked, schema: type) -> list[Fault]:
     return list(found.values())
 
 
-def told(faults: Sequence[Fault], name: typing.Callable[[str], str] = str) -> str:
+def told(faults: Sequence[Fault], name: Callable[[str], str] = str) -> str:
     """Faults in one line; `name`: what a field is called where its value was written."""
     lines: list[str] = []
     for fault in faults[:MOST_FAULTS]:
@@ -132,7 +125,7 @@ def told(faults: Sequence[Fault], name: typing.Callable[[str], str] = str) -> st
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
-    """"; did you mean WORD?" for the known word that is most like it, if any is."""
+    """ "; did you mean WORD?" for the known word that is most like it, if any is."""
     alike = difflib.get_close_matches(word, known, n=1)
     return f"; did you mean {alike[0]}?" if alike else ""
 

@@ -66,12 +66,14 @@ class JobConfig(Settings):
     )
     recursive: bool = Field(False, description="folders below too; results keep the folders")
     layout: LayoutName | None = Field(
-        None, description="order of the body points in files that do not name theirs (default: told by "
-        "their number)"
+        None,
+        description="order of the body points in files that do not name theirs (default: told by "
+        "their number)",
     )
     keypoint_size: OptionalSize = Field(
-        None, description="width and height of the images that the keypoints were made in, where no file "
-        "tells"
+        None,
+        description="width and height of the images that the keypoints were made in, where no file "
+        "tells",
     )
     seen: Score = Field(
         None, ge=0, lt=1, description="score from which a point counts as seen (default: 0.1)"
@@ -85,10 +87,12 @@ class JobConfig(Settings):
     )
     prior: Prior = Field(
         None,
-        description="body-pose prior instead of the preset's: vposer, flow, gmm, gaussian, none, or a VPoser "
-        "or mixture file",
+        description="body-pose prior in place of the preset's: vposer, flow, gmm, gaussian, none, "
+        "or a VPoser or mixture file",
     )
-    model: OptionalPath = Field(None, description="body model, file or folder (default: the built-in)")
+    model: OptionalPath = Field(
+        None, description="body model, file or folder (default: the built-in)"
+    )
     gender: Gender = Field(
         Gender.NEUTRAL, description="whose body; input: as the keypoint files say"
     )

@@ -43,9 +43,7 @@ class TrainOptions(Settings):
     minutes: Annotated[float | None, Shown("MINUTES", unit="minutes")] = Field(
         None, gt=0, description="end after so long, whatever the epochs"
     )
-    seed: Annotated[int, Shown("N")] = Field(
-        0, ge=0, lt=2**63, description="of all random numbers"
-    )
+    seed: Annotated[int, Shown("N")] = Field(0, ge=0, lt=2**63, description="of all random numbers")
     held_out: Subjects = Field(
         (), description="subjects that are never trained on; figures on them go into the card"
     )
