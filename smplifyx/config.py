@@ -223,6 +223,16 @@ def load_preset(name: str | Path) -> FitConfig:
     return read_settings(path, FitConfig)
 
 
+def as_preset(given: FitConfig | str | Path | None) -> FitConfig:
+    """A preset itself, or the one of that name; None: `smplx`. Raises ConfigError in one line."""
+    if isinstance(given, FitConfig):
+        return given
+    if given is None or isinstance(given, str | Path):
+        return load_preset(given or "smplx")
+    kind = type(given).__name__
+    raise ConfigError(f"config: expected a preset, its name or its .yaml file, got {kind}")
+
+
 def read_settings(path: Path, schema: type[AnySettings]) -> AnySettings:
     """A YAML file as `schema`. Raises ConfigError naming file, field and fault."""
     try:

@@ -339,6 +339,7 @@ ROOMS = (  # the ground first
             "result",
             "setup",
             "batch",
+            "given",
             "penetration",
             "quality",
             "stage_problem",
