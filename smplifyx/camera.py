@@ -4,17 +4,20 @@ camera's frame).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from numpy.typing import ArrayLike
 from torch import Tensor
 
 from .core.bundle import Bundle, rows_in_words
 
 # (width, height) in pixels, of one image or of a batch
-Sizes = Tensor | ArrayLike
+Sizes = Tensor | np.ndarray | Sequence[Any]
+Numbers = Tensor | np.ndarray | Sequence[Any] | float | int
 NEAREST = 0.05  # metres; a point nearer than this is projected as if it were this far away
 FAULTS = (  # in the order in which `_faults` looks for them
     "K is not finite",
@@ -36,7 +39,7 @@ class Camera(Bundle):
     image_size: Float[Tensor, "*batch 2"]
 
     @classmethod
-    def from_focal(cls, focal: Tensor | ArrayLike, image_size: Sizes) -> Camera:
+    def from_focal(cls, focal: Numbers, image_size: Sizes) -> Camera:
         """Centred principal point, square pixels; focal in pixels, broadcast with image_size
         [*batch, 2]. An empty list of sizes is nobody's.
 
@@ -67,7 +70,7 @@ class Camera(Bundle):
         return camera
 
     @classmethod
-    def from_fov(cls, degrees: Tensor | ArrayLike, image_size: Sizes) -> Camera:
+    def from_fov(cls, degrees: Numbers, image_size: Sizes) -> Camera:
         """Centred principal point; `degrees` is the horizontal field of view, broadcast with
         image_size [*batch, 2].
 

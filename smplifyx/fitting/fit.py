@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from numpy.typing import ArrayLike
+import numpy as np
 from torch import Tensor
 
 from ..body.model import BodyModel
@@ -20,12 +21,12 @@ from .setup import setup_of
 
 
 def fit(
-    keypoints: Keypoints | ArrayLike | Tensor,
+    keypoints: Keypoints | Tensor | np.ndarray | Sequence[Any],
     camera: Camera | Sequence[Camera],
     body: BodyModel,
     config: FitConfig | str | Path | None = None,
     extra_terms: Sequence[WeightedTerm] = (),
-    height: Tensor | Sequence[float | None] | float | None = None,
+    height: Tensor | np.ndarray | Sequence[float | None] | float | int | None = None,
 ) -> FitResult:
     """Fits a body to every person of a batch.
 

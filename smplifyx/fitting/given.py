@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -92,6 +93,7 @@ def _heights(height: Any, count: int) -> Tensor | Sequence[float | None] | None:
     if height is None:
         return None
     values = [height] * count if isinstance(height, int | float) else height
+    values = torch.as_tensor(values) if isinstance(values, np.ndarray) else values
     if isinstance(values, Tensor) and not values.dim():
         values = values.expand(count)
     if len(values) != count:
