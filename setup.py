@@ -21,7 +21,6 @@ CORE = [
     "roma>=1.5,<2",
     "jaxtyping>=0.2.36,<0.4",
     "pydantic>=2.7,<3",
-    "tyro>=1.0,<2",
     "PyYAML>=6,<7",
     "Pillow>=10",
     "Jinja2>=3.1,<4",
@@ -37,6 +36,7 @@ EXTRAS = {
 }
 EXTRAS["all"] = sorted(requirement for extra in EXTRAS.values() for requirement in extra)
 TOOLS = [
+    "tyro>=1.0,<2",  # of the recipes that make the priors
     "pytest>=8",
     "pytest-xdist>=3.6",
     "ruff>=0.6",

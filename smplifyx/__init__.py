@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # as type checkers know it; `typing` itself takes longer than all the rest
 # The names below are loaded when they are first asked for. So an import of the package, or of a
 # module of it, loads neither torch nor OpenMP, and whoever launches (the command, a process of a
 # pool) can choose how threads wait before these are there.

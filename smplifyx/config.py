@@ -14,6 +14,7 @@ import pydantic
 import yaml
 
 from .core import assets
+from .core.fields import faults_of, told
 from .core.messages import one_line
 
 HEIGHTS = (0.3, 2.8)  # metres, of anybody whose height is stated: the least and the most
@@ -80,9 +81,9 @@ class SolverKind(str, Enum):
 
 
 class Settings(pydantic.BaseModel):
-    """Base of all settings: frozen, unknown keys are errors."""
+    """Base of all settings: frozen, unknown keys are errors, and so are numbers without end."""
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
@@ -206,7 +207,18 @@ class FitConfig(Settings):
 
 
 class ConfigError(ValueError):
-    """A preset that does not load; the message is one line."""
+    """A preset or job that does not load; the message is one line."""
+
+
+class FieldError(ConfigError):
+    """A field's value that cannot be used, though it is of the field's kind: the message is "FIELD:
+    REASON".
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
 
 
 def preset_names() -> tuple[str, ...]:
@@ -219,11 +231,23 @@ def load_preset(name: str | Path) -> FitConfig:
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         path = assets.folder("cfg_files") / f"{name}.yaml"
+    if path == Path(name) and not path.is_file():
+        raise ConfigError(f"{path}: there is no such file")
     if not path.is_file():
         raise ConfigError(
             f"no preset {str(name)!r}; there are {', '.join(preset_names())}, or give a .yaml file"
         )
     return read_settings(path, FitConfig)
+
+
+def as_preset(given: FitConfig | str | Path | None) -> FitConfig:
+    """A preset itself, or the one of that name; None: `smplx`. Raises ConfigError in one line."""
+    if isinstance(given, FitConfig):
+        return given
+    if given is None or isinstance(given, str | Path):
+        return load_preset(given or "smplx")
+    kind = type(given).__name__
+    raise ConfigError(f"config: expected a preset, its name or its .yaml file, got {kind}")
 
 
 def read_settings(path: Path, schema: type[AnySettings]) -> AnySettings:
@@ -234,11 +258,7 @@ def read_settings(path: Path, schema: type[AnySettings]) -> AnySettings:
         message = one_line(error, limit=None)
         raise ConfigError(f"{path}: not YAML: {message}") from error
     except pydantic.ValidationError as error:
-        faults: list[str] = []
-        for fault in error.errors():
-            field = ".".join(map(str, fault["loc"])) or "file"
-            faults.append(f"{field}: {fault['msg']}")
-        raise ConfigError(f"{path}: {'; '.join(faults)}") from error
+        raise ConfigError(f"{path}: {told(faults_of(error, schema))}") from error
 
 
 def with_prior(config: FitConfig, name: str, kind: str | None = None) -> FitConfig:

@@ -18,7 +18,7 @@ from .config import ConfigError, load_preset, preset_names
 from .core.choices import BODY_GENDERS
 from .parallel.resources import free_bytes
 
-CORE = ("torch", "numpy", "scipy", "opencv-python-headless", "trimesh", "roma", "pydantic", "tyro")
+CORE = ("torch", "numpy", "scipy", "opencv-python-headless", "trimesh", "roma", "pydantic")
 EXTRAS = {  # the module by which each shows
     "smplx": "smplx",
     "vposer": "human_body_prior",

@@ -109,7 +109,7 @@ BAD = {  # what the message must name, by arguments; F is a folder of good files
     ("fit", "F", "--out", "T/out", "--preset", "splendid"): "splendid",
     ("fit", "F", "--out", "T/out", "--model", "T/none.npz"): "none.npz",
     ("fit", "F", "--out", "T/out", "--device", "tpu"): "tpu",
-    ("fit", "F", "--out", "T/out", "--batch-size", "0"): "batch_size",
+    ("fit", "F", "--out", "T/out", "--batch-size", "0"): "--batch-size",
     ("fit", "F", "--out", "T/out", "--bogus"): "--bogus",
     ("fit", "F"): "--out",
     ("run", "T/none.yaml"): "none.yaml",

@@ -10,4 +10,4 @@ from smplifyx.keypoints import Keypoints
 
 def test_arrays_of_another_shape_are_refused():
     with pytest.raises(ValueError, match="137"):
-        Keypoints.from_array(np.zeros((2, 25, 3)))
+        Keypoints.from_array(np.zeros((2, 24, 3)))

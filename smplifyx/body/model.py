@@ -112,6 +112,16 @@ class BodyModel:
     # no argument of the constructor, so `dataclasses.replace` makes a new one
     _derived: DerivedValues = field(default_factory=DerivedValues, init=False, repr=False)
 
+    def __repr__(self) -> str:
+        """What it is, and how large."""
+        like = self.v_template
+        who = f"{self.name}, {self.kind.value}, {self.gender.value} {self.age.value}"
+        sizes = (
+            f"{len(like)} vertices, {len(self.parents)} joints, {self.shapedirs.shape[-1]} betas, "
+            f"{self.expressiondirs.shape[-1]} expressions"
+        )
+        return f"BodyModel({who}: {sizes}; {str(like.dtype).removeprefix('torch.')}, {like.device})"
+
     @property
     def age(self) -> BodyAge:
         """Whose proportions the body can take."""

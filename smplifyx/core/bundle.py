@@ -33,6 +33,17 @@ class Bundle:
     `static` are shared by all rows. Fields are never mutated.
     """
 
+    def __init_subclass__(cls) -> None:
+        """Before `dataclass` writes one that prints every number."""
+        super().__init_subclass__()
+        if "__repr__" not in cls.__dict__:
+            cls.__repr__ = Bundle.__repr__
+
+    def __repr__(self) -> str:
+        """The shapes of its tensors."""
+        fields = [f"{name} {_shape(getattr(self, name))}" for name in _tensor_fields(type(self))]
+        return f"{type(self).__name__}({', '.join(fields)})"
+
     def map(self: B, function: Callable[[Tensor], Tensor]) -> B:
         """A copy with `function` applied to every tensor."""
         fields = {
@@ -118,6 +129,23 @@ def _common_keys(dicts: list[dict[Hashable, Value]]) -> list[Hashable]:
             different = ", ".join(sorted(map(str, other.keys() ^ dicts[0].keys())))
             raise ValueError(f"bundles cannot be joined: only some of them have {different}")
     return keys
+
+
+def rows_in_words(batch: Sequence[int], one: str, many: str) -> str:
+    """How many rows there are, for a `__repr__`: "1 person", "6 people", "[2, 3] people"."""
+    if not batch:
+        return f"1 {one}"
+    count = batch[0] if len(batch) == 1 else list(batch)
+    return f"{count} {one if count == 1 else many}"
+
+
+def _shape(value: Value) -> str:
+    """A field in a few words."""
+    if isinstance(value, Tensor):
+        return str(list(value.shape))
+    if isinstance(value, dict):
+        return f"{{{', '.join(getattr(key, '__name__', str(key)) for key in value)}}}"
+    return "None" if value is None else type(value).__name__
 
 
 @functools.cache  # keyed by a class: solvers ask thousands of times a second

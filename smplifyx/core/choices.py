@@ -6,7 +6,7 @@ needed here: `smplifyx --help` shows these.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from enum import Enum
 from typing import Literal, TypeVar
 
@@ -60,23 +60,27 @@ BODY_GENDERS: tuple[BodyGender, ...] = (Gender.NEUTRAL, Gender.FEMALE, Gender.MA
 BODY_AGES: tuple[BodyAge, ...] = (Age.ADULT, Age.CHILD)
 
 
-def body_gender(word: str) -> BodyGender:
+def body_gender(word: object) -> BodyGender:
     """The gender of a body by its word, e.g. of a result file. Raises ValueError for any other,
     `input` too.
     """
-    return _by_word("gender", word, BODY_GENDERS)
+    return by_word("gender", word, BODY_GENDERS)
 
 
-def body_age(word: str) -> BodyAge:
+def body_age(word: object) -> BodyAge:
     """The age of a body by its word, e.g. of a result file. Raises ValueError for any other,
     `auto` too.
     """
-    return _by_word("age", word, BODY_AGES)
+    return by_word("age", word, BODY_AGES)
 
 
-def _by_word(what: str, word: str, choices: Sequence[Choice]) -> Choice:
+def by_word(what: str, word: object, choices: Iterable[Choice]) -> Choice:
+    """The choice itself, or the one of that word. Raises ValueError, which lists the words, for
+    another; `what`: what is chosen.
+    """
+    choices = tuple(choices)
     for choice in choices:
-        if choice.value == word:
+        if word is choice or word == choice.value:
             return choice
     allowed = ", ".join(choice.value for choice in choices)
     raise ValueError(f"{what}: expected one of {allowed}, got {word!r:.40}")

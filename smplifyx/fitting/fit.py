@@ -3,44 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-from jaxtyping import Float
+import numpy as np
 from torch import Tensor
 
 from ..body.model import BodyModel
 from ..camera import Camera
-from ..config import FitConfig, load_preset
-from ..evidence.height import KnownHeight
+from ..config import FitConfig, as_preset
 from ..keypoints import Keypoints
 from ..terms.scene import WeightedTerm
 from .fitter import Fitter
+from .given import Given
 from .result import FitResult
 from .setup import setup_of
 
 
 def fit(
-    keypoints: Keypoints,
-    camera: Camera,
+    keypoints: Keypoints | Tensor | np.ndarray | Sequence[Any],
+    camera: Camera | Sequence[Camera],
     body: BodyModel,
-    config: FitConfig | None = None,
+    config: FitConfig | str | Path | None = None,
     extra_terms: Sequence[WeightedTerm] = (),
-    height: Float[Tensor, " batch"] | None = None,
+    height: Tensor | np.ndarray | Sequence[float | None] | float | int | None = None,
 ) -> FitResult:
     """Fits a body to every person of a batch.
 
-    keypoints, camera: one row per person [batch] (see `Keypoints`, `Camera`), on the body's device.
-    config: a preset (see `load_preset`); the default is `smplx`.
+    keypoints: people [batch] (see `Keypoints`), on the body's device, or what
+        `Keypoints.from_array` takes. One person without a batch axis gives a result without one;
+        nobody gives a result of nobody.
+    camera: one for each person, or one for all.
+    config: a preset, by its name too (see `load_preset`); the default is `smplx`.
     extra_terms: terms of your own, added to every stage (see `terms.scene`; the body's 25 points
         come first in `scene[POINTS]`).
-    height: statures in metres, NaN where one is not known.
+    height: statures in metres, one for all or one each, NaN or None where one is not known.
 
     Rows are independent: a person gets the same body alone or in company, and one that cannot be
     fitted gets the status FAILED. On a CPU as many pieces of the batch are fitted at once as torch
     has threads (`torch.set_num_threads`), and memory stops growing with the batch. Raises
-    ValueError where the batches differ.
+    ValueError, one line that says what to pass, where the batches differ, where a camera cannot be,
+    and for what is none of these.
 
     A `Fitter` does the same with any evidence, bodies to begin with, and reports of every stage.
     """
-    fitter = Fitter(setup_of(body, config or load_preset("smplx")))
-    known = KnownHeight.of(height, like=keypoints.confidence[..., 0])
-    return fitter.fit(keypoints, camera, (known,), extra_terms=extra_terms)
+    given = Given.of(keypoints, camera, body, height)
+    fitter = Fitter(setup_of(body, as_preset(config)))
+    result = fitter.fit(given.keypoints, given.camera, (given.height,), extra_terms=extra_terms)
+    return result[0] if given.is_one else result

@@ -6,6 +6,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -15,13 +16,13 @@ from ..body import skinning
 from ..body.model import Age, BodyModel
 from ..body.params import BodyParams
 from ..camera import Camera
-from ..config import FitConfig
+from ..config import FitConfig, as_preset
 from ..core.bundle import Bundle
 from ..core.invariant_linalg import whole_rows
 from ..core.threads import one_thread_per_operation, pieces, side_by_side
 from ..evidence.evidence import by_kind, check_rows
 from ..evidence.keypoints2d import Keypoints2D, person_scale, seen_confidence
-from ..keypoints import Keypoints
+from ..keypoints import Keypoints, names
 from ..terms.scene import WeightedTerm
 from .batch import FitBatch
 from .plausibility import Plausibility
@@ -47,9 +48,9 @@ class Fitter:
     setup: FitSetup
 
     @classmethod
-    def of(cls, body: BodyModel, config: FitConfig) -> Fitter:
-        """For a body and a preset (`load_preset`)."""
-        return cls(FitSetup(body, config))
+    def of(cls, body: BodyModel, config: FitConfig | str | Path) -> Fitter:
+        """For a body and a preset (`load_preset`), by its name too."""
+        return cls(FitSetup(body, as_preset(config)))
 
     def fit(
         self,
@@ -96,7 +97,9 @@ class Fitter:
                 starts = given_guess(self.setup, start)
             if len(starts.tried) != len(people):
                 raise ValueError(f"start: {len(starts.tried)} people, the batch has {len(people)}")
-        terms = tuple(extra_terms)
+        terms = _checked(extra_terms)
+        if not len(people):
+            return nobody(people, terms)
         tell = _one_at_a_time(watch)
 
         def fit_piece(some: FitBatch, rows: slice) -> FitResult:
@@ -209,6 +212,40 @@ def result_of(
         evidence=people.others,
         tries=torch.ones_like(outcome.steps),
     )
+
+
+def nobody(people: FitBatch, extra_terms: tuple[WeightedTerm, ...] = ()) -> FitResult:
+    """The result of an empty batch: all fields with no rows, as wide as those of people."""
+    setup = people.setup
+    empty = setup.body.derived(_nobody, setup.config.model_dump_json())
+    terms = list(extra_terms)
+    for evidence in people.others.values():
+        terms += evidence.terms(setup.config.stages[-1], setup.body)
+    return empty.replace(
+        camera=people.camera,
+        keypoints=people.keypoints,
+        energies=empty.energies | {term.name: empty.energy for term in terms},
+        evidence=people.others,
+    )
+
+
+def _nobody(body: BodyModel, config: str) -> FitResult:
+    """Nobody's result, from that of somebody who was not seen: so it has the same fields."""
+    like = body.v_template
+    keypoints = Keypoints.from_array(like.new_zeros(1, names.COUNT, 3)).to(dtype=like.dtype)
+    camera = Camera.from_fov(50.0, like.new_full((1, 2), 1000.0)).to(dtype=like.dtype)
+    return Fitter(FitSetup(body, FitConfig.model_validate_json(config))).fit(keypoints, camera)[:0]
+
+
+def _checked(terms: Sequence[WeightedTerm]) -> tuple[WeightedTerm, ...]:
+    """Raises ValueError for a term that is none, e.g. a bare function."""
+    for term in terms:
+        if not isinstance(term, WeightedTerm):
+            kind = type(term).__name__
+            raise ValueError(
+                f"extra_terms: expected WeightedTerm(name, weight, function), got {kind}"
+            )
+    return tuple(terms)
 
 
 def _one_at_a_time(watch: Watch | None) -> Watch | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import platform
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -23,7 +24,7 @@ from ..body.model import BodyModel
 from ..body.params import BodyParams
 from ..camera import Camera
 from ..core import npz
-from ..core.bundle import Bundle, static
+from ..core.bundle import Bundle, rows_in_words, static
 from ..core.choices import Age
 from ..core.files import boundary
 from ..evidence.evidence import SavedEvidence
@@ -150,6 +151,19 @@ class FitResult(Bundle):
     # What decided the result besides the keypoints, by its kind. Any, because each is a Bundle
     # [*batch] and an Evidence, and no type says both.
     evidence: dict[type, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """How many people, what became of them, and what made the result."""
+        statuses = [FitStatus(status) for status in self.status.flatten().tolist()]
+        found = Counter(status.name.lower() for status in statuses)
+        counts = [f"{count} {name}" for name, count in found.most_common()]
+        if not self.status.dim():
+            counts = list(found)
+        people = rows_in_words(self.status.shape, "person", "people")
+        who = f"{people}: {', '.join(counts)}" if counts else people
+        made = self.provenance
+        body = f"body {made.model_name}, {made.gender} {made.age}"
+        return f"FitResult({who}; preset {made.preset}, {body})"
 
     @property
     def plausibility(self) -> Plausibility:

@@ -12,13 +12,14 @@ import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ..body.model import BodyModel
 from ..collision.proxies.sphere_pairs import CLEAR
-from ..config import Block, FitConfig, StageConfig
+from ..config import Block, FitConfig, StageConfig, as_preset
 from ..core.threads import one_thread_per_operation, side_by_side
 from ..features.spheres import SPHERES
 from ..features.variables import State
@@ -73,7 +74,7 @@ def fit_together(
     results: Sequence[FitResult],
     images: Sequence[Hashable],
     bodies: Sequence[BodyModel],
-    config: FitConfig,
+    config: FitConfig | str | Path,
     extra_terms: Sequence[WeightedTerm] = (),
 ) -> list[FitResult]:
     """Results of `fit`, those of people who overlap in their image fitted anew together; in the
@@ -86,6 +87,7 @@ def fit_together(
     ValueError where `check_shared_camera` does, where the cameras of an image differ, and for
     results of another body.
     """
+    config = as_preset(config)
     check_shared_camera(config)
     found = list(results)
     crowd = _in_company(found, images)

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import tyro
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from ..config import (
     HEIGHTS,
     ConfigError,
+    FieldError,
     FitConfig,
     Settings,
     load_preset,
@@ -24,28 +26,31 @@ from ..config import (
     without_collision,
 )
 from ..core.choices import Age, Gender, LayoutName, MeshFormat, Renderer
+from ..core.fields import LENGTHS, Shown
 
 if TYPE_CHECKING:
     from ..readers.options import ReadOptions
 
-# The names that `--help` shows for values.
-OptionalPath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
-OptionalMesh = Annotated[MeshFormat | None, tyro.conf.arg(metavar="obj|ply|glb")]
-BatchSize = Annotated[
-    Annotated[int, Field(ge=1)] | Literal["auto"], tyro.conf.arg(metavar="N|auto")
+# What `--help` calls the values, and the units that messages name.
+InputPath = Annotated[Path, Shown("KEYPOINTS", positional=True)]
+OutPath = Annotated[Path, Shown("OUT")]
+OptionalPath = Annotated[Path | None, Shown("PATH")]
+Preset = Annotated[str, Shown("NAME|FILE")]
+Device = Annotated[str, Shown("DEVICE")]
+BatchSize = Annotated[Annotated[int, Field(ge=1)] | Literal["auto"], Shown("N|auto")]
+Processes = Annotated[Annotated[int, Field(ge=1, le=64)] | Literal["auto"], Shown("N|auto")]
+Pixels = Annotated[float | None, Shown("PX", unit="px")]
+Degrees = Annotated[float | None, Shown("DEG", unit="degrees")]
+Millimetres = Annotated[float | None, Shown("MM", unit="mm")]
+Metres = Annotated[float | None, Shown("M", unit="m", mistaken=LENGTHS)]
+Prior = Annotated[str | None, Shown("NAME|FILE")]
+Count = Annotated[int | None, Shown("N")]
+Score = Annotated[float | None, Shown("SCORE")]
+Side = Annotated[int, Field(ge=1, le=1_000_000)]
+OptionalSize = Annotated[tuple[Side, Side] | None, Shown("W H", unit="px")]
+Collision = Annotated[
+    bool, Shown(off="let bodies pass through themselves: no term and no stage of collision")
 ]
-Processes = Annotated[
-    Annotated[int, Field(ge=1, le=64)] | Literal["auto"], tyro.conf.arg(metavar="N|auto")
-]
-Pixels = Annotated[float | None, tyro.conf.arg(metavar="PX")]
-Degrees = Annotated[float | None, tyro.conf.arg(metavar="DEG")]
-Millimetres = Annotated[float | None, tyro.conf.arg(metavar="MM")]
-Metres = Annotated[float | None, tyro.conf.arg(metavar="M")]
-Prior = Annotated[str | None, tyro.conf.arg(metavar="vposer|flow|gmm|gaussian|none|PATH")]
-Count = Annotated[int | None, tyro.conf.arg(metavar="N")]
-Score = Annotated[float | None, tyro.conf.arg(metavar="SCORE")]
-Side = Annotated[int, Field(ge=1, le=1_000_000)]  # pixels
-OptionalSize = Annotated[tuple[Side, Side] | None, tyro.conf.arg(metavar="W H")]
 
 
 class JobConfig(Settings):
@@ -54,35 +59,40 @@ class JobConfig(Settings):
     Run again, it goes on where it stopped.
     """
 
-    keypoints: tyro.conf.Positional[Path] = Field(
-        description="folder or file of OpenPose, COCO or Halpe JSON"
-    )
-    out: Path = Field(description="output folder: results/, summary.csv, config.yaml, log.txt")
+    keypoints: InputPath = Field(description="folder or file of OpenPose, COCO or Halpe JSON")
+    out: OutPath = Field(description="output folder: results/, summary.csv, config.yaml, log.txt")
     images: OptionalPath = Field(
         None, description="folder of the photos: their size, EXIF, overlays"
     )
     recursive: bool = Field(False, description="folders below too; results keep the folders")
     layout: LayoutName | None = Field(
-        None, description="of body points in files that do not name theirs; none: by their number"
+        None,
+        description="order of the body points in files that do not name theirs (default: told by "
+        "their number)",
     )
     keypoint_size: OptionalSize = Field(
-        None, description="of the images that the keypoints were made in, where no file tells"
+        None,
+        description="width and height of the images that the keypoints were made in, where no file "
+        "tells",
     )
     seen: Score = Field(
-        None, ge=0, description="score from which the files' points count as seen; none: 0.1"
+        None, ge=0, description="score from which the files' points count as seen (default: 0.1)"
     )
     confident: Score = Field(
-        None, gt=0, description="score from which they count as confident; none: 0.3"
+        None, gt=0, description="score from which they count as confident (default: 0.3)"
     )
 
-    preset: str = Field(
+    preset: Preset = Field(
         "smplx", description="how to fit: a name from `smplifyx presets`, or a .yaml file"
     )
     prior: Prior = Field(
         None,
-        description="body-pose prior instead of the preset's: a name, or a VPoser or mixture file",
+        description="body-pose prior in place of the preset's: vposer, flow, gmm, gaussian, none, "
+        "or a VPoser or mixture file",
     )
-    model: OptionalPath = Field(None, description="body model, file or folder; none: the built-in")
+    model: OptionalPath = Field(
+        None, description="body model, file or folder (default: the built-in)"
+    )
     gender: Gender = Field(
         Gender.NEUTRAL, description="whose body; input: as the keypoint files say"
     )
@@ -90,45 +100,49 @@ class JobConfig(Settings):
         Age.AUTO, description="whose proportions; auto: adult, child where the evidence says so"
     )
     kid_template: OptionalPath = Field(
-        None, description=".npy of a small child; none: the one beside the body model"
+        None, description=".npy of a small child (default: the one beside the body model)"
     )
     height: Metres = Field(
-        None, ge=HEIGHTS[0], le=HEIGHTS[1], description="known stature of everybody"
+        None, ge=HEIGHTS[0], le=HEIGHTS[1], description="known stature of everybody, in metres"
     )
-    collision: bool = Field(
+    collision: Collision = Field(
         True, description="keep bodies from passing through themselves, as the preset does"
     )
     scene: bool = Field(
         False, description="keep the people of an image from passing through each other, too"
     )
-    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    device: Device = Field("auto", description="auto, cpu, cuda or cuda:N")
     batch_size: BatchSize = Field(
         "auto", description="people fitted together; no result depends on it"
     )
     processes: Processes = Field(
-        "auto", description="that fit a large job on a CPU; 1: all in this one"
+        "auto", description="processes that fit a large job on a CPU; 1: all in this one"
     )
 
-    focal: Pixels = Field(None, gt=0, description="focal length in pixels of the images")
+    focal: Pixels = Field(
+        None, ge=10, le=1_000_000, description="focal length in pixels of the images"
+    )
     fov: Degrees = Field(
-        None, gt=0, lt=180, description="horizontal field of view, instead of --focal"
+        None, ge=0.1, le=150, description="horizontal field of view, instead of --focal"
     )
     focal_35mm: Millimetres = Field(
-        None, gt=0, description="35 mm-equivalent focal length, instead of --focal"
+        None, ge=3, le=3000, description="35 mm-equivalent focal length, instead of --focal"
     )
     free_focal: bool = Field(
         False, description="fit the focal length too, from that guess; needs strong perspective"
     )
     cameras: OptionalPath = Field(None, description="JSON or CSV file with a K for each image")
 
-    min_keypoints: int = Field(
+    min_keypoints: Annotated[int, Shown("N")] = Field(
         0, ge=0, le=25, description="leave out people with fewer confident body keypoints"
     )
-    min_size: float = Field(0, ge=0, description="leave out people smaller than so many pixels")
+    min_size: Annotated[float, Shown("PX", unit="px")] = Field(
+        0, ge=0, description="leave out people smaller than so many pixels"
+    )
     largest: Count = Field(None, ge=1, description="only the N largest people of each image")
 
     overlay: bool = Field(False, description="draw the people on their photos, into overlays/")
-    mesh: OptionalMesh = Field(None, description="write meshes, into meshes/")
+    mesh: MeshFormat | None = Field(None, description="write meshes, into meshes/")
     report: bool = Field(
         False, description="write index.html: photo, overlay, turned view, numbers"
     )
@@ -140,6 +154,15 @@ class JobConfig(Settings):
         False, description="remove the results of an earlier job from --out first"
     )
     quiet: bool = Field(False, description="no progress bar, no closing line")
+
+    @model_validator(mode="after")
+    def _one_focal_length(self) -> JobConfig:
+        """Raises ValueError where the camera's focal length is given in two ways."""
+        given = [name for name in _FOCAL_LENGTHS if getattr(self, name) is not None]
+        if len(given) > 1:
+            reason = "the same is said twice: give one"
+            raise PydanticCustomError("twice", reason, {"fields": given})
+        return self
 
     @property
     def read_options(self) -> ReadOptions:
@@ -153,6 +176,27 @@ class JobConfig(Settings):
         """What is said of everybody, by the words of a people sidecar."""
         return {"height": self.height}
 
+
+_FOCAL_LENGTHS = ("focal", "fov", "focal_35mm")
+
+# The headings of `smplifyx fit --help`, and what stands under each.
+HEADINGS = MappingProxyType(
+    {
+        "what goes in, what comes out": (
+            *("out", "images", "recursive", "layout", "keypoint_size", "seen", "confident"),
+        ),
+        "how to fit": (
+            *("preset", "prior", "model", "gender", "age", "kid_template", "height"),
+            *("collision", "scene"),
+        ),
+        "the camera (none: from EXIF, else a guess)": (
+            *(*_FOCAL_LENGTHS, "free_focal", "cameras"),
+        ),
+        "who is fitted": ("min_keypoints", "min_size", "largest"),
+        "pictures and meshes": ("overlay", "report", "mesh", "renderer"),
+        "how to run": ("device", "batch_size", "processes", "overwrite", "quiet"),
+    }
+)
 
 # Options that change no result: an output folder may be gone on with under other values of these.
 FREE_TO_CHANGE = (
@@ -176,9 +220,16 @@ def preset_of(job: JobConfig) -> FitConfig:
     """
     from ..pose_priors import kind_of  # here: --help does not wait for torch
 
-    config = load_preset(job.preset)
+    try:
+        config = load_preset(job.preset)
+    except ConfigError as error:
+        raise FieldError("preset", str(error)) from error
     if job.prior:
-        config = with_prior(config, job.prior, kind_of(job.prior))
+        try:
+            kind = kind_of(job.prior)
+        except ValueError as error:
+            raise FieldError("prior", str(error)) from error
+        config = with_prior(config, job.prior, kind)
     if not job.collision:
         config = without_collision(config)
     if job.free_focal:

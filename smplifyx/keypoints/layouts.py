@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ..core.choices import LayoutName
+from ..core.choices import LayoutName, by_word
 from . import names
 
 __all__ = ["ABSENT", "LAYOUTS", "Layout", "LayoutName", "TrustRule", "to_canonical", "trust"]
@@ -339,15 +339,16 @@ LAYOUTS = MappingProxyType({layout.name: layout for layout in _ALL})
 
 
 def to_canonical(
-    points: Float[np.ndarray, "*batch source 3"], layout: LayoutName | Layout
+    points: Float[np.ndarray, "*batch source 3"], layout: LayoutName | Layout | str
 ) -> Float[np.ndarray, "*batch 137 3"]:
     """(x, y, confidence) of a detector's layout in the canonical order; what the layout lacks has
     confidence 0.
 
     A missing neck or middle hip is the mean of shoulders or hips, with the lesser of their
-    confidences. Raises ValueError when the number of points is not the layout's.
+    confidences. The layout may be given by its word ("body_25"). Raises ValueError when the number
+    of points is not the layout's.
     """
-    table = LAYOUTS[layout] if isinstance(layout, LayoutName) else layout
+    table = layout if isinstance(layout, Layout) else LAYOUTS[by_word("layout", layout, LAYOUTS)]
     if points.shape[-2:] != (table.points, 3):
         raise ValueError(
             f"{table.name.value}: expected [..., {table.points}, 3], got {list(points.shape)}"
@@ -372,12 +373,12 @@ def _mean_of(
     return np.concatenate([xy, confidence], -1)
 
 
-def trust(layout: LayoutName) -> Float[np.ndarray, " 137"]:
+def trust(layout: LayoutName | str) -> Float[np.ndarray, " 137"]:
     """What each canonical point's confidence is to be multiplied with, 0..1: the product of the
     layout's rules.
     """
     factors = np.ones(names.COUNT, dtype=np.float32)
-    for rule in LAYOUTS[layout].rules:
+    for rule in LAYOUTS[by_word("layout", layout, LAYOUTS)].rules:
         concerned = [names.POINT_INDEX[point] for point in rule.points]
         factors[concerned] *= rule.factor
     return factors

@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ..core.bundle import Bundle
-from . import names
+from ..core.bundle import Bundle, rows_in_words
+from ..core.choices import LayoutName
+from . import layouts, names
 from .boxes import box_diagonal
 
 
@@ -29,26 +30,31 @@ class Keypoints(Bundle):
     trust: Float[Tensor, "*batch 137"]
 
     @classmethod
-    def from_array(cls, array: object, trust: object = 1.0) -> Keypoints:
+    def from_array(cls, array: object, trust: object = None) -> Keypoints:
         """From anything array-like [*batch, 137, 3] of (x, y, confidence); non-finite points become
-        unseen.
+        unseen. An empty list is nobody.
 
-        `trust` broadcasts to [*batch, 137]. Raises ValueError for another shape.
+        Points of a detector's layout are understood where their number tells which it is
+        (`layouts.to_canonical` where it does not). `trust` broadcasts to [*batch, 137]; None: 1, or
+        what `layouts.trust` says of the layout. Raises ValueError for another shape, in one line
+        that says what to pass.
         """
-        if isinstance(array, Tensor):
-            values = array
-        else:
-            values = torch.from_numpy(np.asarray(array, np.float32))
-        values = values.to(torch.float32)
-        if values.shape[-2:] != (names.COUNT, 3):
-            raise ValueError(
-                f"keypoints: expected [..., {names.COUNT}, 3], got {list(values.shape)}"
-            )
+        values, believed = _canonical(_numbers(array), trust)
         seen = values.isfinite().all(-1) & (values[..., 2] > 0)  # [*batch, 137]
         values = torch.where(seen[..., None], values, torch.zeros_like(values))
         confidence = values[..., 2].clamp(max=1.0)
-        believed = torch.as_tensor(trust, dtype=torch.float32).expand_as(confidence)
+        believed = torch.as_tensor(believed, dtype=torch.float32, device=values.device)
+        believed = believed.expand_as(confidence)
         return cls(xy=values[..., :2], confidence=confidence, trust=believed.contiguous())
+
+    def __repr__(self) -> str:
+        """How many people, and how many of their points are seen."""
+        people = rows_in_words(self.confidence.shape[:-1], "person", "people")
+        seen = (self.confidence > 0).sum(-1).flatten().tolist()
+        if not seen:
+            return f"Keypoints({people})"
+        counts = str(seen[0]) if min(seen) == max(seen) else f"{min(seen)} to {max(seen)}"
+        return f"Keypoints({people}: {counts} of {names.COUNT} points seen)"
 
     def to_array(self) -> Float[Tensor, "*batch 137 3"]:
         """(x, y, confidence) of every point, unseen ones zero."""
@@ -59,3 +65,58 @@ class Keypoints(Bundle):
         (see `boxes`); 0 for none.
         """
         return box_diagonal(self.xy, seen)
+
+
+def _numbers(array: object) -> Tensor:
+    """As floating-point numbers. Raises ValueError for what holds none."""
+    if isinstance(array, Tensor):
+        return array.to(torch.float32)
+    reason = "no array of numbers"
+    if array is not None:
+        try:
+            return torch.from_numpy(np.asarray(array, np.float32))
+        except (TypeError, ValueError):
+            reason = "rows of different lengths, or no numbers"
+    kind = type(array).__name__
+    raise ValueError(
+        f"keypoints: expected [..., {names.COUNT}, 3] (x, y, confidence), got {kind}: {reason}"
+    )
+
+
+def _canonical(values: Tensor, trust: object) -> tuple[Tensor, object]:
+    """The canonical points, and how far they are to be trusted.
+
+    Raises ValueError where the shape does not tell what they are.
+    """
+    own_trust = 1.0 if trust is None else trust
+    if values.shape[-2:] == (names.COUNT, 3):
+        return values, own_trust
+    if values.shape == (0,):
+        return values.new_zeros(0, names.COUNT, 3), own_trust
+    layout = _layout_of(values)
+    points = layouts.to_canonical(values.detach().cpu().numpy(), layout)
+    if trust is None:
+        own_trust = torch.from_numpy(layouts.trust(layout))
+    return torch.from_numpy(points).to(values.device), own_trust
+
+
+def _layout_of(values: Tensor) -> LayoutName:
+    """The only layout with so many points. Raises ValueError where there is none or several."""
+    shape = list(values.shape)
+    expected = f"keypoints: expected [..., {names.COUNT}, 3] (x, y, confidence), got {shape}"
+    if values.dim() < 2:
+        raise ValueError(f"{expected}: one person's flat list is reshape(-1, 3)")
+    if values.shape[-1] == 2:
+        raise ValueError(f"{expected}: append a column of confidences, 1 for points that are sure")
+    if values.shape[-1] != 3:
+        raise ValueError(expected)
+    count = values.shape[-2]
+    fitting = [name for name, layout in layouts.LAYOUTS.items() if layout.points == count]
+    if len(fitting) == 1:
+        return fitting[0]
+    candidates = fitting or list(layouts.LAYOUTS)
+    words = ", ".join(name.value for name in candidates)
+    raise ValueError(
+        f"{expected}: pass smplifyx.keypoints.layouts.to_canonical(points, LAYOUT), "
+        f"LAYOUT one of {words}"
+    )

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from ..config import Settings
+from ..core.fields import Shown
+
+Subjects = Annotated[tuple[str, ...], Shown("SUBJECT ...")]
 
 
 class Kind(Enum):
@@ -15,31 +22,32 @@ class Kind(Enum):
     GMM = "gmm"
 
 
-@dataclass(frozen=True)
-class TrainOptions:
+class TrainOptions(Settings):
     """A body-pose prior from recordings."""
 
-    data: Path
-    """folder of .bvh (CMU's joints, named SUBJECT_TRIAL.bvh) or AMASS .npz files, or a tar of .bvh
-    files
-    """
-    kind: Kind
-    """vposer: autoencoder in VPoser v2's layout; flow: normalizing flow; gmm: mixture of 8
-    Gaussians
-    """
-    out: Path
-    """the file to write (.npz for gmm), for vposer a folder; the card, the curve and the checkpoint
-    lie beside it
-    """
-    epochs: int | None = None
-    """passes over the poses; by default those of the prior that ships"""
-    minutes: float | None = None
-    """end after so long, whatever the epochs"""
-    seed: int = 0
-    """of all random numbers"""
-    held_out: tuple[str, ...] = ()
-    """subjects that are never trained on; figures on them go into the card"""
-    validation: tuple[str, ...] = ()
-    """subjects that draw the validation curve; by default a random tenth"""
-    quiet: bool = False
-    """no progress bar, no closing line"""
+    data: Annotated[Path, Shown("PATH")] = Field(
+        description="folder of .bvh (CMU's joints, named SUBJECT_TRIAL.bvh) or AMASS .npz files, "
+        "or a tar of .bvh files"
+    )
+    kind: Kind = Field(
+        description="vposer: autoencoder in VPoser v2's layout; flow: normalizing flow; "
+        "gmm: mixture of 8 Gaussians"
+    )
+    out: Annotated[Path, Shown("OUT")] = Field(
+        description="the file to write (.npz for gmm), for vposer a folder; the card, the curve "
+        "and the checkpoint lie beside it"
+    )
+    epochs: Annotated[int | None, Shown("N")] = Field(
+        None, ge=1, description="passes over the poses (default: those of the prior that ships)"
+    )
+    minutes: Annotated[float | None, Shown("MINUTES", unit="minutes")] = Field(
+        None, gt=0, description="end after so long, whatever the epochs"
+    )
+    seed: Annotated[int, Shown("N")] = Field(0, ge=0, lt=2**63, description="of all random numbers")
+    held_out: Subjects = Field(
+        (), description="subjects that are never trained on; figures on them go into the card"
+    )
+    validation: Subjects = Field(
+        (), description="subjects that draw the validation curve (default: a random tenth)"
+    )
+    quiet: bool = Field(False, description="no progress bar, no closing line")

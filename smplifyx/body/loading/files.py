@@ -10,7 +10,15 @@ from pathlib import Path
 import torch
 
 from ...core import assets
-from ...core.choices import BODY_GENDERS, Age, BodyAge, BodyGender, Gender
+from ...core.choices import (
+    BODY_GENDERS,
+    Age,
+    BodyAge,
+    BodyGender,
+    Gender,
+    body_age,
+    body_gender,
+)
 from ...core.messages import plain
 from ..model import BodyModel
 from .assemble import assemble
@@ -26,25 +34,27 @@ _MOST_FOLDERS = 1000
 
 def load_body(
     path: str | Path | None = None,
-    gender: BodyGender = Gender.NEUTRAL,
+    gender: BodyGender | str = Gender.NEUTRAL,
     num_betas: int | None = None,
     num_expressions: int | None = None,
     dtype: torch.dtype = torch.float32,
-    age: BodyAge = Age.ADULT,
+    age: BodyAge | str = Age.ADULT,
     kid_template: str | Path | None = None,
 ) -> BodyModel:
     """Loads one body model: the embedded one (None), a file, or the file of this gender in a folder
     of models.
 
-    What a file holds decides its kind, not its name. `num_betas` and `num_expressions` keep the
+    What a file holds decides its kind, not its name. Gender and age may be given by their words
+    ("female", "child"). `num_betas` and `num_expressions` keep the
     first components only. A child's body has one more beta after those, from `kid_template` or the
     template beside the file (see `kid.py`). Raises BodyFileError, one line, for a file that cannot
-    be used and where there is none of this gender or age.
+    be used and where there is none of this gender or age, ValueError for another word.
     """
-    file = find_body(path, gender)
+    chosen, whose = body_gender(gender), body_age(age)
+    file = find_body(path, chosen)
     raw = read_raw(file)
-    body = assemble(raw, gender_of(file, gender), (num_betas, num_expressions), dtype)
-    if age is Age.ADULT:
+    body = assemble(raw, gender_of(file, chosen), (num_betas, num_expressions), dtype)
+    if whose is Age.ADULT:
         return body
     if kid_template:
         return with_kid(body, Path(kid_template))

@@ -1,0 +1,66 @@
+"""Which commands there are. Nothing is loaded here: `smplifyx --help` shows this table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    about: a sentence for the list of commands. more: what its own help says beside. options: the
+    module of its schema and that schema's name. prints: its work is what it prints.
+    """
+
+    name: str
+    about: str
+    options: tuple[str, str]
+    more: str = ""
+    prints: bool = False
+
+    @property
+    def module(self) -> str:
+        """The module, relative to the package, that runs it."""
+        return f".commands.{self.name.replace('-', '_')}"
+
+
+COMMANDS = (
+    Command(
+        name="fit",
+        about="Fit bodies to a folder of keypoints.",
+        options=(".jobs.job", "JobConfig"),
+        more="Example: smplifyx fit KEYPOINTS --images PHOTOS --out OUT --overlay --report\n\n"
+        "The same command again goes on where it was stopped.",
+    ),
+    Command(
+        name="run",
+        about="Run a job file: the options of fit, written down.",
+        options=(".commands.options", "RunOptions"),
+        more="Example: smplifyx run configs/demo.yaml",
+    ),
+    Command(
+        name="render",
+        about="Draw overlays, turned views and the report again from the results of a fit.",
+        options=(".commands.options", "RenderOptions"),
+    ),
+    Command(
+        name="presets",
+        about="List the presets: ways of fitting that --preset names.",
+        options=(".commands.options", "NoOptions"),
+        prints=True,
+    ),
+    Command(
+        name="train-prior",
+        about="Train a body-pose prior from recordings; needs the extra [train].",
+        options=(".training.options", "TrainOptions"),
+        more="Example: smplifyx train-prior --data FOLDER --kind vposer --out my_vposer\n\n"
+        "The same command again goes on where it was stopped.",
+    ),
+    Command(
+        name="doctor",
+        about="Say what this installation can do, what it lacks, and the command that mends it.",
+        options=(".commands.options", "NoOptions"),
+        prints=True,
+    ),
+)
