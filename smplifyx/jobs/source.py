@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from ..camera import Camera
-from ..core.choices import Age, Gender
+from ..core.choices import Gender
+from ..core.messages import one_line
 from ..evidence.evidence import SavedEvidence, by_kind
 from ..evidence.kinds import of_facts
 from ..fitting.result import FitResult, Origin
@@ -61,7 +62,12 @@ class Source:
             stem = stems.claim(frame.stem, frame.keypoint_file.name)
             for note in frame.notes:
                 LOG.info("%s: %s", stem, note)
-            *others, last = self._works(frame, stem, store)
+            try:
+                works = self._works(frame, stem, store)
+            except Exception as error:  # whatever is odd about an image costs no other
+                LOG.exception("%s: %s", stem, error)
+                works = [_unreadable(stem, person.index, error) for person in frame.people]
+            *others, last = works
             for work in others:
                 yield Item(work)
             yield Item(last, ends_frame=True)
@@ -81,20 +87,22 @@ class Source:
         LOG.info("%s: %s", stem, note)
 
         _, reasons = select(frame.people, self.selection)  # by index, of those who are left out
-        tasks = [
-            _fit_task(frame, stem, person, camera, camera_source, self.job)
-            for person in frame.people
-            if person.index not in reasons
-        ]
-        selected = iter(self._without_done(tasks, store))
-        works: list[FitTask | Row] = []
+        known: dict[int, Row] = {}  # by index
+        tasks: list[FitTask] = []
         for person in frame.people:
-            if person.index not in reasons:
-                works.append(next(selected))
+            if person.index in reasons:
+                status = RowStatus.UNREADABLE if person.problem else RowStatus.NOT_SELECTED
+                known[person.index] = Row(stem, person.index, status, reasons[person.index])
                 continue
-            status = RowStatus.UNREADABLE if person.problem else RowStatus.NOT_SELECTED
-            works.append(Row(stem, person.index, status, reasons[person.index]))
-        return works
+            try:
+                task = _fit_task(frame, stem, person, camera, camera_source, self.job)
+            except Exception as error:  # whatever is odd about a person costs no other
+                LOG.exception("%s person %d: %s", stem, person.index, error)
+                known[person.index] = _unreadable(stem, person.index, error)
+            else:
+                tasks.append(task)
+        selected = iter(self._without_done(tasks, store))
+        return [known.get(person.index) or next(selected) for person in frame.people]
 
     def _without_done(self, tasks: Sequence[FitTask], store: Store) -> Sequence[FitTask | Row]:
         """The people of a frame, or the lines of an earlier run for those who are done. Where they
@@ -119,6 +127,12 @@ def open_source(job: JobConfig) -> Source:
     return Source(job, cameras, selection, count_files(job.keypoints, job.recursive))
 
 
+def _unreadable(stem: str, person: int, error: Exception) -> Row:
+    """The line of a person that an error keeps from being fitted."""
+    reason = f"{type(error).__name__}: {one_line(error, limit=300)}"
+    return Row(stem, person, RowStatus.UNREADABLE, reason)
+
+
 def _frames(job: JobConfig) -> Iterator[Frame]:
     return read_frames(job.keypoints, job.images, job.recursive, job.read_options)
 
@@ -140,6 +154,7 @@ def _fit_task(
     says.
     """
     assert frame.size_source is not None, "a frame with a camera has a size"
+    age = person.age or job.age
     origin = Origin(
         source=str(frame.keypoint_file.resolve()),
         image=str(frame.image.resolve()) if frame.image else "",
@@ -149,6 +164,8 @@ def _fit_task(
         person_id=person.id,
         photo=frame.photo,
         notes=_notes_of(frame, person),
+        K_guess=tuple(camera.K.flatten().tolist()),
+        age_asked=age.value,
     )
     # The job's gender is for everybody, and INPUT leaves it to the file.
     if job.gender is Gender.INPUT:
@@ -163,28 +180,49 @@ def _fit_task(
         camera=camera,
         gender=gender,
         origin=origin,
-        age=person.age or job.age,
+        age=age,
         evidence=of_facts(facts),
     )
 
 
 def _task_or_done(task: FitTask, store: Store) -> FitTask | Row:
-    """The line of an earlier run, if its file is sound and was made from the same evidence."""
+    """The line of an earlier run, if its file is sound and all that decided it is the same.
+
+    What only describes the person, names and notes, may have changed: then the file is written
+    again.
+    """
     found = store.existing(task.stem, task.origin.person)
     if found is None or not _same_input(found, task):
         return task
+    origin = replace(task.origin, seconds=found.origin.seconds)
+    if not _same_texts(found.origin, origin):
+        found = found.replace(origin=origin)
+        try:
+            found.save(store.result(task.stem, task.origin.person))
+        except OSError as error:  # the result is as good as before
+            LOG.warning("%s: its texts stay as they were: %s", task.stem, error)
     return row_of(task.stem, found)
 
 
+def _same_texts(one: Origin, other: Origin) -> bool:
+    """Whether two origins say the same; seconds, which may be no number, do not count."""
+    return replace(one, seconds=0.0) == replace(other, seconds=0.0)
+
+
 def _same_input(found: FitResult, task: FitTask) -> bool:
-    """Whether a result was made from the evidence of the task, to the bit."""
-    if found.provenance.gender != task.gender.value:
+    """Whether a result was made from the evidence of the task, to the bit.
+
+    Files of versions before 0.2 do not tell the camera as guessed, and so are made again.
+    """
+    before, now = found.origin, task.origin
+    if found.provenance.gender != task.gender.value or before.age_asked != now.age_asked:
         return False
-    if task.age is not Age.AUTO and task.age.value != found.provenance.age:
+    if (before.K_guess, before.K_source) != (now.K_guess, now.K_source):
         return False
     pairs = [
         (found.keypoints.xy, task.keypoints.xy),
         (found.keypoints.confidence, task.keypoints.confidence),
+        (found.keypoints.trust, task.keypoints.trust),
         (found.camera.image_size, task.camera.image_size),
     ]
     if not all(torch.equal(old, new.to(old)) for old, new in pairs):
