@@ -19,6 +19,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from .config import ConfigError, load_preset, preset_names
 from .core.choices import MeshFormat, Renderer
 from .core.messages import one_line
+from .core.signals import Terminated, terminable
+from .core.terminal import Outlet, tell
 from .jobs.job import JobConfig, load_job
 from .jobs.progress import JobProgress
 from .training.options import TrainOptions
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 
 NOTHING_DONE = 1
 BAD_INPUT = 2
-INTERRUPTED = 130
+INTERRUPTED = 130  # 128 and the number of the signal, as shells have it
+TERMINATED = 143
 OUT_FOLDER = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
 JOB_FILE = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="JOB.yaml")]
 MESH = Annotated[MeshFormat | None, tyro.conf.arg(metavar="obj|ply|glb")]
@@ -53,13 +56,14 @@ class Bar:
 
     def start(self, total: int, unit: str, what: str | None = None) -> None:
         """Shows a bar of so many units, after the word `what`."""
+        outlet = Outlet(sys.stderr)
         self._bar = tqdm(
             total=total,
             desc=what,
             unit=unit,
-            disable=self._quiet,
+            disable=self._quiet or not outlet.is_open,
             dynamic_ncols=True,
-            file=sys.stderr,
+            file=outlet,
         )
 
     def step(self, units: int = 1, note: str = "") -> None:
@@ -142,7 +146,7 @@ def render(
         renderer: pyrender needs the extra [render] and GL libraries
         quiet: no progress bar, no closing line
     """
-    from .jobs.pictures import Wanted, count_frames, draw_all, report
+    from .jobs.pictures import Wanted, count_frames, draw_all
     from .jobs.store import Store, read_record
 
     store = Store(out)
@@ -152,10 +156,11 @@ def render(
     bar = Bar(quiet)
     bar.start(count_frames(store), unit="picture")
     try:
-        drawing = draw_all(store, wanted, bar.step)
+        with terminable():
+            drawing = draw_all(store, wanted, bar.step)
     finally:
         bar.end()
-    _say(quiet, f"see {report(store)}")
+    _say(quiet, f"see {drawing.page}")
     return _complain_of(drawing, store) if drawing.failed else 0
 
 
@@ -163,7 +168,7 @@ def render(
 def presets() -> int:
     """List the presets: ways of fitting that --preset names."""
     for name in preset_names():
-        print(f"{name:18s} {load_preset(name).summary}")
+        tell(sys.stdout, f"{name:18s} {load_preset(name).summary}")
     return 0
 
 
@@ -193,7 +198,7 @@ def doctor() -> int:
     findings = examine()
     for finding in findings:
         remedy = f"   -> {finding.mend}" if finding.mend else ""
-        print(f"[{finding.verdict.value}] {finding.what}{remedy}")
+        tell(sys.stdout, f"[{finding.verdict.value}] {finding.what}{remedy}")
     is_broken = any(finding.verdict is Verdict.BROKEN for finding in findings)
     return NOTHING_DONE if is_broken else 0
 
@@ -201,15 +206,15 @@ def doctor() -> int:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command and exits with its code; what the user can mend is told in one line on stderr.
 
-    Codes: 0; 1 nothing could be done; 2 bad usage or input; 130 interrupted. `arguments`:
-    sys.argv's by default.
+    Codes: 0; 1 nothing could be done; 2 bad usage or input; 130 interrupted; 143 asked to end by
+    SIGTERM. `arguments`: sys.argv's by default.
     """
     settings = (tyro.conf.EnumChoicesFromValues, tyro.conf.FlagCreatePairsOff)
     try:
         code = app.cli(args=arguments, prog="smplifyx", description=ABOUT, config=settings)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         line = "stopped; run the same command again and it goes on where it was"
-        code = _complain(line, INTERRUPTED)
+        code = _complain(line, TERMINATED if isinstance(error, Terminated) else INTERRUPTED)
     except (ConfigError, OSError, ValueError, ImportError) as error:
         code = _complain(one_line(error, limit=None), BAD_INPUT)
     sys.exit(code)
@@ -217,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(job: JobConfig) -> int:
     """Fits what the job names, and draws what it wants drawn of each frame."""
-    from .jobs.pictures import Drawing, FramePictures, Wanted, report
+    from .jobs.pictures import Drawing, FramePictures, Wanted
     from .jobs.runner import NO_FRAMES, run_job
     from .jobs.store import Store
 
@@ -228,10 +233,11 @@ def _run(job: JobConfig) -> int:
         drawing = Drawing(FramePictures(Store(job.out), wanted, job.model, job.kid_template))
     bar = JobBar(job.quiet)
     try:
-        outcome = run_job(job, bar, frames=drawing or NO_FRAMES)
+        with terminable():
+            outcome = run_job(job, bar, frames=drawing or NO_FRAMES)
     finally:
         bar.end()
-    page = report(outcome.store) if job.report else None
+    page = drawing.page if drawing else None
     counts = [f"{count} {status.value}" for status, count in outcome.counts.most_common()]
     told = ", ".join(counts) or "nothing to read"
     _say(job.quiet, f"{told}; see {page or outcome.store.summary}")
@@ -250,9 +256,9 @@ def _complain_of(drawing: Drawing, store: Store) -> int:
 
 def _say(quiet: bool, line: str) -> None:
     if not quiet:
-        print(line)
+        tell(sys.stdout, line)
 
 
 def _complain(line: str, code: int) -> int:
-    print(f"smplifyx: {line}", file=sys.stderr)
+    tell(sys.stderr, f"smplifyx: {line}")
     return code
