@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,14 @@ from job_tools import person, run_quick, write_frame
 
 from smplifyx.core.choices import Age, Gender
 from smplifyx.evidence.height import KnownHeight
+from smplifyx.fitting.result import FitResult
 from smplifyx.jobs.batches import FitTask, Item
 from smplifyx.jobs.job import JobConfig
 from smplifyx.jobs.source import open_source
 from smplifyx.jobs.store import Store
 from smplifyx.jobs.summary import Row, RowStatus
+from smplifyx.readers.frames import Frame
+from smplifyx.readers.intrinsics import CameraChoice, CameraOptions, camera_for
 
 
 def items(tmp_path: Path, **options: object) -> list[Item]:
@@ -129,3 +133,57 @@ def test_frames_of_one_name_do_not_share_a_folder(tmp_path: Path) -> None:
         write_frame(tmp_path / "in" / folder, "x", [person(1)])
     found = tasks(items(tmp_path, recursive=True))
     assert len({task.stem.casefold() for task in found}) == 2
+
+
+def test_a_changed_camera_is_another_fit(tmp_path: Path) -> None:
+    """Also one of the same image size, from its own file or from a table."""
+    write_frame(tmp_path / "in", "a", [person(1)])
+    camera = tmp_path / "in" / "a.camera.json"
+    camera.write_text('{"fx": 800, "width": 500, "height": 500}')
+    run_quick(tmp_path / "in", tmp_path / "out")
+    assert not tasks(items(tmp_path))
+    camera.write_text('{"fx": 1600, "width": 500, "height": 500}')
+    assert len(tasks(items(tmp_path))) == 1
+    run_quick(tmp_path / "in", tmp_path / "out")
+    assert FitResult.load(tmp_path / "out/results/a/000.npz").camera.focal.tolist() == [1600.0] * 2
+    camera.unlink()
+    (tmp_path / "in" / "cameras.csv").write_text("stem,fx,width,height\na,1600,500,500\n")
+    assert not tasks(items(tmp_path))  # the same camera from another file
+    (tmp_path / "in" / "cameras.csv").write_text("stem,fx,width,height\na,900,500,500\n")
+    assert len(tasks(items(tmp_path))) == 1
+
+
+def test_a_result_that_does_not_tell_its_camera_is_made_again(tmp_path: Path) -> None:
+    write_frame(tmp_path / "in", "a", [person(1)])
+    store = run_quick(tmp_path / "in", tmp_path / "out").store
+    result = FitResult.load(store.result("a", 0))
+    result.replace(origin=replace(result.origin, K_guess=())).save(store.result("a", 0))
+    assert len(tasks(items(tmp_path))) == 1
+
+
+def test_what_only_describes_a_person_is_brought_up_to_date(tmp_path: Path) -> None:
+    write_frame(tmp_path / "in", "a", [person(1)])
+    store = run_quick(tmp_path / "in", tmp_path / "out").store
+    result = FitResult.load(store.result("a", 0))
+    old = result.replace(origin=replace(result.origin, notes="of an older version"))
+    old.save(store.result("a", 0))
+    assert not tasks(items(tmp_path))
+    assert FitResult.load(store.result("a", 0)).origin == result.origin
+
+
+def test_an_error_about_one_image_costs_only_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        write_frame(tmp_path / "in", name, [person(1), person(2)])
+
+    def odd(frame: Frame, options: CameraOptions) -> CameraChoice:
+        if frame.stem == "b":
+            raise NotImplementedError("odd\ncamera")
+        return camera_for(frame, options)
+
+    monkeypatch.setattr("smplifyx.jobs.source.camera_for", odd)
+    found = items(tmp_path)
+    assert [task.stem for task in tasks(found)] == ["a", "a", "c", "c"]
+    assert [row.person for row in rows(found)] == [0, 1]
+    assert all(row.reason == "NotImplementedError: odd camera" for row in rows(found))
