@@ -139,17 +139,18 @@ def test_a_changed_camera_is_another_fit(tmp_path: Path) -> None:
     """Also one of the same image size, from its own file or from a table."""
     write_frame(tmp_path / "in", "a", [person(1)])
     camera = tmp_path / "in" / "a.camera.json"
-    camera.write_text('{"fx": 800, "width": 500, "height": 500}')
+    camera.write_text('{"fx": 800}')
     run_quick(tmp_path / "in", tmp_path / "out")
     assert not tasks(items(tmp_path))
-    camera.write_text('{"fx": 1600, "width": 500, "height": 500}')
+    camera.write_text('{"fx": 1600}')
     assert len(tasks(items(tmp_path))) == 1
     run_quick(tmp_path / "in", tmp_path / "out")
     assert FitResult.load(tmp_path / "out/results/a/000.npz").camera.focal.tolist() == [1600.0] * 2
     camera.unlink()
-    (tmp_path / "in" / "cameras.csv").write_text("stem,fx,width,height\na,1600,500,500\n")
+    (tmp_path / "in" / "cameras.csv").write_text("stem,fx,fy,cx,cy\na,1600,1600,,\n")
     assert not tasks(items(tmp_path))  # the same camera from another file
-    (tmp_path / "in" / "cameras.csv").write_text("stem,fx,width,height\na,900,500,500\n")
+    assert [row.status for row in rows(items(tmp_path))] == [RowStatus.OK]
+    (tmp_path / "in" / "cameras.csv").write_text("stem,fx,fy,cx,cy\na,900,900,,\n")
     assert len(tasks(items(tmp_path))) == 1
 
 
