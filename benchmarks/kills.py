@@ -1,6 +1,6 @@
 """Kills at random moments: does the same command again end as if nothing had happened?
 
-    python -m benchmarks.kills --count 100 [--photos 12] [--seed 0] [--folder FOLDER]
+    python -m benchmarks.kills --count 100 [--photos 16] [--seed 0] [--folder FOLDER]
 
 Makes a small folder of keypoints and photos (the people of `examples/data`, moved a little), fits
 and draws it once undisturbed (`--preset fast --overlay --report --batch-size 4`), with one process
@@ -267,7 +267,7 @@ def arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--count", type=int, default=100, help="kills")
-    parser.add_argument("--photos", type=int, default=12)
+    parser.add_argument("--photos", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="kept; none: a temporary one")
     return parser.parse_args()
