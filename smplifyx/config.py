@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import pydantic
-import yaml
 
 from .core import assets
 from .core.fields import faults_of, told
-from .core.messages import one_line
+from .core.files import boundary
+from .core.yaml_files import read_yaml
 
 HEIGHTS = (0.3, 2.8)  # metres, of anybody whose height is stated: the least and the most
 
@@ -140,7 +140,7 @@ class SolverConfig(Settings):
     """Which minimiser, and when it stops."""
 
     kind: SolverKind = SolverKind.LEVENBERG_MARQUARDT
-    max_steps: int = pydantic.Field(default=10, ge=1)
+    max_steps: int = pydantic.Field(default=10, ge=1, le=100_000)
     tolerance: float = pydantic.Field(default=1e-6, ge=0)  # relative decrease of the energy
     lr: float = pydantic.Field(default=0.01, gt=0)  # Adam
 
@@ -161,7 +161,8 @@ class StageConfig(Settings):
     solver: SolverConfig = SolverConfig()
     # metres: of hypotheses nearer than this, one goes on
     merge: float = pydantic.Field(default=0.0, ge=0)
-    keep: int = pydantic.Field(default=1, ge=1)  # how many hypotheses go on, the best ones
+    # how many hypotheses go on, the best ones
+    keep: int = pydantic.Field(default=1, ge=1, le=1000)
 
     @pydantic.model_validator(mode="after")
     def _collision_moves_bodies_alone(self) -> StageConfig:
@@ -181,8 +182,8 @@ class StartConfig(Settings):
     """The first guess and its hypotheses."""
 
     kind: Start = Start.PNP
-    yaws: int = pydantic.Field(default=4, ge=1)
-    poses: tuple[str, ...] = ("standing",)
+    yaws: int = pydantic.Field(default=4, ge=1, le=72)
+    poses: tuple[str, ...] = pydantic.Field(default=("standing",), max_length=16)
     # 2019: try the back view too when the shoulders are nearer than this
     flip_below_shoulder_px: float = 0.0
 
@@ -195,15 +196,15 @@ class FitConfig(Settings):
     pose_prior: str = "gaussian"
     # on the weights of pose_prior where `with_prior` puts in a prior of that kind
     prior_scales: dict[str, float] = {}
-    betas: int = pydantic.Field(default=10, ge=0)
-    expressions: int = pydantic.Field(default=10, ge=0)
+    betas: int = pydantic.Field(default=10, ge=0, le=1000)
+    expressions: int = pydantic.Field(default=10, ge=0, le=1000)
     hand_prior: HandPrior = HandPrior.RECORDED
-    hand_components: int = pydantic.Field(default=12, ge=0)
+    hand_components: int = pydantic.Field(default=12, ge=0, le=45)
     # overrides the camera's focal length (2019 used 5000 for every image)
     focal_px: float | None = None
     reprojection: ReprojectionConfig = ReprojectionConfig()
     start: StartConfig = StartConfig()
-    stages: tuple[StageConfig, ...] = pydantic.Field(min_length=1)
+    stages: tuple[StageConfig, ...] = pydantic.Field(min_length=1, max_length=64)
 
 
 class ConfigError(ValueError):
@@ -252,13 +253,12 @@ def as_preset(given: FitConfig | str | Path | None) -> FitConfig:
 
 def read_settings(path: Path, schema: type[AnySettings]) -> AnySettings:
     """A YAML file as `schema`. Raises ConfigError naming file, field and fault."""
-    try:
-        return schema.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        message = one_line(error, limit=None)
-        raise ConfigError(f"{path}: not YAML: {message}") from error
-    except pydantic.ValidationError as error:
-        raise ConfigError(f"{path}: {told(faults_of(error, schema))}") from error
+    content = read_yaml(path, ConfigError)
+    with boundary(path, "settings of smplifyx", ConfigError):
+        try:
+            return schema.model_validate(content)
+        except pydantic.ValidationError as error:
+            raise ConfigError(f"{path}: {told(faults_of(error, schema))}") from error
 
 
 def with_prior(config: FitConfig, name: str, kind: str | None = None) -> FitConfig:

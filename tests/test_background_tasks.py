@@ -77,6 +77,23 @@ def test_a_process_that_dies_costs_only_the_task_that_killed_it() -> None:
     assert all(told[0][0] == 2 * task and len(told) == 1 for task, told in answers.items())
 
 
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), NotImplementedError("x")]
+)
+def test_where_no_process_can_be_begun_the_thread_does_everything(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(count: int) -> None:
+        raise error
+
+    monkeypatch.setattr("smplifyx.parallel.background_tasks._processes", refuse)
+    tasks = [3, -1, *range(20, 20 + 2 * WAITING)]
+    answers = collect(tasks, few=1)
+    assert sorted(answers) == sorted(tasks)
+    assert all(answers[good][0] == (2 * good, os.getpid()) for good in tasks if good > 0)
+    assert caplog.text.count("no processes can be begun") == 1
+
+
 def test_nobody_runs_far_ahead(tmp_path: Path) -> None:
     work = BackgroundTasks(Hold(tmp_path / "gate"), lambda task, answer: None, HERE)
     put = []

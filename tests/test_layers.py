@@ -55,6 +55,7 @@ ROOMS = (  # the ground first
             "archives",
             "npy",
             "threads",
+            "yaml_files",
             "npz",
             "rotations",
         ),
@@ -451,6 +452,8 @@ ROOMS = (  # the ground first
         modules=(
             "fit_and_check",
             "job",
+            "job_log",
+            "lock",
             "progress",
             "summary",
             "batches",

@@ -1,5 +1,5 @@
-"""The report of an output folder: one card for each frame, pictures only where they are as new as
-the results.
+"""The report of an output folder: one card for each frame, pictures only where they show the
+results as they are.
 """
 
 from __future__ import annotations
@@ -7,31 +7,49 @@ from __future__ import annotations
 import html
 import os
 import re
+import time
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
 from job_tools import person, run_quick, write_frame
 from picture_tools import ALL
 
+from smplifyx.fitting.result import FitResult
 from smplifyx.jobs.pictures import draw_all, report
 from smplifyx.readers.frames import Note
 
 NOT_DRAWN = "not drawn, log.txt says why"
 
 
-def test_pictures_older_than_their_results_are_not_shown(tmp_path: Path) -> None:
+def test_pictures_of_other_results_are_not_shown(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_frame(tmp_path / "in", name, [person(1)])
     store = run_quick(tmp_path / "in", tmp_path / "out").store
     assert report(store).read_text(encoding="utf-8").count(NOT_DRAWN) == 2
-    draw_all(store, ALL, lambda: None)
-    assert NOT_DRAWN not in report(store).read_text(encoding="utf-8")
-    photo = tmp_path / "out" / "pictures" / "b" / "photo.jpg"
-    old = store.result("b", 0).stat().st_mtime - 1
-    os.utime(photo, (old, old))
+    page = draw_all(store, ALL, lambda: None).page
+    assert page is not None and NOT_DRAWN not in page.read_text(encoding="utf-8")
+
+    result = FitResult.load(store.result("b", 0))
+    result.replace(energy=result.energy + 1).save(store.result("b", 0))
     text = report(store).read_text(encoding="utf-8")
     assert text.count(NOT_DRAWN) == 1
     assert "pictures/a/photo.jpg" in text and "pictures/b/photo.jpg" not in text
+
+
+def test_clocks_do_not_matter(tmp_path: Path) -> None:
+    """Results from a machine whose clock is ahead; seconds that differ."""
+    write_frame(tmp_path / "in", "a", [person(1)])
+    store = run_quick(tmp_path / "in", tmp_path / "out").store
+    draw_all(store, ALL, lambda: None)
+    drawn = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.jpg")}
+    result = FitResult.load(store.result("a", 0))
+    result.replace(origin=replace(result.origin, seconds=99.0)).save(store.result("a", 0))
+    ahead = time.time() + 3600
+    os.utime(store.result("a", 0), (ahead, ahead))
+    draw_all(store, replace(ALL, again=False), lambda: None)
+    assert drawn and all(path.stat().st_mtime_ns == made for path, made in drawn.items())
+    assert NOT_DRAWN not in report(store).read_text(encoding="utf-8")
 
 
 def test_the_facts_are_those_of_the_job(tmp_path: Path) -> None:

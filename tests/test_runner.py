@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,9 +23,11 @@ from job_tools import (
 )
 
 from smplifyx.fitting.result import FitResult
+from smplifyx.jobs import source
 from smplifyx.jobs.job import JobConfig
 from smplifyx.jobs.runner import run_job
 from smplifyx.jobs.store import Store
+from smplifyx.readers.frames import Frame
 
 ROOT = Path(__file__).parent.parent
 
@@ -191,3 +195,52 @@ def test_unknown_inputs_are_one_line(
         run_quick(out=tmp_path / "out", **options)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_an_input_that_ends_with_an_error_loses_nothing_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keypoints = write_folder(tmp_path / "in", frames=3)
+    read = source._frames
+
+    def broken(job: JobConfig) -> Iterator[Frame]:
+        for number, frame in enumerate(read(job)):
+            if number == 3:
+                raise RuntimeError("the reader broke")
+            yield frame
+
+    monkeypatch.setattr(source, "_frames", broken)
+    with pytest.raises(RuntimeError, match="the reader broke"):
+        run_quick(keypoints, tmp_path / "out")
+    rows = table(tmp_path / "out")
+    assert [row["status"] for row in rows] == ["ok"] * 6 + ["unfinished"]
+    assert "the reader broke" in rows[-1]["reason"]
+    assert len(list((tmp_path / "out").rglob("*.npz"))) == 6
+    monkeypatch.undo()
+    run_quick(keypoints, tmp_path / "out")
+    run_quick(keypoints, tmp_path / "whole")
+    assert end_state(tmp_path / "out") == end_state(tmp_path / "whole")
+
+
+def test_a_full_disk_names_the_file_and_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keypoints = write_folder(tmp_path / "in", frames=3)
+    write = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        if ".001.npz" in path.name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="goes on where it was") as caught:
+        run_quick(keypoints, tmp_path / "out")
+    assert "001.npz" in str(caught.value) and "\n" not in str(caught.value)
+    rows = table(tmp_path / "out")
+    assert rows[0]["status"] == "ok" and rows[-1]["status"] == "unfinished"
+    assert not list((tmp_path / "out").rglob(".*"))
+    monkeypatch.undo()
+    run_quick(keypoints, tmp_path / "out")
+    run_quick(keypoints, tmp_path / "whole")
+    assert end_state(tmp_path / "out") == end_state(tmp_path / "whole")

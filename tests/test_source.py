@@ -22,6 +22,7 @@ from smplifyx.jobs.source import open_source
 from smplifyx.jobs.store import Store
 from smplifyx.jobs.summary import Row, RowStatus, read_summary, row_of
 from smplifyx.readers.frames import Frame, Note, Person, SizeSource
+from smplifyx.readers.intrinsics import CameraChoice, CameraOptions, camera_and_notes
 from smplifyx.readers.reading import FrameReading
 
 
@@ -135,7 +136,8 @@ def test_who_is_done_is_not_fitted_again(tmp_path: Path, scene: bool, left: list
 def test_a_result_of_other_evidence_is_made_again(tmp_path: Path, change: str) -> None:
     write_frame(tmp_path / "in", "a", [person(1)])
     run_quick(tmp_path / "in", tmp_path / "out", age="adult")
-    assert not tasks(items(tmp_path, age="adult")) and not tasks(items(tmp_path))
+    assert not tasks(items(tmp_path, age="adult"))
+    assert len(tasks(items(tmp_path))) == 1  # age auto tries the child's body too
     options: dict[str, object] = {"age": "adult"}
     if change == "keypoints":
         write_frame(tmp_path / "in", "a", [person(2)])
@@ -229,3 +231,58 @@ def test_a_reused_result_has_the_names_and_notes_of_today(
     with_person(monkeypatch, tmp_path / "in", id="2", notes=(Note("today"),))
     (row,) = rows(items(tmp_path))
     assert (row.status, row.person_id, row.notes) == (RowStatus.OK, "2", "today")
+
+
+def test_a_changed_camera_is_another_fit(tmp_path: Path) -> None:
+    """Also one of the same image size, from its own file or from a table."""
+    write_frame(tmp_path / "in", "a", [person(1)])
+    camera = tmp_path / "in" / "a.camera.json"
+    camera.write_text('{"fx": 800}')
+    run_quick(tmp_path / "in", tmp_path / "out")
+    assert not tasks(items(tmp_path))
+    camera.write_text('{"fx": 1600}')
+    assert len(tasks(items(tmp_path))) == 1
+    run_quick(tmp_path / "in", tmp_path / "out")
+    assert FitResult.load(tmp_path / "out/results/a/000.npz").camera.focal.tolist() == [1600.0] * 2
+    camera.unlink()
+    (tmp_path / "in" / "cameras.csv").write_text("stem,fx,fy,cx,cy\na,1600,1600,,\n")
+    assert not tasks(items(tmp_path))  # the same camera from another file
+    assert [row.status for row in rows(items(tmp_path))] == [RowStatus.OK]
+    (tmp_path / "in" / "cameras.csv").write_text("stem,fx,fy,cx,cy\na,900,900,,\n")
+    assert len(tasks(items(tmp_path))) == 1
+
+
+def test_a_result_that_does_not_tell_its_camera_is_made_again(tmp_path: Path) -> None:
+    write_frame(tmp_path / "in", "a", [person(1)])
+    store = run_quick(tmp_path / "in", tmp_path / "out").store
+    result = FitResult.load(store.result("a", 0))
+    result.replace(origin=replace(result.origin, K_guess=())).save(store.result("a", 0))
+    assert len(tasks(items(tmp_path))) == 1
+
+
+def test_what_only_describes_a_person_is_brought_up_to_date(tmp_path: Path) -> None:
+    write_frame(tmp_path / "in", "a", [person(1)])
+    store = run_quick(tmp_path / "in", tmp_path / "out").store
+    result = FitResult.load(store.result("a", 0))
+    old = result.replace(origin=replace(result.origin, notes="of an older version"))
+    old.save(store.result("a", 0))
+    assert not tasks(items(tmp_path))
+    assert FitResult.load(store.result("a", 0)).origin == result.origin
+
+
+def test_an_error_about_one_image_costs_only_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        write_frame(tmp_path / "in", name, [person(1), person(2)])
+
+    def odd(frame: Frame, options: CameraOptions) -> tuple[CameraChoice, tuple[Note, ...]]:
+        if frame.stem == "b":
+            raise NotImplementedError("odd\ncamera")
+        return camera_and_notes(frame, options)
+
+    monkeypatch.setattr("smplifyx.jobs.source.camera_and_notes", odd)
+    found = items(tmp_path)
+    assert [task.stem for task in tasks(found)] == ["a", "a", "c", "c"]
+    assert [row.person for row in rows(found)] == [0, 1]
+    assert all(row.reason == "NotImplementedError: odd camera" for row in rows(found))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..config import FieldError
+from ..jobs.closing import headline, warning_lines
 from ..jobs.job import JobConfig
-from ..jobs.pictures import Drawing, FramePictures, Wanted, report
+from ..jobs.pictures import Drawing, FramePictures, Wanted
 from ..jobs.runner import NO_FRAMES, run_job
 from ..jobs.store import Store
 from ..parallel.resources import pick_device
@@ -29,11 +30,11 @@ def run(job: JobConfig, terminal: Terminal) -> int:
         outcome = run_job(job, bar, frames=drawing or NO_FRAMES)
     finally:
         bar.end()
-    page = report(outcome.store) if job.report else None
-    counts = [f"{count} {status.value}" for status, count in outcome.counts.most_common()]
-    told = ", ".join(counts) or "nothing to read"
+    page = drawing.page if drawing else None
     if not job.quiet:
-        terminal.say(f"{told}; see {page or outcome.store.summary}")
+        terminal.say(headline(outcome, page or outcome.store.summary))
+    for line in warning_lines(outcome):
+        terminal.err.write(f"{line}\n")
     if drawing and drawing.failed:
         complain_of(drawing, outcome.store, terminal)
     if outcome.fitted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..jobs.pictures import Wanted, count_frames, draw_all, report
+from ..jobs.pictures import Wanted, count_frames, draw_all
 from ..jobs.store import Store, read_record
 from .bars import Bar
 from .codes import DONE, NOTHING_DONE
@@ -25,9 +25,8 @@ def run(options: RenderOptions, terminal: Terminal) -> int:
         drawing = draw_all(store, wanted, bar.step)
     finally:
         bar.end()
-    page = report(store)
     if not options.quiet:
-        terminal.say(f"see {page}")
+        terminal.say(f"see {drawing.page}")
     if not drawing.failed:
         return DONE
     complain_of(drawing, store, terminal)

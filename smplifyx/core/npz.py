@@ -48,13 +48,18 @@ def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Gives a temporary path that becomes `path` when the block ends without an error.
 
-    It lies in the same folder, because only within a file system is a rename all or nothing.
+    It lies in the same folder, because only within a file system is a rename all or nothing. Every
+    OSError of the block names a file: a full disk does not say by itself where it is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -107,6 +107,9 @@ class Origin:
     photo: str = ""  # the image's name as the input writes it
     notes: str = ""  # what its owner should know of how the input was read
     doubt: str = ""  # why it was probably misread; such a person is never OK
+    # the camera before the fit, row by row, float32; empty where nobody guessed
+    K_guess: tuple[float, ...] = ()
+    age_asked: str = ""  # an Age; `Provenance.age` is the one that was fitted
 
 
 @dataclass(frozen=True)
@@ -211,10 +214,10 @@ _POINT_ORDER = "OpenPose: body 25, left hand 21, right hand 21, face 70"
 _UNITS = "axis-angle in radians; metres; pixels; camera frame: x right, y down, z forward"
 # Keys that are the names of fields.
 _PARAMS = tuple(f.name for f in dataclasses.fields(BodyParams))
-_ORIGIN = tuple(f.name for f in dataclasses.fields(Origin))
+_ORIGIN = tuple(f.name for f in dataclasses.fields(Origin) if f.name != "K_guess")
 _PROVENANCE = tuple(f.name for f in dataclasses.fields(Provenance) if f.name != "versions")
 # Keys that files of version 0.1 lack, all of them texts.
-_NEW = ("person_id", "photo", "notes", "doubt")
+_NEW = ("person_id", "photo", "notes", "doubt", "age_asked")
 # Keys that say the unit, by field.
 _SHAPE = MappingProxyType(
     {"stature": "stature_m", "stature_sd": "stature_sd_m", "determined": "shape_determined"}
@@ -301,6 +304,8 @@ def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
     provenance, origin = result.provenance, result.origin
     arrays |= {name: np.array(getattr(provenance, name)) for name in _PROVENANCE}
     arrays |= {name: np.array(getattr(origin, name)) for name in _ORIGIN}
+    if origin.K_guess:
+        arrays["K_guess"] = np.array(origin.K_guess, dtype=np.float32).reshape(3, 3)
 
     energies = [float(value) for value in result.energies.values()]
     versions = [f"{name}={version}" for name, version in provenance.versions.items()]
@@ -371,6 +376,7 @@ def _origin(arrays: Mapping[str, np.ndarray]) -> Origin:
         image_size_source=str(arrays["image_size_source"]),
         seconds=float(arrays["seconds"]),
         **{name: str(arrays.get(name, "")) for name in _NEW},
+        K_guess=tuple(np.asarray(arrays.get("K_guess", ())).ravel().tolist()),
     )
 
 

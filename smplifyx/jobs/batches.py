@@ -126,19 +126,25 @@ def auto_batch_size(device: torch.device) -> int:
 def chunks(items: Iterable[Item], size: int, whole_frames: bool = False) -> Iterator[list[Item]]:
     """Cuts the stream so that each chunk has at most `size` people to fit; order is kept.
 
-    whole_frames: cuts only between frames, so that a chunk may have more.
+    whole_frames: cuts only between frames, so that a chunk may have more. Where the stream ends
+    with an error, what came before is the last chunk, and the error follows.
     """
     chunk: list[Item] = []
     people = 0
-    for item in items:
-        chunk.append(item)
-        if isinstance(item.work, FitTask):
-            people += 1
-        full = people >= size or len(chunk) >= ITEMS_PER_PERSON * size
-        if full and (item.ends_frame or not whole_frames):
+    try:
+        for item in items:
+            chunk.append(item)
+            if isinstance(item.work, FitTask):
+                people += 1
+            full = people >= size or len(chunk) >= ITEMS_PER_PERSON * size
+            if full and (item.ends_frame or not whole_frames):
+                yield chunk
+                chunk = []
+                people = 0
+    except Exception:
+        if chunk:
             yield chunk
-            chunk = []
-            people = 0
+        raise
     if chunk:
         yield chunk
 

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from ..body.loading.files import BodyFileError, find_body
 from ..body.loading.kid import kid_templates
-from ..config import FitConfig
+from ..config import FitConfig, HandPrior
+from ..core import assets
 from ..core.choices import BODY_GENDERS, BodyGender, Gender
+from ..core.files import open_regular
 from ..fitting.result import program_versions
+from ..pose_priors import prior_file
 from .job import FREE_TO_CHANGE, JobConfig
 from .store import MADE_BY
 
@@ -20,9 +23,9 @@ CHUNK = 2**20
 
 def record_of(job: JobConfig, config: FitConfig) -> dict[str, object]:
     """Versions and free options under `smplifyx`, then all that decides the results: job, preset,
-    body models.
+    the bytes of body models and priors.
 
-    Raises BodyFileError where the job's body model is missing.
+    Raises BodyFileError where the job's body model is missing, OSError where a file cannot be read.
     """
     settings = job.model_dump(mode="json")
     for name in PATHS:  # the same folder from another working directory is the same job
@@ -34,6 +37,7 @@ def record_of(job: JobConfig, config: FitConfig) -> dict[str, object]:
         "job": settings,
         "preset": config.model_dump(mode="json"),
         "models": {name: _sha256(path) for name, path in _models(job).items()},
+        "priors": {name: _sha256(path) for name, path in _priors(config).items()},
     }
 
 
@@ -44,7 +48,7 @@ def genders_of(job: JobConfig) -> tuple[BodyGender, ...]:
 
 def _models(job: JobConfig) -> dict[str, Path]:
     """The files of the bodies that the job may need, by gender, and "kid", the template of
-    children.
+    children; where there are several, for different meshes, "kid 2" and so on.
     """
     found: dict[str, Path] = {}
     for gender in genders_of(job):
@@ -57,15 +61,29 @@ def _models(job: JobConfig) -> dict[str, Path]:
     if job.kid_template:
         kids = [job.kid_template]
     else:
-        kids = [kid for path in found.values() for kid in kid_templates(path)]
-    if kids:
-        found["kid"] = kids[0]
+        # each once: the bodies of all genders have the same beside them
+        kids = list(dict.fromkeys(kid for path in found.values() for kid in kid_templates(path)))
+    for number, kid in enumerate(kids, 1):
+        found["kid" if number == 1 else f"kid {number}"] = kid
+    return found
+
+
+def _priors(config: FitConfig) -> dict[str, Path]:
+    """The files that say what bodies are plausible."""
+    shipped = assets.folder("priors")
+    found = {
+        "pose": prior_file(config.pose_prior),
+        "pose limits": shipped / "pose" / "limits.yaml",
+        "hand limits": shipped / "hands" / "limits.yaml",
+    }
+    if config.hand_prior is HandPrior.RECORDED:
+        found["hands"] = shipped / "hands" / "hands.npz"
     return found
 
 
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
-    with open(path, "rb") as stream:
+    with open_regular(path) as stream:
         for block in iter(partial(stream.read, CHUNK), b""):
             digest.update(block)
     return digest.hexdigest()

@@ -4,19 +4,16 @@ after a kill.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import torch
 
 from ..core.choices import Gender
-from ..core.messages import plain
 from ..core.threads import one_thread_per_operation
 from ..parallel.launch import Place, launch
 from ..parallel.launcher import Launcher, LaunchPlan, PendingAnswers
@@ -27,15 +24,16 @@ from .batches import BatchFit, Bodies, FitAnswer, FitTask, Item, auto_batch_size
 from .fit_and_check import fit_and_check
 from .fit_recipe import FitRecipe
 from .job import JobConfig, preset_of
+from .job_log import logging_to
 from .notes import NoteTally
-from .output import NO_FRAMES, FrameSink, JobOutput
+from .output import NO_FRAMES, FrameSink, JobOutput, telling_how_to_go_on
 from .progress import NO_PROGRESS, JobProgress
 from .record import record_of
 from .source import open_source
 from .store import Store, open_store
 from .summary import FITTED, RowStatus, writing_summary
 
-__all__ = ["FITTED", "NO_FRAMES", "JobOutcome", "logging_to", "run_job"]
+__all__ = ["FITTED", "NO_FRAMES", "JobOutcome", "run_job"]
 
 LOG = logging.getLogger(__name__)
 BATCHES_WAITING = 2  # fitted batches that may wait for the disk
@@ -71,9 +69,10 @@ def run_job(
     A large job is fitted in `job.processes` processes, one with a `fit` of its own here. Each
     process imports the script that calls this, which should do so below `if __name__ ==
     "__main__":` only. `frames` is given every frame, from this run or an earlier one, and has
-    finished when this returns. Raises ConfigError, KeypointError, BodyFileError, StoreError or
-    ValueError, one line each, before anything is fitted if the job cannot begin; afterwards an
-    error costs no more than its person. OSError if the disk refuses.
+    finished when this returns. Nobody else may write to the output folder meanwhile. Raises
+    ConfigError, KeypointError, BodyFileError, StoreError, FolderBusyError or ValueError, one line
+    each, before anything is fitted if the job cannot begin; afterwards an error costs no more than
+    its person. OSError if the disk refuses: what is done is kept, also in the summary.
     """
     check_begun()
     config = preset_of(job)
@@ -84,26 +83,28 @@ def run_job(
         # a file that cannot be read ends the job here, in one line
         bodies.choice(job.gender, job.age)
     inputs = [job.keypoints] if job.images is None else [job.keypoints, job.images]
-    store = open_store(job.out, record_of(job, config), inputs, job.overwrite)
-
-    progress.begin(source.files)
-    with logging_to(store.log):
-        LOG.info("job begins: %s -> %s", job.keypoints, job.out)
-        recipe = FitRecipe(config, job.model, job.kid_template, fit, job.scene)
-        with (
-            one_thread_per_operation(device),
-            writing_summary(store.summary) as summary,
-            _launcher(job, recipe, bodies, device) as launcher,
-        ):
-            output = JobOutput(store, summary, progress, frames)
-            size = auto_batch_size(device) if job.batch_size == "auto" else job.batch_size
-            batches = chunks(source.items(store), size, whole_frames=job.scene)
-            _stream(batches, source.files, launcher, output)
-        frames.finish()
-        counts = [f"{count} {status.value}" for status, count in output.counts.items()]
-        LOG.info("job ends: %s", ", ".join(counts) or "no rows")
-        for note in source.leftovers:
-            LOG.warning("%s", plain(str(note)))
+    with (
+        telling_how_to_go_on(),
+        open_store(job.out, record_of(job, config), inputs, job.overwrite) as store,
+    ):
+        progress.begin(source.files)
+        with logging_to(store.log):
+            LOG.info("job begins: %s -> %s", job.keypoints, job.out)
+            recipe = FitRecipe(config, job.model, job.kid_template, fit, job.scene)
+            with (
+                one_thread_per_operation(device),
+                writing_summary(store.summary) as summary,
+                _launcher(job, recipe, bodies, device) as launcher,
+            ):
+                output = JobOutput(store, summary, progress, frames)
+                size = auto_batch_size(device) if job.batch_size == "auto" else job.batch_size
+                batches = chunks(source.items(store), size, whole_frames=job.scene)
+                _stream(batches, source.files, launcher, output)
+            frames.finish(source.leftovers)
+            counts = [f"{count} {status.value}" for status, count in output.counts.items()]
+            LOG.info("job ends: %s", ", ".join(counts) or "no rows")
+            for note in source.leftovers:
+                LOG.warning("%s", note)
     return JobOutcome(store, output.counts, output.notes, source.leftovers)
 
 
@@ -127,14 +128,24 @@ def _stream(
 ) -> None:
     """Fits batches while those before are written.
 
-    An error of the disk ends it; written files stay.
+    An error of the disk ends it; written files stay. So does an error of what gives the batches,
+    but those before it are fitted and written.
     """
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="results") as disk:
         waiting: deque[Future[None]] = deque()
         most_waiting = launcher.capacity + BATCHES_WAITING
         files_seen = 0
         try:
-            for batch in batches:
+            unread = None
+            remaining = iter(batches)
+            while True:
+                try:
+                    batch = next(remaining)
+                except StopIteration:
+                    break
+                except Exception as error:
+                    unread = error
+                    break
                 frames = sum(item.ends_frame for item in batch)
                 files_seen += frames
                 # Of a file with many images nobody knows how many follow: as many again, say.
@@ -149,6 +160,8 @@ def _stream(
                     waiting.popleft().result()
             while waiting:
                 waiting.popleft().result()
+            if unread is not None:
+                raise unread
         except BaseException:
             # First: the thread of the disk may wait for these, and the block for that thread.
             output.frames.stop()
@@ -161,23 +174,3 @@ def _write(
 ) -> None:
     """Waits for the answers: those who come later are written later."""
     output.write(batch, () if pending is None else pending.result())
-
-
-@contextlib.contextmanager
-def logging_to(path: Path) -> Iterator[None]:
-    """Everything that smplifyx logs goes to a file as well, for the time of the block."""
-    logger = logging.getLogger("smplifyx")
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    level = logger.level
-    propagate = logger.propagate
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = propagate
-        handler.close()

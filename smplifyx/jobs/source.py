@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ..core.choices import Age, Gender
-from ..core.messages import plain
+from ..core.choices import Gender
+from ..core.messages import one_line, plain
 from ..evidence.evidence import SavedEvidence, by_kind
 from ..evidence.kinds import of_facts
 from ..fitting.result import FitResult, Origin
@@ -63,7 +63,9 @@ class Source:
     @property
     def leftovers(self) -> tuple[Note, ...]:
         """What was given and not used, a note of each kind; whole after the last item."""
-        return self.frames.leftovers
+        table = self.cameras.cameras
+        unused = () if table is None else table.leftovers()
+        return (*self.frames.leftovers, *unused)
 
     def _items(self, store: Store) -> Iterator[Item]:
         stems = StemTable()
@@ -72,13 +74,13 @@ class Source:
             camera, camera_notes = self._camera(frame)
             frame = replace(frame, notes=(*frame.notes, *camera_notes))
             for note in _all_notes(frame):
-                LOG.info("%s: %s", stem, plain(str(note)))
+                LOG.info("%s: %s", stem, note)
             *others, last = self._works(frame, camera, stem, store)
             for work in others:
                 yield Item(work)
             yield Item(last, ends_frame=True)
 
-    def _camera(self, frame: Frame) -> tuple[CameraChoice | IntrinsicsError | None, Sequence[Note]]:
+    def _camera(self, frame: Frame) -> tuple[CameraChoice | str | None, Sequence[Note]]:
         """The camera of a frame, or why there is none, and what is to be told of it; None where
         nobody needs one.
         """
@@ -87,42 +89,41 @@ class Source:
         try:
             return camera_and_notes(frame, self.cameras)
         except IntrinsicsError as error:
-            return error, ()
+            return str(error), ()
+        except Exception as error:  # whatever is odd about an image costs no other
+            LOG.exception("%s: its camera: %s", frame.stem, error)
+            return _in_words(error), ()
 
     def _works(
-        self,
-        frame: Frame,
-        camera: CameraChoice | IntrinsicsError | None,
-        stem: str,
-        store: Store,
+        self, frame: Frame, camera: CameraChoice | str | None, stem: str, store: Store
     ) -> list[FitTask | Row]:
         """Everybody in a frame, in order, or one line of the summary for a frame without people."""
         if frame.problem is not None:
             return [_row(frame, stem, None, RowStatus.UNREADABLE, frame.problem)]
         if camera is None:
             return [_row(frame, stem, None, RowStatus.NO_PEOPLE, "the file has no people")]
-        if isinstance(camera, IntrinsicsError):
+        if isinstance(camera, str):
             return [
-                _row(frame, stem, person, RowStatus.UNREADABLE, str(camera))
-                for person in frame.people
+                _row(frame, stem, person, RowStatus.UNREADABLE, camera) for person in frame.people
             ]
         LOG.info("%s: %s", stem, camera.note)
 
         _, reasons = select(frame.people, self.selection)  # by index, of those who are left out
-        tasks = [
-            _fit_task(frame, stem, person, camera, self.job)
-            for person in frame.people
-            if person.index not in reasons
-        ]
-        selected = iter(self._without_done(tasks, store))
-        works: list[FitTask | Row] = []
+        known: dict[int, Row] = {}  # by index
+        tasks: list[FitTask] = []
         for person in frame.people:
-            if person.index not in reasons:
-                works.append(next(selected))
+            if person.index in reasons:
+                status = RowStatus.UNREADABLE if person.problem else RowStatus.NOT_SELECTED
+                known[person.index] = _row(frame, stem, person, status, reasons[person.index])
                 continue
-            status = RowStatus.UNREADABLE if person.problem else RowStatus.NOT_SELECTED
-            works.append(_row(frame, stem, person, status, reasons[person.index]))
-        return works
+            try:
+                tasks.append(_fit_task(frame, stem, person, camera, self.job))
+            except Exception as error:  # whatever is odd about a person costs no other
+                LOG.exception("%s person %d: %s", stem, person.index, error)
+                reason = _in_words(error)
+                known[person.index] = _row(frame, stem, person, RowStatus.UNREADABLE, reason)
+        selected = iter(self._without_done(tasks, store))
+        return [known.get(person.index) or next(selected) for person in frame.people]
 
     def _without_done(self, tasks: Sequence[FitTask], store: Store) -> Sequence[FitTask | Row]:
         """The people of a frame, or the lines of an earlier run for those who are done. Where they
@@ -145,7 +146,8 @@ def open_source(job: JobConfig) -> Source:
     )
     frames = read_frames(job.keypoints, job.images, job.recursive, job.read_options)
     if job.cameras is not None:
-        check_table(cameras, frames)
+        # a reading of its own, since the first frame is taken
+        check_table(cameras, read_frames(job.keypoints, job.images, job.recursive))
     return Source(job, frames, cameras, selection, count_files(job.keypoints, job.recursive))
 
 
@@ -160,6 +162,11 @@ def _row(frame: Frame, stem: str, person: Person | None, status: RowStatus, reas
         photo=_photo(frame, stem),
         notes=_notes_cell(frame, person),
     )
+
+
+def _in_words(error: Exception) -> str:
+    """An error that nobody foresaw, for a cell of the table."""
+    return f"{type(error).__name__}: {one_line(error, limit=300)}"
 
 
 def _photo(frame: Frame, stem: str) -> str:
@@ -189,6 +196,7 @@ def _fit_task(
     says.
     """
     assert frame.size_source is not None, "a frame with a camera has a size"
+    age = person.age or job.age
     origin = Origin(
         source=str(frame.keypoint_file.resolve()),
         image=str(frame.image.resolve()) if frame.image else "",
@@ -199,6 +207,8 @@ def _fit_task(
         photo=_photo(frame, stem),
         notes=_notes_cell(frame, person),
         doubt=plain(person.doubt or ""),
+        K_guess=tuple(camera.camera.K.flatten().tolist()),
+        age_asked=age.value,
     )
     # The job's gender is for everybody, and INPUT leaves it to the file.
     if job.gender is Gender.INPUT:
@@ -213,35 +223,51 @@ def _fit_task(
         camera=camera.camera,
         gender=gender,
         origin=origin,
-        age=person.age or job.age,
+        age=age,
         evidence=of_facts(facts),
     )
 
 
 def _task_or_done(task: FitTask, store: Store) -> FitTask | Row:
-    """The line of an earlier run, if its file is sound and was made from the same evidence.
+    """The line of an earlier run, if its file is sound and all that decided it is the same.
 
-    What does not decide a result, names and notes, is told as it is today.
+    What only describes the person, names and notes, may have changed: then the file is written
+    again.
     """
     found = store.existing(task.stem, task.origin.person)
     if found is None or not _same_input(found, task):
         return task
-    today = task.origin
-    if found.origin.doubt != today.doubt:  # its status would be another
+    if found.origin.doubt != task.origin.doubt:  # its status would be another
         return task
-    origin = replace(found.origin, person_id=today.person_id, photo=today.photo, notes=today.notes)
-    return row_of(task.stem, found.replace(origin=origin))
+    origin = replace(task.origin, seconds=found.origin.seconds)
+    if not _same_texts(found.origin, origin):
+        found = found.replace(origin=origin)
+        try:
+            found.save(store.result(task.stem, task.origin.person))
+        except OSError as error:  # the result is as good as before
+            LOG.warning("%s: its texts stay as they were: %s", task.stem, error)
+    return row_of(task.stem, found)
+
+
+def _same_texts(one: Origin, other: Origin) -> bool:
+    """Whether two origins say the same; seconds, which may be no number, do not count."""
+    return replace(one, seconds=0.0) == replace(other, seconds=0.0)
 
 
 def _same_input(found: FitResult, task: FitTask) -> bool:
-    """Whether a result was made from the evidence of the task, to the bit."""
-    if found.provenance.gender != task.gender.value:
+    """Whether a result was made from the evidence of the task, to the bit.
+
+    Files of versions before 0.2 do not tell the camera as guessed, and so are made again.
+    """
+    before, now = found.origin, task.origin
+    if found.provenance.gender != task.gender.value or before.age_asked != now.age_asked:
         return False
-    if task.age is not Age.AUTO and task.age.value != found.provenance.age:
+    if (before.K_guess, before.K_source) != (now.K_guess, now.K_source):
         return False
     pairs = [
         (found.keypoints.xy, task.keypoints.xy),
         (found.keypoints.confidence, task.keypoints.confidence),
+        (found.keypoints.trust, task.keypoints.trust),
         (found.camera.image_size, task.camera.image_size),
     ]
     if not all(torch.equal(old, new.to(old)) for old, new in pairs):

@@ -4,26 +4,71 @@ removed.
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import re
 import shutil
-from collections.abc import Iterable, Mapping
+import stat
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pydantic
 import yaml
 
-from ..core.messages import one_line
+from ..core.fields import faults_of, told
+from ..core.messages import plain
 from ..core.npz import ResultFileError, replacing
+from ..core.yaml_files import read_yaml
 from ..fitting.result import FitResult
-from .summary import is_temporary
+from .lock import locked
 
 MADE_BY = "smplifyx"  # first key of a config.yaml that is ours
 # what a job may make, and --overwrite remove
 FOLDERS = ("results", "overlays", "pictures", "meshes", "pages")
 FILES = ("summary.csv", "config.yaml", "log.txt", "index.html")
+# Names of half-written files: only these are ours to remove, each only where we write it.
+_PERSON = r"\d{3,}"
+_TEMPORARIES = {
+    "": r"summary\.csv|config\.yaml|index\.html",
+    "results": _PERSON + r"\.npz",
+    "overlays": r".+\.jpg",
+    "pictures": r"(photo|overlay|turned)\.jpg",
+    "meshes": _PERSON + r"\.(obj|ply|glb)",
+    "pages": r"\d{4,}\.html",
+}
+
+
+# Errors of the whole disk or machine: the next file would fare no better. Any other one, a folder
+# in the place of a file, say, is about its own path.
+_OF_THE_DISK = {"ENOSPC", "EDQUOT", "EROFS", "EIO", "ESTALE", "ENOMEM", "EMFILE", "ENFILE"}
 
 
 class StoreError(ValueError):
     """An output folder that this job must not write to; the message is one line."""
+
+
+class RecordedSettings(pydantic.BaseModel):
+    """What is read again of a job's own settings."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="allow", strict=True)
+
+    preset: str
+    model: str | None = None
+    kid_template: str | None = None
+
+
+class Record(pydantic.BaseModel):
+    """A config.yaml: how an output folder was made. What is not named here may be there, too."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="allow", strict=True)
+
+    smplifyx: dict[str, object]  # MADE_BY: what changes no result
+    job: RecordedSettings
+    preset: dict[str, object]
+    models: dict[str, str]  # sha256 by gender, and of "kid"
+    priors: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -32,29 +77,44 @@ class Store:
 
     root: Path
 
+    def inside(self, *parts: str) -> Path:
+        """The path of something that may be written or removed: every writer asks here.
+
+        Raises StoreError, one line, for a path that leads out of the folder, by its parts or by a
+        link on the way.
+        """
+        path = self.root.joinpath(*parts)
+        names = [name for part in parts for name in part.split("/")]
+        if not all(map(_is_plain_name, names)):
+            raise StoreError(f"{plain(str(path))}: not a name of an output folder")
+        parent = Path(os.path.realpath(path.parent))
+        if not parent.is_relative_to(os.path.realpath(self.root)):
+            raise StoreError(f"{path}: a link leads out of {self.root}")
+        return path
+
     @property
     def summary(self) -> Path:
         """The table of all people."""
-        return self.root / "summary.csv"
+        return self.inside("summary.csv")
 
     @property
     def config(self) -> Path:
         """The configuration as run."""
-        return self.root / "config.yaml"
+        return self.inside("config.yaml")
 
     @property
     def log(self) -> Path:
         """The log of every run into this folder."""
-        return self.root / "log.txt"
+        return self.inside("log.txt")
 
     @property
     def results(self) -> Path:
         """One folder per frame, one npz per person."""
-        return self.root / "results"
+        return self.inside("results")
 
     def result(self, stem: str, person: int) -> Path:
-        """The file of one person."""
-        return self.results / stem / f"{person:03d}.npz"
+        """The file of one person. Raises StoreError as `inside`."""
+        return self.inside("results", stem, f"{person:03d}.npz")
 
     def stems(self) -> list[str]:
         """The frames that have results, sorted."""
@@ -71,67 +131,114 @@ class Store:
         """The result of an earlier run; None where there is none or its file is broken."""
         try:
             return FitResult.load(self.result(stem, person))
-        except ResultFileError:
+        except (ResultFileError, StoreError):
             return None
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Nobody else writes to this folder during the block, and its places are what they should
+        be.
 
+        Raises FolderBusyError where another run does, StoreError for links and other things in the
+        place of our files and folders.
+        """
+        with locked(self.root):
+            self._check_places()
+            yield
+
+    def _check_places(self) -> None:
+        """Our files are regular ones or not there; our folders are folders inside this one."""
+        root = os.path.realpath(self.root)
+        for name in FILES:
+            path = self.root / name
+            if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+                raise StoreError(f"{path}: in the place of a file of smplifyx, and not a file")
+        for name in FOLDERS:
+            path = self.root / name
+            if not os.path.lexists(path):
+                continue
+            if not path.is_dir():
+                raise StoreError(f"{path}: in the place of a folder of smplifyx, and not a folder")
+            if not Path(os.path.realpath(path)).is_relative_to(root):
+                raise StoreError(f"{path}: a link leads out of {self.root}")
+
+
+@contextlib.contextmanager
 def open_store(
     root: Path, record: Mapping[str, object], inputs: list[Path], overwrite: bool
-) -> Store:
+) -> Iterator[Store]:
     """The output folder for a job whose results `record` determines; made, resumed, or with
-    `overwrite` begun anew.
+    `overwrite` begun anew. Nobody else writes to it during the block.
 
-    Raises StoreError where the folder holds another job's results, or is not ours to write to.
+    Raises StoreError where the folder holds another job's results, or is not ours to write to, and
+    FolderBusyError where another run writes to it.
     """
     store = Store(root)
     if root.exists() and not root.is_dir():
         raise StoreError(f"{root}: the output must be a folder, this is a file")
-    if overwrite and root.is_dir():
-        _clear(store, inputs)
-    if store.config.is_file():
-        _check_same(store, record)
-    elif store.results.is_dir() or store.summary.is_file():
-        raise StoreError(
-            f"{root}: holds results but no config.yaml of smplifyx; choose another --out"
-        )
+    _check_ours(store)  # before anything is put there
     root.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(store)
-    with replacing(store.config) as path:
-        path.write_text(
-            yaml.safe_dump(dict(record), sort_keys=False, allow_unicode=True), encoding="utf-8"
-        )
-    return store
+    with locked(root):
+        if overwrite:
+            _clear(store, inputs)
+        store._check_places()
+        if _check_ours(store):
+            _check_same(store, record)
+        with replacing(store.config) as path:
+            text = yaml.safe_dump(dict(record), sort_keys=False, allow_unicode=True)
+            path.write_text(text, encoding="utf-8")
+        _remove_leftovers(store)
+        yield store
 
 
-def read_record(store: Store) -> dict[str, object]:
+def is_of_the_disk(error: Exception) -> bool:
+    """Whether an error is one of the whole disk or machine, and ends a job."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return False
+    return errno.errorcode.get(error.errno) in _OF_THE_DISK
+
+
+def read_record(store: Store) -> Record:
     """The configuration as run. Raises StoreError where there is none of ours."""
-    try:
-        record = yaml.safe_load(store.config.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise StoreError(
-            f"{store.root}: no config.yaml: not an output folder of smplifyx"
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise StoreError(f"{store.config}: not YAML: {one_line(error, limit=None)}") from error
-    if not isinstance(record, dict) or MADE_BY not in record:
+    if not store.config.exists():
+        raise StoreError(f"{store.root}: no config.yaml: not an output folder of smplifyx")
+    content = read_yaml(store.config, StoreError)
+    if not isinstance(content, dict) or MADE_BY not in content:
         raise StoreError(f"{store.config}: not written by smplifyx; choose another --out")
-    return record
+    try:
+        return Record.model_validate(content)
+    except pydantic.ValidationError as error:
+        raise StoreError(f"{store.config}: {told(faults_of(error, Record))}") from error
+
+
+def _check_ours(store: Store) -> bool:
+    """Whether the folder has a config.yaml of ours. Raises StoreError for somebody else's
+    results.
+    """
+    if store.config.is_file():
+        read_record(store)
+        return True
+    if store.results.is_dir() or store.summary.is_file():
+        raise StoreError(
+            f"{store.root}: holds results but no config.yaml of smplifyx; choose another --out"
+        )
+    return False
 
 
 def _check_same(store: Store, record: Mapping[str, object]) -> None:
     """The part of the record that decides the results must not have changed."""
-    before = _flat(read_record(store))
+    before = _flat(read_record(store).model_dump())
     now = _flat(dict(record))
     different = [key for key in now | before if before.get(key) != now.get(key)]
     # What is under MADE_BY (versions, options that change no result) may differ.
-    changed = [key for key in different if not key.startswith(MADE_BY)]
+    changed = [key for key in different if not key.startswith(f"{MADE_BY}.") and key != MADE_BY]
     if not changed:
         return
     key = changed[0]
     more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
     raise StoreError(
         f"{store.root}: made with another configuration "
-        f"({key}: {before.get(key)} there, {now.get(key)} now{more});"
+        f"({plain(f'{key}: {before.get(key)} there, {now.get(key)} now')}{more});"
         " choose another --out, or --overwrite to begin anew"
     )
 
@@ -152,7 +259,6 @@ def _clear(store: Store, inputs: list[Path]) -> None:
     """Removes what an earlier job made; never anything else, never a folder that holds an input."""
     if not store.config.is_file():
         return
-    read_record(store)  # raises where the folder is not ours
     doomed = [store.root / name for name in (*FOLDERS, *FILES)]
     for path in inputs:
         here = path.resolve()
@@ -167,15 +273,23 @@ def _clear(store: Store, inputs: list[Path]) -> None:
 
 
 def _remove_leftovers(store: Store) -> None:
-    """Half-written files of a run that was killed."""
-    _remove_temporary(store.root.iterdir())  # not below: other folders are not ours
-    for name in FOLDERS:
-        folder = store.root / name
-        if folder.is_dir():
-            _remove_temporary(folder.rglob(".*"))
+    """Half-written files of a run that was killed, told by their names: `.NAME.PROCESS.tmp` of a
+    NAME that is written there.
+
+    This folder is ours and locked, so none of them belongs to a process that still lives.
+    """
+    for folder, name in _TEMPORARIES.items():
+        place = store.root / folder
+        if not place.is_dir():
+            continue
+        ours = re.compile(rf"\.({name})\.\d+\.tmp")
+        # not below the root itself: other folders are not ours
+        for path in place.rglob(".*.tmp") if folder else place.glob(".*.tmp"):
+            if ours.fullmatch(path.name) and stat.S_ISREG(path.lstat().st_mode):
+                path.unlink(missing_ok=True)
 
 
-def _remove_temporary(paths: Iterable[Path]) -> None:
-    for path in paths:
-        if is_temporary(path):
-            path.unlink(missing_ok=True)
+def _is_plain_name(name: str) -> bool:
+    """Whether it names something in a folder, and not that folder, its parent or another place."""
+    is_here = name in ("", ".", "..")
+    return not is_here and os.sep not in name and plain(name) == name

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -14,8 +15,9 @@ from typing import Any, TextIO
 
 import torch
 
-from ..core.messages import cell, uncell
-from ..core.npz import TEMPORARY, replacing
+from ..core.files import open_regular
+from ..core.messages import cell, one_line, plain, uncell
+from ..core.npz import replacing
 from ..fitting.quality import (
     FAR_PERCENT,
     MOST_FAR,
@@ -37,6 +39,7 @@ class RowStatus(Enum):
     NOT_SELECTED = "not_selected"
     NO_PEOPLE = "no_people"  # the whole frame
     UNREADABLE = "unreadable"  # the whole frame, or a person of it
+    UNFINISHED = "unfinished"  # the whole job: it ended before its input did
 
 
 FITTED = (RowStatus.OK, RowStatus.LOW_EVIDENCE, RowStatus.POOR)  # there is a result
@@ -85,7 +88,10 @@ class Row:
     notes: str = ""
 
 
-COLUMNS = tuple(f.name for f in dataclasses.fields(Row))
+_FIELDS = dataclasses.fields(Row)
+COLUMNS = tuple(field.name for field in _FIELDS)
+MOST_PEOPLE = 1_000_000  # of a frame: no file that is read has more
+LONGEST_LINE = 2**17  # characters that are taken at once; our lines have some hundred
 REASONS = {
     FitStatus.LOW_EVIDENCE: "fewer than 8 confident body keypoints",
     FitStatus.POOR: "median body error above 4 % of the keypoint box",
@@ -179,31 +185,90 @@ class SummaryWriter:
 
 @contextlib.contextmanager
 def writing_summary(path: Path) -> Iterator[SummaryWriter]:
-    """Gives a writer to a temporary file that becomes `path` when the block ends without an
-    error.
+    """Gives a writer to a temporary file that becomes `path` when the block ends.
+
+    Where the block ends with an error, the table has what is known up to there and a last line,
+    UNFINISHED, that says why; the error goes on.
     """
-    with (
-        replacing(path) as temporary,
-        open(temporary, "w", newline="", encoding="utf-8") as stream,
-    ):
-        yield SummaryWriter(stream)
+    stopped: BaseException | None = None
+    try:
+        with (
+            replacing(path) as temporary,
+            open(temporary, "w", newline="", encoding="utf-8") as stream,
+        ):
+            writer = SummaryWriter(stream)
+            try:
+                yield writer
+            except BaseException as error:
+                stopped = error
+                writer.write(_unfinished(error))
+    except OSError:
+        if stopped is None:
+            raise
+        # a full disk, most likely: what stopped the job says more, and an older table stays
+    if stopped is not None:
+        raise stopped
+
+
+def _unfinished(error: BaseException) -> Row:
+    """The last line of a job that was stopped; its stem is empty, as no frame's is."""
+    named = f"{type(error).__name__}: {one_line(error, limit=300)}"
+    reason = f"stopped here ({named}); the same command goes on where it was"
+    return Row("", None, RowStatus.UNFINISHED, reason)
 
 
 def read_summary(path: Path) -> Iterator[Row]:
-    """The lines of a summary.csv; columns that one of an older version lacks are empty."""
-    fields = dataclasses.fields(Row)
-    with open(path, newline="", encoding="utf-8") as stream:
-        for cells in csv.DictReader(stream):
-            # Any: what `_value` gives is of the type that the field annotates.
-            values: dict[str, Any] = {
-                field.name: _value(str(field.type), cells.get(field.name, "")) for field in fields
-            }
-            yield Row(**values)
+    """The lines of a summary.csv but for UNFINISHED; columns that one of an older version lacks
+    are empty.
+
+    A line that is none of ours costs itself: an UNREADABLE row that says which, and why. Raises
+    ValueError, one line, where the file is no such table at all, and OSError.
+    """
+    # as `csv` reads a file: line ends stay, so that those within quotes come back
+    with io.TextIOWrapper(open_regular(path), "utf-8", "replace", newline="") as stream:
+        lines = csv.reader(iter(lambda: stream.readline(LONGEST_LINE), ""))
+        try:
+            columns = next(lines, [])
+        except csv.Error:
+            columns = []
+        if not {"stem", "person", "status"} <= set(columns):
+            raise ValueError(f"{path}: not a summary of smplifyx: no columns stem, person, status")
+        while True:
+            try:
+                cells = next(lines)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield _unreadable(lines.line_num, error)
+                continue
+            if not cells:  # an empty line
+                continue
+            try:
+                row = _row(dict(zip(columns, cells, strict=False)))
+            except ValueError as error:
+                yield _unreadable(lines.line_num, error)
+                continue
+            if row.status is not RowStatus.UNFINISHED:
+                yield row
 
 
-def is_temporary(path: Path) -> bool:
-    """Whether a file is the half-written form of another, left by a run that was killed."""
-    return path.name.startswith(".") and path.name.endswith(TEMPORARY)
+def _row(cells: Mapping[str, str]) -> Row:
+    """A line by its columns. Raises ValueError for what no line of ours has."""
+    # Any: what `_value` gives is of the type that the field annotates.
+    values: dict[str, Any] = {
+        field.name: _value(str(field.type), cells.get(field.name, "")) for field in _FIELDS
+    }
+    row = Row(**values)
+    if row.person is None and row.status in FITTED:
+        raise ValueError(f"no person, but {row.status.value}")
+    if row.person is not None and not 0 <= row.person <= MOST_PEOPLE:
+        raise ValueError(f"person: expected 0..{MOST_PEOPLE}")
+    return row
+
+
+def _unreadable(line: int, error: Exception) -> Row:
+    reason = f"line {line} of summary.csv cannot be read: {one_line(error)}"
+    return Row(f"summary.csv-{line}", None, RowStatus.UNREADABLE, reason)
 
 
 def _cell(value: str | float | int | RowStatus | None) -> str:
@@ -222,4 +287,4 @@ def _value(kind: str, content: str) -> str | float | int | RowStatus | None:
         return float(content) if content else math.nan
     if kind.startswith("int"):
         return int(content) if content else None
-    return uncell(content)
+    return plain(uncell(content))

@@ -2,7 +2,7 @@
 
 from .contract import LatentSpace, Linearity, PosePrior
 from .gaussian import GaussianPrior
-from .loading import kind_of, load_prior
+from .loading import kind_of, load_prior, prior_file
 
 __all__ = [
     "GaussianPrior",
@@ -11,4 +11,5 @@ __all__ = [
     "PosePrior",
     "kind_of",
     "load_prior",
+    "prior_file",
 ]

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-import yaml
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..body.joints import BODY_POSE_JOINTS, JOINT_NAMES
 from ..core import assets
+from ..core.yaml_files import read_yaml
 from .hands import HAND_ANGLES
 
 AXES = "xyz"
@@ -91,9 +91,11 @@ def _limits(bounds: tuple[_Bound, ...], dtype: torch.dtype, device: torch.device
 @lru_cache(maxsize=4)  # by the path: read once, since every stage of every batch asks
 def _table(path: Path, joints: tuple[str, ...]) -> tuple[_Bound, ...]:
     """The bounds of a table, in the order of the angles of these joints."""
-    table = yaml.safe_load(path.read_text())["joints"]
+    content = read_yaml(path, ValueError)
+    if not isinstance(content, dict) or not isinstance(content.get("joints"), dict):
+        raise ValueError(f"{path}: not a table of joint limits: no mapping of joints")
     bounds: list[_Bound] = []
-    for joint, axes in table.items():
+    for joint, axes in content["joints"].items():
         for axis, entry in axes.items():
             bounds += _bounds_of(joint, axis, entry, joints)
     return tuple(sorted(bounds))

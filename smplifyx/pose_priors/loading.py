@@ -24,7 +24,7 @@ from .gmm_files import load_gmm
 from .mixture import MixturePrior
 from .torch_files import LEGACY_MAGIC
 from .vae import VaePrior
-from .vposer_files import load_vposer
+from .vposer_files import find_snapshot, load_vposer
 
 _KINDS: dict[type[PosePrior], str] = {
     VaePrior: "vposer",
@@ -61,21 +61,38 @@ def kind_of(name_or_path: str | Path) -> str:
     return _KINDS[type(load_prior(name_or_path))]
 
 
+def prior_file(name_or_path: str | Path) -> Path:
+    """The one file that decides what `load_prior` gives; it need not be there.
+
+    Raises ValueError for a folder without a snapshot of VPoser.
+    """
+    name = str(name_or_path)
+    path = _shipped_file(_FILES[name]) if name in _FILES else Path(name_or_path)
+    return find_snapshot(path) if path.is_dir() else path
+
+
 def _shipped_free() -> FreePrior:
     """No preference; fits begin at the Gaussian's mean pose."""
-    return FreePrior(GaussianPrior.load(_shipped_file("gaussian.npz")).mean())
+    return FreePrior(GaussianPrior.load(prior_file("none")).mean())
 
 
 def _shipped_file(name: str) -> Path:
     return assets.folder("priors") / "pose" / name
 
 
+_FILES = {
+    "vposer": "vposer",  # a folder
+    "flow": "flow.npz",
+    "gmm": "gmm.npz",
+    "gaussian": "gaussian.npz",
+    "none": "gaussian.npz",
+}
 # in the order in which a message lists them
 _SHIPPED: dict[str, Callable[[], PosePrior]] = {
-    "vposer": lambda: load_vposer(_shipped_file("vposer")),
-    "flow": lambda: FlowPrior.load(_shipped_file("flow.npz")),
-    "gmm": lambda: MixturePrior.load(_shipped_file("gmm.npz")),
-    "gaussian": lambda: GaussianPrior.load(_shipped_file("gaussian.npz")),
+    "vposer": lambda: load_vposer(prior_file("vposer")),
+    "flow": lambda: FlowPrior.load(prior_file("flow")),
+    "gmm": lambda: MixturePrior.load(prior_file("gmm")),
+    "gaussian": lambda: GaussianPrior.load(prior_file("gaussian")),
     "none": _shipped_free,
 }
 

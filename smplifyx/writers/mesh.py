@@ -47,14 +47,17 @@ class MeshWriter:
 
     def write(self, path: Path, person: FittedPerson) -> None:
         """Writes the mesh. Raises ValueError for vertices that are not finite."""
-        write_mesh(path, person.vertices, person.body.faces)
+        write_mesh(path, person.vertices, person.body.faces, person.note)
 
 
-def write_mesh(path: Path, vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"]) -> None:
+def write_mesh(
+    path: Path, vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"], note: str = ""
+) -> None:
     """Writes one body as the suffix of `path` says, whole or not at all; vertices in the camera's
     frame, metres.
 
-    Raises ValueError for another suffix or vertices that are not finite.
+    note: one line that the file carries after ours, which tells the frame. Raises ValueError for
+    another suffix or vertices that are not finite.
     """
     mesh_format = _format_of(path)
     points = vertices.detach().cpu().double().numpy()
@@ -64,9 +67,9 @@ def write_mesh(path: Path, vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f
         points = points @ _TO_GLTF
     # process=False: trimesh would merge vertices and so renumber them
     mesh = trimesh.Trimesh(points, faces.cpu().numpy(), process=False)
-    mesh.metadata["about"] = NOTES[mesh_format]
+    about = f"{NOTES[mesh_format]}; {note}" if note else NOTES[mesh_format]
     with replacing(path) as temporary:
-        temporary.write_bytes(_encode(mesh, mesh_format))
+        temporary.write_bytes(_encode(mesh, mesh_format, about))
 
 
 def _format_of(path: Path) -> MeshFormat:
@@ -77,14 +80,14 @@ def _format_of(path: Path) -> MeshFormat:
         raise ValueError(f"{path}: meshes are written as {allowed}") from error
 
 
-def _encode(mesh: trimesh.Trimesh, mesh_format: MeshFormat) -> bytes:
-    note = NOTES[mesh_format]
+def _encode(mesh: trimesh.Trimesh, mesh_format: MeshFormat, about: str) -> bytes:
     if mesh_format is MeshFormat.OBJ:
-        text = obj.export_obj(mesh, header=note, include_normals=False, digits=6)
+        text = obj.export_obj(mesh, header=about, include_normals=False, digits=6)
         return text.encode()
     if mesh_format is MeshFormat.PLY:
         data = ply.export_ply(mesh, vertex_normal=False)
         # a comment may stand after the first two lines, which tell that and which ply it is
         magic, kind, rest = data.split(b"\n", 2)
-        return b"\n".join([magic, kind, f"comment {note}".encode(), rest])
+        return b"\n".join([magic, kind, f"comment {about}".encode(), rest])
+    mesh.metadata["about"] = about
     return gltf.export_glb(trimesh.Scene(mesh), include_normals=True)

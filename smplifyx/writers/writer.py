@@ -21,12 +21,14 @@ from ..fitting.result import FitResult
 class FittedPerson:
     """One fitted person, without batch axes, with the body model that was fitted.
 
-    `vertices` are the mesh in the camera's frame, metres: x right, y down, z forward.
+    `vertices` are the mesh in the camera's frame, metres: x right, y down, z forward. `note` is one
+    line of plain text that formats with room for comments carry near the beginning of the file.
     """
 
     result: FitResult
     body: BodyModel
     vertices: Float[Tensor, "v 3"]
+    note: str = ""
 
     @classmethod
     def of(cls, result: FitResult, body: BodyModel) -> FittedPerson:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from ...core.messages import one_line
 from ...parallel.background_tasks import BackgroundTasks
-from ..runner import FITTED, logging_to
+from ...readers.frames import Note
+from ..job_log import logging_to
 from ..store import Store
-from ..summary import Row
+from ..summary import FITTED, Row, RowStatus
 from .files import frames
 from .frame_pictures import FramePictures, Wanted
 from .recorded_job import recorded_job
+from .report_pages import report
 
 LOG = logging.getLogger(__name__)
 
@@ -29,21 +32,26 @@ class Drawing:
     pictures: makes the pictures of one frame.
     advance: called after each frame.
     made, failed: how many frames with people have been drawn so far, and could not be.
+    page: the first page of the report; None where it is not wanted, or not written yet.
     """
 
     def __init__(self, pictures: FramePictures, advance: Callable[[], None] = _no_progress) -> None:
         self._tasks = BackgroundTasks(pictures, self._told)
         self._advance = advance
+        self._pictures = pictures
         self.made = 0
         self.failed = 0
+        self.page: Path | None = None
 
     def take(self, rows: Sequence[Row]) -> None:
         """Draws a frame, given its lines of the summary, soon; waits while too many are waiting."""
         self._tasks.put(tuple(rows))
 
-    def finish(self) -> None:
-        """Waits for the frames that were taken."""
+    def finish(self, leftovers: Sequence[Note] = ()) -> None:
+        """Waits for the frames that were taken, and writes the report of all."""
         self._tasks.finish()
+        if self._pictures.wanted.report:
+            self.page = report(self._pictures.store, leftovers)
 
     def stop(self) -> None:
         """Drops the frames that are not begun."""
@@ -65,16 +73,21 @@ class Drawing:
 
 
 def draw_all(store: Store, wanted: Wanted, advance: Callable[[], None]) -> Drawing:
-    """Draws every frame of an output folder; returns how it went.
+    """Draws every frame of an output folder, and the report where it is wanted; returns how it
+    went.
 
-    advance: called after each frame. Raises StoreError, OSError where there is no finished job.
+    advance: called after each frame. Raises StoreError, OSError where there is no finished job,
+    FolderBusyError where another run writes to the folder.
     """
     job = recorded_job(store)
     pictures = FramePictures(store, wanted, job.model, job.kid_template)
     drawing = Drawing(pictures, advance)
-    with logging_to(store.log):
+    with store.writing(), logging_to(store.log):
         try:
             for rows in frames(store):
+                for row in rows:
+                    if row.status is RowStatus.UNREADABLE:
+                        LOG.warning("%s: unreadable: %s", row.stem, row.reason)
                 drawing.take(rows)
         except BaseException:
             drawing.stop()

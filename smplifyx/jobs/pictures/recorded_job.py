@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
+from ...core.messages import plain
 from ..store import Store, read_record
 
 
@@ -27,14 +27,12 @@ class RecordedJob:
 
 def recorded_job(store: Store) -> RecordedJob:
     """The job of an output folder. Raises StoreError where there is none of ours."""
-    # `read_record` has made sure that smplifyx wrote the file; its values are YAML's, without types
-    record = cast(dict[str, Any], read_record(store))
-    job = record["job"]
+    record = read_record(store)
     return RecordedJob(
-        preset=job["preset"],
-        model=_path(job.get("model")),
-        kid_template=_path(job.get("kid_template")),
-        sha256=record["models"],
+        preset=plain(record.job.preset),
+        model=_path(record.job.model),
+        kid_template=_path(record.job.kid_template),
+        sha256={plain(name): plain(sha256) for name, sha256 in record.models.items()},
     )
 
 

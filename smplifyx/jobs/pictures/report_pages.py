@@ -10,9 +10,17 @@ from ...core.messages import plain
 from ...readers.frames import Note
 from ..notes import notes_of
 from ..runner import FITTED
-from ..store import Store
+from ..store import Store, StoreError
 from ..summary import Row, RowStatus
-from .files import Picture, frames, is_newer, report_pictures, results_of
+from .files import (
+    Picture,
+    fingerprint,
+    frames,
+    has_note,
+    made_from_note,
+    report_pictures,
+    results_of,
+)
 from .recorded_job import recorded_job
 
 TONES = {
@@ -23,6 +31,7 @@ TONES = {
     RowStatus.UNREADABLE: viz.Tone.BAD,
     RowStatus.NOT_SELECTED: viz.Tone.PLAIN,
     RowStatus.NO_PEOPLE: viz.Tone.PLAIN,
+    RowStatus.UNFINISHED: viz.Tone.BAD,
 }
 SHORT_HASH = 12  # digits that tell body models apart for a reader
 
@@ -38,7 +47,7 @@ def report(store: Store, leftovers: Sequence[Note] = ()) -> Path:
     models = [f"{gender} {sha256[:SHORT_HASH]}" for gender, sha256 in job.sha256.items()]
     facts = (
         ("preset", job.preset),
-        ("body", str(job.model or "built-in")),
+        ("body", plain(str(job.model or "built-in"))),
         ("sha256", ", ".join(models)),
     )
     summary = viz.Summary(
@@ -51,13 +60,8 @@ def report(store: Store, leftovers: Sequence[Note] = ()) -> Path:
 
 
 def _photo_entry(store: Store, rows: Sequence[Row]) -> viz.PhotoEntry:
-    """The card of a frame, with its pictures if all are there and as new as the results."""
-    stem = rows[0].stem
-    results = results_of(store, rows)
-    pictures = report_pictures(store, stem)
-    is_drawn = bool(results) and all(is_newer(path, results.values()) for path in pictures.values())
-    if not is_drawn:
-        pictures = {}
+    """The card of a frame, with its pictures if all are there and show its results as they are."""
+    pictures = _drawn(store, rows)
     addresses = {picture: path.resolve() for picture, path in pictures.items()}
 
     # A note of the whole frame stands in the line of everybody in it.
@@ -71,7 +75,7 @@ def _photo_entry(store: Store, rows: Sequence[Row]) -> viz.PhotoEntry:
         else:
             own_notes = [note for note in own_notes if note not in common]
             people.append(_person_entry(row, row.person, _remarks(own_notes)))
-    if results and not is_drawn:
+    if not pictures and any(row.status in FITTED for row in rows):
         notes.append("not drawn, log.txt says why")
     return viz.PhotoEntry(
         name=_title(rows[0]),
@@ -83,6 +87,21 @@ def _photo_entry(store: Store, rows: Sequence[Row]) -> viz.PhotoEntry:
         remarks=_remarks(common),
         is_unreadable=rows[0].person is None and rows[0].status is RowStatus.UNREADABLE,
     )
+
+
+def _drawn(store: Store, rows: Sequence[Row]) -> dict[Picture, Path]:
+    """The pictures of a frame; none where any lacks or shows something else."""
+    results = results_of(store, rows)
+    if not results:
+        return {}
+    try:
+        pictures = report_pictures(store, rows[0].stem)
+    except StoreError:  # a link leads elsewhere: nothing was drawn there
+        return {}
+    if not all(path.is_file() for path in pictures.values()):
+        return {}
+    note = made_from_note(fingerprint(results.values()))
+    return pictures if all(has_note(path, note) for path in pictures.values()) else {}
 
 
 def _title(row: Row) -> str:
