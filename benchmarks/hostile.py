@@ -34,13 +34,13 @@ from PIL import Image
 
 from smplifyx.body.loading.files import BodyFileError, load_body
 from smplifyx.camera import Camera
-from smplifyx.config import ConfigError, load_preset
+from smplifyx.config import load_preset
 from smplifyx.core.choices import LayoutName
 from smplifyx.core.npz import ResultFileError
 from smplifyx.fitting.fit import fit
 from smplifyx.fitting.result import FitResult
 from smplifyx.jobs.job import load_job
-from smplifyx.jobs.store import Store, StoreError, read_record
+from smplifyx.jobs.store import Store, read_record
 from smplifyx.jobs.summary import COLUMNS, read_summary, row_of
 from smplifyx.keypoints import Keypoints
 from smplifyx.keypoints.layouts import to_canonical
@@ -323,7 +323,7 @@ TARGETS = (
     Target("models", model_seeds, lambda path: void(load_body(path)), (BodyFileError,)),
     Target("priors", prior_seeds, lambda path: void(load_prior(str(path))), (ValueError,)),
     Target("results", result_seeds, read_result, (ResultFileError,)),
-    Target("records", record_seeds, read_records, (ConfigError, StoreError)),
+    Target("records", record_seeds, read_records, (ValueError,)),
 )
 
 
@@ -474,7 +474,7 @@ def attack(target: Target, count: int, seed: int, watch: Watch) -> Tally:
                 tally.read += 1
             except target.refusals as error:
                 tally.refused += 1
-                if fault := _fault_of(str(error)):
+                if fault := _fault_of(str(error), damaged.name):
                     tally.escapes.append(f"{what}: {fault}")
             except BaseException as error:
                 if isinstance(error, KeyboardInterrupt):
@@ -490,8 +490,10 @@ def attack(target: Target, count: int, seed: int, watch: Watch) -> Tally:
     return tally
 
 
-def _fault_of(message: str) -> str:
-    """What is wrong with a refusal."""
+def _fault_of(message: str, name: str) -> str:
+    """What is wrong with a refusal of the file of that name."""
+    if name not in message and Path(name).stem not in message:
+        return f"a message that does not name the file: {message!r:.200}"
     if "\n" in message:
         return f"a message of several lines: {message!r:.200}"
     if len(message) > LONGEST_MESSAGE:
