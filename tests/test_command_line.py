@@ -60,7 +60,7 @@ FAULTS = {  # options after `fit KEYPOINTS --out OUT`: the words of the line
     "--layout foo": "--layout: 'foo' is not one of body_25,",
     "--keypoint-size 0 5": "--keypoint-size: 0 px is not a whole number between 1 and 1000000 px",
     "--keypoint-size 5": "--keypoint-size: its value is missing: --keypoint-size W H",
-    "--seen 1": "--seen: 1 is not at least 0 and below 1",
+    "--seen -1": "--seen: -1 is not at least 0",
     "--cameras nowhere.csv": "--cameras: nowhere.csv: there is no such file",
     "--images nowhere": "--images: nowhere: there is no such file",
     "--model nowhere": "--model: nowhere: there is no such file",

@@ -114,7 +114,8 @@ def _layout_of(values: Tensor) -> LayoutName:
     fitting = [name for name, layout in layouts.LAYOUTS.items() if layout.points == count]
     if len(fitting) == 1:
         return fitting[0]
-    candidates = fitting or list(layouts.LAYOUTS)
+    # one that goes by names has no number of points
+    candidates = fitting or [name for name, table in layouts.LAYOUTS.items() if table.points]
     words = ", ".join(name.value for name in candidates)
     raise ValueError(
         f"{expected}: pass smplifyx.keypoints.layouts.to_canonical(points, LAYOUT), "
