@@ -5,6 +5,7 @@ results as they are.
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -54,3 +55,25 @@ def test_the_facts_are_those_of_the_job(tmp_path: Path) -> None:
     text = report(store).read_text(encoding="utf-8")
     assert "preset <b>smplx</b>" in text and "body <b>built-in</b>" in text
     assert "no_people" in text
+
+
+def test_a_summary_that_leads_elsewhere_costs_its_rows(tmp_path: Path) -> None:
+    """Rows of a table that somebody else wrote: nothing is read or written outside the folder."""
+    write_frame(tmp_path / "in", "a", [person(1)])
+    store = run_quick(tmp_path / "in", tmp_path / "out").store
+    victim = tmp_path / "victim" / "cover.jpg"
+    shutil.copytree(tmp_path / "out" / "results" / "a", victim.with_suffix(""))
+    victim.write_bytes(b"mine")
+    text = store.summary.read_text()
+    own = text.splitlines()[1]
+    stems = ["../../victim/cover", str(victim.with_suffix("")), "a/../a", "b\x1b[31m", "=1+1"]
+    store.summary.write_text(
+        text + "".join(own.replace("a,", f"{stem},", 1) + "\n" for stem in stems)
+    )
+    drawing = draw_all(store, ALL, lambda: None)
+    assert victim.read_bytes() == b"mine" and drawing.failed == 0
+    assert [path.name for path in (tmp_path / "out" / "overlays").iterdir()] == ["a.jpg"]
+    assert drawing.page is not None
+    page = drawing.page.read_text(encoding="utf-8")
+    assert page.count("not a name of an output folder") == 3 and "\x1b" not in page
+    assert "unreadable" in store.log.read_text()
