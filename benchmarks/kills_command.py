@@ -28,8 +28,8 @@ def write_down_processes(path: Path) -> None:
     start = SpawnProcess.start
 
     def started(process: SpawnProcess) -> None:
-        start(process)
         target = getattr(getattr(process, "_target", None), "__name__", "")
+        start(process)  # which forgets what it runs
         kind = "fit" if target == FITS else "draw"
         with path.open("a", encoding="ascii") as stream:
             stream.write(f"{kind} {process.pid}\n")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import html
 import os
 import re
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -90,3 +91,25 @@ def test_notes_of_a_frame_are_told_once_and_of_a_person_in_its_line(tmp_path: Pa
     box = text[text.index('<div class="remarks">') : text.index("<main>")]
     for about in ("photos without keypoints", "scores below the threshold", "gender ignored"):
         assert f"<li><b>{about}</b>" in box
+
+
+def test_a_summary_that_leads_elsewhere_costs_its_rows(tmp_path: Path) -> None:
+    """Rows of a table that somebody else wrote: nothing is read or written outside the folder."""
+    write_frame(tmp_path / "in", "a", [person(1)])
+    store = run_quick(tmp_path / "in", tmp_path / "out").store
+    victim = tmp_path / "victim" / "cover.jpg"
+    shutil.copytree(tmp_path / "out" / "results" / "a", victim.with_suffix(""))
+    victim.write_bytes(b"mine")
+    text = store.summary.read_text()
+    own = text.splitlines()[1]
+    stems = ["../../victim/cover", str(victim.with_suffix("")), "a/../a", "b\x1b[31m", "=1+1"]
+    store.summary.write_text(
+        text + "".join(own.replace("a,", f"{stem},", 1) + "\n" for stem in stems)
+    )
+    drawing = draw_all(store, ALL, lambda: None)
+    assert victim.read_bytes() == b"mine" and drawing.failed == 0
+    assert [path.name for path in (tmp_path / "out" / "overlays").iterdir()] == ["a.jpg"]
+    assert drawing.page is not None
+    page = drawing.page.read_text(encoding="utf-8")
+    assert page.count("not a name of an output folder") == 3 and "\x1b" not in page
+    assert "unreadable" in store.log.read_text()
