@@ -414,6 +414,8 @@ def member_damaged(rng: np.random.Generator, content: bytes) -> bytes:
             members = {name: archive.read(name) for name in archive.namelist()}
     except zipfile.BadZipFile:
         return flipped(rng, content)
+    if not members:
+        return flipped(rng, content)
     name = list(members)[int(rng.integers(len(members)))]
     damage = (flipped, cut, overwritten, _as_another_type)[int(rng.integers(4))]
     members[name] = damage(rng, members[name] or b"\x00")

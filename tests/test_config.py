@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cases import preset
 
-from smplifyx.config import SolverConfig, StageConfig, preset_names, without_collision
+from smplifyx.config import Block, SolverConfig, StageConfig, preset_names, without_collision
 from smplifyx.jobs.job import JobConfig, preset_of
 
 
@@ -28,8 +28,12 @@ CASES = {  # stages after the last, and the names of those that are left of them
     "two": (tuple(weighing(LAST, w).model_copy(update={"name": f"a{w}"}) for w in (1.0, 3.0)), []),
     "no heavier": ((LAST.model_copy(update={"name": "a", "solver": SOLVER}),), ["a"]),
     "other weight": ((weighing(LAST, 1.0, shape=9.0).model_copy(update={"name": "a"}),), ["a"]),
-    "other unknowns": (
+    "some unknowns held": (
         (weighing(LAST, 1.0).model_copy(update={"name": "a", "free": LAST.free[:1]}),),
+        [],
+    ),
+    "other unknowns": (
+        (weighing(LAST, 1.0).model_copy(update={"name": "a", "free": (*LAST.free, Block.LEYE)}),),
         ["a"],
     ),
     "more go on": (

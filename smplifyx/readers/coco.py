@@ -12,7 +12,7 @@ from jaxtyping import Float
 from ..core.messages import one_line
 from ..keypoints.layouts import LAYOUTS, LayoutName
 from ..keypoints.point_names import named_layout
-from .documents import Damaged, RecordList
+from .documents import DamagedEntry, RecordList
 from .forms import first_of, is_by_name, is_person
 from .frames import Note, Person, unusable
 from .people import (
@@ -180,7 +180,7 @@ class _Picked(Sequence[object]):
 
 
 def _read_person(entry: object, index: int, about: AboutFile, image: str | None) -> Person:
-    if isinstance(entry, Damaged):
+    if isinstance(entry, DamagedEntry):
         return unusable(index, entry.reason)
     if not isinstance(entry, dict):
         return unusable(index, f"expected an object with keypoints, got {type(entry).__name__}")

@@ -13,7 +13,7 @@ from functools import partial
 
 from ..core.messages import one_line
 from .coco import image_key, read_results
-from .documents import Damaged, RecordList
+from .documents import DamagedEntry, RecordList
 from .forms import DEEPEST, first_of, holds_people, is_image, is_person, people_of
 from .frames import ImageSize
 from .odd_forms import usual_form
@@ -70,7 +70,7 @@ def _read(value: object, place: _Place) -> Iterator[ImagePeople]:
         yield from _read_object(usual_form(value), place)
     elif isinstance(value, (list, RecordList)):
         yield from _read_list(value, place)
-    elif isinstance(value, Damaged):
+    elif isinstance(value, DamagedEntry):
         yield ImagePeople((), place.name, problem=value.reason)
 
 

@@ -1,7 +1,7 @@
 """JSON as it comes: plain, packed (`.gz`), one document a line, too large to be held, damaged.
 
 What is returned is what `json` makes of a file, with two exceptions: a large file's lists stay on
-the disk (`RecordList`), and a damaged line stands as `Damaged` among the others.
+the disk (`RecordList`), and a damaged line stands as `DamagedEntry` among the others.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LONGEST_INTEGER = 400  # digits; Python refuses to read some thousands, and non
 
 
 @dataclass(frozen=True)
-class Damaged:
+class DamagedEntry:
     """An entry that is not JSON, and why."""
 
     reason: str
@@ -121,14 +121,14 @@ def parse_or_damaged(content: bytes | str) -> object:
     try:
         return _parse(content)
     except (ValueError, RecursionError) as error:
-        return Damaged(f"not valid JSON ({one_line(error)})")
+        return DamagedEntry(f"not valid JSON ({one_line(error)})")
 
 
 def _parse_lines(content: bytes) -> list[object]:
     """One document a line. Raises ValueError where none of them is one."""
     lines = [line for line in content.splitlines() if line.strip()]
     found = [parse_or_damaged(line) for line in lines]
-    if all(isinstance(document, Damaged) for document in found):
+    if all(isinstance(document, DamagedEntry) for document in found):
         raise ValueError(f"neither JSON nor JSON lines: {found[0].reason}")  # type: ignore[union-attr]
     return found
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
+from ..keypoints.boxes import astray_of_one
 from .camera_sidecar import IntrinsicsError, read_camera_file
 from .frames import Frame, ImageSize, Note, Person, SizeSource, Units, unusable
 from .images import ImageError, PhotoSize, photo_size, turned_upright
@@ -182,8 +183,12 @@ def _size_that_fits(people: Sequence[Person], size: ImageSize) -> ImageSize | No
 
 
 def _bounding_size(people: Sequence[Person]) -> ImageSize:
-    """The smallest image that holds every seen point."""
-    farthest = _seen_points(people).max(0, initial=0)
+    """The smallest image that holds every seen point that is not far astray from its person."""
+    farthest = np.zeros(2, np.float32)
+    for person in people:
+        xy = person.keypoints[:, :2]
+        seen = person.keypoints[:, 2] > 0
+        farthest = xy[seen & ~astray_of_one(xy, seen)].max(0, initial=0).clip(min=farthest)
     width, height = np.floor(farthest).astype(int) + 1
     return int(width), int(height)
 

@@ -16,6 +16,7 @@ from .walking import Walk
 from .wrong_input import is_wrong, kind_of_file, refusal, what_folder
 
 _ENDING = "_keypoints"
+_PREDICTIONS = ".predictions"  # OpenPifPaf writes `x.jpg.predictions.json`
 _OWN_TABLE = "summary.csv"  # of results that lie beside the keypoints
 
 
@@ -146,4 +147,5 @@ def _stem_of(name: str, suffixes: tuple[str, ...]) -> str:
     endings = [suffix for suffix in suffixes if lower_name.endswith(suffix)]
     longest = max(map(len, endings), default=0)  # of .gz and .json.gz the whole one
     base = name[: len(name) - longest]
-    return safe_name(plain_stem(base.removesuffix(_ENDING) or base))
+    base = base.removesuffix(_ENDING).removesuffix(_PREDICTIONS) or base
+    return safe_name(plain_stem(base))

@@ -19,7 +19,7 @@ from ..keypoints.face_mesh import MESH_COUNTS, face_of_mesh
 from ..keypoints.layouts import LayoutName, to_canonical
 from .coco import image_key
 from .detectors import FRAME_NUMBER, is_number
-from .documents import Damaged, RecordList
+from .documents import DamagedEntry, RecordList
 from .frames import Note, Person, Units, unusable
 from .people import NO_CONFIDENCE, ONLY_3D, image_of, person_id, read_people
 from .point_forms import NotPoints, RawPoints, read_points
@@ -146,7 +146,7 @@ def _read(value: object, file: KeypointFile, name: str | None, depth: int) -> It
             if _holds_landmarks(each, depth):
                 frame = f"{file.base_name}_{int(key):06d}" if is_number(key) else key
                 yield from _read(each, file, frame, depth + 1)
-    elif isinstance(value, Damaged):
+    elif isinstance(value, DamagedEntry):
         yield ImagePeople((), name, problem=value.reason)
     elif isinstance(value, (list, RecordList)):
         if _count(value) == _POSE:
