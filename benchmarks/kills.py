@@ -171,20 +171,21 @@ class Job:
         """The file with the processes of the command."""
         return self.out.with_suffix(".processes")
 
-    def children(self) -> list[tuple[str, int]]:
-        """("fit" or "draw", number) of the processes that live."""
+    def children(self, command: int) -> list[tuple[str, int]]:
+        """("fit" or "draw", number) of the processes that live and that this command began."""
         if not self.begun.exists():
             return []
         lines = [line.split() for line in self.begun.read_text().splitlines()]
-        return [(kind, int(number)) for kind, number in lines if _lives(int(number))]
+        return [(kind, int(number)) for kind, number in lines if _lives(int(number), command)]
 
 
-def _lives(process: int) -> bool:
+def _lives(process: int, parent: int) -> bool:
+    """Whether it runs, and is that parent's: its number may be somebody else's by now."""
     try:
-        status = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:
         return False
-    return status != "Z"
+    return fields[0] != "Z" and int(fields[1]) == parent
 
 
 def disturbed(job: Job, duration: float, left: int, rng: random.Random, tally: Tally) -> bool:
@@ -197,12 +198,12 @@ def disturbed(job: Job, duration: float, left: int, rng: random.Random, tally: T
             time.sleep(0.005)
         if run.poll() is not None:
             break
-        kinds = {kind for kind, _ in job.children()}
+        kinds = {kind for kind, _ in job.children(run.pid)}
         target = rng.choice(["command", *sorted(kinds)])
         if target == "command":
             run.kill()
         else:
-            numbers = [number for kind, number in job.children() if kind == target]
+            numbers = [number for kind, number in job.children(run.pid) if kind == target]
             if not numbers:
                 continue
             try:
@@ -221,10 +222,10 @@ def disturbed(job: Job, duration: float, left: int, rng: random.Random, tally: T
     except subprocess.TimeoutExpired:
         run.kill()
         run.wait()
-        tally.faults.append(f"{job.out.name}: hung")
+        tally.faults.append(f"{job.out.parent.name}: hung")
         return True
     if code != 0:
-        tally.faults.append(f"{job.out.name}: ended with code {code}")
+        tally.faults.append(f"{job.out.parent.name}: ended with code {code}")
     return True
 
 
@@ -238,11 +239,11 @@ def compare(job: Job, reference: dict[str, str], tally: Tally) -> None:
     job.start().wait()
     again = differences(reference, state_of(job.out))
     if again:
-        tally.faults += [f"{job.out.name}: {fault}" for fault in again[:5]]
+        tally.faults += [f"{job.out.parent.name}: {fault}" for fault in again[:5]]
     else:
         tally.identical_once_more += 1
         print(
-            f"  {job.out.name}: {len(found)} mended by the same command, e.g. {found[0]}",
+            f"  {job.out.parent.name}: {len(found)} mended by the same command, e.g. {found[0]}",
             flush=True,
         )
 
