@@ -164,19 +164,6 @@ class StageConfig(Settings):
     # how many hypotheses go on, the best ones
     keep: int = pydantic.Field(default=1, ge=1, le=1000)
 
-    @pydantic.model_validator(mode="after")
-    def _collision_moves_bodies_alone(self) -> StageConfig:
-        """A body that would pass through itself changes its pose and place. Left free, it buys its
-        way out with a shape that nobody has (10 sd were seen), or with the camera.
-        """
-        held = [block.value for block in self.free if block in NEVER_PUSHED]
-        if self.weights.collision and held:
-            names = ", ".join(held)
-            raise ValueError(
-                f"collision moves pose and place alone, but {names} are free beside it"
-            )
-        return self
-
 
 class StartConfig(Settings):
     """The first guess and its hypotheses."""
@@ -205,6 +192,24 @@ class FitConfig(Settings):
     reprojection: ReprojectionConfig = ReprojectionConfig()
     start: StartConfig = StartConfig()
     stages: tuple[StageConfig, ...] = pydantic.Field(min_length=1, max_length=64)
+
+    @pydantic.field_validator("stages")
+    @classmethod
+    def _collision_moves_bodies_alone(
+        cls, stages: tuple[StageConfig, ...]
+    ) -> tuple[StageConfig, ...]:
+        """A body that would pass through itself changes its pose and place. Left free, it buys its
+        way out with a shape that nobody has (10 sd were seen), or with the camera.
+        """
+        for stage in stages:
+            held = [block.value for block in stage.free if block in NEVER_PUSHED]
+            if stage.weights.collision and held:
+                names = ", ".join(held)
+                raise ValueError(
+                    f"stage {stage.name!r}: collision moves pose and place alone, "
+                    f"but {names} are free beside it"
+                )
+        return stages
 
 
 class ConfigError(ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from smplifyx.jobs.pictures import draw_all
 from smplifyx.jobs.pictures.frame_pictures import Wanted
 from smplifyx.jobs.runner import run_job
 from smplifyx.jobs.store import Store
+from smplifyx.readers.frames import Note
 
 ROOT = Path(__file__).parent.parent
 HOLD = "import sys; from smplifyx.jobs.lock import locked\nfrom pathlib import Path\n" \
@@ -83,7 +85,7 @@ def test_jobs_and_drawing_keep_others_out(tmp_path: Path) -> None:
         def stop(self) -> None:
             """Nothing to do."""
 
-        def finish(self) -> None:
+        def finish(self, leftovers: Sequence[Note] = ()) -> None:
             """Runs again, and draws."""
             for second in (
                 lambda: run_job(job, fit=quick_fit),

@@ -38,7 +38,9 @@ def test_a_number_that_only_one_layout_has_is_that_layout_wherever_it_stands(tmp
     assert [frame.people[0].layout for frame in frames] == [expected] * 3
     for frame in frames:
         wanted = to_canonical(np.array(points, np.float32).reshape(-1, 3), expected)
-        assert np.array_equal(frame.people[0].keypoints, wanted)
+        # hands as far from their wrists as these are left out
+        kept = np.delete(np.arange(names.COUNT), np.r_[names.LEFT_HAND, names.RIGHT_HAND])
+        assert np.array_equal(frame.people[0].keypoints[kept], wanted[kept])
 
 
 def test_two_layouts_without_a_usual_one_have_to_be_said():

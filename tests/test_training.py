@@ -286,7 +286,7 @@ def test_command(recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 
 WRONG = {
     "no data": ("--data", "nowhere", "no such file"),
-    "no epochs": ("--data", ".", "--epochs", "0", "above zero"),
+    "no epochs": ("--data", ".", "--epochs", "0", "at least 1"),
     "unknown subject": ("--data", ".", "--held-out", "99", "no subjects 99"),
     "out is there": ("--data", ".", "--out", "01_01.bvh", "exists already"),
 }

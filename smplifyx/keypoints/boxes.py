@@ -55,7 +55,8 @@ def astray(
     middle = _ranked(xy, measured[..., None].expand_as(xy), dim=-2, quarters=2)
     distance = (xy - middle).abs().amax(-1)  # along the farther axis
     usual = _ranked(distance, measured, dim=-1, quarters=3)
-    return seen & (distance > ASTRAY * usual)
+    # where most points are one point, nothing tells how large the person is
+    return seen & (distance > ASTRAY * usual) & (usual > 0)
 
 
 def astray_of_one(
@@ -72,7 +73,7 @@ def astray_of_one(
     middle = np.sort(xy[measured], axis=0)[half]
     distance = np.abs(xy - middle).max(-1)
     usual = np.sort(distance[measured])[most]
-    return seen & (distance > ASTRAY * usual)
+    return seen & (distance > ASTRAY * usual) & (usual > 0)
 
 
 def _ranked(values: Tensor, known: Tensor, dim: int, quarters: int) -> Tensor:

@@ -28,9 +28,10 @@ def read_npz(path: Path, shapes: Mapping[str, Shape]) -> dict[str, Tensor]:
     """
     with boundary(path, "a readable .npz", PriorFileError):
         stored = npz.arrays_of(read_bounded(path, LARGEST_FILE), shapes.keys())
-        # a copy in native byte order, which torch insists on; complex numbers and words are none
+        # A copy in native byte order, which torch insists on; complex numbers and words are none.
+        # In C order, since strides decide how products round.
         arrays = {
-            key: torch.tensor(array.astype(np.float64, casting="same_kind"))
+            key: torch.tensor(array.astype(np.float64, order="C", casting="same_kind"))
             for key, array in stored.items()
         }
     return check_all(path, arrays, shapes)

@@ -155,7 +155,8 @@ def _half(
 
 
 def _linear(weights: Mapping[str, Tensor], name: str, inputs: int) -> Affine:
-    matrix = _entry(weights, f"{name}.weight", (None, inputs)).T
+    # in memory of its own: strides decide how products round, and so whether rows are independent
+    matrix = _entry(weights, f"{name}.weight", (None, inputs)).T.contiguous()
     # products of layers and diagonal matrices grow with the square of the width
     if matrix.shape[1] > WIDEST:
         raise ValueError(f"{name} is {matrix.shape[1]} wide, expected at most {WIDEST}")
