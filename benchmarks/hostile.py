@@ -412,7 +412,7 @@ def member_damaged(rng: np.random.Generator, content: bytes) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = {name: archive.read(name) for name in archive.namelist()}
-    except zipfile.BadZipFile:
+    except Exception:  # no archive, or one that was damaged before
         return flipped(rng, content)
     if not members:
         return flipped(rng, content)

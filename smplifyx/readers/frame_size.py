@@ -17,6 +17,7 @@ from .sidecars import CAMERA_SUFFIX, find_sidecar
 # share of a person's seen points; more means that the image is not theirs as it is
 MOST_OUTSIDE = 0.3
 MARGIN = 0.02  # of a side: detectors look a little beyond the picture
+LARGEST_USUAL = 10_000  # pixels of a side; points beyond make one look whether they are astray
 SAME_ASPECT = 0.01  # relative difference of two proportions that are the same
 _LIKELY_RATIOS = (4 / 3, 1.5, 2, 2.5, 3, 4, 5, 6, 8)  # of a size to the size it was made small to
 _FITS = 0.02  # share of points that may still lie outside an image that fits
@@ -184,11 +185,13 @@ def _size_that_fits(people: Sequence[Person], size: ImageSize) -> ImageSize | No
 
 def _bounding_size(people: Sequence[Person]) -> ImageSize:
     """The smallest image that holds every seen point that is not far astray from its person."""
-    farthest = np.zeros(2, np.float32)
-    for person in people:
-        xy = person.keypoints[:, :2]
-        seen = person.keypoints[:, 2] > 0
-        farthest = xy[seen & ~astray_of_one(xy, seen)].max(0, initial=0).clip(min=farthest)
+    farthest = _seen_points(people).max(0, initial=0)
+    if farthest.max() > LARGEST_USUAL:
+        farthest = np.zeros(2, np.float32)
+        for person in people:
+            xy = person.keypoints[:, :2]
+            seen = person.keypoints[:, 2] > 0
+            farthest = xy[seen & ~astray_of_one(xy, seen)].max(0, initial=0).clip(min=farthest)
     width, height = np.floor(farthest).astype(int) + 1
     return int(width), int(height)
 

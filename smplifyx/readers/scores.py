@@ -40,6 +40,8 @@ def with_scores(found: ImagePeople, options: ReadOptions) -> ImagePeople:
         return found
     people = tuple(_with_scores(person, options) for person in found.people)
     notes = (*_high(found.people, options), *_low(people))
+    if not notes and all(new is old for new, old in zip(people, found.people, strict=True)):
+        return found
     return replace(found, people=people, notes=(*found.notes, *notes))
 
 
@@ -75,7 +77,7 @@ def _high(people: Sequence[Person], options: ReadOptions) -> tuple[Note, ...]:
     scores = _placed_scores(people)
     if options.draws_scores or not len(scores):
         return ()
-    share = float((scores > HIGHEST).mean())
+    share = np.count_nonzero(scores > HIGHEST) / len(scores)
     if share < MOST_HIGH:
         return ()
     detail = f"{share:.0%} of the body points, up to {scores.max():.3g}; they count as 1: {REMEDY}"
@@ -87,13 +89,12 @@ def _low(people: Sequence[Person]) -> tuple[Note, ...]:
     scores = _placed_scores(people)
     if not len(scores):
         return ()
-    unseen = float((scores < SEEN).mean())
-    doubted = float((scores < CONFIDENT).mean())
-    middle = f"(median {np.median(scores):.2g}): {REMEDY}"
-    if unseen > MOST_UNSEEN:
-        return (Note(LOW, f"{unseen:.0%} of the body points score below {SEEN} {middle}"),)
-    if doubted > MOST_DOUBTED:
-        return (Note(LOW, f"{doubted:.0%} of the body points score below {CONFIDENT} {middle}"),)
+    for threshold, most in ((SEEN, MOST_UNSEEN), (CONFIDENT, MOST_DOUBTED)):
+        share = np.count_nonzero(scores < threshold) / len(scores)
+        if share > most:
+            middle = f"(median {np.median(scores):.2g}): {REMEDY}"
+            detail = f"{share:.0%} of the body points score below {threshold} {middle}"
+            return (Note(LOW, detail),)
     return ()
 
 
