@@ -123,3 +123,27 @@ def test_results_are_grouped_by_image_in_order_of_appearance(tmp_path):
         ("unknown_image", 1),
     ]
     assert frames[2].people[0].problem and [p.index for p in frames[0].people] == [0, 1]
+
+
+def test_the_names_of_a_whole_body_s_seventeen_are_used_and_not_remarked_upon(tmp_path):
+    """Annotation files name the 17 of `keypoints`; the parts beside them have keys of their own."""
+    entry = {"image_id": 1, "id": 2, "category_id": 1, "keypoints": flat(17), "foot_kpts": flat(6)}
+    unseen = entry | {"id": 3, "keypoints": [0] * 51, "foot_kpts": [0] * 18}
+    document = {
+        "images": [{"id": 1, "file_name": "a.jpg"}],
+        "annotations": [entry, unseen],
+        "categories": [{"id": 1, "keypoints": list(COCO_NAMES)}],
+    }
+    write(tmp_path, "a.json", document)
+    (frame,) = read_frames(tmp_path)
+    assert [person.problem for person in frame.people] == [None, None]
+    assert not any(person.notes for person in frame.people)
+    assert frame.people[0].layout is LayoutName.COCO_WHOLEBODY_133
+    assert frame.people[0].keypoints[19:25, 2].all()
+
+
+COCO_NAMES = (
+    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
+    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+    "right_ankle",
+)  # fmt: skip

@@ -234,7 +234,11 @@ def _has_whole_body(entry: Mapping[str, object], about: AboutFile) -> bool:
 def _whole_body(entry: Mapping[str, object], body: Float[np.ndarray, "17 3"]) -> RawPoints:
     notes: list[Note] = []
     parts = [_whole_body_part(entry, name, count, notes) for name, count in _PARTS]
-    return RawPoints(np.concatenate([body, *parts]), notes=tuple(notes))
+    return RawPoints(
+        np.concatenate([body, *parts]),
+        notes=tuple(notes),
+        layout=LayoutName.COCO_WHOLEBODY_133,
+    )
 
 
 def _whole_body_part(

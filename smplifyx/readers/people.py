@@ -14,10 +14,10 @@ import numpy as np
 from ..core.choices import BodyGender
 from ..core.messages import one_line, plain
 from ..keypoints import names
-from ..keypoints.layouts import LayoutName, to_canonical
+from ..keypoints.layouts import LAYOUTS, LayoutName, to_canonical
 from .camera_sidecar import IntrinsicsError, read_size
 from .frames import ImageSize, Note, Person, Units, read_gender, unusable
-from .layout_choice import OF_COUNT, choose_layout, doubt_of
+from .layout_choice import OF_COUNT, Choice, choose_layout, doubt_of
 from .options import AS_IT_COMES, ReadOptions
 from .point_forms import NotPoints, RawPoints, read_points
 from .reader import ImagePeople
@@ -163,7 +163,7 @@ def read_person(
     doubt: str | None = None
     body = raw[BODY.name]
     if body is not None:
-        choice = choose_layout(len(body.points), body.names or about.point_names, about.options)
+        choice = _choice(body, about)
         part = clean(body.points, BODY.name)
         keypoints = to_canonical(part.points, choice.layout)
         layout = choice.layout.name
@@ -192,6 +192,13 @@ def read_person(
         doubt=doubt,
         notes=(*notes, *gender_notes),
     )
+
+
+def _choice(body: RawPoints, about: AboutFile) -> Choice:
+    """The layout of a person's body points. Raises NotPoints."""
+    if body.layout is not None:
+        return Choice(LAYOUTS[body.layout])
+    return choose_layout(len(body.points), body.names or about.point_names, about.options)
 
 
 def _or_note(

@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 from jaxtyping import Float
 
+from ..core.choices import LayoutName
 from .frames import Note
 from .values import length_or_type, number_or_nan, numbers, triplets
 
@@ -32,13 +33,15 @@ class RawPoints:
     """Points as a file has them: (x, y, confidence), NaN where something is no number.
 
     `with_confidence` is False where the file has none: then it is 1, and 0 for points at (0, 0).
-    `names` are the points' own, where the list has them; `notes` say what was left out.
+    `names` are the points' own, where the list has them; `layout` is that of points which their
+    reader put together, when nothing is left to tell; `notes` say what was left out.
     """
 
     points: Float[np.ndarray, "points 3"]
     with_confidence: bool = True
     names: tuple[str, ...] | None = None
     notes: tuple[Note, ...] = ()
+    layout: LayoutName | None = None
 
 
 def read_points(value: object, counts: Collection[int], scores: object = None) -> RawPoints:
