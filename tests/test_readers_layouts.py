@@ -8,7 +8,7 @@ from keypoint_files import STANDING, flat, openpose, standing, write
 from test_keypoints_layouts import ORDERS
 
 from smplifyx.keypoints import names
-from smplifyx.keypoints.layouts import LAYOUTS, LayoutName, to_canonical
+from smplifyx.keypoints.layouts import LayoutName, to_canonical
 from smplifyx.readers import read_frames
 from smplifyx.readers.layout_choice import OF_COUNT, choose_layout
 from smplifyx.readers.options import AS_IT_COMES, ReadOptions
@@ -107,5 +107,6 @@ def test_proportions_do_not_depend_on_scale_place_or_turn():
 def test_too_few_points_tell_nothing(kept):
     points = np.array(standing(ORDERS[LayoutName.BODY_25B]), np.float32).reshape(-1, 3)
     points[kept:] = 0
-    found = better_layout(points, LAYOUTS[LayoutName.BODY_25], [LayoutName.BODY_25B])
+    assumed = to_canonical(points, LayoutName.BODY_25)
+    found = better_layout(points, assumed, [LayoutName.BODY_25B])
     assert found is None

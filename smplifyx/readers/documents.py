@@ -74,9 +74,10 @@ def read_document(path: Path) -> object:
         content = _unpack(path)
     else:
         with open_regular(path) as stream:
-            if os.fstat(stream.fileno()).st_size > LARGEST_HELD:
+            size = os.fstat(stream.fileno()).st_size
+            if size > LARGEST_HELD:
                 return _large_document(path, stream, lower_name.endswith(_LINES))
-            content = stream.read(LARGEST_HELD + 1)
+            content = stream.read(size)
     if not content.strip():
         raise ValueError("the file is empty")
     if lower_name.endswith(_LINES):

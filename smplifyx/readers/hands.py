@@ -144,11 +144,12 @@ def _are_exchanged(left: _Hand, right: _Hand, length: float) -> bool:
 
 def _hand(side: str, points: Sequence[Row], wrist: Row, other_wrist: Row) -> _Hand | None:
     """What was found as the hand of a side, None where nothing was."""
-    seen = [point for point in points if point[2] >= SEEN]
-    if not seen:
+    if not any(point[2] >= SEEN for point in points):
         return None
-    # Where its root is not known, it starts no farther away than the nearest of its points.
-    starts = points[:1] if points[0][2] >= ROOT_SEEN else seen
+    starts = points[:1]
+    if starts[0][2] < ROOT_SEEN:
+        # Its root is not known: it starts no farther away than the nearest of its points.
+        starts = [point for point in points if point[2] >= SEEN]
     return _Hand(
         side=side,
         points=points,

@@ -88,12 +88,16 @@ def _by_names(point_names: tuple[str, ...]) -> Choice:
     return Choice(found.layout, (Note("points without a counterpart left out", left_out),))
 
 
-def doubt_of(points: Float[np.ndarray, "source 3"], choice: Choice) -> str | None:
-    """Why the points are probably not in the layout that was assumed by their number, None where
-    nothing says so.
+def doubt_of(
+    points: Float[np.ndarray, "source 3"],
+    canonical: Float[np.ndarray, "canonical 3"],
+    choice: Choice,
+) -> str | None:
+    """Why the points, `canonical` by the chosen layout, are probably not in that layout, which was
+    assumed by their number; None where nothing says so.
     """
     others = [name for name in choice.alternatives if name not in _UNTELLABLE]
-    better = better_layout(points, choice.layout, others) if others else None
+    better = better_layout(points, canonical, others) if others else None
     if better is None:
         return None
     assumed = choice.layout.name.value

@@ -52,7 +52,8 @@ def list_source(
     read as these two. Of one stem `X_keypoints.json` comes before `X.json`, which may be about
     anything. Raises KeypointError where there is no file, or `images` is no folder.
     """
-    suffixes = tuple(suffix for reader in readers for suffix in reader.suffixes)
+    found = {suffix for reader in readers for suffix in reader.suffixes}
+    suffixes = tuple(sorted(found, key=len, reverse=True))  # .json.gz before .gz
     if images is not None and not images.is_dir():
         raise KeypointError(_no_images(images))
     if not source.is_dir():
@@ -141,11 +142,10 @@ def _may_hold_keypoints(lower_name: str, suffixes: tuple[str, ...]) -> bool:
 
 def _stem_of(name: str, suffixes: tuple[str, ...]) -> str:
     """The name without what readers and OpenPose put behind it, and without the suffix of an image:
-    `x.jpg.json` is about `x.jpg`.
+    `x.jpg.json` is about `x.jpg`. `suffixes` come longest first.
     """
     lower_name = name.lower()
-    endings = [suffix for suffix in suffixes if lower_name.endswith(suffix)]
-    longest = max(map(len, endings), default=0)  # of .gz and .json.gz the whole one
-    base = name[: len(name) - longest]
+    ending = next((suffix for suffix in suffixes if lower_name.endswith(suffix)), "")
+    base = name[: len(name) - len(ending)]
     base = base.removesuffix(_ENDING).removesuffix(_PREDICTIONS) or base
     return safe_name(plain_stem(base))

@@ -167,7 +167,7 @@ def read_person(
         part = clean(body.points, BODY.name)
         keypoints = to_canonical(part.points, choice.layout)
         layout = choice.layout.name
-        doubt = doubt_of(part.points, choice)
+        doubt = doubt_of(part.points, keypoints, choice)
         notes += (*body.notes, *choice.notes, *part.notes)
     for name, first in _FIRST_POINT.items():
         points = raw[name]

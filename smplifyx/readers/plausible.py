@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..keypoints import names
-from ..keypoints.layouts import LAYOUTS, Layout, LayoutName, to_canonical
+from ..keypoints.layouts import LAYOUTS, LayoutName, to_canonical
 
 # limb -> its length in a standing adult, in percent of the stature; coarse on purpose
 _LIMBS = MappingProxyType({
@@ -61,12 +61,16 @@ def unlikeness(body: Float[np.ndarray, "points 3"]) -> float:
 
 
 def better_layout(
-    points: Float[np.ndarray, "source 3"], assumed: Layout, others: Sequence[LayoutName]
+    points: Float[np.ndarray, "source 3"],
+    assumed: Float[np.ndarray, "canonical 3"],
+    others: Sequence[LayoutName],
 ) -> LayoutName | None:
     """The one of `others`, layouts of the same number of points, in which the points make a body
     clearly better than in the assumed one; None where there is none.
+
+    `assumed` are the points in canonical order as the assumed layout has them.
     """
-    here = unlikeness(to_canonical(points, assumed))
+    here = unlikeness(assumed)
     best: LayoutName | None = None
     if not here > LIKE_A_BODY:  # NaN too
         return None

@@ -39,9 +39,11 @@ def with_scores(found: ImagePeople, options: ReadOptions) -> ImagePeople:
     if not found.people:
         return found
     people = tuple(_with_scores(person, options) for person in found.people)
-    notes = (*_high(found.people, options), *_low(people))
-    if not notes and all(new is old for new, old in zip(people, found.people, strict=True)):
-        return found
+    theirs = _placed_scores(found.people)
+    if all(new is old for new, old in zip(people, found.people, strict=True)):
+        notes = _low(theirs)
+        return replace(found, notes=(*found.notes, *notes)) if notes else found
+    notes = (*_high(theirs, options), *_low(_placed_scores(people)))
     return replace(found, people=people, notes=(*found.notes, *notes))
 
 
@@ -72,9 +74,8 @@ def _with_scores(person: Person, options: ReadOptions) -> Person:
     return replace(person, keypoints=keypoints)
 
 
-def _high(people: Sequence[Person], options: ReadOptions) -> tuple[Note, ...]:
+def _high(scores: Float[np.ndarray, " points"], options: ReadOptions) -> tuple[Note, ...]:
     """A note where the scores of a file, as they stand there, are of a longer scale than 0..1."""
-    scores = _placed_scores(people)
     if options.draws_scores or not len(scores):
         return ()
     share = np.count_nonzero(scores > HIGHEST) / len(scores)
@@ -84,9 +85,8 @@ def _high(people: Sequence[Person], options: ReadOptions) -> tuple[Note, ...]:
     return (Note(HIGH, detail),)
 
 
-def _low(people: Sequence[Person]) -> tuple[Note, ...]:
+def _low(scores: Float[np.ndarray, " points"]) -> tuple[Note, ...]:
     """A note where most scores, on the one scale, are too low for their points to count."""
-    scores = _placed_scores(people)
     if not len(scores):
         return ()
     for threshold, most in ((SEEN, MOST_UNSEEN), (CONFIDENT, MOST_DOUBTED)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -66,11 +67,11 @@ def box_diagonal(keypoints: Float[np.ndarray, "137 3"]) -> float:
     """
     xy = keypoints[:, :2]
     seen = keypoints[:, 2] >= SEEN
-    within = seen & ~astray_of_one(xy, seen)
-    if not within.any():
+    within = xy[seen & ~astray_of_one(xy, seen)]
+    if not len(within):
         return 0.0
-    width, height = np.ptp(xy[within], axis=0)
-    return float(np.hypot(width, height))
+    width, height = within.max(0) - within.min(0)
+    return math.hypot(width, height)
 
 
 def select(people: Sequence[Person], rules: Selection) -> tuple[tuple[Person, ...], dict[int, str]]:
