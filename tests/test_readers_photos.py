@@ -146,7 +146,6 @@ def test_what_is_missing_is_told_with_the_nearest_name(tmp_path: Path) -> None:
         ["no photo: none is called holiday1; nearest name: holidays.jpg"],
     ]
     assert {note.about: note.detail for note in frames.leftovers} == {
-        "frames without a photo": "1 of 2; none is called holiday1; nearest name: holidays.jpg",
         "photos that belong to no keypoints": "1 of 2; first: holidays.jpg (nearest keypoints: holiday1)",
         "pictures of other kinds passed over": "1; first: raw.dng",
     }

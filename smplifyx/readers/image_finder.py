@@ -35,16 +35,13 @@ class ImageFinder:
         """Lists the folders; with `recursive`, folders within are part of the stem.
 
         `stems` are those of the files of keypoints. `asked_for` says that the first folder was
-        given for its images: then it is told what of it belongs to no frame, and which frames have
-        no image.
+        given for its images: then it is told what of it belongs to no frame, and each frame without
+        an image has a note.
         """
         self._listings = tuple(PhotoListing(folder, recursive) for folder in folders)
         self._stems = stems
         self._given = self._listings[0] if asked_for else None
         self._used: set[str] = set()  # stems of the given folder
-        self._asked = 0  # frames
-        self._missing: list[Note] = []  # the first note of a frame without image
-        self._missing_count = 0
         self._taken_by_tail: dict[Path, str] = {}
         # series of names in files of many images whose numbers are not those of the images
         self._distrusted: set[tuple[Path, Series]] = set()
@@ -80,9 +77,6 @@ class ImageFinder:
                 yield Note("folder that cannot be read", str(folder))
         if self._given is None:
             return
-        if self._missing_count:
-            how_many = f"{self._missing_count} of {self._asked}"
-            yield Note("frames without a photo", f"{how_many}; {self._missing[0].detail}")
         unused = sorted(self._given.names.keys() - self._used)
         if unused:
             first = self._given.names[unused[0]]
@@ -98,16 +92,11 @@ class ImageFinder:
 
     def _told(self, stem: str, found: FoundImage | None) -> FoundImage:
         """What was found; in a folder that was given, what was not is told."""
-        self._asked += 1
         if found is None and self._given is not None:
             nearest = self._given.nearest(stem)
             where = f"nearest name: {nearest}" if nearest else f"{self._given.folder} holds none"
             found = FoundImage(None, (Note("no photo", f"none is called {stem}; {where}"),))
-        found = found or FoundImage(None)
-        if found.path is None and self._given is not None:
-            self._missing_count += 1
-            self._missing = self._missing or list(found.notes)
-        return found
+        return found or FoundImage(None)
 
     def _take(self, listing: PhotoListing, stem: str, *notes: Note) -> FoundImage:
         if listing is self._given:

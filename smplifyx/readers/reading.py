@@ -32,7 +32,6 @@ class FrameReading(Iterator[Frame]):
     @property
     def leftovers(self) -> tuple[Note, ...]:
         """What was given and not used, a note of each kind with how many and an example: photos
-        that belong to no frame, frames without a photo, folders that cannot be read. Whole only
-        after the last frame.
+        that belong to no frame, folders that cannot be read. Whole only after the last frame.
         """
         return tuple(self._leftovers())
