@@ -70,7 +70,7 @@ def test_the_answer_does_not_depend_on_the_resolution(scale):
     other = fit(keypoints, camera, embedded_body(FLOAT), preset())
     moved = (other.points3d - fitted().points3d).norm(dim=-1)  # metres
     # rounding decides where it stops
-    assert float(moved.nanmean()) < 2e-3 and float(moved.nan_to_num().max()) < 0.02
+    assert float(moved.nanmean()) < 3e-3 and float(moved.nan_to_num().max()) < 0.02
     torch.testing.assert_close(other.energy, fitted().energy, rtol=5e-3, atol=0.0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -72,8 +73,10 @@ def point_table(raw: RawBody, kind: BodyKind, faces: np.ndarray, dtype: torch.dt
     """The canonical points of a model whose triangles are `faces` [F, 3].
 
     Vertices come from the file's `extra_points` (21 ids in the order of EXTRA_POINT_NAMES) and
-    `pupils` (right, left), else from DEFAULT_VERTICES. Raises BodyFileError where an id or a
-    landmark lies outside the model.
+    `pupils` (right, left), else from DEFAULT_VERTICES. Where a detector looks elsewhere, the file
+    may say so: `point_names` [n] are mixtures of the usual points `point_parts` [n, 3] with
+    `point_shares` [n, 3], which sum to 1. Raises BodyFileError where an id or a landmark lies
+    outside the model, or a mixture is of no points of it.
     """
     joints = len(joint_names(kind))
     found = _joint_points(kind) | _vertex_points(raw, kind, joints)
@@ -85,6 +88,8 @@ def point_table(raw: RawBody, kind: BodyKind, faces: np.ndarray, dtype: torch.dt
         contour_names = names.POINT_NAMES[names.CONTOUR]
         for name, (sources, coefficients) in zip(contour_names, front, strict=True):
             found[name] = _PointSources(sources, coefficients)
+
+    found |= _mixed_points(raw, found)
 
     lines = [found.get(name, _UNKNOWN) for name in names.POINT_NAMES]
     sources = np.array([line.sources for line in lines])
@@ -158,6 +163,29 @@ def _landmark_points(raw: RawBody, faces: np.ndarray, joints: int) -> dict[str, 
     first = names.CONTOUR.stop  # the landmarks come right behind the contour
     landmarks = names.POINT_NAMES[first : first + LANDMARKS]
     return {name: _PointSources(sources[i], coefficients[i]) for i, name in enumerate(landmarks)}
+
+
+def _mixed_points(raw: RawBody, usual: Mapping[str, _PointSources]) -> dict[str, _PointSources]:
+    """The points that the file defines as mixtures of usual ones; none where it defines none."""
+    if not raw.has("point_names"):
+        return {}
+    wanted = raw.strings("point_names", (None,))
+    parts = raw.strings("point_parts", (len(wanted), 3))
+    shares = _barycentric(raw, "point_shares", (len(wanted), 3))
+    found: dict[str, _PointSources] = {}
+    for name, names_of_parts, shares_of_parts in zip(wanted, parts, shares, strict=True):
+        if name not in names.POINT_INDEX:
+            raise raw.fault("point_names", repr(str(name)), "names of keypoints")
+        sources = []
+        for part in names_of_parts:
+            # three in all: a point that is a mean of several itself has no room in a mixture
+            if part not in usual or not np.array_equal(usual[part].coefficients, _WHOLE):
+                raise raw.fault(
+                    "point_parts", repr(str(part)), "points that are a joint or a vertex"
+                )
+            sources.append(usual[part].sources[0])
+        found[str(name)] = _PointSources(np.array(sources), shares_of_parts)
+    return found
 
 
 def _contour(raw: RawBody, kind: BodyKind, faces: np.ndarray, joints: int) -> _PointSources:

@@ -62,6 +62,14 @@ class RawBody:
             raise self.fault(key, f"{wrong} values that are not finite", "numbers")
         raise self.fault(key, f"values {least:.3g}..{most:.3g}", f"numbers up to {LARGEST:g}")
 
+    def strings(self, key: str, shape: Shape) -> np.ndarray:
+        """An array of text of this shape; raises BodyFileError otherwise."""
+        value = self.arrays.get(key)
+        if value is None or value.dtype.kind != "U" or not _fits(value.shape, shape):
+            found = "nothing" if value is None else f"{value.dtype} {value.shape}"
+            raise self.fault(key, found, f"text {_text(shape)}")
+        return value
+
     def indices(self, key: str, shape: Shape, count: int) -> np.ndarray:
         """An int64 array of this shape whose values index `count` things; raises BodyFileError
         otherwise.
