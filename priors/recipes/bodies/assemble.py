@@ -8,7 +8,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from . import tables
-from .detected_points import point_arrays
 from .face import active_units, expression_model, orient_expression
 from .hands import MIRROR, HandModel, flexion_axis, hand_model
 from .landmarks import Landmarks, contour, static_landmarks
@@ -152,5 +151,4 @@ def file_arrays(
         "extra_point_names": np.array(names),
         "pupils": extra[[names.index(name) for name in tables.PUPILS]].astype(np.int64),
         "vert_sym_idxs": topology.mirror.astype(np.int64), "base_ids": topology.base_ids.astype(np.int64),
-        **point_arrays(),
     }  # fmt: skip
