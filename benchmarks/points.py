@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -26,24 +26,32 @@ import torch
 from torch import Tensor
 
 from smplifyx.body.loading.files import load_body
-from smplifyx.camera import Camera
 from smplifyx.config import load_preset
 from smplifyx.fitting.result import FitResult
-from smplifyx.keypoints import Keypoints, names
-from smplifyx.readers.folder import read_frames
-from smplifyx.readers.intrinsics import camera_for, options_for
+from smplifyx.keypoints import names
 
-from .quality import fit_in_batches
+from .quality import Photos, fit_in_batches, read_people
 
 Bone = tuple[str, str]
-_BOTH = MappingProxyType({
+Bones = Mapping[str, tuple[Bone, ...]]
+
+
+def _of_sides(bones: Mapping[str, Bone], *sides: str) -> dict[str, tuple[Bone, ...]]:
+    return {
+        name: tuple((f"{side}_{start}", f"{side}_{end}") for side in sides)
+        for name, (start, end) in bones.items()
+    }
+
+
+# name of a bone -> the pairs of points whose distance it is
+_LIMBS: Mapping[str, Bone] = MappingProxyType({
     "upper arm": ("shoulder", "elbow"), "forearm": ("elbow", "wrist"), "thigh": ("hip", "knee"),
     "shin": ("knee", "ankle"), "shoulder - hip": ("shoulder", "hip"),
     "ankle - heel": ("ankle", "heel"), "ankle - big toe": ("ankle", "big_toe"),
     "heel - big toe": ("heel", "big_toe"), "big - small toe": ("big_toe", "small_toe"),
     "shoulder - ear": ("shoulder", "ear"),
 })  # fmt: skip
-_HANDS = MappingProxyType({
+_FINGERS: Mapping[str, Bone] = MappingProxyType({
     "wrist - MCP index": ("hand_wrist", "index_1"), "wrist - MCP middle": ("hand_wrist", "middle_1"),
     "wrist - MCP little": ("hand_wrist", "pinky_1"), "MCP index - little": ("index_1", "pinky_1"),
     "MCP - PIP index": ("index_1", "index_2"), "MCP - PIP middle": ("middle_1", "middle_2"),
@@ -52,76 +60,64 @@ _HANDS = MappingProxyType({
     "CMC - MCP thumb": ("thumb_1", "thumb_2"), "MCP - IP thumb": ("thumb_2", "thumb_3"),
     "IP - tip thumb": ("thumb_3", "thumb_4"),
 })  # fmt: skip
-_ACROSS = MappingProxyType({
-    "neck - middle hip": ("neck", "mid_hip"), "shoulders": ("left_shoulder", "right_shoulder"),
-    "hips": ("left_hip", "right_hip"), "neck - nose": ("neck", "nose"),
-    "eyes": ("left_eye", "right_eye"), "ears": ("left_ear", "right_ear"),
+BODY_BONES: Bones = MappingProxyType(_of_sides(_LIMBS, "left", "right") | {
+    "neck - middle hip": (("neck", "mid_hip"),), "neck - nose": (("neck", "nose"),),
+    "shoulders": (("left_shoulder", "right_shoulder"),), "hips": (("left_hip", "right_hip"),),
+    "eyes": (("left_eye", "right_eye"),), "ears": (("left_ear", "right_ear"),),
 })  # fmt: skip
+LEFT_HAND_BONES: Bones = MappingProxyType(_of_sides(_FINGERS, "left"))
+RIGHT_HAND_BONES: Bones = MappingProxyType(_of_sides(_FINGERS, "right"))
 BODY_SURE, HAND_SURE = 0.5, 0.4  # confidence of both ends of a bone
 SURE, MOST_OF_BODY, MOST_OF_HAND = 0.4, 18, 18  # points; people and hands that are mostly seen
 FEWEST = 8  # lengths of a bone that tell anything
 GOOD = (0.92, 1.10)  # of p90
 SHARES = (50, 75, 90, 97)
+HALVES = MappingProxyType({"all": (0, 1), "even": (0,), "odd": (1,)})
 
 
-class Seen(NamedTuple):
-    """People, and the file that each is of."""
+class Group(NamedTuple):
+    """Bones that are judged where most of their points are sure, and so are their own two ends."""
 
-    keypoints: Keypoints
-    camera: Camera
-    files: tuple[str, ...]
+    points: slice
+    most: int
+    bones: Bones
+    sure: float
 
 
-def read_people(folder: Path) -> Seen:
-    """Everybody with enough of the body in sight, with the cameras that a job would take."""
+GROUPS = (
+    Group(names.BODY, MOST_OF_BODY, BODY_BONES, BODY_SURE),
+    Group(names.LEFT_HAND, MOST_OF_HAND, LEFT_HAND_BONES, HAND_SURE),
+    Group(names.RIGHT_HAND, MOST_OF_HAND, RIGHT_HAND_BONES, HAND_SURE),
+)
+
+
+def read_folder(folder: Path) -> Photos:
+    """Everybody with half of the body in sight, with the cameras that a job would take."""
     beside = folder.parent / "images"
-    options = options_for(folder)
-    people, cameras, files = [], [], []
-    for frame in read_frames(folder, beside if beside.is_dir() else None):
-        for person in frame.people:
-            if (person.keypoints[names.BODY, 2] > SURE).sum() >= MOST_OF_BODY // 2:
-                people.append(torch.as_tensor(person.keypoints))
-                cameras.append(camera_for(frame, options)[0])
-                files.append(frame.stem)
-    return Seen(Keypoints.from_array(torch.stack(people)), Camera.stack(cameras), tuple(files))
+    everybody = read_people(folder, beside if beside.is_dir() else None)
+    sure = (everybody.keypoints.confidence[:, names.BODY] > SURE).sum(-1)
+    kept = (sure >= MOST_OF_BODY // 2).nonzero()[:, 0].tolist()
+    return Photos(
+        everybody.keypoints[kept],
+        everybody.camera[kept],
+        tuple(everybody.names[person] for person in kept),
+    )
 
 
 def ratios(result: FitResult, chosen: Sequence[int]) -> dict[str, list[float]]:
     """Seen / fitted length of every bone of the chosen people of a result whose two ends are sure."""
     found: dict[str, list[float]] = {}
-    seen = result.keypoints.confidence
     for person in chosen:
-        if (seen[person, names.BODY] > SURE).sum() >= MOST_OF_BODY:
-            for name, bones in _body_bones().items():
-                _add(found, name, result, person, bones, BODY_SURE)
-        for side, hand in (("left", names.LEFT_HAND), ("right", names.RIGHT_HAND)):
-            if (seen[person, hand] > SURE).sum() >= MOST_OF_HAND:
-                for name, bone in _HANDS.items():
-                    _add(found, name, result, person, [_of(side, bone)], HAND_SURE)
+        confidence = result.keypoints.confidence[person]
+        for group in GROUPS:
+            if (confidence[group.points] > SURE).sum() < group.most:
+                continue
+            for name, bones in group.bones.items():
+                for bone in bones:
+                    ends = [names.POINT_INDEX[end] for end in bone]
+                    if (confidence[ends] > group.sure).all():
+                        found.setdefault(name, []).append(_ratio(result, person, ends))
     return found
-
-
-def _body_bones() -> dict[str, list[Bone]]:
-    both = {name: [_of("left", bone), _of("right", bone)] for name, bone in _BOTH.items()}
-    return both | {name: [bone] for name, bone in _ACROSS.items()}
-
-
-def _of(side: str, bone: Bone) -> Bone:
-    return f"{side}_{bone[0]}", f"{side}_{bone[1]}"
-
-
-def _add(
-    found: dict[str, list[float]],
-    name: str,
-    result: FitResult,
-    person: int,
-    bones: Sequence[Bone],
-    sure: float,
-) -> None:
-    for bone in bones:
-        ends = [names.POINT_INDEX[end] for end in bone]
-        if (result.keypoints.confidence[person, ends] > sure).all():
-            found.setdefault(name, []).append(_ratio(result, person, ends))
 
 
 def _ratio(result: FitResult, person: int, ends: Sequence[int]) -> float:
@@ -138,7 +134,7 @@ def table(found: dict[str, list[float]]) -> str:
     head = " | ".join(f"p{share}" for share in SHARES)
     lines = [f"| bone | n | {head} |", "|---" * (len(SHARES) + 2) + "|"]
     good, judged = 0, 0
-    for name in (*_body_bones(), *_HANDS):
+    for name in (*BODY_BONES, *_FINGERS):
         lengths = found.get(name, [])
         if len(lengths) < FEWEST:
             continue
@@ -159,18 +155,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
     parser.add_argument("--preset", default="smplx")
     parser.add_argument("--model", type=Path, help="a body file; none: the embedded one")
-    parser.add_argument("--half", choices=("all", "even", "odd"), default="all")
+    parser.add_argument("--half", choices=tuple(HALVES), default="all")
     asked = parser.parse_args(arguments)
 
     body, config = load_body(asked.model), load_preset(asked.preset)
     found: dict[str, list[float]] = {}
     people = 0
     for folder in asked.folders:
-        seen = read_people(folder)
+        seen = read_folder(folder)
         result, _ = fit_in_batches(seen.keypoints, seen.camera, body, config)
-        place = {file: i for i, file in enumerate(sorted(set(seen.files)))}
-        wanted = {"all": (0, 1), "even": (0,), "odd": (1,)}[asked.half]
-        chosen = [i for i, file in enumerate(seen.files) if place[file] % 2 in wanted]
+        files = [name.rpartition("#")[0] for name in seen.names]
+        place = {file: i for i, file in enumerate(sorted(set(files)))}
+        chosen = [i for i, file in enumerate(files) if place[file] % 2 in HALVES[asked.half]]
         people += len(chosen)
         for name, lengths in ratios(result, chosen).items():
             found.setdefault(name, []).extend(lengths)

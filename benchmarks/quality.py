@@ -49,9 +49,14 @@ class Photos:
 
 def read_photos(folder: Path) -> Photos:
     """All people of `folder/keypoints` with the default cameras of `folder/images`."""
+    return read_people(folder / "keypoints", folder / "images")
+
+
+def read_people(source: Path, images: Path | None) -> Photos:
+    """All people of the keypoint files `source` with the default cameras of `images`."""
     people, cameras, who = [], [], []
-    options = options_for(folder / "keypoints")
-    for frame in read_frames(folder / "keypoints", folder / "images"):
+    options = options_for(source)
+    for frame in read_frames(source, images):
         for person in frame.people:
             people.append(torch.as_tensor(person.keypoints))
             cameras.append(camera_for(frame, options)[0])

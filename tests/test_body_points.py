@@ -11,7 +11,7 @@ import pytest
 import torch
 from make_bodies import body_arrays, write
 
-from benchmarks.points import _body_bones, ratios, table
+from benchmarks.points import BODY_BONES, ratios, table
 from priors.recipes.bodies.detected_points import OPENPOSE
 from smplifyx.body.joints import BodyKind
 from smplifyx.body.loading.files import BodyFileError, load_body
@@ -107,7 +107,7 @@ def flat_result(stretch: float) -> Any:
 @pytest.mark.parametrize(("stretch", "good"), [(1.0, 16), (0.9, 0), (1.2, 0)])
 def test_the_audit_tells_bones_that_are_too_long_or_short(stretch: float, good: int) -> None:
     found = ratios(flat_result(stretch), [0])
-    body = {name: found[name] for name in _body_bones()}
+    body = {name: found[name] for name in BODY_BONES}
     for lengths in body.values():
         np.testing.assert_allclose(lengths, stretch, rtol=1e-4)
     often = {name: lengths * 8 for name, lengths in body.items()}

@@ -143,7 +143,7 @@ def test_a_fault_of_a_job_file_is_one_line_with_file_field_and_range(
 
 
 PRESET_FAULTS = {
-    "betas: -1": "betas: -1 is not a whole number",
+    "betas: -1": "betas: -1 is not a whole number between 0 and 1000",
     "sumary: x": "sumary: there is no such field; did you mean summary?",
     "stages: []": "stages: has too few entries",
     "stages: 3": "stages: 3 is not a list",
