@@ -96,7 +96,7 @@ AGES = {
     Age.ADULT: [(torch.zeros(1, 10, dtype=DOUBLE), 1.3)],
     Age.CHILD: [
         (torch.eye(11, dtype=DOUBLE)[10:] * age, most)
-        for age, most in ((0.0, 10), (0.5, 10), (1.0, 20))
+        for age, most in ((0.0, 7), (0.5, 1.3), (1.0, 20))
     ],
 }
 
@@ -175,9 +175,7 @@ def test_eyes_and_mouth_are_found_by_measurement() -> None:
     body = embedded_body()
     part, names = parts_of(body).of_vertex.numpy(), joint_names(body.kind)
     kept = outside_of(body)
-    joints, counts = np.unique(part[~kept], return_counts=True)
-    # a vertex or two where toes touch may count as inside
-    hidden = {names[joint] for joint, count in zip(joints, counts, strict=True) if count > 3}
+    hidden = {names[joint] for joint in np.unique(part[~kept])}
     assert {"head", "left_eye_smplhf", "right_eye_smplhf"} <= hidden
     assert hidden <= {"head", "jaw", "left_eye_smplhf", "right_eye_smplhf"}
     assert 300 < (~kept).sum() < 1000

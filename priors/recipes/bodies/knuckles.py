@@ -26,6 +26,9 @@ PROXIMAL = MappingProxyType({"index": 0.0398, "middle": 0.0446, "ring": 0.0414, 
 LARGER = 1.05
 # MakeHuman's bones of a finger, and the metacarpal bone that leads to it.
 _NUMBER = MappingProxyType({"index": 2, "middle": 3, "ring": 4, "pinky": 5})
+# Metres that the little finger's knuckle goes away from the middle finger's: MakeHuman's metacarpal
+# leads it so near to the ring finger's (17 mm) that the knuckles are 59 mm wide; pictures show 62.
+OUTWARDS = 0.003
 # The thumb's first joint goes so far of the way to the wrist: its metacarpal is then 43 mm long
 # (46 in the same study), and 34 mm lie between it and the wrist.
 SADDLE = 0.28
@@ -43,9 +46,10 @@ def knuckles(reference: np.ndarray, rig: Rig) -> dict[str, np.ndarray]:
 
     found = {}
     for finger, number in _NUMBER.items():
+        along = _unit(head(f"metacarpal{number - 1}.L") - head(f"finger{number}-1.L"))
         web = head(f"finger{number}-1.L")
-        along = head(f"metacarpal{number - 1}.L") - web
-        along /= np.linalg.norm(along)
+        if finger == "pinky":
+            web = web + OUTWARDS * _unit(web - head("finger3-1.L"))
         bone = head(f"finger{number}-2.L") - web
         # |bone - back * along| is the length that the phalanx should have
         part = bone @ along
@@ -55,6 +59,10 @@ def knuckles(reference: np.ndarray, rig: Rig) -> dict[str, np.ndarray]:
     thumb = head("finger1-1.L")
     found["left_thumb1"] = thumb + SADDLE * (head("wrist.L") - thumb)
     return found
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / np.linalg.norm(vector)
 
 
 def bend_at_knuckles(skin: Skin, mesh: np.ndarray, joints: np.ndarray, topology: Topology) -> Skin:
