@@ -1,4 +1,4 @@
-"""Points that a body file defines as mixtures, and the audit of a body's points."""
+"""Points that a body file defines as mixtures, the embedded bodies' own, and their audit."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from make_bodies import body_arrays, write
 
 from benchmarks.points import BODY_BONES, ratios, table
+from priors.recipes.bodies.detected_points import OPENPOSE
 from smplifyx.body.joints import BodyKind
 from smplifyx.body.loading.files import BodyFileError, load_body
 from smplifyx.keypoints import Keypoints, names
@@ -68,6 +69,28 @@ def test_faults_are_one_line(tmp_path: Path, fault: str) -> None:
     with pytest.raises(BodyFileError, match=r"^[^\n]*$") as caught:
         load_body(write(tmp_path / "a.npz", arrays))
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("gender", ["neutral", "female", "male"])
+def test_embedded_bodies_look_where_openpose_does(gender: str) -> None:
+    body = load_body(None, gender=gender)
+    rest = torch.cat([body.joint_template, body.v_template])
+    points = (rest[body.points.sources] * body.points.coefficients[..., None]).sum(1)
+    at = {name: points[i] for name, i in names.POINT_INDEX.items()}
+    length = lambda a, b: float((at[a] - at[b]).norm())  # noqa: E731
+    for side in ("left", "right"):
+        foot = length(f"{side}_heel", f"{side}_big_toe")
+        leg = length(f"{side}_knee", f"{side}_ankle")
+        assert 0.45 < foot / leg < 0.53  # triangulated of one man: .49
+        # every finger bends at the knuckle: its first bone is longer than the next two
+        for finger in ("index", "middle", "ring", "pinky"):
+            bones = [length(f"{side}_{finger}_{i}", f"{side}_{finger}_{i + 1}") for i in (1, 2, 3)]
+            assert bones[0] > 1.35 * bones[1] and bones[0] > 1.4 * bones[2]
+            palm = length(f"{side}_hand_wrist", f"{side}_{finger}_1")
+            assert 1.7 < palm / bones[0] < 2.7
+    for name, mixture in OPENPOSE.items():
+        assert sum(mixture.values()) == pytest.approx(1.0)
+        assert name in mixture
 
 
 def flat_result(stretch: float) -> Any:

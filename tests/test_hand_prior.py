@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from priors.recipes.bodies.hands import flexion_axis, sample_hands
 from priors.recipes.hands.kinematics import Chain, finger_points, solve
-from priors.recipes.hands.poses import finger_positions, rows_of, solve_hands
+from priors.recipes.hands.poses import finger_positions, hand_at_rest, rows_of, solve_hands
 from priors.recipes.hands.recordings import FINGERS, Recordings, Source, read_handyjs
 from priors.recipes.hands.statistics import Sample, hand_pca, levers, mix, reconstruction_mm
 from smplifyx.body import skinning
@@ -40,11 +40,7 @@ LIKE = torch.zeros(1, dtype=DOUBLE)
 
 
 def _rest() -> np.ndarray:
-    body = load_body(None)
-    points = skinning.points(body, BodyParams.zeros((), 0, 0, like=body.v_template))[
-        names.LEFT_HAND
-    ]
-    return 1000 * (points - points[0]).double().numpy()
+    return hand_at_rest(load_body(None))
 
 
 def _synthetic(count: int) -> np.ndarray:

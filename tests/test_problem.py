@@ -68,6 +68,8 @@ def problem_of(
     """A problem whose people are seen somewhere else than they are."""
     people = people_of(count, preset_name, dtype)
     state = random_state(count, seed=1, dtype=dtype)
+    # fingers that are bent beyond their limits
+    state = state.replace(left_hand=4 * state.left_hand, right_hand=4 * state.right_hand)
     return StageProblem.of(stage_of(weights, free), people).at(state)
 
 

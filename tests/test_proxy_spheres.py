@@ -96,7 +96,7 @@ AGES = {
     Age.ADULT: [(torch.zeros(1, 10, dtype=DOUBLE), 1.3)],
     Age.CHILD: [
         (torch.eye(11, dtype=DOUBLE)[10:] * age, most)
-        for age, most in ((0.0, 10), (0.5, 7), (1.0, 20))
+        for age, most in ((0.0, 7), (0.5, 1.3), (1.0, 20))
     ],
 }
 

@@ -81,7 +81,11 @@ def test_smplx_package_agrees(name: str, tmp_path: Path) -> None:
     assert (joints - output.joints[:, :55]).abs().max() <= TOLERANCE
     assert (points[:, FACE][:, 17:68] - output.joints[:, 76:127]).abs().max() <= TOLERANCE
     assert (points[:, CONTOUR] - output.joints[:, 127:144]).abs().max() <= TOLERANCE
+    # what the file defines for itself is not where the package looks
+    own = set(np.load(path)["point_names"]) if name != "generated" else set()
     for point, index in _SMPLX_INDEX.items():
+        if point in own:
+            continue
         assert (points[:, POINT_INDEX[point]] - output.joints[:, index]).abs().max() <= TOLERANCE
 
 

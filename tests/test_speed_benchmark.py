@@ -63,7 +63,7 @@ def test_the_baseline_minimises_the_energy_of_the_2019_preset(stage):
 
 def test_the_baseline_comes_nearer_stage_by_stage(monkeypatch):
     monkeypatch.setattr(baseline, "OUTER", 2)
-    monkeypatch.setattr(baseline, "INNER", 6)
+    monkeypatch.setattr(baseline, "INNER", 10)
     monkeypatch.setattr(baseline, "STAGES", baseline.STAGES[-2:])
     monkeypatch.setattr(baseline, "NARROW", 0.0)
     one = person(1)

@@ -8,14 +8,17 @@ import numpy as np
 import scipy.sparse as sp
 
 from . import tables
+from .detected_points import point_arrays
 from .face import active_units, expression_model, orient_expression
 from .hands import MIRROR, HandModel, flexion_axis, hand_model
+from .knuckles import bend_at_knuckles, knuckles
 from .landmarks import Landmarks, contour, static_landmarks
 from .population import Gender, ShapeSpace, draw, reference
-from .skeleton import Skeleton, Straight, build_skeleton, to_t_pose
+from .skeleton import Skeleton, Straight, build_skeleton, rig_joints, to_t_pose
 from .skinning import Skin, bind
 from .source import Rig, Source
 from .statistics import Linear, joint_regressor, orient, principal
+from .tables import JOINT
 from .topology import (
     Topology,
     build_topology,
@@ -64,7 +67,11 @@ def load_stock(source: Source) -> Stock:
     eyes = {"left_eye": tables.LEFT_EYEBALL, "right_eye": tables.RIGHT_EYEBALL}
     skin = bind(rig, topology.base_ids, {joint: topology.index(ids) for joint, ids in eyes.items()})
     average = space.vertices(reference())[0]
-    skeleton = build_skeleton(average, rig, topology, skin)
+    joints = rig_joints(average, rig)
+    for joint, place in knuckles(average, rig).items():
+        joints[JOINT[joint]] = place
+    skin = bend_at_knuckles(skin, average[topology.base_ids], joints, topology)
+    skeleton = build_skeleton(average, joints, rig, topology, skin)
     fill = smooth_fill(topology, tables.NIPPLES, average[topology.base_ids])
     units = {
         name: shape[topology.base_ids] for name, shape in active_units(source.face_units()).items()
@@ -151,4 +158,5 @@ def file_arrays(
         "extra_point_names": np.array(names),
         "pupils": extra[[names.index(name) for name in tables.PUPILS]].astype(np.int64),
         "vert_sym_idxs": topology.mirror.astype(np.int64), "base_ids": topology.base_ids.astype(np.int64),
+        **point_arrays(),
     }  # fmt: skip

@@ -60,14 +60,26 @@ def _directions(count: int) -> np.ndarray:
     return np.stack([np.sqrt(1 - z**2) * np.cos(angle), np.sqrt(1 - z**2) * np.sin(angle), z], 1)
 
 
-def build_skeleton(reference: np.ndarray, rig: Rig, topology: Topology, skin: Skin) -> Skeleton:
+def rig_joints(reference: np.ndarray, rig: Rig) -> np.ndarray:
+    """The left and middle joints [55, 3] where MakeHuman's rig has them in a base mesh [19158, 3];
+    NaN for the others.
+    """
+    joints = np.full((len(JOINTS), 3), np.nan)
+    for joint, bones in CENTRES.items():
+        joints[JOINT[joint]] = np.mean([reference[rig.cubes[bone]].mean(0) for bone in bones], 0)
+    return joints
+
+
+def build_skeleton(
+    reference: np.ndarray, places: np.ndarray, rig: Rig, topology: Topology, skin: Skin
+) -> Skeleton:
     """Tie every joint to the skin of one reference shape `reference` [19158, 3] (joint cubes drift
-    between shapes).
+    between shapes). `places` [55, 3]: where its left and middle joints are.
     """
     mesh = reference[topology.base_ids]
     centres = np.zeros((len(JOINTS), len(mesh)))
-    for joint, bones in CENTRES.items():
-        point = np.mean([reference[rig.cubes[bone]].mean(0) for bone in bones], 0)
+    for joint in CENTRES:
+        point = places[JOINT[joint]]
         weights = ring_weights(mesh, _near(joint, skin), point)
         if not joint.startswith("left_"):
             weights = 0.5 * (weights + weights[topology.mirror])

@@ -20,15 +20,12 @@ import yaml
 
 from priors.recipes.bodies.hands import FINGERS as SKELETON_FINGERS
 from priors.recipes.bodies.hands import flexion_axis, sample_hands
-from smplifyx.body import skinning
 from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import BodyModel
-from smplifyx.body.params import BodyParams
-from smplifyx.keypoints import names
 from smplifyx.pose_priors.limits import hand_limits
 
 from .pictures import contact_sheet
-from .poses import HandPoses, solve_hands
+from .poses import HandPoses, hand_at_rest, solve_hands
 from .recordings import FINGERS, Recordings, read_handyjs, read_tfjs
 from .statistics import HandPca, Sample, hand_pca, levers, mix, reconstruction_mm
 
@@ -89,10 +86,7 @@ def main(options: Options) -> None:
 
 def read_sources(data: Path, body: BodyModel) -> Sources:
     """All recordings as poses of the body's left hand, and the synthetic ones."""
-    points = skinning.points(body, BodyParams.zeros((), 0, 0, like=body.v_template))[
-        names.LEFT_HAND
-    ]
-    rest = 1000 * (points - points[0]).double().numpy()
+    rest = hand_at_rest(body)
     headset, video = read_handyjs(data, rest), read_tfjs(data, rest)
     precise, shapes = solve_hands(headset, rest)
     noisy, _ = solve_hands(video, rest, shapes)

@@ -8,6 +8,11 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from priors.recipes.bodies.hands import FINGERS as SKELETON_FINGERS  # the order of SMPL-X
+from smplifyx.body import skinning
+from smplifyx.body.joints import JOINT_INDEX
+from smplifyx.body.model import BodyModel
+from smplifyx.body.params import BodyParams
+from smplifyx.keypoints import names
 
 from .kinematics import Chain, finger_points, solve
 from .recordings import ERROR, FINGERS, Recordings
@@ -22,6 +27,20 @@ class HandPoses:
     pose: np.ndarray
     off: np.ndarray
     error: np.ndarray
+
+
+def hand_at_rest(body: BodyModel) -> np.ndarray:
+    """The body's left hand at rest, wrist at the origin, [21, 3] in mm: what turns are the joints,
+    whatever points a detector looks at; the tips are the detector's.
+    """
+    points = skinning.points(body, BodyParams.zeros((), 0, 0, like=body.v_template))
+    hand = points[names.LEFT_HAND].double().numpy()
+    joints = body.joint_template.double().numpy()
+    hand[0] = joints[JOINT_INDEX["left_wrist"]]
+    for finger, name in enumerate(FINGERS):
+        for number in (1, 2, 3):
+            hand[4 * finger + number] = joints[JOINT_INDEX[f"left_{name}{number}"]]
+    return 1000 * (hand - hand[0])
 
 
 def solve_hands(

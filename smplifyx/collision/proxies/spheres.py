@@ -130,7 +130,8 @@ def _rest_spheres(body: BodyModel) -> RestSpheres:
         template = template + _HALF_WAY * body.shapedirs[..., age_column]
     vertices = template.double().cpu().numpy()
     faces = body.faces.cpu().numpy()
-    kept = outside(vertices, faces)
+    # which vertices the mouth and the eyes hide is a matter of the mesh, whoever's it is
+    kept = outside(body.v_template.double().cpu().numpy(), faces)
     # eyeballs go with the skin around them
     weights = body.weights.double().cpu().numpy()[stand_ins(vertices, faces)]
 

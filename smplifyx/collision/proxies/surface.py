@@ -19,6 +19,7 @@ from scipy.spatial import KDTree
 VOXEL, FILL = 5e-3, 3e-3
 FINEST = 24  # parts that the side of a face is divided into, at most
 TOGETHER = 1024  # spheres of like radius whose neighbours are looked for together
+GRIDS = (0.0, 0.5)  # where the flooded grids lie, in voxels along each axis
 REACH = 2  # voxels from the outside within which a vertex is on the outside
 
 
@@ -151,11 +152,22 @@ def outside(vertices: Float[NDArray, "v 3"], faces: Int[NDArray, "f 3"]) -> Bool
     the eyeballs.
 
     The outside is what a flood from far away reaches on a grid of `VOXEL`, which closed lips and
-    lids keep out.
+    lids keep out. Where a grid lies is chance, and between toes the flood may just be dammed: to be
+    reached on one of two grids is enough.
     """
     everything = np.ones(len(vertices), dtype=bool)
     dam = sampled_points(vertices, faces, FILL, everything)
-    origin = dam.min(0) - (REACH + 1) * VOXEL  # the flood has room all round
+    seen = np.zeros(len(vertices), dtype=bool)
+    for shift in GRIDS:
+        seen |= _flooded(vertices, dam, shift * VOXEL)
+    return seen
+
+
+def _flooded(
+    vertices: Float[NDArray, "v 3"], dam: Float[NDArray, "p 3"], shift: float
+) -> Bool[NDArray, " v"]:
+    """Which vertices a flood reaches on the grid that lies `shift` metres back along each axis."""
+    origin = dam.min(0) - (REACH + 1) * VOXEL - shift  # the flood has room all round
     dam_voxel = np.floor((dam - origin) / VOXEL).astype(int)
     wall = np.zeros(dam_voxel.max(0) + REACH + 2, dtype=bool)
     wall[tuple(dam_voxel.T)] = True
