@@ -12,8 +12,8 @@ import torch
 from make_bodies import body_arrays, write
 
 from benchmarks.points import BODY_BONES, ratios, table
-from priors.recipes.bodies.detected_points import OPENPOSE
-from smplifyx.body.joints import BodyKind
+from priors.recipes.bodies.detected_points import BESIDE, OPENPOSE
+from smplifyx.body.joints import JOINT_INDEX, BodyKind
 from smplifyx.body.loading.files import BodyFileError, load_body
 from smplifyx.keypoints import Keypoints, names
 
@@ -48,10 +48,27 @@ def test_a_mixture_is_between_its_parts(tmp_path: Path) -> None:
     np.testing.assert_allclose(mixed, expected, atol=1e-6)
 
 
+def test_parts_may_be_joints_and_vertices(tmp_path: Path) -> None:
+    arrays = body_arrays(BodyKind.SMPLX)
+    usual = load_body(write(tmp_path / "usual.npz", arrays))
+    own = {
+        "point_names": np.array(["neck"]),
+        "point_parts": np.array([["spine3", "7", "left_shoulder"]]),
+        "point_shares": np.array([[0.5, 0.3, 0.2]]),
+    }
+    mixed = rest_points(write(tmp_path / "mixed.npz", arrays | own))
+    spine, shoulder = (
+        usual.joint_template[JOINT_INDEX[name]].numpy() for name in ("spine3", "left_shoulder")
+    )
+    expected = 0.5 * spine + 0.3 * usual.v_template[7].numpy() + 0.2 * shoulder
+    np.testing.assert_allclose(mixed[names.POINT_INDEX["neck"]], expected, atol=1e-6)
+
+
 FAULTS = {
     "unknown": ("point_names", np.array(["left_hoof", "right_knee"]), "found 'left_hoof'"),
     "no text": ("point_names", np.arange(2), "point_names: found int64 (2,), expected text"),
     "a mean": ("point_parts", np.full((2, 3), "neck"), "found 'neck', expected points that are"),
+    "a vertex it has not": ("point_parts", np.full((2, 3), "99999"), "found '99999'"),
     "one part": ("point_parts", np.array([["left_heel"]] * 2), "(2, 1), expected text (2, 3)"),
     "sum": ("point_shares", np.full((2, 3), 0.5), "found rows that sum to 1.5"),
     "nothing": ("point_shares", None, "point_shares: found nothing"),
@@ -88,6 +105,13 @@ def test_embedded_bodies_look_where_openpose_does(gender: str) -> None:
             assert bones[0] > 1.35 * bones[1] and bones[0] > 1.4 * bones[2]
             palm = length(f"{side}_hand_wrist", f"{side}_{finger}_1")
             assert 1.7 < palm / bones[0] < 2.7
+    for name, place in BESIDE.items():
+        usual = torch.stack([body.joint_template[JOINT_INDEX[joint]] for joint in place.joints])
+        offset = 1000 * (at[name] - usual.mean(0))
+        # made on the neutral body; on the others it scales with the skin
+        assert (offset - torch.tensor(place.offset)).norm() < (1.5 if gender == "neutral" else 3.0)
+        mirrored = at[name.replace("left_", "right_")] * torch.tensor([-1.0, 1.0, 1.0])
+        assert (mirrored - at[name]).norm() < 1e-5
     for name, mixture in OPENPOSE.items():
         assert sum(mixture.values()) == pytest.approx(1.0)
         assert name in mixture

@@ -87,6 +87,7 @@ class Shared:
     expression_held_out: float
     landmarks: Landmarks
     hands: HandModel
+    points: dict[str, np.ndarray]  # where detectors look, as `point_arrays` has it
 
 
 def shared_parts(
@@ -101,7 +102,8 @@ def shared_parts(
     outline = contour(template, stock.topology, stock.skin.joints)
     hands = hand_model(flexion_axis(joints), HAND_SAMPLES, rng)
     expression = orient_expression(model, stock.units)
-    return Shared(expression, share, Landmarks(faces, bary, *outline), hands)
+    spots = point_arrays(template, joints, stock.skin.joints, stock.topology.mirror)
+    return Shared(expression, share, Landmarks(faces, bary, *outline), hands, spots)
 
 
 @dataclass(frozen=True)
@@ -158,5 +160,5 @@ def file_arrays(
         "extra_point_names": np.array(names),
         "pupils": extra[[names.index(name) for name in tables.PUPILS]].astype(np.int64),
         "vert_sym_idxs": topology.mirror.astype(np.int64), "base_ids": topology.base_ids.astype(np.int64),
-        **point_arrays(),
+        **shared.points,
     }  # fmt: skip
