@@ -12,8 +12,9 @@ pictures tell them to some 3 percent of a bone.
 
 Trunk and head: places beside the usual points, in millimetres of the T-pose. The same people were
 fitted with the pose prior at its full weight, and of what was left between points and detections,
-the part that turns with the bone was taken. The other half of these people, and four cameras around
-one man, show the same within the errors (3 to 5 mm; hips 8 mm, so theirs were halved).
+the part that turns with the bone was taken (and the neck is 6 mm higher than that, by bone
+lengths). The other half of these people, and four cameras around one man, show the same within the
+errors (3 to 5 mm; hips 8 mm, so theirs were halved).
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ _SHOULDER = ("spine3", "left_collar", "left_shoulder")
 BESIDE: dict[str, Beside] = {
     "neck": Beside(
         ("left_shoulder", "right_shoulder"),
-        (0, 10, -6),
+        (0, 16, -6),
         ("spine3", "neck", "left_collar", "right_collar"),
     ),
     "mid_hip": Beside(("left_hip", "right_hip"), (0, -7, 12), ("pelvis", "left_hip", "right_hip")),
