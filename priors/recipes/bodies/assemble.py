@@ -87,7 +87,6 @@ class Shared:
     expression_held_out: float
     landmarks: Landmarks
     hands: HandModel
-    points: dict[str, np.ndarray]  # where detectors look, as `point_arrays` has it
 
 
 def shared_parts(
@@ -102,8 +101,7 @@ def shared_parts(
     outline = contour(template, stock.topology, stock.skin.joints)
     hands = hand_model(flexion_axis(joints), HAND_SAMPLES, rng)
     expression = orient_expression(model, stock.units)
-    spots = point_arrays(template, joints, stock.skin.joints, stock.topology.mirror)
-    return Shared(expression, share, Landmarks(faces, bary, *outline), hands, spots)
+    return Shared(expression, share, Landmarks(faces, bary, *outline), hands)
 
 
 @dataclass(frozen=True)
@@ -160,5 +158,5 @@ def file_arrays(
         "extra_point_names": np.array(names),
         "pupils": extra[[names.index(name) for name in tables.PUPILS]].astype(np.int64),
         "vert_sym_idxs": topology.mirror.astype(np.int64), "base_ids": topology.base_ids.astype(np.int64),
-        **shared.points,
+        **point_arrays(),
     }  # fmt: skip

@@ -2,32 +2,31 @@
 
 A detector's knee is no centre of rotation and its heel is not the rearmost vertex. A bone that is
 longer in the body than in pictures must tilt in depth to fit, so these definitions decide poses.
-Each point here moves with the skeleton and scales with the shape.
+Each point here is a mixture of joints and named vertices, which moves with the skeleton and scales
+with the shape.
 
-Limbs: mixtures of the usual points (joints, and named vertices). The shares were chosen by the
-lengths of bones in pictures of people who were detected by OpenPose 1.3: half of 22 single people
-and of 59 people in photos, whose longest seen bones (nine tenths of the distribution) should be as
-long as the body's. `python -m benchmarks.points` measures it. Shares are round numbers: the
+Two measurements of people who were detected by OpenPose 1.3, half of 22 single people and of 59
+people in photos, say where they are. Lengths of bones: the longest seen ones (nine tenths of the
+distribution) should be as long as the body's; `python -m benchmarks.points` measures it. And for
+neck, shoulders and ears, what is left between points and detections when the pose prior is at its
+full weight: the part of it that turns with the trunk or the head. The other half of these people,
+and four cameras around one man, show the same within 3 to 5 mm. Shares are round numbers: the
 pictures tell them to some 3 percent of a bone.
 
-Trunk and head: places beside the usual points, in millimetres of the T-pose. The same people were
-fitted with the pose prior at its full weight, and of what was left between points and detections,
-the part that turns with the bone was taken (and the neck is 6 mm higher than that, by bone
-lengths). The other half of these people, and four cameras around one man, show the same within the
-errors (3 to 5 mm; hips 8 mm, so theirs were halved).
+Left alone: hips (12 mm farther forward in one half of the people, 3 mm in the other) and elbows
+(8 mm to the outside).
 """
 
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import NamedTuple
 
 import numpy as np
 
-from .tables import JOINT
-
 Mixture = dict[str, float]
 _OF_A_SIDE: dict[str, Mixture] = {
+    # 10 mm farther in and up, on the acromion
+    "shoulder": {"shoulder": 0.95, "spine3": 0.09, "pelvis": -0.04},
     # below the joint's centre, as the patella's tendon is; the malleolus above it
     "knee": {"knee": 0.95, "ankle": 0.05},
     "ankle": {"ankle": 0.98, "knee": 0.02},
@@ -45,11 +44,16 @@ _OF_A_SIDE: dict[str, Mixture] = {
         for finger in ("index", "middle", "ring", "pinky")
     },
 }
+_MIDDLE = ("spine3", "pelvis")  # parts without a side
 OPENPOSE = MappingProxyType({
-    f"{side}_{name}": {f"{side}_{part}": share for part, share in mixture.items()}
+    f"{side}_{name}": {
+        (part if part in _MIDDLE else f"{side}_{part}"): share for part, share in mixture.items()
+    }
     for side in ("left", "right")
     for name, mixture in _OF_A_SIDE.items()
 } | {
+    # between the shoulders, 16 mm towards the joint of the neck
+    "neck": {"left_shoulder": 0.415, "right_shoulder": 0.415, "neck": 0.17},
     # 6 mm farther out
     "left_ear": {"left_ear": 1.045, "right_ear": -0.045},
     "right_ear": {"right_ear": 1.045, "left_ear": -0.045},
@@ -57,101 +61,18 @@ OPENPOSE = MappingProxyType({
 MOST_PARTS = 3
 
 
-class Beside(NamedTuple):
-    """A place of the left side or the middle, beside a usual point of the body at rest."""
-
-    joints: tuple[str, ...]  # the usual point is one of the left side, or the mean of two
-    offset: tuple[float, float, float]  # millimetres: to the left, up, forward
-    skin: tuple[str, ...]  # joints that the skin it is tied to goes with
-
-
-_SHOULDER = ("spine3", "left_collar", "left_shoulder")
-BESIDE: dict[str, Beside] = {
-    "neck": Beside(
-        ("left_shoulder", "right_shoulder"),
-        (0, 16, -6),
-        ("spine3", "neck", "left_collar", "right_collar"),
-    ),
-    "mid_hip": Beside(("left_hip", "right_hip"), (0, -7, 12), ("pelvis", "left_hip", "right_hip")),
-    "left_hip": Beside(("left_hip",), (-4, -7, 12), ("pelvis", "spine1", "left_hip")),
-    "left_shoulder": Beside(("left_shoulder",), (-9, 10, -4), _SHOULDER),
-    "left_elbow": Beside(("left_elbow",), (-3, 8, -2), ("left_shoulder", "left_elbow")),
-}
-TIED = 0.9  # of a vertex' weight that must go with `skin`
-NEAREST = 300  # vertices that are tried
-MIDDLE = 1e-4  # metres from the middle plane within which a vertex is in it
-FAR = 2e-3  # what a metre to a vertex counts, beside a metre off the place
-
-
-def point_arrays(
-    vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray, mirror: np.ndarray
-) -> dict[str, np.ndarray]:
+def point_arrays() -> dict[str, np.ndarray]:
     """The arrays of a body file: `point_names` [n], and the names `point_parts` [n, 3] of what each
     is a mixture of with `point_shares` [n, 3], padded with its first part at 0.
-
-    vertices [V, 3], joints [55, 3] at rest in metres; weights [V, 55]; mirror [V]: the vertex on
-    the other side.
     """
-    mixtures = dict(OPENPOSE)
-    for name, place in BESIDE.items():
-        tied = _tied(place, vertices, joints, weights)
-        whole = (1 - sum(tied.values())) / len(place.joints)
-        mixtures[name] = _mixture(place.joints, whole, tied)
-        if name.startswith("left_"):
-            joint, other = (one.replace("left_", "right_") for one in (place.joints[0], name))
-            mixtures[other] = _mixture((joint,), whole, {mirror[v]: s for v, s in tied.items()})
     parts, shares = [], []
-    for mixture in mixtures.values():
+    for mixture in OPENPOSE.values():
         names = list(mixture)
         unused = MOST_PARTS - len(names)
         parts.append(names + names[:1] * unused)
         shares.append([*mixture.values()] + [0.0] * unused)
     return {
-        "point_names": np.array(list(mixtures)),
+        "point_names": np.array(list(OPENPOSE)),
         "point_parts": np.array(parts),
         "point_shares": np.array(shares),
     }
-
-
-def _mixture(joints: tuple[str, ...], share: float, tied: dict[int, float]) -> Mixture:
-    return dict.fromkeys(joints, share) | {str(vertex): part for vertex, part in tied.items()}
-
-
-def _tied(
-    place: Beside, vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray
-) -> dict[int, float]:
-    """The vertices that share the place with its joints: two on a side, one in the middle; those
-    that come nearest to it and are not far.
-    """
-    usual = np.mean([joints[JOINT[name]] for name in place.joints], 0)
-    goal = np.array(place.offset) / 1000
-    skin = weights[:, [JOINT[name] for name in place.skin]].sum(1) > TIED
-    if len(place.joints) > 1:
-        skin &= np.abs(vertices[:, 0]) < MIDDLE
-    candidates = np.flatnonzero(skin)
-    distance = np.linalg.norm(vertices[candidates] - usual, axis=1)
-    candidates = np.sort(candidates[np.argsort(distance, kind="stable")[:NEAREST]])
-    way = vertices[candidates] - usual
-    shares = _shares_of_one(way, goal) if len(place.joints) > 1 else _shares_of_two(way, goal)
-
-    miss = np.linalg.norm(shares @ way - goal, axis=-1)
-    cost = miss + FAR * (shares > 0) @ np.linalg.norm(way, axis=1)
-    within = (shares >= 0).all(-1) & (shares.sum(-1) <= 1) & (shares > 0).any(-1)
-    best = shares[np.argmin(np.where(within, cost, np.inf))]
-    return {int(candidates[i]): float(best[i]) for i in np.flatnonzero(best)}
-
-
-def _shares_of_one(way: np.ndarray, goal: np.ndarray) -> np.ndarray:
-    """Of each way [n, 3] alone, the share that comes nearest to the goal, [n, n]."""
-    return np.diag(way @ goal / (way * way).sum(1))
-
-
-def _shares_of_two(way: np.ndarray, goal: np.ndarray) -> np.ndarray:
-    """Of each pair of ways [n, 3], the shares that come nearest to the goal, [pairs, n]."""
-    first, second = np.triu_indices(len(way), 1)
-    pairs = np.stack([way[first], way[second]], 1)  # [pairs, 2, 3]
-    found = np.linalg.pinv(pairs.transpose(0, 2, 1)) @ goal
-    shares = np.zeros((len(first), len(way)))
-    shares[np.arange(len(first)), first] = found[:, 0]
-    shares[np.arange(len(first)), second] = found[:, 1]
-    return shares

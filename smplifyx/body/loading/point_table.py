@@ -192,8 +192,8 @@ def _mixed_points(
 def _single_sources(
     raw: RawBody, usual: Mapping[str, _PointSources], kind: BodyKind
 ) -> dict[str, int]:
-    """What a mixture may be of, by word: joints, vertices by number, and the usual points that are
-    one of these. A mean of several has no room in a mixture of three.
+    """What a mixture may be of, by word: vertices by number, joints, and the usual points that are
+    one of these. A mean of several has no room in a mixture of three: "neck" is the joint.
     """
     joints = joint_names(kind)
     count = len(raw.array("v_template", (None, 3)))
@@ -202,8 +202,6 @@ def _single_sources(
     for name, point in usual.items():
         if np.array_equal(point.coefficients, _WHOLE):
             found[name] = int(point.sources[0])
-        else:
-            found.pop(name, None)
     return found
 
 
