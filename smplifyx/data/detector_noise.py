@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import pydantic
 import torch
@@ -78,11 +76,11 @@ class DetectorNoise(Settings):
     licence: str
     command: str
     people: int
-    points: Mapping[str, PointNoise]
+    points: dict[str, PointNoise]  # by the names in GROUPS, all of them
 
     @pydantic.field_validator("points")
     @classmethod
-    def _every_kind(cls, given: Mapping[str, PointNoise]) -> Mapping[str, PointNoise]:
+    def _every_kind(cls, given: dict[str, PointNoise]) -> dict[str, PointNoise]:
         missing = [name for name in GROUPS if name not in given]
         strange = [name for name in given if name not in GROUPS]
         if missing or strange:
@@ -90,7 +88,7 @@ class DetectorNoise(Settings):
                 f"missing points: {', '.join(missing) or 'none'}; "
                 f"unknown points: {', '.join(strange) or 'none'}"
             )
-        return MappingProxyType(dict(given))
+        return given
 
 
 @dataclass(frozen=True, eq=False)
