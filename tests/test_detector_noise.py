@@ -39,8 +39,8 @@ COUNT = 12
 QUICK = replace(REAL, solid=False)
 # of the usual protocol, before there was another: x, y, confidence of person 0's first three
 # points, and where person 5 stands
-KEYPOINTS_BEFORE = [639.219, 270.171, 0.67899, 573.148, 328.449, 0.90660, 583.365, 302.590, 0.73214]
-PLACE_BEFORE = [-0.146519, 0.596005, 3.575208]
+KEYPOINTS_BEFORE = [639.219, 270.171, 0.679, 574.517, 328.470, 0.907, 583.958, 297.652, 0.732]
+PLACE_BEFORE = [-0.14652, 0.59600, 3.57521]
 
 
 def _body() -> BodyModel:
