@@ -108,7 +108,8 @@ def test_the_recipe_finds_the_scale_the_gross_and_the_bands() -> None:
     is_gross = generator.random(len(group)) < 0.05
     length = np.where(is_gross, 0.3, length)
     length = np.where(band == 0, np.nan, length)
-    found = points_of(Errors(group, band, generator.random(len(group)) < 0.5, length))
+    size = generator.uniform(100, 400, len(group))
+    found = points_of(Errors(group, band, generator.random(len(group)) < 0.5, length, size))
     knee = found["knee"]
     assert knee["sigma_by_confidence_m"] == pytest.approx([0.021, 0.0105, 0.0105], rel=0.08)
     assert knee["gross"] == pytest.approx(0.07, abs=0.03)
@@ -231,7 +232,7 @@ def test_a_face_turned_away_is_hidden() -> None:
 
 
 def test_errors_are_those_of_the_card() -> None:
-    count, depth, focal = 4000, 4.0, 800.0
+    count, depth, focal = 4000, 4.0, 640.0  # 160 pixels a metre
     points = torch.zeros(count, names.COUNT, 3)
     points[..., 2] = depth
     camera = Camera.from_focal(torch.full((count,), focal), (4000, 4000))
@@ -245,7 +246,8 @@ def test_errors_are_those_of_the_card() -> None:
     sure = metres[confidence > 0.6]
     card = load_detector_noise().points["knee"]
     sigma = float(sure.median()) / 1.1774
-    assert sigma == pytest.approx(card.sigma_by_confidence_m[-1] * (1 + card.gross), rel=0.1)
+    usual = card.sigma_by_confidence_m[-1] * float(table.size_factors[1])
+    assert sigma == pytest.approx(usual * (1 + card.gross), rel=0.1)
     seen = confidence > 0
     assert 1 - seen[count // 2 :].float().mean() == pytest.approx(card.bands[0], abs=0.02)
     assert 1 - seen[: count // 2].float().mean() == pytest.approx(card.bands_hidden[0], abs=0.03)
