@@ -13,6 +13,7 @@ import yaml
 from cases import embedded_body
 from mocap_data import random_poses
 
+from benchmarks.multiview import markers_of, matrices_of
 from priors.recipes.detectors.build import Errors, points_of
 from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_INDEX
@@ -266,3 +267,22 @@ def test_nearer_people_have_larger_errors_in_pixels() -> None:
         (found.xy[i][found.confidence[i] > 0] - 2000).norm(dim=-1).median() for i in (0, 1)
     )
     assert near == pytest.approx(4 * float(far), rel=0.5)
+
+
+def test_the_four_cameras_are_read() -> None:
+    labels = "Frame#\tTime\tRBigToe\t\t\tNeck\t\t\tLHip"
+    trc = "\n".join(["", "", "", labels, "", "1\t0.0\t1\t2\t3\t4\t5\t6\t7\t8\t9"])
+    points = markers_of(trc)
+    assert points[0, names.POINT_INDEX["right_big_toe"]].tolist() == [1, 2, 3]
+    assert points[0, names.POINT_INDEX["left_hip"]].tolist() == [7, 8, 9]
+    assert np.isfinite(points).all(-1).sum() == 2, "the neck is not one that others mean"
+    matrices = matrices_of(
+        "[cam]\nmatrix = [ [ 2.0, 0.0, 1.0], [ 0.0, 2.0, 1.0], [ 0.0, 0.0, 1.0]]\n"
+    )
+    assert matrices.shape == (1, 3, 3) and matrices[0, 0, 0] == 2
+
+
+def test_small_people_are_seen_less_exactly() -> None:
+    card = load_detector_noise()
+    small, _, large = card.size_factors
+    assert small > large and card.size_edges_px_per_m[0] < card.size_edges_px_per_m[1]
