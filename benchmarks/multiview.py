@@ -51,8 +51,8 @@ def read_multiview(folder: Path, every: int = 4) -> Multiview:
         for member in archive:
             if DETECTIONS.fullmatch(member.name) or member.name in (CALIBRATION, MARKERS):
                 found[member.name] = _content(archive, member)
-    matrices = _matrices(found[CALIBRATION].decode())
-    markers = _markers(found[MARKERS].decode())
+    matrices = matrices_of(found[CALIBRATION].decode())
+    markers = markers_of(found[MARKERS].decode())
     detected, cameras, points = [], [], []
     for name in sorted(found):
         match = DETECTIONS.fullmatch(name)
@@ -78,13 +78,13 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return b"" if file is None else file.read()
 
 
-def _matrices(toml: str) -> Float[np.ndarray, "cameras 3 3"]:
+def matrices_of(toml: str) -> Float[np.ndarray, "cameras 3 3"]:
     """The camera matrices of a calibration file (Python 3.10 reads no TOML)."""
     rows = re.findall(r"^matrix = (.*)$", toml, re.M)
     return np.array([json.loads(row) for row in rows])
 
 
-def _markers(trc: str) -> Float[np.ndarray, "frames 137 3"]:
+def markers_of(trc: str) -> Float[np.ndarray, "frames 137 3"]:
     """The markers of each frame as canonical points."""
     lines = trc.splitlines()
     labels = [label for label in lines[3].split("\t")[2:] if label.strip()]

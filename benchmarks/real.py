@@ -7,7 +7,8 @@ one man before four cameras (`multiview`, left out where the folder is missing),
 whose 3D nobody knows. Generated people are fitted with the guessed focal length, as photos are.
 
 PA-MPJPE: mean distance in mm, after similarity alignment, of the 18 body points that a
-triangulation knows (shoulders, limbs and feet), fitted points against true ones. residual: median
+triangulation knows (shoulders, limbs and feet), fitted points against true ones; +-: its standard
+error, as if people were independent (the frames of one man are not). residual: median
 distance of a person's seen body points in percent of their box. gross: share of the seen body
 points farther off than 4 sigma of the detector's card; far: than 10 % of the box. unseen: share of
 the 25 body points.
@@ -76,6 +77,7 @@ def row(result: FitResult, truth: Tensor | None, noise: DetectorNoise) -> dict[s
     return {
         "people": len(error),
         "PA-MPJPE": float(error.mean()),
+        "+-": float(error.std() / len(error) ** 0.5),
         "p90": float(error.quantile(0.9)),
         "residual %": float(percent.nanmedian()),
         "p90 residual %": float(percent.nanquantile(0.9)),

@@ -13,6 +13,7 @@ import yaml
 from cases import embedded_body
 from mocap_data import random_poses
 
+from benchmarks.multiview import markers_of, matrices_of
 from priors.recipes.detectors.build import Errors, points_of
 from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_INDEX
@@ -108,7 +109,8 @@ def test_the_recipe_finds_the_scale_the_gross_and_the_bands() -> None:
     is_gross = generator.random(len(group)) < 0.05
     length = np.where(is_gross, 0.3, length)
     length = np.where(band == 0, np.nan, length)
-    found = points_of(Errors(group, band, generator.random(len(group)) < 0.5, length))
+    size = generator.uniform(100, 400, len(group))
+    found = points_of(Errors(group, band, generator.random(len(group)) < 0.5, length, size))
     knee = found["knee"]
     assert knee["sigma_by_confidence_m"] == pytest.approx([0.021, 0.0105, 0.0105], rel=0.08)
     assert knee["gross"] == pytest.approx(0.07, abs=0.03)
@@ -231,7 +233,7 @@ def test_a_face_turned_away_is_hidden() -> None:
 
 
 def test_errors_are_those_of_the_card() -> None:
-    count, depth, focal = 4000, 4.0, 800.0
+    count, depth, focal = 4000, 4.0, 640.0  # 160 pixels a metre
     points = torch.zeros(count, names.COUNT, 3)
     points[..., 2] = depth
     camera = Camera.from_focal(torch.full((count,), focal), (4000, 4000))
@@ -245,7 +247,8 @@ def test_errors_are_those_of_the_card() -> None:
     sure = metres[confidence > 0.6]
     card = load_detector_noise().points["knee"]
     sigma = float(sure.median()) / 1.1774
-    assert sigma == pytest.approx(card.sigma_by_confidence_m[-1] * (1 + card.gross), rel=0.1)
+    usual = card.sigma_by_confidence_m[-1] * float(table.size_factors[1])
+    assert sigma == pytest.approx(usual * (1 + card.gross), rel=0.1)
     seen = confidence > 0
     assert 1 - seen[count // 2 :].float().mean() == pytest.approx(card.bands[0], abs=0.02)
     assert 1 - seen[: count // 2].float().mean() == pytest.approx(card.bands_hidden[0], abs=0.03)
@@ -264,3 +267,22 @@ def test_nearer_people_have_larger_errors_in_pixels() -> None:
         (found.xy[i][found.confidence[i] > 0] - 2000).norm(dim=-1).median() for i in (0, 1)
     )
     assert near == pytest.approx(4 * float(far), rel=0.5)
+
+
+def test_the_four_cameras_are_read() -> None:
+    labels = "Frame#\tTime\tRBigToe\t\t\tNeck\t\t\tLHip"
+    trc = "\n".join(["", "", "", labels, "", "1\t0.0\t1\t2\t3\t4\t5\t6\t7\t8\t9"])
+    points = markers_of(trc)
+    assert points[0, names.POINT_INDEX["right_big_toe"]].tolist() == [1, 2, 3]
+    assert points[0, names.POINT_INDEX["left_hip"]].tolist() == [7, 8, 9]
+    assert np.isfinite(points).all(-1).sum() == 2, "the neck is not one that others mean"
+    matrices = matrices_of(
+        "[cam]\nmatrix = [ [ 2.0, 0.0, 1.0], [ 0.0, 2.0, 1.0], [ 0.0, 0.0, 1.0]]\n"
+    )
+    assert matrices.shape == (1, 3, 3) and matrices[0, 0, 0] == 2
+
+
+def test_small_people_are_seen_less_exactly() -> None:
+    card = load_detector_noise()
+    small, _, large = card.size_factors
+    assert small > large and card.size_edges_px_per_m[0] < card.size_edges_px_per_m[1]

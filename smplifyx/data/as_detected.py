@@ -7,10 +7,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..camera import Camera
-from ..keypoints import Keypoints
+from ..keypoints import Keypoints, names
 from .detector_noise import BAND_EDGES, BANDS, NoiseTable
 from .draws import Draws
 
+MIDDLE = names.POINT_INDEX["mid_hip"]  # whose distance tells how large a person is in the image
 GROSS_SPREAD = 0.5  # standard deviation of the logarithm of how far gross errors go
 
 
@@ -35,14 +36,15 @@ def as_detected(
     confidence = edges[band] + inside * (edges[band + 1] - edges[band])
 
     sigma = noise.sigma.expand(len(points), -1, -1).gather(-1, band[..., None])
-    error = sigma * draws.normal(count, 2)
+    pixels_per_metre = camera.focal[:, None, :] / points[..., 2:]
+    size = torch.bucketize(pixels_per_metre[:, MIDDLE, 0].float().contiguous(), noise.size_edges)
+    error = noise.size_factors[size][:, None, None] * sigma * draws.normal(count, 2)
     is_gross = draws.uniform((0.0, 1.0), count) < noise.gross
     far = noise.gross_m * (GROSS_SPREAD * draws.normal(count)).exp()
     angle = draws.uniform((0.0, 2 * torch.pi), count)
     jump = far[..., None] * torch.stack([angle.cos(), angle.sin()], -1)
     error = torch.where(is_gross[..., None], jump, error)
 
-    pixels_per_metre = camera.focal[:, None, :] / points[..., 2:]
     xy = camera.project(points) + error.to(points) * pixels_per_metre
     size = camera.image_size[:, None, :]
     within = ((xy >= 0) & (xy < size)).all(-1)  # false for what is not finite

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import pydantic
 import torch
@@ -39,6 +40,7 @@ GROUP_INDEX = tuple(GROUPS.index(group_of(point)) for point in range(names.COUNT
 
 Shares = tuple[float, float, float, float]  # of each band, together 1
 _Share = pydantic.Field(ge=0, le=1)
+_Factor = Annotated[float, pydantic.Field(gt=0, le=10)]
 _Length = pydantic.Field(gt=0, le=1)  # metres
 
 
@@ -76,6 +78,9 @@ class DetectorNoise(Settings):
     licence: str
     command: str
     people: int
+    # on all sigmas, of small, middle and large people: by the pixels of a metre at the hips
+    size_edges_px_per_m: tuple[float, float]
+    size_factors: tuple[_Factor, _Factor, _Factor]
     points: dict[str, PointNoise]  # by the names in GROUPS, all of them
 
     @pydantic.field_validator("points")
@@ -100,6 +105,8 @@ class NoiseTable:
     gross_m: Float[Tensor, " 137"]
     bands: Float[Tensor, "137 bands"]
     bands_hidden: Float[Tensor, "137 bands"]
+    size_edges: Float[Tensor, " 2"]  # pixels per metre
+    size_factors: Float[Tensor, " 3"]
 
     @classmethod
     def of(cls, noise: DetectorNoise) -> NoiseTable:
@@ -113,6 +120,8 @@ class NoiseTable:
             gross_m=torch.tensor([row.gross_m for row in rows])[at],
             bands=torch.tensor([row.bands for row in rows])[at],
             bands_hidden=torch.tensor([row.bands_hidden for row in rows])[at],
+            size_edges=torch.tensor(noise.size_edges_px_per_m),
+            size_factors=torch.tensor(noise.size_factors),
         )
 
 

@@ -44,14 +44,15 @@ FOLDERS = (DATA / "photos_openpose" / "keypoints", DATA / "single_people_openpos
 PRIOR_WEIGHT = 1.0
 RAYLEIGH_MEDIAN = (2 * np.log(2)) ** 0.5  # of the length of an error whose axes have sigma 1
 FEWEST = 20  # errors that tell a scale
-# what most points are, whose few hidden ones are counted together
-BODY_KINDS = tuple(dict.fromkeys(GROUPS[GROUP_INDEX[i]] for i in range(names.COUNT)[names.BODY]))
+# the kinds of body points: few of each are hidden, so those are counted together
+BODY_GROUPS = tuple(dict.fromkeys(GROUP_INDEX[names.BODY]))
 HEAD = {
     "what": "errors of OpenPose's 137 points against the fitted body's, left and right together. sigma_m: metres, of each "
     "axis, from the median length of errors by the Rayleigh distribution (median / 1.1774). gross: share beyond "
     f"{GROSS_SIGMAS:g} sigma; gross_m: their median length. sigma_by_confidence_m: sigma at confidences .1-.3, .3-.6, "
     ".6-1. bands: how often a point in the image has a confidence of 0-.1 (unseen), .1-.3, .3-.6, .6-1; bands_hidden: the "
-    "same for points behind the person's own body. Residuals of fits: true errors are somewhat larger",
+    "same for points behind the person's own body. size_factors: on all sigmas, by the pixels that a metre has at the hips; "
+    "from sure body points. Residuals of fits: true errors are somewhat larger",
     "source": "OpenPose 1.3 (BODY_25, hands, face) on photos of people with half of the body in sight: 44 in photos of COCO "
     "val2014, 22 alone in theirs; fitted with the default preset, pose prior at weight 1",
     "licence": "Apache-2.0 (only statistics)",
@@ -64,13 +65,14 @@ class Errors:
     """Every point of the 137 of fitted people that lies in the image; arrays [n].
 
     group: its place in GROUPS. band: of its confidence. hidden: behind the own body. length: of the
-    error, metres, NaN where it is not seen.
+    error, metres, NaN where it is not seen. size: of the person, pixels per metre at the hips.
     """
 
     group: np.ndarray
     band: np.ndarray
     hidden: np.ndarray
     length: np.ndarray
+    size: np.ndarray
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -94,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         *(np.concatenate([getattr(e, f) for e in found]) for f in Errors.__match_args__)
     )
 
-    card = HEAD | {"people": people, "points": points_of(errors)}
+    card = HEAD | {"people": people} | sizes_of(errors) | {"points": points_of(errors)}
     text = yaml.safe_dump(card, sort_keys=False, width=120, default_flow_style=None)
     asked.out.parent.mkdir(exist_ok=True)
     asked.out.write_text(text, encoding="utf-8")
@@ -126,19 +128,38 @@ def errors_of(result: FitResult, body: BodyModel) -> Errors:
     within = ((projected >= 0) & (projected < camera.image_size[:, None, :])).all(-1).numpy()
     group = np.broadcast_to(np.array(GROUP_INDEX), band.shape)
     length = np.where(band > 0, length, np.nan)
-    return Errors(group[within], band[within], hidden[within], length[within])
+    hips = points[:, names.POINT_INDEX["mid_hip"], 2]
+    size = np.broadcast_to((camera.focal[:, 0] / hips).numpy()[:, None], band.shape)
+    return Errors(group[within], band[within], hidden[within], length[within], size[within])
+
+
+def sizes_of(errors: Errors) -> dict[str, object]:
+    """How sigma changes with people's size in the image: of sure body points, in thirds."""
+    sure = (errors.band == BANDS - 1) & np.isin(errors.group, BODY_GROUPS)
+    relative, size = relative_to_kind(errors, sure)[sure], errors.size[sure]
+    edges = np.quantile(size, [1 / 3, 2 / 3])
+    third = np.searchsorted(edges, size)
+    factors = [rounded(float(np.median(relative[third == i]))) for i in range(3)]
+    return {"size_edges_px_per_m": [rounded(edge) for edge in edges], "size_factors": factors}
+
+
+def relative_to_kind(errors: Errors, chosen: np.ndarray) -> np.ndarray:
+    """Every error by the median of the chosen ones of its kind, [n]."""
+    relative = errors.length.copy()
+    for group in range(len(GROUPS)):
+        mine = errors.group == group
+        if (mine & chosen).any():
+            relative[mine] /= np.median(errors.length[mine & chosen])
+    return relative
 
 
 def points_of(errors: Errors) -> dict[str, dict[str, object]]:
     """The card's entries, a kind of point each."""
     every = np.isfinite(errors.length)
     growth = np.ones(BANDS)  # of sigma by confidence, over all kinds
-    relative = errors.length.copy()
-    for group in range(len(GROUPS)):
-        mine = errors.group == group
-        relative[mine] /= sigma_of(errors.length[mine & every])
+    relative = relative_to_kind(errors, every)
     for band in range(1, BANDS):
-        growth[band] = sigma_of(relative[every & (errors.band == band)])
+        growth[band] = np.median(relative[every & (errors.band == band)])
     return {name: _entry(errors, group, growth) for group, name in enumerate(GROUPS)}
 
 
@@ -153,9 +174,7 @@ def _entry(errors: Errors, group: int, growth: np.ndarray) -> dict[str, object]:
         by_confidence.append(sigma_of(here) if len(here) >= FEWEST else sigma * growth[band])
     gross = length > GROSS_SIGMAS * sigma
     # behind the body there are too few of each kind of body point
-    kin = mine
-    if GROUPS[group] in BODY_KINDS:
-        kin = np.isin(errors.group, [GROUPS.index(name) for name in BODY_KINDS])
+    kin = np.isin(errors.group, BODY_GROUPS) if group in BODY_GROUPS else mine
     return {
         "sigma_m": rounded(sigma),
         "gross": rounded(gross.mean()),
