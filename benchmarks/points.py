@@ -1,6 +1,7 @@
 """Are the body's points where the detector looks? Per bone: length seen / length of the fitted body.
 
     python -m benchmarks.points FOLDER [FOLDER ...] [--preset smplx] [--half all|even|odd]
+        [--picture FILE.png]
 
 `FOLDER`: keypoint files, with their photos in it or in `images` beside it. Foreshortening only
 makes bones look shorter, so where the body's points are the detector's, nine tenths of the seen
@@ -147,6 +148,33 @@ def table(found: dict[str, list[float]]) -> str:
     return "\n".join([*lines, "", share])
 
 
+def draw(found: dict[str, list[float]], path: Path) -> None:
+    """A picture of the table: of each bone the tenth to the ninetieth percentile, the median as a
+    dot; the band in which the upper end should lie is grey.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    judged = [name for name in (*BODY_BONES, *_FINGERS) if len(found.get(name, [])) >= FEWEST]
+    figure, axes = pyplot.subplots(figsize=(7, 0.5 + 0.2 * len(judged)))
+    axes.axvspan(*GOOD, color="0.88")
+    for line, name in enumerate(judged):
+        low, middle, high = np.percentile(found[name], (10, 50, 90))
+        colour = "tab:blue" if GOOD[0] <= high <= GOOD[1] else "tab:red"
+        axes.plot([low, high], [line, line], color=colour, linewidth=2)
+        axes.plot(middle, line, "o", color=colour, markersize=3)
+        axes.plot(high, line, "|", color=colour, markersize=8)
+    axes.set_yticks(range(len(judged)), judged, fontsize=7)
+    axes.set(xlim=(0.4, 1.6), xlabel="length in the picture / length of the fitted body")
+    axes.invert_yaxis()
+    axes.grid(axis="x", alpha=0.3)
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
@@ -156,6 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--preset", default="smplx")
     parser.add_argument("--model", type=Path, help="a body file; none: the embedded one")
     parser.add_argument("--half", choices=tuple(HALVES), default="all")
+    parser.add_argument("--picture", type=Path, help="a PNG to draw it into; needs matplotlib")
     asked = parser.parse_args(arguments)
 
     body, config = load_body(asked.model), load_preset(asked.preset)
@@ -175,6 +204,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     print(f"{people} people of {len(asked.folders)} folders, half: {asked.half}\n")
     print(table(found))
+    if asked.picture:
+        draw(found, asked.picture)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,11 @@ from make_bodies import body_arrays, write
 
 from benchmarks.points import BODY_BONES, ratios, table
 from priors.recipes.bodies.detected_points import OPENPOSE
-from smplifyx.body.joints import BodyKind
+from smplifyx.body.joints import JOINT_INDEX, BodyKind
 from smplifyx.body.loading.files import BodyFileError, load_body
 from smplifyx.keypoints import Keypoints, names
 
+SIDES = ("left", "right")
 MIXED = {
     "point_names": np.array(["left_heel", "right_knee"]),
     "point_parts": np.array(
@@ -48,10 +49,31 @@ def test_a_mixture_is_between_its_parts(tmp_path: Path) -> None:
     np.testing.assert_allclose(mixed, expected, atol=1e-6)
 
 
+def test_parts_may_be_joints_and_vertices(tmp_path: Path) -> None:
+    arrays = body_arrays(BodyKind.SMPLX)
+    usual = load_body(write(tmp_path / "usual.npz", arrays))
+    own = {
+        "point_names": np.array(["neck"]),
+        "point_parts": np.array([["spine3", "7", "left_shoulder"]]),
+        "point_shares": np.array([[0.5, 0.3, 0.2]]),
+    }
+    mixed = rest_points(write(tmp_path / "mixed.npz", arrays | own))
+    spine, shoulder = (
+        usual.joint_template[JOINT_INDEX[name]].numpy() for name in ("spine3", "left_shoulder")
+    )
+    expected = 0.5 * spine + 0.3 * usual.v_template[7].numpy() + 0.2 * shoulder
+    np.testing.assert_allclose(mixed[names.POINT_INDEX["neck"]], expected, atol=1e-6)
+
+
 FAULTS = {
     "unknown": ("point_names", np.array(["left_hoof", "right_knee"]), "found 'left_hoof'"),
     "no text": ("point_names", np.arange(2), "point_names: found int64 (2,), expected text"),
-    "a mean": ("point_parts", np.full((2, 3), "neck"), "found 'neck', expected points that are"),
+    "a mean": (
+        "point_parts",
+        np.full((2, 3), "mid_hip"),
+        "found 'mid_hip', expected points that are",
+    ),
+    "a vertex it has not": ("point_parts", np.full((2, 3), "99999"), "found '99999'"),
     "one part": ("point_parts", np.array([["left_heel"]] * 2), "(2, 1), expected text (2, 3)"),
     "sum": ("point_shares", np.full((2, 3), 0.5), "found rows that sum to 1.5"),
     "nothing": ("point_shares", None, "point_shares: found nothing"),
@@ -78,7 +100,7 @@ def test_embedded_bodies_look_where_openpose_does(gender: str) -> None:
     points = (rest[body.points.sources] * body.points.coefficients[..., None]).sum(1)
     at = {name: points[i] for name, i in names.POINT_INDEX.items()}
     length = lambda a, b: float((at[a] - at[b]).norm())  # noqa: E731
-    for side in ("left", "right"):
+    for side in SIDES:
         foot = length(f"{side}_heel", f"{side}_big_toe")
         leg = length(f"{side}_knee", f"{side}_ankle")
         assert 0.45 < foot / leg < 0.53  # triangulated of one man: .49
@@ -88,9 +110,16 @@ def test_embedded_bodies_look_where_openpose_does(gender: str) -> None:
             assert bones[0] > 1.35 * bones[1] and bones[0] > 1.4 * bones[2]
             palm = length(f"{side}_hand_wrist", f"{side}_{finger}_1")
             assert 1.7 < palm / bones[0] < 2.7
+    shoulders = [body.joint_template[JOINT_INDEX[f"{side}_shoulder"]] for side in SIDES]
+    above = at["neck"] - torch.stack(shoulders).mean(0)
+    assert above[0].abs() < 1e-5 and 0.012 < float(above[1]) < 0.022
+    inwards, up, _ = (at["left_shoulder"] - shoulders[0]).tolist()
+    assert -0.012 < inwards < -0.006 and 0.007 < up < 0.013
+    mirror = torch.tensor([-1.0, 1.0, 1.0])
+    assert (at["right_shoulder"] * mirror - at["left_shoulder"]).norm() < 1e-5
     for name, mixture in OPENPOSE.items():
         assert sum(mixture.values()) == pytest.approx(1.0)
-        assert name in mixture
+        assert name == "neck" or name in mixture
 
 
 def flat_result(stretch: float) -> Any:

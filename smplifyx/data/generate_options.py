@@ -13,7 +13,8 @@ Range = tuple[float, float]  # of a uniform distribution
 class GenerateOptions:
     """The distributions of generated people; the defaults are the protocol of the benchmark.
 
-    Self-occlusion is not modelled: points are dropped at random, whatever is in front.
+    Self-occlusion is not modelled: points are dropped at random, whatever is in front. `REAL` is
+    the protocol of people as hard as real ones.
 
     The image and its detections:
         image_side: pixels of the square image.
@@ -33,6 +34,13 @@ class GenerateOptions:
         jaw_open: degrees.
         hands: the space that hands are drawn from, all its components.
         solid: joints are turned until bodies do not pass through themselves (see `disentangle`).
+        segment_sd: standard deviation of the logarithm of factors on the lengths of bones, which
+            make people whom the shape space does not hold (see `bone_lengths`).
+
+    The detector:
+        detector: its card's name (see `detector_noise`): errors, confidences and unseen points are
+            the card's, in metres and by what the body hides of itself; `noise_px`, `dropped` and
+            `confidence` do not count. None: they do.
     """
 
     image_side: int = 1000
@@ -50,3 +58,17 @@ class GenerateOptions:
     hands: HandPrior = HandPrior.RECORDED
     inside: bool = True
     solid: bool = False
+    segment_sd: float = 0.0
+    detector: str | None = None
+
+
+# People are solid, or a hand in the belly would hide points; photos are taken from higher and lower
+# than the benchmark's, and their focal lengths are known to nobody.
+REAL = GenerateOptions(
+    focal=(0.6, 2.0),
+    pitch=(-20.0, 35.0),
+    roll=(-10.0, 10.0),
+    solid=True,
+    segment_sd=0.05,
+    detector="openpose",
+)

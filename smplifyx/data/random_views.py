@@ -80,15 +80,13 @@ def place(
 
 
 def detect(
-    body: BodyModel,
-    people: BodyParams,
+    points3d: Float[Tensor, "count 137 3"],
     camera: Camera,
     draws: Draws,
     options: GenerateOptions,
 ) -> Keypoints:
-    """Noisy keypoints of people before their cameras, some of them unseen, on the body's device."""
-    with torch.no_grad():
-        xy = camera.project(skinning.points(body, people)).cpu()
+    """Noisy keypoints of points before their cameras, some of them unseen, on their device."""
+    xy = camera.project(points3d).cpu()
     points = xy.shape[1]
     # drawn in float32 whatever the body's: the same people in any precision
     noise = draws.normal(points, 2).to(xy.dtype)
@@ -101,7 +99,7 @@ def detect(
     detected = Keypoints(
         torch.where(seen[..., None], xy, 0.0), confidence, torch.ones_like(confidence)
     )
-    return detected.to(device=people.transl.device)
+    return detected.to(device=points3d.device)
 
 
 def _points(body: BodyModel, people: BodyParams) -> Float[Tensor, "count points 3"]:

@@ -6,19 +6,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..body import skinning
 from ..body.model import BodyModel
 from ..body.params import BodyParams
 from ..camera import Camera
 from ..core import rotations
 from ..keypoints import Keypoints
+from . import bone_lengths
+from .as_detected import as_detected
+from .detector_noise import NoiseTable, load_detector_noise
 from .disentangle import disentangled
 from .draws import Draws
-from .generate_options import GenerateOptions
+from .generate_options import REAL, GenerateOptions
 from .random_bodies import random_people
 from .random_views import detect, place, random_cameras, random_view, without_heading
 from .retarget import Poses
+from .self_occlusion import hidden_points
 
-__all__ = ["GenerateOptions", "GeneratedPeople", "generate_people", "photograph"]
+__all__ = ["REAL", "GenerateOptions", "GeneratedPeople", "generate_people", "photograph"]
+
+APART = 1_000_003  # added to the seed of what is drawn apart
 
 
 @dataclass(frozen=True)
@@ -28,11 +39,15 @@ class GeneratedPeople:
     keypoints: [count, 137] as detected.
     camera: [count] cameras.
     truth: [count] the bodies they came from, in the camera's frame.
+    points: [count, 137] where their points are, metres in the camera's frame. Those of `truth`, but
+        for people whose segments were scaled: then `points` alone is the truth, and `truth` has
+        their pose on a body with other bones.
     """
 
     keypoints: Keypoints
     camera: Camera
     truth: BodyParams
+    points: Float[Tensor, "count 137 3"]
 
 
 def generate_people(
@@ -40,9 +55,11 @@ def generate_people(
 ) -> GeneratedPeople:
     """Draws `count` people of that body model in random ones of `poses`.
 
-    The same seed gives the same people. The pose's own tilt is kept, its heading replaced by a
-    random yaw. Every random number is drawn on the CPU, so that the people do not depend on the
-    body's device. Raises ValueError where there is no pose.
+    The same seed gives the same people; what `segment_sd` and `detector` ask for is drawn apart, so
+    that they change nobody's pose, shape and view. The pose's own tilt is kept, its heading
+    replaced by a random yaw. Every random number is drawn on the CPU, so that the people do not
+    depend on the body's device. Raises ValueError where there is no pose, and for a detector
+    without a card.
     """
     if not len(poses.body_pose):
         raise ValueError("generated people: there are no poses to draw from")
@@ -79,5 +96,22 @@ def _seen(
     placed = place(body, people, camera, draws, options)
     truth = placed.to(device=like.device, dtype=like.dtype)
     camera = camera.to(device=like.device, dtype=like.dtype)
-    keypoints = detect(body, truth, camera, draws, options)
-    return GeneratedPeople(keypoints, camera, truth)
+    apart = Draws.seeded(draws.generator.initial_seed() + APART, draws.count)
+    factors = bone_lengths.segment_factors(
+        apart.normal(len(bone_lengths.SEGMENTS)), options.segment_sd
+    )
+    with torch.no_grad():
+        points = skinning.points(body, truth)
+    shifts = None
+    if options.segment_sd:
+        shifts = bone_lengths.joint_shifts(body, truth, factors)
+        points = bone_lengths.moved(body, points, shifts)
+
+    if options.detector is None:
+        keypoints = detect(points, camera, draws, options)
+    else:
+        noise = NoiseTable.of(load_detector_noise(options.detector))
+        hidden = hidden_points(body, truth, points, shifts).cpu()
+        keypoints = as_detected(points.cpu(), hidden, camera.to(device="cpu"), noise, apart)
+        keypoints = keypoints.to(device=like.device)
+    return GeneratedPeople(keypoints, camera, truth, points)

@@ -74,9 +74,10 @@ def point_table(raw: RawBody, kind: BodyKind, faces: np.ndarray, dtype: torch.dt
 
     Vertices come from the file's `extra_points` (21 ids in the order of EXTRA_POINT_NAMES) and
     `pupils` (right, left), else from DEFAULT_VERTICES. Where a detector looks elsewhere, the file
-    may say so: `point_names` [n] are mixtures of the usual points `point_parts` [n, 3] with
-    `point_shares` [n, 3], which sum to 1. Raises BodyFileError where an id or a landmark lies
-    outside the model, or a mixture is of no points of it.
+    may say so: `point_names` [n] are mixtures of `point_parts` [n, 3] with `point_shares` [n, 3],
+    which sum to 1; a part is a usual point, a joint, or the number of a vertex. Raises
+    BodyFileError where an id or a landmark lies outside the model, or a mixture is of no points of
+    it.
     """
     joints = len(joint_names(kind))
     found = _joint_points(kind) | _vertex_points(raw, kind, joints)
@@ -89,7 +90,7 @@ def point_table(raw: RawBody, kind: BodyKind, faces: np.ndarray, dtype: torch.dt
         for name, (sources, coefficients) in zip(contour_names, front, strict=True):
             found[name] = _PointSources(sources, coefficients)
 
-    found |= _mixed_points(raw, found)
+    found |= _mixed_points(raw, found, kind)
 
     lines = [found.get(name, _UNKNOWN) for name in names.POINT_NAMES]
     sources = np.array([line.sources for line in lines])
@@ -165,26 +166,42 @@ def _landmark_points(raw: RawBody, faces: np.ndarray, joints: int) -> dict[str, 
     return {name: _PointSources(sources[i], coefficients[i]) for i, name in enumerate(landmarks)}
 
 
-def _mixed_points(raw: RawBody, usual: Mapping[str, _PointSources]) -> dict[str, _PointSources]:
-    """The points that the file defines as mixtures of usual ones; none where it defines none."""
+def _mixed_points(
+    raw: RawBody, usual: Mapping[str, _PointSources], kind: BodyKind
+) -> dict[str, _PointSources]:
+    """The points that the file defines as mixtures; none where it defines none."""
     if not raw.has("point_names"):
         return {}
     wanted = raw.strings("point_names", (None,))
     parts = raw.strings("point_parts", (len(wanted), 3))
     shares = _barycentric(raw, "point_shares", (len(wanted), 3))
+    source_of = _single_sources(raw, usual, kind)
     found: dict[str, _PointSources] = {}
     for name, names_of_parts, shares_of_parts in zip(wanted, parts, shares, strict=True):
         if name not in names.POINT_INDEX:
             raise raw.fault("point_names", repr(str(name)), "names of keypoints")
-        sources = []
-        for part in names_of_parts:
-            # three in all: a point that is a mean of several itself has no room in a mixture
-            if part not in usual or not np.array_equal(usual[part].coefficients, _WHOLE):
-                raise raw.fault(
-                    "point_parts", repr(str(part)), "points that are a joint or a vertex"
-                )
-            sources.append(usual[part].sources[0])
+        unknown = [part for part in names_of_parts if part not in source_of]
+        if unknown:
+            expected = "points that are a joint or a vertex, joints, or numbers of vertices"
+            raise raw.fault("point_parts", repr(str(unknown[0])), expected)
+        sources = [source_of[part] for part in names_of_parts]
         found[str(name)] = _PointSources(np.array(sources), shares_of_parts)
+    return found
+
+
+def _single_sources(
+    raw: RawBody, usual: Mapping[str, _PointSources], kind: BodyKind
+) -> dict[str, int]:
+    """What a mixture may be of, by word: vertices by number, joints, and the usual points that are
+    one of these. A mean of several has no room in a mixture of three: "neck" is the joint.
+    """
+    joints = joint_names(kind)
+    count = len(raw.array("v_template", (None, 3)))
+    found = {str(vertex): len(joints) + vertex for vertex in range(count)}
+    found |= {name: joint for joint, name in enumerate(joints)}
+    for name, point in usual.items():
+        if np.array_equal(point.coefficients, _WHOLE):
+            found[name] = int(point.sources[0])
     return found
 
 

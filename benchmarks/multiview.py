@@ -1,0 +1,103 @@
+"""One man seen by four calibrated cameras, detected by OpenPose and triangulated: real people whose
+3D points are known to 2 or 3 cm.
+
+The data: `pose2sim_multiview.tar.xz` of Pose2Sim (BSD-3, perfanalytics), which is not part of this
+repository.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from smplifyx.camera import Camera
+from smplifyx.keypoints import Keypoints, layouts, names
+from smplifyx.keypoints.layouts import LayoutName
+
+ARCHIVE = "pose2sim_multiview.tar.xz"
+CALIBRATION = "calibration/Calib_qualisys.toml"
+MARKERS = "single_balancing/pose-3d/S00_P00_T01_BalancingTrial_0-100.trc"
+DETECTIONS = re.compile(r"single_balancing/pose-associated/cam0(\d)_json/.*\.(\d+)\.json")
+SIZE = (1088.0, 1920.0)
+# what the markers of shoulders, limbs and feet are called: RShoulder is right_shoulder
+_MARKER = re.compile(r"([RL])(Shoulder|Elbow|Wrist|Hip|Knee|Ankle|BigToe|SmallToe|Heel)")
+_POINT = {"BigToe": "big_toe", "SmallToe": "small_toe"}
+
+
+@dataclass(frozen=True)
+class Multiview:
+    """One man, a row for each camera and frame.
+
+    points: [n, 137, 3] metres in the frame of the room; NaN for points that were not triangulated.
+    """
+
+    keypoints: Keypoints
+    camera: Camera
+    points: Float[Tensor, "n 137 3"]
+
+
+def read_multiview(folder: Path, every: int = 4) -> Multiview:
+    """Every so manieth frame of all cameras. Raises OSError where the archive is missing."""
+    found: dict[str, bytes] = {}
+    with tarfile.open(folder / ARCHIVE) as archive:
+        for member in archive:
+            if DETECTIONS.fullmatch(member.name) or member.name in (CALIBRATION, MARKERS):
+                found[member.name] = _content(archive, member)
+    matrices = matrices_of(found[CALIBRATION].decode())
+    markers = markers_of(found[MARKERS].decode())
+    detected, cameras, points = [], [], []
+    for name in sorted(found):
+        match = DETECTIONS.fullmatch(name)
+        if match is None or int(match[2]) % every or int(match[2]) >= len(markers):
+            continue
+        people = json.loads(found[name])["people"]
+        if people and people[0].get("pose_keypoints_2d"):
+            detected.append(np.reshape(people[0]["pose_keypoints_2d"], (-1, 3)))
+            cameras.append(matrices[int(match[1]) - 1])
+            points.append(markers[int(match[2])])
+    layout = LayoutName.BODY_25B
+    canonical = layouts.to_canonical(np.stack(detected).astype(np.float32), layout)
+    K = torch.tensor(np.stack(cameras), dtype=torch.float32)
+    return Multiview(
+        Keypoints.from_array(canonical, layouts.trust(layout)),
+        Camera(K, torch.tensor(SIZE).expand(len(K), 2)),
+        torch.tensor(np.stack(points), dtype=torch.float32),
+    )
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    return b"" if file is None else file.read()
+
+
+def matrices_of(toml: str) -> Float[np.ndarray, "cameras 3 3"]:
+    """The camera matrices of a calibration file (Python 3.10 reads no TOML)."""
+    rows = re.findall(r"^matrix = (.*)$", toml, re.M)
+    return np.array([json.loads(row) for row in rows])
+
+
+def markers_of(trc: str) -> Float[np.ndarray, "frames 137 3"]:
+    """The markers of each frame as canonical points."""
+    lines = trc.splitlines()
+    labels = [label for label in lines[3].split("\t")[2:] if label.strip()]
+    rows = [[float(v or "nan") for v in line.split("\t")] for line in lines[5:] if line.strip()]
+    places = np.array([row[2 : 2 + 3 * len(labels)] for row in rows]).reshape(
+        len(rows), len(labels), 3
+    )
+    points = np.full((len(rows), names.COUNT, 3), np.nan)
+    for i, label in enumerate(labels):
+        match = _MARKER.fullmatch(label)
+        if match:
+            side = {"R": "right", "L": "left"}[match[1]]
+            points[:, names.POINT_INDEX[f"{side}_{_POINT.get(match[2], match[2].lower())}"]] = (
+                places[:, i]
+            )
+    return points
