@@ -97,7 +97,6 @@ def markers_of(trc: str) -> Float[np.ndarray, "frames 137 3"]:
         match = _MARKER.fullmatch(label)
         if match:
             side = {"R": "right", "L": "left"}[match[1]]
-            points[:, names.POINT_INDEX[f"{side}_{_POINT.get(match[2], match[2].lower())}"]] = (
-                places[:, i]
-            )
+            name = _POINT.get(match[2], match[2].lower())
+            points[:, names.POINT_INDEX[f"{side}_{name}"]] = places[:, i]
     return points

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from smplifyx.body.loading.files import load_body
@@ -82,6 +83,12 @@ def fit_in_batches(
         for at in range(0, len(keypoints.confidence), BATCH)
     ]
     return FitResult.cat(parts), time.perf_counter() - start
+
+
+def errors_m(result: FitResult) -> Float[Tensor, "n 137"]:
+    """Detections' distances from the fitted points, metres at the points' distances."""
+    pixels = result.keypoints.xy - result.points2d
+    return (pixels * result.points3d[..., 2:] / result.camera.focal[:, None, :]).norm(dim=-1)
 
 
 def guessed(camera: Camera) -> Camera:

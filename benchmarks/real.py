@@ -34,6 +34,7 @@ from smplifyx.data.detector_noise import (
     GROUP_INDEX,
     GROUPS,
     DetectorNoise,
+    group_of,
     load_detector_noise,
 )
 from smplifyx.data.mocap import heldout_poses
@@ -45,14 +46,14 @@ from smplifyx.keypoints import Keypoints, names
 
 from .multiview import ARCHIVE, read_multiview
 from .points import read_folder
-from .quality import fit_in_batches, guessed, table
+from .quality import errors_m, fit_in_batches, guessed, table
 
 USUAL = GenerateOptions(solid=True)
 PROTOCOLS = {"usual protocol": USUAL, "real": REAL}
 SEEN = 0.1  # confidence
 _TRUE = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "big_toe", "small_toe", "heel")
 TRUE_POINTS = [names.POINT_INDEX[f"{side}_{name}"] for side in ("left", "right") for name in _TRUE]
-KINDS = tuple(dict.fromkeys(GROUPS[GROUP_INDEX[i]] for i in range(names.COUNT)[names.BODY]))
+KINDS = tuple(dict.fromkeys(group_of(i) for i in range(names.COUNT)[names.BODY]))
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def row(result: FitResult, truth: Tensor | None, noise: DetectorNoise) -> dict[s
     if truth is not None:
         error = pa_mpjpe(result.points3d[:, TRUE_POINTS], truth[:, TRUE_POINTS])
     seen = result.keypoints.confidence[:, names.BODY] >= SEEN
-    sigma = torch.tensor([noise.points[GROUPS[group]].sigma_m for group in GROUP_INDEX])
+    sigma = torch.tensor([noise.points[group_of(i)].sigma_m for i in range(names.COUNT)])
     gross = (errors_m(result) > GROSS_SIGMAS * sigma)[:, names.BODY]
     scored = quality.confident_body_points(result.keypoints) >= quality.ENOUGH_BODY_POINTS
     percent = quality.reprojection_percent(result.keypoints, result.points2d).body[scored]
@@ -95,12 +96,6 @@ def residuals_mm(result: FitResult) -> dict[str, float]:
     seen = seen & (result.keypoints.trust >= 1)
     kind = torch.tensor(GROUP_INDEX)
     return {name: float(length[seen & (kind == GROUPS.index(name))].nanmedian()) for name in KINDS}
-
-
-def errors_m(result: FitResult) -> Float[Tensor, "n 137"]:
-    """Detections' distances from the fitted points, metres at the points' distances."""
-    pixels = result.keypoints.xy - result.points2d
-    return (pixels * result.points3d[..., 2:] / result.camera.focal[:, None, :]).norm(dim=-1)
 
 
 def samples(asked: argparse.Namespace) -> dict[str, Sample]:

@@ -24,19 +24,25 @@ GROSS_SIGMAS = 4.0  # a point farther off than so many sigmas is a gross error
 HANDS, FACE, CONTOUR = "hands", "face", "contour"
 
 
-def group_of(point: int) -> str:
-    """The name under which a card holds one of the 137 points: left and right are one."""
-    name = names.POINT_NAMES[point]
-    if point in range(*names.BODY.indices(names.COUNT)):
-        return sideless(name)
-    if point in range(*names.CONTOUR.indices(names.COUNT)):
-        return CONTOUR
-    return FACE if point in range(*names.FACE.indices(names.COUNT)) else HANDS
+def _groups() -> list[str]:
+    """The name under which a card holds each of the 137 points: left and right are one."""
+    found = [HANDS] * names.COUNT
+    found[names.BODY] = [sideless(name) for name in names.BODY_NAMES]
+    for part, name in ((names.FACE, FACE), (names.CONTOUR, CONTOUR)):
+        found[part] = [name] * len(found[part])
+    return found
 
 
-GROUPS = tuple(dict.fromkeys(group_of(point) for point in range(names.COUNT)))
+_GROUP_OF_POINT = _groups()
+GROUPS = tuple(dict.fromkeys(_GROUP_OF_POINT))
 # where each of the 137 points stands in GROUPS
-GROUP_INDEX = tuple(GROUPS.index(group_of(point)) for point in range(names.COUNT))
+GROUP_INDEX = tuple(GROUPS.index(group) for group in _GROUP_OF_POINT)
+
+
+def group_of(point: int) -> str:
+    """The name under which a card holds one of the 137 points."""
+    return _GROUP_OF_POINT[point]
+
 
 Shares = tuple[float, float, float, float]  # of each band, together 1
 _Share = pydantic.Field(ge=0, le=1)

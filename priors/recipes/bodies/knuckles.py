@@ -90,19 +90,16 @@ def _shares(mesh: np.ndarray, joints: np.ndarray) -> np.ndarray:
     """How much of the palm's weight each finger takes, [V, 4]."""
     across = joints[JOINT["left_index1"]] - joints[JOINT["left_pinky1"]]
     forward = joints[JOINT["left_middle2"]] - joints[JOINT["left_middle1"]]
-    normal = np.cross(across, forward)
-    normal /= np.linalg.norm(normal)
+    normal = _unit(np.cross(across, forward))
 
     follows, distance = [], []
     for finger in _NUMBER:
         knuckle = joints[JOINT[f"left_{finger}1"]]
-        along = joints[JOINT[f"left_{finger}2"]] - knuckle
-        along /= np.linalg.norm(along)
+        along = _unit(joints[JOINT[f"left_{finger}2"]] - knuckle)
         offset = mesh - knuckle
         progress = np.clip((offset @ along + SOFT) / (2 * SOFT), 0, 1)
         follows.append(progress**2 * (3 - 2 * progress))
-        side = np.cross(normal, along)
-        distance.append(np.abs(offset @ (side / np.linalg.norm(side))))
+        distance.append(np.abs(offset @ _unit(np.cross(normal, along))))
     nearness = -((np.stack(distance, 1) / APART) ** 2)
     nearness = np.exp(nearness - nearness.max(1, keepdims=True))
     return np.stack(follows, 1) * nearness / nearness.sum(1, keepdims=True)

@@ -22,7 +22,7 @@ import torch
 import yaml
 
 from benchmarks.points import read_folder
-from benchmarks.quality import fit_in_batches
+from benchmarks.quality import errors_m, fit_in_batches
 from smplifyx.body.loading.files import load_body
 from smplifyx.body.model import BodyModel
 from smplifyx.config import FitConfig, StageConfig, load_preset
@@ -120,8 +120,7 @@ def errors_of(result: FitResult, body: BodyModel) -> Errors:
     """What is left of the points of fits, those of all people after one another."""
     keypoints, camera = result.keypoints, result.camera
     points, projected = result.points3d, result.points2d
-    metres = (keypoints.xy - projected) * points[..., 2:] / camera.focal[:, None, :]
-    length = metres.norm(dim=-1).numpy()
+    length = errors_m(result).numpy()
     hidden = hidden_points(body, result.params, points).numpy()
     confidence = keypoints.confidence.numpy()
     band = np.clip(np.searchsorted(BAND_EDGES, confidence, side="right") - 1, 0, BANDS - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from ..joints import BodyKind, joint_names
 from ..model import PointTable
 from .raw import RawBody
 
+_VERTEX = re.compile("0|[1-9][0-9]{0,8}")  # the number of one, as a part of a mixture
 CONTOUR_YAWS = 79  # lines of the contour's look-up table
 LANDMARKS = 51  # brows, nose, eyes, lips: OpenPose face points 17..67
 
@@ -175,33 +177,30 @@ def _mixed_points(
     wanted = raw.strings("point_names", (None,))
     parts = raw.strings("point_parts", (len(wanted), 3))
     shares = _barycentric(raw, "point_shares", (len(wanted), 3))
-    source_of = _single_sources(raw, usual, kind)
+    count = len(raw.array("v_template", (None, 3)))
+    skeleton = {name: joint for joint, name in enumerate(joint_names(kind))}
+    # a mean of several has no room in a mixture of three: "neck" is the joint
+    single = {
+        name: int(point.sources[0])
+        for name, point in usual.items()
+        if np.array_equal(point.coefficients, _WHOLE)
+    }
+    source_of = skeleton | single
+
+    def source(part: str) -> int:
+        if part in source_of:
+            return source_of[part]
+        if _VERTEX.fullmatch(part) and int(part) < count:
+            return len(skeleton) + int(part)
+        expected = "points that are a joint or a vertex, joints, or numbers of vertices"
+        raise raw.fault("point_parts", repr(part), expected)
+
     found: dict[str, _PointSources] = {}
     for name, names_of_parts, shares_of_parts in zip(wanted, parts, shares, strict=True):
         if name not in names.POINT_INDEX:
             raise raw.fault("point_names", repr(str(name)), "names of keypoints")
-        unknown = [part for part in names_of_parts if part not in source_of]
-        if unknown:
-            expected = "points that are a joint or a vertex, joints, or numbers of vertices"
-            raise raw.fault("point_parts", repr(str(unknown[0])), expected)
-        sources = [source_of[part] for part in names_of_parts]
+        sources = [source(str(part)) for part in names_of_parts]
         found[str(name)] = _PointSources(np.array(sources), shares_of_parts)
-    return found
-
-
-def _single_sources(
-    raw: RawBody, usual: Mapping[str, _PointSources], kind: BodyKind
-) -> dict[str, int]:
-    """What a mixture may be of, by word: vertices by number, joints, and the usual points that are
-    one of these. A mean of several has no room in a mixture of three: "neck" is the joint.
-    """
-    joints = joint_names(kind)
-    count = len(raw.array("v_template", (None, 3)))
-    found = {str(vertex): len(joints) + vertex for vertex in range(count)}
-    found |= {name: joint for joint, name in enumerate(joints)}
-    for name, point in usual.items():
-        if np.array_equal(point.coefficients, _WHOLE):
-            found[name] = int(point.sources[0])
     return found
 
 
