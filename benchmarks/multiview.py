@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from smplifyx.camera import Camera
+from smplifyx.core.choices import Detector
 from smplifyx.keypoints import Keypoints, layouts, names
 from smplifyx.keypoints.layouts import LayoutName
 
@@ -37,11 +38,13 @@ class Multiview:
     """One man, a row for each camera and frame.
 
     points: [n, 137, 3] metres in the frame of the room; NaN for points that were not triangulated.
+    detector: whose keypoints they are.
     """
 
     keypoints: Keypoints
     camera: Camera
     points: Float[Tensor, "n 137 3"]
+    detector: Detector
 
 
 def read_multiview(folder: Path, every: int = 4) -> Multiview:
@@ -70,6 +73,7 @@ def read_multiview(folder: Path, every: int = 4) -> Multiview:
         Keypoints.from_array(canonical, layouts.trust(layout)),
         Camera(K, torch.tensor(SIZE).expand(len(K), 2)),
         torch.tensor(np.stack(points), dtype=torch.float32),
+        layouts.detector_of(layout),
     )
 
 

@@ -1,7 +1,7 @@
 """Are the body's points where the detector looks? Per bone: length seen / length of the fitted body.
 
-    python -m benchmarks.points FOLDER [FOLDER ...] [--preset smplx] [--half all|even|odd]
-        [--picture FILE.png]
+    python -m benchmarks.points FOLDER [FOLDER ...] [--preset smplx] [--detector openpose]
+        [--half all|even|odd] [--picture FILE.png]
 
 `FOLDER`: keypoint files, with their photos in it or in `images` beside it. Foreshortening only
 makes bones look shorter, so where the body's points are the detector's, nine tenths of the seen
@@ -28,6 +28,7 @@ from torch import Tensor
 
 from smplifyx.body.loading.files import load_body
 from smplifyx.config import load_preset
+from smplifyx.core.choices import Detector
 from smplifyx.fitting.result import FitResult
 from smplifyx.keypoints import names
 
@@ -183,11 +184,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
     parser.add_argument("--preset", default="smplx")
     parser.add_argument("--model", type=Path, help="a body file; none: the embedded one")
+    detectors = [detector.value for detector in Detector]
+    parser.add_argument("--detector", choices=detectors, default="openpose")
     parser.add_argument("--half", choices=tuple(HALVES), default="all")
     parser.add_argument("--picture", type=Path, help="a PNG to draw it into; needs matplotlib")
     asked = parser.parse_args(arguments)
 
-    body, config = load_body(asked.model), load_preset(asked.preset)
+    body = load_body(asked.model, detector=asked.detector)
+    config = load_preset(asked.preset)
     found: dict[str, list[float]] = {}
     people = 0
     for folder in asked.folders:

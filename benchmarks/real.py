@@ -29,6 +29,7 @@ from torch import Tensor
 from smplifyx.body.loading.files import load_body
 from smplifyx.camera import Camera
 from smplifyx.config import load_preset
+from smplifyx.core.choices import Detector
 from smplifyx.data.detector_noise import (
     GROSS_SIGMAS,
     GROUP_INDEX,
@@ -63,6 +64,7 @@ class Sample:
     keypoints: Keypoints
     camera: Camera
     points: Float[Tensor, "n 137 3"] | None
+    detector: Detector = Detector.OPENPOSE
 
 
 def row(result: FitResult, truth: Tensor | None, noise: DetectorNoise) -> dict[str, float]:
@@ -108,7 +110,7 @@ def samples(asked: argparse.Namespace) -> dict[str, Sample]:
         found[name] = Sample(people.keypoints, guessed(people.camera), people.points)
     if (asked.data / "multiview" / ARCHIVE).is_file():
         man = read_multiview(asked.data / "multiview", asked.every)
-        found["multiview"] = Sample(man.keypoints, man.camera, man.points)
+        found["multiview"] = Sample(man.keypoints, man.camera, man.points, man.detector)
     for name in ("photos_openpose/keypoints", "single_people_openpose"):
         if (asked.data / name).is_dir():
             seen = read_folder(asked.data / name)
@@ -128,9 +130,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
 
     torch.set_num_threads(1)
-    body, config, noise = load_body(None), load_preset(asked.preset), load_detector_noise()
+    config, noise = load_preset(asked.preset), load_detector_noise()
     rows, residuals = {}, {}
     for name, sample in samples(asked).items():
+        body = load_body(None, detector=sample.detector)
         result, _ = fit_in_batches(sample.keypoints, sample.camera, body, config)
         rows[name] = row(result, sample.points, noise)
         residuals[name] = residuals_mm(result)

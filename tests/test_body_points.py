@@ -12,10 +12,12 @@ import torch
 from make_bodies import body_arrays, write
 
 from benchmarks.points import BODY_BONES, ratios, table
-from priors.recipes.bodies.detected_points import OPENPOSE
+from priors.recipes.bodies.detected_points import TABLES
 from smplifyx.body.joints import JOINT_INDEX, BodyKind
 from smplifyx.body.loading.files import BodyFileError, load_body
+from smplifyx.core.choices import Detector
 from smplifyx.keypoints import Keypoints, names
+from smplifyx.keypoints.layouts import LAYOUTS, MIDPOINTS
 
 SIDES = ("left", "right")
 MIXED = {
@@ -27,8 +29,8 @@ MIXED = {
 }
 
 
-def rest_points(path: Path) -> np.ndarray:
-    body = load_body(path)
+def rest_points(path: Path | None, detector: str = "openpose") -> np.ndarray:
+    body = load_body(path, detector=detector)
     joints = body.joint_template
     rest = torch.cat([joints, body.v_template])
     table = body.points
@@ -65,6 +67,27 @@ def test_parts_may_be_joints_and_vertices(tmp_path: Path) -> None:
     np.testing.assert_allclose(mixed[names.POINT_INDEX["neck"]], expected, atol=1e-6)
 
 
+def test_a_detector_has_its_own_points_beside_everybodys(tmp_path: Path) -> None:
+    arrays = body_arrays(BodyKind.SMPLX)
+    usual = rest_points(write(tmp_path / "usual.npz", arrays))
+    own = MIXED | {
+        "point_names": np.array(["left_heel", "left_heel"]),
+        "point_parts": np.array([["left_heel", "left_ankle", "left_ankle"]] * 2),
+        "point_shares": np.array([[0.8, 0.2, 0.0], [0.5, 0.5, 0.0]]),
+        "point_detectors": np.array(["coco", ""]),
+    }
+    path = write(tmp_path / "own.npz", arrays | own)
+    heel, ankle = (usual[names.POINT_INDEX[name]] for name in ("left_heel", "left_ankle"))
+    for detector, share in {"coco": 0.8, "openpose": 0.5, "mediapipe": 0.5}.items():
+        points = rest_points(path, detector)
+        expected = usual.copy()
+        expected[names.POINT_INDEX["left_heel"]] = share * heel + (1 - share) * ankle
+        np.testing.assert_allclose(points, expected, atol=1e-6)
+    assert load_body(path, detector="coco").detector is Detector.COCO
+    with pytest.raises(ValueError, match="detector: expected one of"):
+        load_body(path, detector="yolo")
+
+
 FAULTS = {
     "unknown": ("point_names", np.array(["left_hoof", "right_knee"]), "found 'left_hoof'"),
     "no text": ("point_names", np.arange(2), "point_names: found int64 (2,), expected text"),
@@ -77,6 +100,12 @@ FAULTS = {
     "one part": ("point_parts", np.array([["left_heel"]] * 2), "(2, 1), expected text (2, 3)"),
     "sum": ("point_shares", np.full((2, 3), 0.5), "found rows that sum to 1.5"),
     "nothing": ("point_shares", None, "point_shares: found nothing"),
+    "a stranger": (
+        "point_detectors",
+        np.array(["", "yolo"]),
+        "expected one of openpose, coco, halpe, mediapipe",
+    ),
+    "one owner": ("point_detectors", np.array(["coco"]), "(1,), expected text (2,)"),
 }
 
 
@@ -117,9 +146,20 @@ def test_embedded_bodies_look_where_openpose_does(gender: str) -> None:
     assert -0.012 < inwards < -0.006 and 0.007 < up < 0.013
     mirror = torch.tensor([-1.0, 1.0, 1.0])
     assert (at["right_shoulder"] * mirror - at["left_shoulder"]).norm() < 1e-5
-    for name, mixture in OPENPOSE.items():
-        assert sum(mixture.values()) == pytest.approx(1.0)
-        assert name == "neck" or name in mixture
+    for own in TABLES.values():
+        for name, mixture in own.items():
+            assert sum(mixture.values()) == pytest.approx(1.0)
+            assert name in ("neck", "mid_hip") or name in mixture
+
+
+def test_computed_points_are_the_means_they_are_computed_as() -> None:
+    for detector in {layout.detector.value for layout in LAYOUTS.values() if layout.midpoints}:
+        points = rest_points(None, detector)
+        for target, ends in MIDPOINTS.items():
+            if target == "neck" and detector in ("openpose", "halpe"):
+                continue  # they see a neck of their own
+            middle = np.mean([points[names.POINT_INDEX[end]] for end in ends], 0)
+            assert np.linalg.norm(points[names.POINT_INDEX[target]] - middle) < 0.004
 
 
 def flat_result(stretch: float) -> Any:

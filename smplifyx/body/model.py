@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ..core.choices import Age, BodyAge, BodyGender, Gender
+from ..core.choices import Age, BodyAge, BodyGender, Detector, Gender
 from .derived import DerivedValues
 from .joints import BodyKind
 
@@ -109,6 +109,7 @@ class BodyModel:
     right_hand: HandSpace | None
     points: PointTable
     kid_sha256: str = ""
+    detector: Detector = Detector.OPENPOSE  # whose points `points` are
     # no argument of the constructor, so `dataclasses.replace` makes a new one
     _derived: DerivedValues = field(default_factory=DerivedValues, init=False, repr=False)
 

@@ -86,6 +86,21 @@ def by_word(what: str, word: object, choices: Iterable[Choice]) -> Choice:
     raise ValueError(f"{what}: expected one of {allowed}, got {word!r:.40}")
 
 
+class Detector(str, Enum):
+    """Whose idea of where the points of a body are; a body file may have a table for each.
+
+    Detectors learn from annotations, and each collection has its own. OPENPOSE: BODY_25 and what
+    else OpenPose writes. COCO: the 17 points, feet, hands and face of COCO and COCO-WholeBody,
+    whose neck and middle hip can only be computed. HALPE: those, with a neck that is annotated on
+    the neck; also MPII, LSP and CrowdPose. MEDIAPIPE: its landmarkers.
+    """
+
+    OPENPOSE = "openpose"
+    COCO = "coco"
+    HALPE = "halpe"
+    MEDIAPIPE = "mediapipe"
+
+
 class LayoutName(Enum):
     """The point layouts that are known.
 

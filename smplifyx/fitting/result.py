@@ -25,7 +25,7 @@ from ..body.params import BodyParams
 from ..camera import Camera
 from ..core import npz
 from ..core.bundle import Bundle, rows_in_words, static
-from ..core.choices import Age
+from ..core.choices import Age, Detector
 from ..core.files import boundary
 from ..evidence.evidence import SavedEvidence
 from ..evidence.kinds import KINDS
@@ -73,6 +73,7 @@ class Provenance:
     pose_prior: str
     age: str
     kid_sha256: str  # of the kid template; empty for an adult's body
+    detector: str  # whose points the body has
     versions: Mapping[str, str] = field(default_factory=program_versions)
 
     @classmethod
@@ -87,6 +88,7 @@ class Provenance:
             pose_prior=pose_prior,
             age=body.age.value,
             kid_sha256=body.kid_sha256,
+            detector=body.detector.value,
         )
 
 
@@ -218,6 +220,7 @@ _ORIGIN = tuple(f.name for f in dataclasses.fields(Origin) if f.name != "K_guess
 _PROVENANCE = tuple(f.name for f in dataclasses.fields(Provenance) if f.name != "versions")
 # Keys that files of version 0.1 lack, all of them texts.
 _NEW = ("person_id", "photo", "notes", "doubt", "age_asked")
+_DETECTOR = "detector"  # files of version 0.2 and before lack it: everybody had OpenPose's points
 # Keys that say the unit, by field.
 _SHAPE = MappingProxyType(
     {"stature": "stature_m", "stature_sd": "stature_sd_m", "determined": "shape_determined"}
@@ -260,13 +263,13 @@ _EXPECTED = MappingProxyType(
         "steps": _COUNT,
         "versions": _WORDS,
     }
-    | {name: _TEXT for name in (*_PROVENANCE, *_ORIGIN) if name not in _NEW}
+    | {name: _TEXT for name in (*_PROVENANCE, *_ORIGIN) if name not in (*_NEW, _DETECTOR)}
     | {"person": _COUNT, "seconds": _NUMBER}
     | dict.fromkeys(_SHAPE.values(), _NUMBER)
 )
 # What it may have besides.
 _OPTIONAL = MappingProxyType(
-    dict.fromkeys(_NEW, _TEXT)
+    dict.fromkeys((*_NEW, _DETECTOR), _TEXT)
     | {_PENETRATION["depth_mm"]: _NUMBER, _PENETRATION["triangles"]: _COUNT, "tries": _COUNT}
 )
 # What is made of finite numbers in every result but a failed one.
@@ -362,7 +365,8 @@ def _require_finite(arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def _provenance(arrays: Mapping[str, np.ndarray]) -> Provenance:
-    notes = {name: str(arrays[name]) for name in _PROVENANCE}
+    known = {_DETECTOR: np.array(Detector.OPENPOSE.value), **arrays}
+    notes = {name: str(known[name]) for name in _PROVENANCE}
     versions = dict(line.split("=", 1) for line in arrays["versions"].tolist())
     return Provenance(**notes, versions=versions)
 

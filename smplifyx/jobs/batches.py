@@ -15,7 +15,7 @@ from ..body.model import BodyModel
 from ..camera import Camera
 from ..config import FitConfig
 from ..core.bundle import Bundle
-from ..core.choices import Age, BodyAge, BodyGender
+from ..core.choices import Age, BodyAge, BodyGender, Detector
 from ..core.messages import one_line
 from ..fitting.result import FitResult, Origin
 from ..keypoints import Keypoints
@@ -50,6 +50,7 @@ class FitTask:
     gender: BodyGender
     origin: Origin
     age: Age = Age.ADULT
+    detector: Detector = Detector.OPENPOSE
     evidence: tuple[Bundle, ...] = ()
 
 
@@ -84,29 +85,41 @@ class Bodies:
         self._model = model
         self._device = device
         self._kid_template = kid_template
-        self._loaded: dict[tuple[BodyGender, BodyAge], BodyModel] = {}
+        self._loaded: dict[tuple[BodyGender, BodyAge, Detector], BodyModel] = {}
         self._childless: set[BodyGender] = set()  # for which there is no kid template
 
-    def of(self, gender: BodyGender, age: BodyAge = Age.ADULT) -> BodyModel:
-        """The model of that gender and age. Raises BodyFileError where there is none."""
-        if (gender, age) not in self._loaded:
-            body = load_body(self._model, gender, age=age, kid_template=self._kid_template)
-            self._loaded[gender, age] = body.to(self._device)
-        return self._loaded[gender, age]
+    def of(
+        self,
+        gender: BodyGender,
+        age: BodyAge = Age.ADULT,
+        detector: Detector = Detector.OPENPOSE,
+    ) -> BodyModel:
+        """The model of that gender and age, with a detector's points. Raises BodyFileError where
+        there is none.
+        """
+        asked = (gender, age, detector)
+        if asked not in self._loaded:
+            body = load_body(
+                self._model, gender, age=age, kid_template=self._kid_template, detector=detector
+            )
+            self._loaded[asked] = body.to(self._device)
+        return self._loaded[asked]
 
-    def choice(self, gender: BodyGender, age: Age) -> tuple[BodyModel, ...]:
+    def choice(
+        self, gender: BodyGender, age: Age, detector: Detector = Detector.OPENPOSE
+    ) -> tuple[BodyModel, ...]:
         """The bodies to try; for AUTO the adult's and the child's, the adult's alone where there is
         no kid template.
 
         Raises BodyFileError where there is none.
         """
         if age is not Age.AUTO:
-            return (self.of(gender, age),)
-        adult = self.of(gender)
+            return (self.of(gender, age, detector),)
+        adult = self.of(gender, Age.ADULT, detector)
         if gender in self._childless:
             return (adult,)
         try:
-            return adult, self.of(gender, Age.CHILD)
+            return adult, self.of(gender, Age.CHILD, detector)
         except BodyFileError as error:
             if self._kid_template is not None:  # the user named one: it must be good
                 raise
@@ -152,10 +165,14 @@ def chunks(items: Iterable[Item], size: int, whole_frames: bool = False) -> Iter
 def fit_people(
     people: Sequence[FitTask], bodies: Bodies, config: FitConfig, fit: BatchFit
 ) -> list[FitAnswer]:
-    """Fits everyone, one batch per gender and age; the answers are in the order of `people`."""
-    by_kind: dict[tuple[str, str], list[int]] = {}
+    """Fits everyone, one batch per gender, age and detector.
+
+    The answers are in the order of `people`.
+    """
+    by_kind: dict[tuple[str, str, str], list[int]] = {}
     for i, person in enumerate(people):
-        by_kind.setdefault((person.gender.value, person.age.value), []).append(i)
+        kind = (person.gender.value, person.age.value, person.detector.value)
+        by_kind.setdefault(kind, []).append(i)
 
     answers: dict[int, FitAnswer] = {}
     for _, indices in sorted(by_kind.items()):
@@ -172,11 +189,11 @@ def fit_people(
 def _fit_kind(
     people: Sequence[FitTask], bodies: Bodies, config: FitConfig, fit: BatchFit
 ) -> list[FitAnswer]:
-    """Fits people of one gender and age; whatever error there is costs no more than one person."""
+    """Fits people of one gender, age and detector; an error costs no more than one person."""
 
     def work(some: Sequence[FitTask]) -> Sequence[FitAnswer]:
         # Loaded in here: a body that is missing is an error of these people, too.
-        tried = bodies.choice(some[0].gender, some[0].age)
+        tried = bodies.choice(some[0].gender, some[0].age, some[0].detector)
         keypoints, camera, evidence = _stacked(some, tried[0].v_template.device)
         results = fit(keypoints, camera, tried, config, evidence)
         return [result.to(device="cpu") for result in results]

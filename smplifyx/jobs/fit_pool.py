@@ -8,7 +8,7 @@ from types import TracebackType
 
 from ..camera import Camera
 from ..core.bundle import Bundle
-from ..core.choices import Age, BodyGender, Gender
+from ..core.choices import Age, BodyGender, Detector, Gender
 from ..core.threads import even
 from ..evidence.evidence import EvidenceRows, by_kind, check_rows
 from ..evidence.kinds import of_facts
@@ -57,15 +57,16 @@ class FitPool:
         camera: Camera,
         gender: BodyGender = Gender.NEUTRAL,
         age: Age = Age.ADULT,
+        detector: Detector = Detector.OPENPOSE,
         evidence: Sequence[Bundle] = (),
     ) -> FitResult:
         """Fits everybody of a batch; to the bit what `smplifyx.fit` finds, in the same order.
 
-        keypoints and camera as for `smplifyx.fit`, evidence as for `Fitter.fit`. Raises
-        RuntimeError where somebody cannot be fitted for an error, ChildProcessError where no
-        process can be begun, ValueError for an empty batch.
+        keypoints and camera as for `smplifyx.fit`, detector as for `load_body`, evidence as for
+        `Fitter.fit`. Raises RuntimeError where somebody cannot be fitted for an error,
+        ChildProcessError where no process can be begun, ValueError for an empty batch.
         """
-        people = _fit_tasks(keypoints, camera, gender, age, evidence)
+        people = _fit_tasks(keypoints, camera, gender, age, detector, evidence)
         pieces = even(len(people), min(self._processes, len(people) // LEAST))
         parts = [self._pool.submit(people[rows]) for rows in pieces]
         answers = [answer for part in parts for answer in part.result()]
@@ -90,6 +91,7 @@ def _fit_tasks(
     camera: Camera,
     gender: BodyGender,
     age: Age,
+    detector: Detector,
     evidence: Sequence[Bundle],
 ) -> list[FitTask]:
     """The rows of a batch as people of a job.
@@ -112,6 +114,7 @@ def _fit_tasks(
             gender=gender,
             origin=replace(Origin(), person=i),
             age=age,
+            detector=detector,
             evidence=_one_row(given, i),
         )
         for i in range(count)

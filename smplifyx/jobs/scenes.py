@@ -30,7 +30,7 @@ def fit_scenes(
     # Everywhere here a person is an index into `people`.
     fitted = {i: answer for i, answer in enumerate(answers) if isinstance(answer, FitResult)}
     models = {
-        i: bodies.of(people[i].gender, body_age(answer.provenance.age))
+        i: bodies.of(people[i].gender, body_age(answer.provenance.age), people[i].detector)
         for i, answer in fitted.items()
     }
     images: dict[str, list[int]] = {}

@@ -224,6 +224,7 @@ def _fit_task(
         gender=gender,
         origin=origin,
         age=age,
+        detector=person.detector,
         evidence=of_facts(facts),
     )
 
@@ -261,6 +262,8 @@ def _same_input(found: FitResult, task: FitTask) -> bool:
     """
     before, now = found.origin, task.origin
     if found.provenance.gender != task.gender.value or before.age_asked != now.age_asked:
+        return False
+    if found.provenance.detector != task.detector.value:
         return False
     if (before.K_guess, before.K_source) != (now.K_guess, now.K_source):
         return False

@@ -12,10 +12,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ..core.choices import LayoutName, by_word
+from ..core.choices import Detector, LayoutName, by_word
 from . import names
 
-__all__ = ["ABSENT", "LAYOUTS", "Layout", "LayoutName", "TrustRule", "to_canonical", "trust"]
+__all__ = [
+    "ABSENT", "LAYOUTS", "Layout", "LayoutName", "TrustRule",
+    "detector_of", "to_canonical", "trust",
+]  # fmt: skip
 
 ABSENT = -1
 
@@ -84,13 +87,14 @@ class Midpoint(NamedTuple):
 @dataclass(frozen=True)
 class Layout:
     """One skeleton: `points` source points, and for each of the 137 canonical ones its source index
-    or ABSENT.
+    or ABSENT; `detector`: whose idea it is of where they are.
     """
 
     name: LayoutName
     points: int
     source: tuple[int, ...]
     rules: tuple[TrustRule, ...] = ()
+    detector: Detector = Detector.OPENPOSE
 
     @cached_property
     def picked(self) -> Int[np.ndarray, " 137"]:
@@ -254,7 +258,7 @@ _DERIVED = (DERIVED_NECK, DERIVED_MID_HIP)
 _LEARNED_BOTH = (LEARNED_NECK, LEARNED_MID_HIP)
 _ALL = (
     Layout(LayoutName.BODY_25, 25, _skeleton(_BODY_25), _LEARNED_BOTH),
-    Layout(LayoutName.BODY_25B, 25, _skeleton(_BODY_25B), _DERIVED),
+    Layout(LayoutName.BODY_25B, 25, _skeleton(_BODY_25B), _DERIVED, detector=Detector.COCO),
     Layout(
         LayoutName.BODY_135,
         135,
@@ -264,6 +268,7 @@ _ALL = (
             _Parts(left_hand=(9, *_run(25, 20)), right_hand=(10, *_run(45, 20)), face=_run(65, 70)),
         ),
         _DERIVED,
+        detector=Detector.COCO,
     ),
     Layout(LayoutName.COCO_19, 19, _skeleton(_COCO_19), _LEARNED_BOTH),
     Layout(LayoutName.COCO_18, 18, _skeleton(_COCO_18), (LEARNED_NECK, DERIVED_MID_HIP)),
@@ -281,11 +286,12 @@ _ALL = (
             _Parts(left_hand=_run(92, 21), right_hand=_run(113, 21), face=_run(24, 68)),
         ),
         _DERIVED,  # a neck that was computed from the shoulders
+        detector=Detector.COCO,
     ),
     Layout(LayoutName.OPENPOSE_137, 137, _run(0, 137), _LEARNED_BOTH),
-    Layout(LayoutName.COCO_17, 17, _skeleton(_COCO_17), _DERIVED),
-    Layout(LayoutName.COCO_NECK_18, 18, _skeleton(_COCO_NECK_18), _DERIVED),
-    Layout(LayoutName.COCO_FEET_23, 23, _skeleton(_COCO_FEET), _DERIVED),
+    Layout(LayoutName.COCO_17, 17, _skeleton(_COCO_17), _DERIVED, detector=Detector.COCO),
+    Layout(LayoutName.COCO_NECK_18, 18, _skeleton(_COCO_NECK_18), _DERIVED, detector=Detector.COCO),
+    Layout(LayoutName.COCO_FEET_23, 23, _skeleton(_COCO_FEET), _DERIVED, detector=Detector.COCO),
     Layout(LayoutName.COCO_25, 25, _skeleton(_COCO_25), _LEARNED_BOTH),
     Layout(
         LayoutName.COCO_WHOLEBODY_133,
@@ -294,8 +300,15 @@ _ALL = (
             _COCO_FEET, _Parts(left_hand=_run(91, 21), right_hand=_run(112, 21), face=_run(23, 68))
         ),
         _DERIVED,
+        detector=Detector.COCO,
     ),
-    Layout(LayoutName.HALPE_26, 26, _skeleton(_HALPE), (FREE_NECK, LEARNED_MID_HIP)),
+    Layout(
+        LayoutName.HALPE_26,
+        26,
+        _skeleton(_HALPE),
+        (FREE_NECK, LEARNED_MID_HIP),
+        detector=Detector.HALPE,
+    ),
     Layout(
         LayoutName.HALPE_136,
         136,
@@ -303,17 +316,37 @@ _ALL = (
             _HALPE, _Parts(left_hand=_run(94, 21), right_hand=_run(115, 21), face=_run(26, 68))
         ),
         (FREE_NECK, LEARNED_MID_HIP),
+        detector=Detector.HALPE,
     ),
-    Layout(LayoutName.POSETRACK_17, 17, _skeleton(_POSETRACK_17), _DERIVED),
+    Layout(LayoutName.POSETRACK_17, 17, _skeleton(_POSETRACK_17), _DERIVED, detector=Detector.COCO),
     Layout(LayoutName.HUMAN36M_17, 17, _skeleton(_HUMAN36M_17), _LEARNED_BOTH),
-    Layout(LayoutName.MPII_16, 16, _skeleton(_MPII_16), (FREE_NECK, LEARNED_MID_HIP)),
-    Layout(LayoutName.CROWDPOSE_14, 14, _skeleton(_CROWDPOSE_14), (FREE_NECK, DERIVED_MID_HIP)),
-    Layout(LayoutName.LSP_14, 14, _skeleton(_LSP_14), (FREE_NECK, DERIVED_MID_HIP)),
+    Layout(
+        LayoutName.MPII_16,
+        16,
+        _skeleton(_MPII_16),
+        (FREE_NECK, LEARNED_MID_HIP),
+        detector=Detector.HALPE,
+    ),
+    Layout(
+        LayoutName.CROWDPOSE_14,
+        14,
+        _skeleton(_CROWDPOSE_14),
+        (FREE_NECK, DERIVED_MID_HIP),
+        detector=Detector.HALPE,
+    ),
+    Layout(
+        LayoutName.LSP_14,
+        14,
+        _skeleton(_LSP_14),
+        (FREE_NECK, DERIVED_MID_HIP),
+        detector=Detector.HALPE,
+    ),
     Layout(
         LayoutName.MEDIAPIPE_33,
         33,
         _skeleton(_MEDIAPIPE),
         (DERIVED_NECK, DERIVED_MID_HIP, FOOT_INDEX),
+        detector=Detector.MEDIAPIPE,
     ),
     # MediaPipe's 33 pose landmarks, then the 21 of its left and of its right hand.
     Layout(
@@ -321,6 +354,7 @@ _ALL = (
         75,
         _skeleton(_MEDIAPIPE, _Parts(left_hand=_run(33, 21), right_hand=_run(54, 21))),
         (DERIVED_NECK, DERIVED_MID_HIP, FOOT_INDEX),
+        detector=Detector.MEDIAPIPE,
     ),
     Layout(
         LayoutName.MHR_70,
@@ -330,6 +364,7 @@ _ALL = (
             _Parts(left_hand=_fingers_from_tips(62, 42), right_hand=_fingers_from_tips(41, 21)),
         ),
         (FREE_NECK, DERIVED_MID_HIP),
+        detector=Detector.HALPE,
     ),
     # what a file's own names are worth is not known: neck and middle hip count as little as they
     # do in any layout, and each file has its own table
@@ -371,6 +406,13 @@ def _mean_of(
     middle = (first[..., :2] + second[..., :2]) / 2
     xy = np.where(confidence > 0, middle, 0.0)
     return np.concatenate([xy, confidence], -1)
+
+
+def detector_of(layout: LayoutName | str | None) -> Detector:
+    """Whose idea of where points are a layout has; OpenPose's for none."""
+    if layout is None:
+        return Detector.OPENPOSE
+    return LAYOUTS[by_word("layout", layout, LAYOUTS)].detector
 
 
 def trust(layout: LayoutName | str) -> Float[np.ndarray, " 137"]:

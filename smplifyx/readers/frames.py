@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from ..core.choices import BODY_GENDERS, Age, BodyGender
+from ..core.choices import BODY_GENDERS, Age, BodyGender, Detector
 from ..keypoints import names
-from ..keypoints.layouts import LayoutName
+from ..keypoints.layouts import LayoutName, detector_of
 
 ImageSize = tuple[int, int]  # (width, height) in pixels of the upright image
 
@@ -85,6 +85,11 @@ class Person:
     problem: str | None = None
     doubt: str | None = None
     notes: tuple[Note, ...] = ()
+
+    @property
+    def detector(self) -> Detector:
+        """Whose idea of where points are the keypoints have."""
+        return detector_of(self.layout)
 
 
 @dataclass(frozen=True, eq=False)

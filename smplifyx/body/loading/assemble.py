@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...core.choices import BodyGender
+from ...core.choices import BodyGender, Detector
 from ..joints import BodyKind, joint_names, parents
 from ..model import BodyModel
 from .hand_space import hand_space
@@ -30,9 +30,12 @@ _STAR_COLUMNS = 93  # of its posedirs; SMPL has 207
 _HEIGHTS = (0.3, 3.0)  # metres, of anything that is a person
 
 
-def assemble(raw: RawBody, gender: BodyGender, limits: Limits, dtype: torch.dtype) -> BodyModel:
-    """The body model in a file; raises BodyFileError for the first array that is missing, misshapen
-    or impossible.
+def assemble(
+    raw: RawBody, gender: BodyGender, limits: Limits, dtype: torch.dtype, detector: Detector
+) -> BodyModel:
+    """The body model in a file, with the points where that detector looks.
+
+    Raises BodyFileError for the first array that is missing, misshapen or impossible.
     """
     kind = _kind(raw)
     _refuse_star(raw, kind)
@@ -58,7 +61,8 @@ def assemble(raw: RawBody, gender: BodyGender, limits: Limits, dtype: torch.dtyp
         faces=torch.as_tensor(faces),
         left_hand=hand_space(raw, "l", dtype) if has_fingers else None,
         right_hand=hand_space(raw, "r", dtype) if has_fingers else None,
-        points=point_table(raw, kind, faces, dtype),
+        points=point_table(raw, kind, faces, dtype, detector),
+        detector=detector,
     )
 
 

@@ -15,9 +15,11 @@ from ...core.choices import (
     Age,
     BodyAge,
     BodyGender,
+    Detector,
     Gender,
     body_age,
     body_gender,
+    by_word,
 )
 from ...core.messages import plain
 from ..model import BodyModel
@@ -40,6 +42,7 @@ def load_body(
     dtype: torch.dtype = torch.float32,
     age: BodyAge | str = Age.ADULT,
     kid_template: str | Path | None = None,
+    detector: Detector | str = Detector.OPENPOSE,
 ) -> BodyModel:
     """Loads one body model: the embedded one (None), a file, or the file of this gender in a folder
     of models.
@@ -47,13 +50,17 @@ def load_body(
     What a file holds decides its kind, not its name. Gender and age may be given by their words
     ("female", "child"). `num_betas` and `num_expressions` keep the
     first components only. A child's body has one more beta after those, from `kid_template` or the
-    template beside the file (see `kid.py`). Raises BodyFileError, one line, for a file that cannot
+    template beside the file (see `kid.py`). `detector`: whose keypoints will be fitted ("coco");
+    the points of the body are where it looks, as far as the file says (see `point_table.py`).
+    Raises BodyFileError, one line, for a file that cannot
     be used and where there is none of this gender or age, ValueError for another word.
     """
     chosen, whose = body_gender(gender), body_age(age)
+    seen_by = by_word("detector", detector, Detector)
     file = find_body(path, chosen)
     raw = read_raw(file)
-    body = assemble(raw, gender_of(file, chosen), (num_betas, num_expressions), dtype)
+    limits = (num_betas, num_expressions)
+    body = assemble(raw, gender_of(file, chosen), limits, dtype, seen_by)
     if whose is Age.ADULT:
         return body
     if kid_template:

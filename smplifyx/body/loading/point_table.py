@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from ...core.choices import Detector, by_word
 from ...keypoints import names
 from ..joints import BodyKind, joint_names
 from ..model import PointTable
@@ -71,15 +72,18 @@ _WHOLE = np.array([1.0, 0.0, 0.0])
 _UNKNOWN = _PointSources(np.zeros(3, dtype=np.int64), _WHOLE)  # the root, of no meaning
 
 
-def point_table(raw: RawBody, kind: BodyKind, faces: np.ndarray, dtype: torch.dtype) -> PointTable:
-    """The canonical points of a model whose triangles are `faces` [F, 3].
+def point_table(
+    raw: RawBody, kind: BodyKind, faces: np.ndarray, dtype: torch.dtype, detector: Detector
+) -> PointTable:
+    """The canonical points of a model whose triangles are `faces` [F, 3], where a detector looks.
 
     Vertices come from the file's `extra_points` (21 ids in the order of EXTRA_POINT_NAMES) and
     `pupils` (right, left), else from DEFAULT_VERTICES. Where a detector looks elsewhere, the file
     may say so: `point_names` [n] are mixtures of `point_parts` [n, 3] with `point_shares` [n, 3],
-    which sum to 1; a part is a usual point, a joint, or the number of a vertex. Raises
-    BodyFileError where an id or a landmark lies outside the model, or a mixture is of no points of
-    it.
+    which sum to 1; a part is a usual point, a joint, or the number of a vertex. `point_detectors`
+    [n] says whose they are; "", or none in the file: everybody's, but for those who have their own.
+    Raises BodyFileError where an id or a landmark lies outside the model, or a mixture is of no
+    points of it.
     """
     joints = len(joint_names(kind))
     found = _joint_points(kind) | _vertex_points(raw, kind, joints)
@@ -92,7 +96,7 @@ def point_table(raw: RawBody, kind: BodyKind, faces: np.ndarray, dtype: torch.dt
         for name, (sources, coefficients) in zip(contour_names, front, strict=True):
             found[name] = _PointSources(sources, coefficients)
 
-    found |= _mixed_points(raw, found, kind)
+    found |= _mixed_points(raw, found, kind, detector)
 
     lines = [found.get(name, _UNKNOWN) for name in names.POINT_NAMES]
     sources = np.array([line.sources for line in lines])
@@ -169,9 +173,9 @@ def _landmark_points(raw: RawBody, faces: np.ndarray, joints: int) -> dict[str, 
 
 
 def _mixed_points(
-    raw: RawBody, usual: Mapping[str, _PointSources], kind: BodyKind
+    raw: RawBody, usual: Mapping[str, _PointSources], kind: BodyKind, detector: Detector
 ) -> dict[str, _PointSources]:
-    """The points that the file defines as mixtures; none where it defines none."""
+    """The points that the file defines as mixtures for the detector; none where it defines none."""
     if not raw.has("point_names"):
         return {}
     wanted = raw.strings("point_names", (None,))
@@ -195,13 +199,29 @@ def _mixed_points(
         expected = "points that are a joint or a vertex, joints, or numbers of vertices"
         raise raw.fault("point_parts", repr(part), expected)
 
-    found: dict[str, _PointSources] = {}
-    for name, names_of_parts, shares_of_parts in zip(wanted, parts, shares, strict=True):
+    everybodys: dict[str, _PointSources] = {}
+    own: dict[str, _PointSources] = {}
+    owners = _owners(raw, len(wanted))
+    for name, parts_of_it, its_shares, owner in zip(wanted, parts, shares, owners, strict=True):
         if name not in names.POINT_INDEX:
             raise raw.fault("point_names", repr(str(name)), "names of keypoints")
-        sources = [source(str(part)) for part in names_of_parts]
-        found[str(name)] = _PointSources(np.array(sources), shares_of_parts)
-    return found
+        mixture = _PointSources(np.array([source(str(part)) for part in parts_of_it]), its_shares)
+        if owner is None:
+            everybodys[str(name)] = mixture
+        elif owner is detector:
+            own[str(name)] = mixture
+    return everybodys | own
+
+
+def _owners(raw: RawBody, count: int) -> list[Detector | None]:
+    """The detector of each mixture, None for everybody's."""
+    if not raw.has("point_detectors"):
+        return [None] * count
+    words = [str(word) for word in raw.strings("point_detectors", (count,))]
+    try:
+        return [by_word("detector", word, Detector) if word else None for word in words]
+    except ValueError as error:
+        raise raw.fault("point_detectors", str(error), "names of detectors, or none") from error
 
 
 def _contour(raw: RawBody, kind: BodyKind, faces: np.ndarray, joints: int) -> _PointSources:

@@ -28,7 +28,8 @@ _HANDS = (
 KEYS = frozenset({
     "v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f",
     "lmk_faces_idx", "lmk_bary_coords", "dynamic_lmk_faces_idx", "dynamic_lmk_bary_coords",
-    "extra_points", "pupils", "model_name", "point_names", "point_parts", "point_shares", *_HANDS,
+    "extra_points", "pupils", "model_name", "point_names", "point_parts", "point_shares",
+    "point_detectors", *_HANDS,
 })  # fmt: skip
 
 
