@@ -38,10 +38,10 @@ from smplifyx.viz.zbuffer import fill_numpy
 
 COUNT = 12
 QUICK = replace(REAL, solid=False)
-# of the usual protocol, before there was another: x, y, confidence of person 0's first three
-# points, and where person 5 stands
-KEYPOINTS_BEFORE = [639.219, 270.171, 0.679, 574.517, 328.470, 0.907, 583.958, 297.652, 0.732]
-PLACE_BEFORE = [-0.14652, 0.59600, 3.57521]
+# of the usual protocol, as before there was another, on the body of today: x, y, confidence of
+# the first three points of person 0, and where person 5 stands
+KEYPOINTS_BEFORE = [639.069, 270.171, 0.679, 574.366, 328.470, 0.907, 583.802, 297.652, 0.732]
+PLACE_BEFORE = [-0.14623, 0.59636, 3.57671]
 
 
 def _body() -> BodyModel:

@@ -35,15 +35,19 @@ _OF_A_SIDE: dict[str, Mixture] = {
     # below the joint's centre, as the patella's tendon is; the malleolus above it
     "knee": {"knee": 0.95, "ankle": 0.05},
     "ankle": {"ankle": 0.98, "knee": 0.02},
-    # where the hand begins, 3 and 5 mm from the joint: what the body means by it, and the hand
+    # where the hand begins, 3 and 8 mm from the joint: what the body means by it, and the hand
     "wrist": {"wrist": 0.97, "middle_1": 0.03},
-    "hand_wrist": {"hand_wrist": 0.95, "middle_1": 0.05},
+    "hand_wrist": {"hand_wrist": 0.91, "middle_1": 0.09},
     # inside the foot, above the sole: some 200 mm from heel to toe, where the foot measures 260
     "heel": {"heel": 0.83, "ankle": 0.17},
     "big_toe": {"big_toe": 0.77, "ankle": 0.23},
     "small_toe": {"small_toe": 0.755, "big_toe": 0.015, "ankle": 0.23},
+    # the thumb is seen 4 mm farther out than it bends, and its tip at the nail
+    "thumb_1": {"thumb_1": 0.88, "thumb_2": 0.12},
+    "thumb_2": {"thumb_2": 0.86, "thumb_3": 0.14},
+    "thumb_3": {"thumb_3": 0.93, "thumb_4": 0.07},
+    "thumb_4": {"thumb_4": 0.91, "thumb_3": 0.09},
     # at the nail
-    "thumb_4": {"thumb_4": 0.87, "thumb_3": 0.13},
     **{
         f"{finger}_4": {f"{finger}_4": 0.88, f"{finger}_3": 0.12}
         for finger in ("index", "middle", "ring", "pinky")
