@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from smplifyx.camera import Camera
@@ -28,6 +29,7 @@ CALIBRATION = "calibration/Calib_qualisys.toml"
 MARKERS = "single_balancing/pose-3d/S00_P00_T01_BalancingTrial_0-100.trc"
 DETECTIONS = re.compile(r"single_balancing/pose-associated/cam0(\d)_json/.*\.(\d+)\.json")
 SIZE = (1088.0, 1920.0)
+UPRIGHT = (2, 0, 1)  # the calibration's axes in the markers' file
 # what the markers of shoulders, limbs and feet are called: RShoulder is right_shoulder
 _MARKER = re.compile(r"([RL])(Shoulder|Elbow|Wrist|Hip|Knee|Ankle|BigToe|SmallToe|Heel)")
 _POINT = {"BigToe": "big_toe", "SmallToe": "small_toe"}
@@ -37,7 +39,7 @@ _POINT = {"BigToe": "big_toe", "SmallToe": "small_toe"}
 class Multiview:
     """One man, a row for each camera and frame.
 
-    points: [n, 137, 3] metres in the frame of the room; NaN for points that were not triangulated.
+    points: [n, 137, 3] metres in the camera's frame; NaN for points that were not triangulated.
     detector: whose keypoints they are.
     """
 
@@ -54,7 +56,8 @@ def read_multiview(folder: Path, every: int = 4) -> Multiview:
         for member in archive:
             if DETECTIONS.fullmatch(member.name) or member.name in (CALIBRATION, MARKERS):
                 found[member.name] = _content(archive, member)
-    matrices = matrices_of(found[CALIBRATION].decode())
+    calibration = found[CALIBRATION].decode()
+    matrices, places = matrices_of(calibration), places_of(calibration)
     markers = markers_of(found[MARKERS].decode())
     detected, cameras, points = [], [], []
     for name in sorted(found):
@@ -65,7 +68,8 @@ def read_multiview(folder: Path, every: int = 4) -> Multiview:
         if people and people[0].get("pose_keypoints_2d"):
             detected.append(np.reshape(people[0]["pose_keypoints_2d"], (-1, 3)))
             cameras.append(matrices[int(match[1]) - 1])
-            points.append(markers[int(match[2])])
+            turn, shift = places[int(match[1]) - 1]
+            points.append(markers[int(match[2])] @ turn.T + shift)
     layout = LayoutName.BODY_25B
     canonical = layouts.to_canonical(np.stack(detected).astype(np.float32), layout)
     K = torch.tensor(np.stack(cameras), dtype=torch.float32)
@@ -88,8 +92,20 @@ def matrices_of(toml: str) -> Float[np.ndarray, "cameras 3 3"]:
     return np.array([json.loads(row) for row in rows])
 
 
+def places_of(toml: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Each camera's rotation [3, 3] and translation [3] (metres), from the room's frame to its."""
+    turns = re.findall(r"^rotation = (.*)$", toml, re.M)
+    shifts = re.findall(r"^translation = (.*)$", toml, re.M)
+    return [
+        (Rotation.from_rotvec(json.loads(turn)).as_matrix(), np.array(json.loads(shift)))
+        for turn, shift in zip(turns, shifts, strict=True)
+    ]
+
+
 def markers_of(trc: str) -> Float[np.ndarray, "frames 137 3"]:
-    """The markers of each frame as canonical points."""
+    """The markers of each frame as canonical points, in the calibration's frame: the file has y up,
+    the calibration z.
+    """
     lines = trc.splitlines()
     labels = [label for label in lines[3].split("\t")[2:] if label.strip()]
     rows = [[float(v or "nan") for v in line.split("\t")] for line in lines[5:] if line.strip()]
@@ -102,5 +118,5 @@ def markers_of(trc: str) -> Float[np.ndarray, "frames 137 3"]:
         if match:
             side = {"R": "right", "L": "left"}[match[1]]
             name = _POINT.get(match[2], match[2].lower())
-            points[:, names.POINT_INDEX[f"{side}_{name}"]] = places[:, i]
+            points[:, names.POINT_INDEX[f"{side}_{name}"]] = places[:, i, UPRIGHT]
     return points

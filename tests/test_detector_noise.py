@@ -13,7 +13,7 @@ import yaml
 from cases import embedded_body
 from mocap_data import random_poses
 
-from benchmarks.multiview import markers_of, matrices_of
+from benchmarks.multiview import UPRIGHT, markers_of, matrices_of, places_of
 from priors.recipes.detectors.build import Errors, points_of
 from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_INDEX
@@ -33,7 +33,7 @@ from smplifyx.data.detector_noise import (
 from smplifyx.data.draws import Draws
 from smplifyx.data.self_occlusion import hidden_points, margins
 from smplifyx.data.synthetic import REAL, GeneratedPeople, GenerateOptions, generate_people
-from smplifyx.keypoints import names
+from smplifyx.keypoints import Keypoints, names
 from smplifyx.viz.zbuffer import fill_numpy
 
 COUNT = 12
@@ -80,6 +80,7 @@ FAULTS = {
     "add up to 1": lambda card: card["points"]["nose"].update(bands=[0.5, 0.1, 0.1, 0.1]),
     "metres above 0": lambda card: card["points"]["nose"].update(sigma_by_confidence_m=[0, 1, 1]),
     "colour": lambda card: card.update(colour="red"),
+    "expected toes, heel, head, hips": lambda card: card.update(shared={"tail": 0.5}),
 }
 
 
@@ -244,15 +245,27 @@ def test_errors_are_those_of_the_card() -> None:
     knee = names.POINT_INDEX["left_knee"]
     metres = (found.xy[:, knee] - 2000).norm(dim=-1) * depth / focal
     confidence = found.confidence[:, knee]
-    sure = metres[confidence > 0.6]
     card = load_detector_noise().points["knee"]
-    sigma = float(sure.median()) / 1.1774
     usual = card.sigma_by_confidence_m[-1] * float(table.size_factors[1])
-    assert sigma == pytest.approx(usual * (1 + card.gross), rel=0.1)
+    for those, factor in ((~hidden[:, knee], 1.0), (hidden[:, knee], card.hidden_factor)):
+        sigma = float(metres[those & (confidence > 0.6)].median()) / 1.1774
+        assert sigma == pytest.approx(factor * usual * (1 + card.gross), rel=0.1)
+    assert card.hidden_factor > 1.3
+    assert _alike(found, "left_big_toe", "left_small_toe") > 0.3
+    assert abs(_alike(found, "left_big_toe", "right_big_toe")) < 0.1
+    assert abs(_alike(found, "left_big_toe", "left_knee")) < 0.1
     seen = confidence > 0
     assert 1 - seen[count // 2 :].float().mean() == pytest.approx(card.bands[0], abs=0.02)
     assert 1 - seen[: count // 2].float().mean() == pytest.approx(card.bands_hidden[0], abs=0.03)
     assert found.confidence[found.confidence > 0].min() >= 0.1
+
+
+def _alike(found: Keypoints, first: str, second: str) -> float:
+    """The correlation of two points' errors, where both are sure and neither is gross."""
+    pair = [names.POINT_INDEX[name] for name in (first, second)]
+    errors = found.xy[:, pair] - 2000
+    usual = (found.confidence[:, pair] > 0.6) & (errors.norm(dim=-1) < 6)
+    return float(torch.corrcoef(errors[usual.all(-1)].transpose(0, 1).flatten(1))[0, 1])
 
 
 def test_nearer_people_have_larger_errors_in_pixels() -> None:
@@ -273,13 +286,18 @@ def test_the_four_cameras_are_read() -> None:
     labels = "Frame#\tTime\tRBigToe\t\t\tNeck\t\t\tLHip"
     trc = "\n".join(["", "", "", labels, "", "1\t0.0\t1\t2\t3\t4\t5\t6\t7\t8\t9"])
     points = markers_of(trc)
-    assert points[0, names.POINT_INDEX["right_big_toe"]].tolist() == [1, 2, 3]
-    assert points[0, names.POINT_INDEX["left_hip"]].tolist() == [7, 8, 9]
+    assert UPRIGHT == (2, 0, 1)  # z up, where the file has y up
+    assert points[0, names.POINT_INDEX["right_big_toe"]].tolist() == [3, 1, 2]
+    assert points[0, names.POINT_INDEX["left_hip"]].tolist() == [9, 7, 8]
     assert np.isfinite(points).all(-1).sum() == 2, "the neck is not one that others mean"
     matrices = matrices_of(
         "[cam]\nmatrix = [ [ 2.0, 0.0, 1.0], [ 0.0, 2.0, 1.0], [ 0.0, 0.0, 1.0]]\n"
     )
     assert matrices.shape == (1, 3, 3) and matrices[0, 0, 0] == 2
+    ((turn, shift),) = places_of(
+        "rotation = [ 0.0, 0.0, 1.5707963267948966]\ntranslation = [ 1.0, 2.0, 3.0]\n"
+    )
+    np.testing.assert_allclose(turn @ [1.0, 0.0, 0.0] + shift, [1.0, 3.0, 3.0], atol=1e-12)
 
 
 def test_small_people_are_seen_less_exactly() -> None:

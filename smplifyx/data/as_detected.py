@@ -26,7 +26,7 @@ def as_detected(
 
     hidden: points behind the person's own body, which a detector sees more rarely and less surely.
     Random numbers are drawn in this order: bands, confidences, errors, which are gross, how far
-    and where to.
+    and where to, what clusters share.
     """
     count = points.shape[1]
     shares = torch.where(hidden[..., None], noise.bands_hidden, noise.bands)
@@ -38,11 +38,16 @@ def as_detected(
     sigma = noise.sigma.expand(len(points), -1, -1).gather(-1, band[..., None])
     pixels_per_metre = camera.focal[:, None, :] / points[..., 2:]
     size = torch.bucketize(pixels_per_metre[:, MIDDLE, 0].float().contiguous(), noise.size_edges)
-    error = noise.size_factors[size][:, None, None] * sigma * draws.normal(count, 2)
+    sigma = sigma * torch.where(hidden, noise.hidden_factor, 1.0)[..., None]
+    own = draws.normal(count, 2)
     is_gross = draws.uniform((0.0, 1.0), count) < noise.gross
     far = noise.gross_m * (GROSS_SPREAD * draws.normal(count)).exp()
     angle = draws.uniform((0.0, 2 * torch.pi), count)
     jump = far[..., None] * torch.stack([angle.cos(), angle.sin()], -1)
+    shared = draws.normal(int(noise.cluster.max()) + 1, 2)[:, noise.cluster]
+    correlation = noise.shared[:, None]
+    unit = (1 - correlation).sqrt() * own + correlation.sqrt() * shared
+    error = noise.size_factors[size][:, None, None] * sigma * unit
     error = torch.where(is_gross[..., None], jump, error)
 
     xy = camera.project(points) + error.to(points) * pixels_per_metre

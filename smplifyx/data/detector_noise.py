@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 import pydantic
@@ -22,6 +23,13 @@ BANDS = len(BAND_EDGES) - 1
 GROSS_SIGMAS = 4.0  # a point farther off than so many sigmas is a gross error
 
 HANDS, FACE, CONTOUR = "hands", "face", "contour"
+# Points whose errors are partly the same: a foot, a head or a pelvis is misjudged as a whole.
+CLUSTERS = MappingProxyType({
+    "toes": (("left_big_toe", "left_small_toe"), ("right_big_toe", "right_small_toe")),
+    "heel": (("left_heel", "left_ankle"), ("right_heel", "right_ankle")),
+    "head": (("nose", "left_eye", "right_eye"),),
+    "hips": (("mid_hip", "left_hip", "right_hip"),),
+})  # fmt: skip
 
 
 def _groups() -> list[str]:
@@ -37,6 +45,15 @@ _GROUP_OF_POINT = _groups()
 GROUPS = tuple(dict.fromkeys(_GROUP_OF_POINT))
 # where each of the 137 points stands in GROUPS
 GROUP_INDEX = tuple(GROUPS.index(group) for group in _GROUP_OF_POINT)
+
+
+def _clusters() -> list[tuple[str, list[int]]]:
+    """The name and the points of each cluster, those of both sides apart."""
+    return [
+        (name, [names.POINT_INDEX[member] for member in members])
+        for name, sides in CLUSTERS.items()
+        for members in sides
+    ]
 
 
 def group_of(point: int) -> str:
@@ -59,6 +76,7 @@ class PointNoise(Settings):
     sigma_by_confidence_m: tuple[float, float, float]  # of each band that is seen
     bands: Shares  # how often a point in sight of the camera has a confidence of each band
     bands_hidden: Shares  # and one behind the person's own body
+    hidden_factor: _Factor = 1.0  # on the sigmas of those
     count: int = pydantic.Field(ge=1)  # points that this was estimated from
 
     @pydantic.field_validator("sigma_by_confidence_m")
@@ -87,7 +105,17 @@ class DetectorNoise(Settings):
     # on all sigmas, of small, middle and large people: by the pixels of a metre at the hips
     size_edges_px_per_m: tuple[float, float]
     size_factors: tuple[_Factor, _Factor, _Factor]
+    # correlation of the errors of CLUSTERS; of those that are left out, none
+    shared: dict[str, Annotated[float, _Share]] = {}
     points: dict[str, PointNoise]  # by the names in GROUPS, all of them
+
+    @pydantic.field_validator("shared")
+    @classmethod
+    def _known_clusters(cls, given: dict[str, float]) -> dict[str, float]:
+        strange = sorted(set(given) - set(CLUSTERS))
+        if strange:
+            raise ValueError(f"expected {', '.join(CLUSTERS)}, got {', '.join(strange)}")
+        return given
 
     @pydantic.field_validator("points")
     @classmethod
@@ -111,6 +139,9 @@ class NoiseTable:
     gross_m: Float[Tensor, " 137"]
     bands: Float[Tensor, "137 bands"]
     bands_hidden: Float[Tensor, "137 bands"]
+    hidden_factor: Float[Tensor, " 137"]
+    cluster: Int[Tensor, " 137"]  # the number of each point's cluster, 0 where it has none
+    shared: Float[Tensor, " 137"]  # correlation with the others of the cluster
     size_edges: Float[Tensor, " 2"]  # pixels per metre
     size_factors: Float[Tensor, " 3"]
 
@@ -119,6 +150,11 @@ class NoiseTable:
         """The numbers of a card, float32 on the CPU."""
         rows = [noise.points[name] for name in GROUPS]
         at: Int[Tensor, " 137"] = torch.tensor(GROUP_INDEX)
+        cluster = torch.zeros(names.COUNT, dtype=torch.int64)
+        shared = torch.zeros(names.COUNT)
+        for number, (name, members) in enumerate(_clusters(), start=1):
+            cluster[members] = number
+            shared[members] = noise.shared.get(name, 0.0)
         sigma = [row.sigma_by_confidence_m[:1] + row.sigma_by_confidence_m for row in rows]
         return cls(
             sigma=torch.tensor(sigma)[at],
@@ -126,6 +162,9 @@ class NoiseTable:
             gross_m=torch.tensor([row.gross_m for row in rows])[at],
             bands=torch.tensor([row.bands for row in rows])[at],
             bands_hidden=torch.tensor([row.bands_hidden for row in rows])[at],
+            hidden_factor=torch.tensor([row.hidden_factor for row in rows])[at],
+            cluster=cluster,
+            shared=shared,
             size_edges=torch.tensor(noise.size_edges_px_per_m),
             size_factors=torch.tensor(noise.size_factors),
         )

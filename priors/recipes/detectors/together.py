@@ -1,0 +1,66 @@
+"""What single errors do not tell of a detector: which of them are alike, and how much farther off
+points are that the body hides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from benchmarks.multiview import Multiview
+from smplifyx.data.detector_noise import CLUSTERS, group_of
+from smplifyx.fitting.result import FitResult
+from smplifyx.keypoints import names
+
+SEEN = 0.1  # confidence
+LARGEST = 0.08  # metres; errors are cut there, or a few gross ones would decide a correlation
+FEWEST = 20  # points of a kind that tell a scale
+
+
+def correlations(results: Sequence[FitResult]) -> dict[str, float]:
+    """Of the errors of each of CLUSTERS, over fitted people; x and y count alike."""
+    error = np.concatenate([_errors(result) for result in results])  # [people, 137, 2]
+    found: dict[str, float] = {}
+    for name, sides in CLUSTERS.items():
+        pairs = [pair for members in sides for pair in combinations(members, 2)]
+        of_each = [_correlation(error, *pair) for pair in pairs]
+        found[name] = float(np.mean(of_each))
+    return found
+
+
+def _errors(result: FitResult) -> Float[np.ndarray, "people 137 2"]:
+    """Metres at the point's distance, NaN where it is not seen."""
+    pixels = result.keypoints.xy - result.points2d
+    metres = pixels * result.points3d[..., 2:] / result.camera.focal[:, None, :]
+    seen = result.keypoints.confidence[..., None] >= SEEN
+    return metres.where(seen, metres.new_tensor(np.nan)).clamp(-LARGEST, LARGEST).numpy()
+
+
+def _correlation(error: Float[np.ndarray, "people 137 2"], first: str, second: str) -> float:
+    one = error[:, names.POINT_INDEX[first]].ravel()
+    other = error[:, names.POINT_INDEX[second]].ravel()
+    both = np.isfinite(one) & np.isfinite(other)
+    return float(np.corrcoef(one[both], other[both])[0, 1])
+
+
+def hidden_factors(man: Multiview, hidden: Bool[np.ndarray, "views 137"]) -> dict[str, float]:
+    """How many times as far off points behind the own body are as those in sight, by kind; at least
+    1, and only of kinds that are often hidden.
+
+    A fit follows its data, also where it is wrong; so this takes triangulated points for the truth,
+    which are good to 2 or 3 cm.
+    """
+    pixels = man.keypoints.xy - man.camera.project(man.points)
+    length = (pixels * man.points[..., 2:] / man.camera.focal[:, None, :]).norm(dim=-1).numpy()
+    usable = (man.keypoints.confidence.numpy() >= SEEN) & np.isfinite(length)
+    kind = np.array([group_of(point) for point in range(names.COUNT)])
+    found: dict[str, float] = {}
+    for name in dict.fromkeys(kind[names.BODY].tolist()):
+        mine = usable & (kind == name)
+        behind, before = length[mine & hidden], length[mine & ~hidden]
+        if len(behind) >= FEWEST and len(before) >= FEWEST:
+            found[name] = max(1.0, float(np.median(behind) / np.median(before)))
+    return found
