@@ -11,6 +11,7 @@ from . import tables
 from .detected_points import point_arrays
 from .face import active_units, expression_model, orient_expression
 from .hands import MIRROR, HandModel, flexion_axis, hand_model
+from .anatomy import anatomical
 from .knuckles import bend_at_knuckles, knuckles
 from .landmarks import Landmarks, contour, static_landmarks
 from .population import Gender, ShapeSpace, draw, reference
@@ -69,6 +70,8 @@ def load_stock(source: Source) -> Stock:
     average = space.vertices(reference())[0]
     joints = rig_joints(average, rig)
     for joint, place in knuckles(average, rig).items():
+        joints[JOINT[joint]] = place
+    for joint, place in anatomical(joints).items():
         joints[JOINT[joint]] = place
     skin = bend_at_knuckles(skin, average[topology.base_ids], joints, topology)
     skeleton = build_skeleton(average, joints, rig, topology, skin)

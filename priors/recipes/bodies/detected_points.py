@@ -35,9 +35,8 @@ _OF_A_SIDE: dict[str, Mixture] = {
     # below the joint's centre, as the patella's tendon is; the malleolus above it
     "knee": {"knee": 0.95, "ankle": 0.05},
     "ankle": {"ankle": 0.98, "knee": 0.02},
-    # where the hand begins, 3 and 8 mm from the joint: what the body means by it, and the hand
-    "wrist": {"wrist": 0.97, "middle_1": 0.03},
-    "hand_wrist": {"hand_wrist": 0.91, "middle_1": 0.09},
+    # 6 mm above the joint: what the body means by it; the hand means the joint
+    "wrist": {"wrist": 0.976, "elbow": 0.024},
     # inside the foot, above the sole: some 200 mm from heel to toe, where the foot measures 260
     "heel": {"heel": 0.83, "ankle": 0.17},
     "big_toe": {"big_toe": 0.77, "ankle": 0.23},
@@ -90,6 +89,8 @@ OPENPOSE = {
     **_apart("ear", 0.045),
     # 3 mm farther out
     **_apart("eye", 0.045),
+    # 27 mm farther out, at the side of the joints
+    **_apart("hip", 0.157),
 }
 # whose points they are, "" everybody's but for those who have their own: points by name
 TABLES: MappingProxyType[str, dict[str, Mixture]] = MappingProxyType({
