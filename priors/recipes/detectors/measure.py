@@ -1,11 +1,13 @@
 """Where MediaPipe's points lie from those of real people's bodies, and what its own points gain.
 
-    python -m priors.recipes.detectors.measure [--photos FOLDER] [--task FILE]
+    python -m priors.recipes.detectors.measure [--photos FOLDER] [--views FOLDER] [--every 4]
+        [--task FILE]
 
 The people of `FOLDER/keypoints` (OpenPose's files) are fitted with the default preset, and
 MediaPipe looks at the same people in `FOLDER/images`. Prints where its points lie from the fitted
 body's, in the frames of the bones, as `renders` does for pictures of our own body; and what is left
-with the points of `mediapipe_points`, for every second photo and for the others.
+with the points of `mediapipe_points`, for every second photo and for the others. The same for one
+man before four cameras, every so manieth frame (`benchmarks.multiview`; his face is blurred).
 """
 
 from __future__ import annotations
@@ -23,9 +25,10 @@ from smplifyx.config import load_preset
 from .bodies import body_of
 from .landmarker import TASK, Landmarker
 from .offsets import Looks, gains_table, offsets_table
-from .photos import BothDetectors, look_again
+from .photos import BothDetectors, look_again, look_at_views
 
 PHOTOS = Path("../shared/data/photos_openpose")
+VIEWS = Path("../shared/data/multiview")
 OPENPOSE_SURE = 0.3  # confidence: elsewhere the fit does not know where the point is
 
 
@@ -35,18 +38,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--photos", type=Path, default=PHOTOS)
+    parser.add_argument("--views", type=Path, default=VIEWS)
+    parser.add_argument("--every", type=int, default=4)
     parser.add_argument("--task", type=Path, default=TASK, help="MediaPipe's models")
     asked = parser.parse_args(arguments)
 
     torch.set_num_threads(1)
     body = body_of("openpose")
-    people = look_again(asked.photos, Landmarker(asked.task))
+    landmarker = Landmarker(asked.task)
+    people = look_again(asked.photos, landmarker)
     looks = looks_at_fits(people, body)
     print(f"people whom both detectors see: {len(people.openpose.names)}\n")
     print(offsets_table(looks, body))
+    own = body_of("mediapipe")
     for half, chosen in halves_by_photo(asked.photos, people.openpose.names).items():
         print(f"\nmedian of what is left, mm; {half} photos\n")
-        print(gains_table(looks.of(chosen), body, body_of("mediapipe")))
+        print(gains_table(looks.of(chosen), body, own))
+
+    views = looks_at_fits(look_at_views(asked.views, landmarker, asked.every), body)
+    print(f"\nviews of one man: {len(views.points)}\n")
+    print(offsets_table(views, body))
+    print("\nmedian of what is left, mm\n")
+    print(gains_table(views, body, own))
 
 
 def looks_at_fits(people: BothDetectors, body: BodyModel) -> Looks:

@@ -79,6 +79,33 @@ class Looks:
         return found
 
 
+@dataclass(frozen=True, eq=False)
+class Views:
+    """What pictures show of each point of each person, [n, 137] of each.
+
+    error: [n, 137, 2] metres, as `Looks.errors`. is_sure: detected for sure, and not hidden by the
+    person's own body. ray: [n, 137, 2] x and y of the ray to the point at depth 1. orient: [n, j, 3,
+    3] bones to the camera's frame.
+    """
+
+    error: Float[np.ndarray, "n 137 2"]
+    is_sure: Bool[np.ndarray, "n 137"]
+    ray: Float[np.ndarray, "n 137 2"]
+    orient: Float[np.ndarray, "n j 3 3"]
+
+    @classmethod
+    def of(cls, looks: Looks, body: BodyModel) -> Views:
+        """The views of people with the points of that body."""
+        with torch.no_grad():
+            orient, _, _ = skinning.bones(body, looks.params)
+        error = looks.errors()
+        hidden = hidden_points(body, looks.params, looks.points).numpy()
+        sure = looks.keypoints.confidence.numpy() > SURE
+        ray = (looks.points[..., :2] / looks.points[..., 2:]).double().numpy()
+        is_sure = sure & ~hidden & np.isfinite(error).all(-1)
+        return cls(error, is_sure, ray, orient.double().numpy())
+
+
 @dataclass(frozen=True)
 class Offset:
     """Of one kind of point: metres in the frame of its bone (x to the person's left or, of the
@@ -120,30 +147,23 @@ def bone_of(point: str) -> str:
     return bone if bone in _MIDDLE else f"{side}_{bone}"
 
 
-def sightings(looks: Looks, body: BodyModel, points: Sequence[str]) -> Sightings:
-    """Those of some points (of both sides), sure and not hidden by the body itself."""
-    orient, _, _ = skinning.bones(body, looks.params)
-    errors = looks.errors()
-    hidden = hidden_points(body, looks.params, looks.points).numpy()
-    sure = looks.keypoints.confidence.numpy() > SURE
-    ray = (looks.points[..., :2] / looks.points[..., 2:]).double().numpy()
-    found_error, found_turn, found_person = [], [], []
+def sightings(views: Views, points: Sequence[str]) -> Sightings:
+    """Those of some points, of both sides."""
+    errors, turns, people = [], [], []
     for point in points:
         index = names.POINT_INDEX[point]
-        seen = np.flatnonzero(sure[:, index] & ~hidden[:, index] & np.isfinite(errors[:, index, 0]))
-        frame = orient[seen, JOINT_INDEX[bone_of(point)]].double().numpy()
+        seen = np.flatnonzero(views.is_sure[:, index])
+        frame = views.orient[seen, JOINT_INDEX[bone_of(point)]]
         if point.startswith("right"):
             frame = frame @ MIRROR
         # nearer or farther is seen as towards or away from the middle of the picture
         shown = np.zeros((len(seen), 2, 3))
         shown[:, 0, 0] = shown[:, 1, 1] = 1
-        shown[:, :, 2] = -ray[seen, index]
-        found_error.append(errors[seen, index])
-        found_turn.append(shown @ frame)
-        found_person.append(seen)
-    return Sightings(
-        np.concatenate(found_error), np.concatenate(found_turn), np.concatenate(found_person)
-    )
+        shown[:, :, 2] = -views.ray[seen, index]
+        errors.append(views.error[seen, index])
+        turns.append(shown @ frame)
+        people.append(seen)
+    return Sightings(np.concatenate(errors), np.concatenate(turns), np.concatenate(people))
 
 
 def offset_of(seen: Sightings, halves: int = 20) -> Offset:
@@ -194,8 +214,9 @@ def offsets_table(looks: Looks, body: BodyModel, fewest: int = 8) -> str:
         "| point | n | x, out | y, up | z, forward | +- | left before | left after |",
         "|---" * 8 + "|",
     ]
+    views = Views.of(looks, body)
     for kind, points in kinds().items():
-        seen = sightings(looks, body, points)
+        seen = sightings(views, points)
         if len(seen.error) < fewest:
             continue
         offset = offset_of(seen)
@@ -213,10 +234,11 @@ def gains_table(looks: Looks, before: BodyModel, after: BodyModel) -> str:
     lines = ["| point | n | before | after |", "|---|---|---|---|"]
     moved = looks.on(after)
     is_moved = (moved.points - looks.points).norm(dim=-1).nan_to_num().amax(0) > 0
+    views, views_after = Views.of(looks, before), Views.of(moved, after)
     for kind, points in kinds().items():
         if not any(is_moved[names.POINT_INDEX[point]] for point in points):
             continue
-        seen, seen_after = sightings(looks, before, points), sightings(moved, after, points)
+        seen, seen_after = sightings(views, points), sightings(views_after, points)
         if len(seen.error):
             cells = [f"{1000 * _median_length(each):.1f}" for each in (seen, seen_after)]
             lines.append(f"| {kind} | {len(seen.error)} | " + " | ".join(cells) + " |")

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from benchmarks.multiview import read_multiview, video_frames
 from benchmarks.points import MOST_OF_BODY, SURE, read_folder
 from benchmarks.quality import Photos
 from smplifyx.camera import Camera
@@ -53,6 +54,22 @@ def look_again(folder: Path, landmarker: Landmarker) -> BothDetectors:
     )
     mediapipe = Photos(as_mediapipe(found), openpose.camera, openpose.names)
     return BothDetectors(openpose, mediapipe)
+
+
+def look_at_views(folder: Path, landmarker: Landmarker, every: int) -> BothDetectors:
+    """The one man of four cameras (`benchmarks.multiview`), in every so manieth frame."""
+    man = read_multiview(folder, every)
+    found = np.zeros((len(man.views), names.COUNT, 3), np.float32)
+    for camera in sorted({camera for camera, _ in man.views}):
+        frames = [frame for number, frame in man.views if number == camera]
+        for frame, image in video_frames(folder, camera, frames):
+            points = landmarker(image)
+            if points is not None:
+                found[man.views.index((camera, frame))] = points
+    who = tuple(f"camera {camera}, frame {frame}" for camera, frame in man.views)
+    return BothDetectors(
+        Photos(man.keypoints, man.camera, who), Photos(as_mediapipe(list(found)), man.camera, who)
+    )
 
 
 def as_mediapipe(points: Sequence[Float[np.ndarray, "137 3"]]) -> Keypoints:

@@ -1,10 +1,10 @@
 """Pictures of our own body for a detector to look at: where its points are is known exactly.
 
     python -m priors.recipes.detectors.renders [--count 400] [--task FILE] [--mocap FOLDER]
-        [--pictures FOLDER]
+        [--dress any|bare|trunks] [--pictures FOLDER]
 
 Held-out poses on bodies of random shape are drawn in skin, hair and plain clothes, and MediaPipe
-looks at them. Prints what share of them it finds, and where its points lie from the body's, in the
+looks at them; `--dress` shows how much clothes matter. Prints what share of them it finds, and where its points lie from the body's, in the
 frames of the bones (see `offsets`), and what is left with the points of `mediapipe_points`. Nothing
 is kept but what is asked for with `--pictures`.
 """
@@ -57,6 +57,8 @@ SHIRT = ("spine1", "spine2", "spine3", "left_collar", "right_collar")
 SLEEVES = ("shoulder", "elbow")  # of some shirts none, one or both parts
 TROUSERS = ("pelvis", "left_hip", "right_hip")
 LEGS = ("knee",)  # of long trousers
+WAISTBAND = 0.06  # metres from the hips up to that of trunks
+DRESSES = ("any", "bare", "trunks")  # any: a shirt and trousers, both of some length
 FARTHEST = 0.15  # metres of the median body point: beyond, somebody else was found, or nobody
 FEWEST_SEEN = 12  # body points
 
@@ -69,45 +71,59 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--task", type=Path, default=TASK, help="MediaPipe's models")
     parser.add_argument("--mocap", type=Path, default=MOCAP)
+    parser.add_argument("--dress", choices=DRESSES, default=DRESSES[0])
     parser.add_argument("--pictures", type=Path, help="a folder for the pictures")
     asked = parser.parse_args(arguments)
 
     torch.set_num_threads(1)
     body = body_of("openpose")
-    looks = looks_at_renders(body, Landmarker(asked.task), asked.mocap, asked.count, asked.pictures)
+    renders = Renders(asked.count, asked.mocap, asked.dress, asked.pictures)
+    looks = looks_at_renders(body, Landmarker(asked.task), renders)
     print(f"found: {len(looks.points)} of {asked.count}\n")
     print(offsets_table(looks, body))
     print("\nmedian of what is left, mm\n")
     print(gains_table(looks, body, body_of("mediapipe")))
 
 
-def looks_at_renders(
-    body: BodyModel, landmarker: Landmarker, mocap: Path, count: int, pictures: Path | None = None
-) -> Looks:
-    """What MediaPipe says of `count` renders, those in which it finds the person."""
-    poses = heldout_poses(mocap, body.joint_template.double().numpy())
-    people = generate_people(body, poses, count, SEED, VIEWS)
-    found = np.zeros((count, names.COUNT, 3), np.float32)
-    for person in range(count):
-        image = picture(body, people, person)
+@dataclass(frozen=True)
+class Renders:
+    """How many people are drawn, in whose poses and clothes (one of DRESSES), and where their
+    pictures are kept; None: nowhere.
+    """
+
+    count: int
+    mocap: Path = MOCAP
+    dress: str = DRESSES[0]
+    pictures: Path | None = None
+
+
+def looks_at_renders(body: BodyModel, landmarker: Landmarker, renders: Renders) -> Looks:
+    """What MediaPipe says of renders, those in which it finds the person."""
+    poses = heldout_poses(renders.mocap, body.joint_template.double().numpy())
+    people = generate_people(body, poses, renders.count, SEED, VIEWS)
+    found = np.zeros((renders.count, names.COUNT, 3), np.float32)
+    for person in range(renders.count):
+        image = picture(body, people, person, renders.dress)
         points = landmarker(image)
         if points is not None:
             found[person] = points
-        if pictures is not None:
-            pictures.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(pictures / f"{person:04d}.jpg"), image[..., ::-1])
+        if renders.pictures is not None:
+            renders.pictures.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(renders.pictures / f"{person:04d}.jpg"), image[..., ::-1])
     looks = Looks(Keypoints.from_array(found), people.camera, people.truth, people.points)
     return looks.of(looks.is_found(FARTHEST, FEWEST_SEEN))
 
 
-def picture(body: BodyModel, people: GeneratedPeople, person: int) -> UInt8[np.ndarray, "h w 3"]:
+def picture(
+    body: BodyModel, people: GeneratedPeople, person: int, dress: str = DRESSES[0]
+) -> UInt8[np.ndarray, "h w 3"]:
     """One person drawn before a plain background, RGB; the same one at every call."""
     generator = np.random.default_rng((SEED, person))
     with torch.no_grad():
         vertices = skinning.vertices(body, people.truth[person]).double().numpy()
     K, (width, height) = intrinsics(people.camera[person])
     faces = body.faces.numpy()
-    colours = shade(vertices, faces, paint(body, generator), LIGHTS)
+    colours = shade(vertices, faces, paint(body, generator, dress), LIGHTS)
     layer = rasterise(Mesh(vertices, faces, colours), K, (width, height))
     return composite(background((width, height), generator), layer)
 
@@ -125,21 +141,27 @@ class _Regions:
     """Which vertices [V] of a body are painted alike."""
 
     joint: np.ndarray  # the joint that moves a vertex most
+    below_waistband: np.ndarray  # of trunks
     hair: np.ndarray
     eyeballs: np.ndarray
     irises: np.ndarray
     lips: np.ndarray
 
 
-def paint(body: BodyModel, generator: np.random.Generator) -> Float[np.ndarray, "v 3"]:
-    """The colour of every vertex: skin, hair, eyes, lips, shirt and trousers of some length."""
+def paint(
+    body: BodyModel, generator: np.random.Generator, dress: str = DRESSES[0]
+) -> Float[np.ndarray, "v 3"]:
+    """The colour of every vertex: skin, hair, eyes, lips, and what they wear."""
     regions = body.derived(_regions)
     colours = np.tile(SKIN[generator.integers(len(SKIN))], (len(body.v_template), 1))
     shirt, trousers = generator.uniform(0.05, 0.9, (2, 3))
     sleeves = SLEEVES[: generator.integers(len(SLEEVES) + 1)]
     legs = LEGS[: generator.integers(len(LEGS) + 1)]
-    colours[_moved_by(regions.joint, *SHIRT, *_of_both_sides(sleeves))] = shirt
-    colours[_moved_by(regions.joint, *TROUSERS, *_of_both_sides(legs))] = trousers
+    if dress == "any":
+        colours[_moved_by(regions.joint, *SHIRT, *_of_both_sides(sleeves))] = shirt
+        colours[_moved_by(regions.joint, *TROUSERS, *_of_both_sides(legs))] = trousers
+    elif dress == "trunks":
+        colours[_moved_by(regions.joint, *TROUSERS) & regions.below_waistband] = trousers
     colours[regions.hair] = HAIR[generator.integers(len(HAIR))]
     colours[regions.lips] = LIPS
     colours[regions.eyeballs] = WHITE
@@ -176,6 +198,7 @@ def _regions(body: BodyModel) -> _Regions:
     )
     return _Regions(
         joint=joint,
+        below_waistband=rest[:, 1] < points["mid_hip"][1] + WAISTBAND,
         hair=hair,
         eyeballs=eyeballs,
         irises=eyeballs & (near_pupil < IRIS_RADIUS),
