@@ -14,9 +14,9 @@ in one half, of three each). The exception are hips, see there.
 
 Left where OpenPose looks, since people and renders contradict each other: shoulders (y -8 / -11 /
 15), elbows (x 6 / 6 / -20), knees (y -3 / -12 / 16), ankles (y 6 / 0 / 14: higher ones are worse in
-photos), wrists (12 / 11 / 2 along the forearm: no gain in photos). People agree with OpenPose's
-face and hands to 1 mm, but all points of trunk and limbs lie some 15 mm lower on people than on
-renders; what the difference comes from is not known.
+photos), wrists (12 / 11 / 2 along the forearm: no gain in photos). On people
+faces and hands lie on OpenPose's to 1 mm, but points of trunk and limbs some 15 mm or more lower
+than renders tell; what the difference comes from is not known.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ MEDIAPIPE_OF_A_SIDE: dict[str, Mixture] = {
     "wrist": {"wrist": 0.97, "middle_1": 0.03},
     # 8 mm farther towards the knuckles (x 13 / not detected / 7)
     "hand_wrist": {"hand_wrist": 0.87, "middle_1": 0.13},
-    # on the sole, 8 mm lower and 8 forward (y -20 / -26 / -9, z -5 / 18 / 12)
+    # on the sole, 8 mm lower and 6 forward (y -20 / -26 / -9, z -5 / 18 / 12)
     "heel": {"heel": 0.94, "big_toe": 0.06},
     # 11 mm lower, 5 farther out and 9 forward, between the toes (y -28 / -13 / -8, x 7 / 10 / 7);
     # z is -14 +- 15 / 0 / 21, but from ankle to toe MediaPipe's feet are a tenth too long without
     "big_toe": {"big_toe": 0.77, "small_toe": 0.1, "heel": 0.13},
     # MediaPipe has none
     "small_toe": {"small_toe": 0.72, "big_toe": 0.05, "ankle": 0.23},
-    # 10 mm along the thumb's first bone (11, 0, 5 / not detected / 7, -15, 8)
+    # 13 mm along the thumb's first bone (11, 0, 5 / not detected / 7, -15, 8)
     "thumb_1": {"thumb_1": 0.7, "thumb_2": 0.3},
     # 5 mm nearer, behind the nail (index: x -7 / not detected / -5)
     **{
