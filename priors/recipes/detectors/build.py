@@ -97,7 +97,8 @@ MEDIAPIPE = Detector(
         "source": "MediaPipe 1.2 (holistic, full pose model; confidence is its visibility, and constant for hands and faces that "
         "were found) on real people with half of the body in sight: those of COCO val2014 on whom it agrees with OpenPose, and one "
         "in each of some free pictures and frames of videos; fitted with the default preset on the points where MediaPipe looks, "
-        "pose prior at weight 1",
+        "pose prior at weight 1. On 500 renders of the embedded body (python -m priors.recipes.detectors.renders), whose points "
+        "are known, true sigmas are about 1.6 times these (neck 2.3, mid_hip 3.2, wrist .8)",
         "licence": "Apache-2.0 (only statistics)",
         "command": "python -m priors.recipes.detectors.build --detector mediapipe",
     },

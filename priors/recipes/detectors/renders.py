@@ -5,8 +5,8 @@
 
 Held-out poses on bodies of random shape are drawn in skin, hair and plain clothes, and MediaPipe
 looks at them; `--dress` shows how much clothes matter. Prints what share of them it finds, and where its points lie from the body's, in the
-frames of the bones (see `offsets`), and what is left with the points of `mediapipe_points`. Nothing
-is kept but what is asked for with `--pictures`.
+frames of the bones (see `offsets`), what is left with the points of `mediapipe_points`, and the true
+errors that the card takes from fits. Nothing is kept but what is asked for with `--pictures`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from jaxtyping import Bool, Float, UInt8
 from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_INDEX
 from smplifyx.body.model import BodyModel
+from smplifyx.data.detector_noise import BAND_EDGES, GROUP_INDEX, GROUPS
 from smplifyx.data.mocap import heldout_poses
 from smplifyx.data.synthetic import GeneratedPeople, GenerateOptions, generate_people
 from smplifyx.keypoints import Keypoints, names
@@ -33,6 +34,7 @@ from smplifyx.viz.scene import composite, intrinsics
 from smplifyx.viz.shade import Lights, shade
 
 from .bodies import body_of
+from .build import sigma_of
 from .landmarker import TASK, Landmarker
 from .offsets import Looks, gains_table, offsets_table
 
@@ -82,7 +84,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"found: {len(looks.points)} of {asked.count}\n")
     print(offsets_table(looks, body))
     print("\nmedian of what is left, mm\n")
-    print(gains_table(looks, body, body_of("mediapipe")))
+    own = body_of("mediapipe")
+    print(gains_table(looks, body, own))
+    print("\ntrue sigma of each kind in the card, mm\n")
+    print(true_sigmas(looks.on(own)))
+
+
+def true_sigmas(looks: Looks) -> str:
+    """What `build` would tell of errors if it knew where the points are, a line a kind."""
+    length = np.linalg.norm(looks.errors(), axis=-1)
+    is_seen = looks.keypoints.confidence.numpy() >= BAND_EDGES[1]
+    lines: list[str] = []
+    for group, name in enumerate(GROUPS):
+        errors = length[is_seen & (np.array(GROUP_INDEX) == group)]
+        if len(errors):
+            lines.append(f"{name}: {1000 * sigma_of(errors):.1f}")
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True)
