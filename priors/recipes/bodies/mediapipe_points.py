@@ -9,14 +9,15 @@ usual point. Measured as the mean error in the frame of a bone (`priors.recipes.
 
 Numbers below are millimetres from OpenPose's point: photos / man / renders; x outwards from the
 person's middle, y up, z forward. A point moves where people and renders move it the same way and
-what is left falls in both halves of the photos and in the renders (tips of ring and little finger:
-in one half, of three each). The exception are hips, see there.
+what is left falls in both halves of the photos and in the renders (eyes and the tips of ring and
+little finger: in the odd half alone, the even one has 26 eyes and three tips each). The exception
+are hips, see there.
 
 Left where OpenPose looks, since people and renders contradict each other: shoulders (y -8 / -11 /
 15), elbows (x 6 / 6 / -20), knees (y -3 / -12 / 16), ankles (y 6 / 0 / 14: higher ones are worse in
-photos), wrists (12 / 11 / 2 along the forearm: no gain in photos). On people
-faces and hands lie on OpenPose's to 1 mm, but points of trunk and limbs some 15 mm or more lower
-than renders tell; what the difference comes from is not known.
+photos), wrists (12 / 11 / 2 along the forearm: no gain in photos). On people faces and hands lie on
+OpenPose's to 1 mm, but points of trunk and limbs some 15 mm or more lower than renders tell; what
+the difference comes from is not known.
 """
 
 from __future__ import annotations
