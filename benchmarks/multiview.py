@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 import re
 import tarfile
+import tempfile
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
@@ -28,6 +31,7 @@ ARCHIVE = "pose2sim_multiview.tar.xz"
 CALIBRATION = "calibration/Calib_qualisys.toml"
 MARKERS = "single_balancing/pose-3d/S00_P00_T01_BalancingTrial_0-100.trc"
 DETECTIONS = re.compile(r"single_balancing/pose-associated/cam0(\d)_json/.*\.(\d+)\.json")
+VIDEO = "videos/SinglePerson/cam0{}.mp4"
 SIZE = (1088.0, 1920.0)
 UPRIGHT = (2, 0, 1)  # the calibration's axes in the markers' file
 # what the markers of shoulders, limbs and feet are called: RShoulder is right_shoulder
@@ -41,12 +45,14 @@ class Multiview:
 
     points: [n, 137, 3] metres in the camera's frame; NaN for points that were not triangulated.
     detector: whose keypoints they are.
+    views: the number of the camera, from 1, and of the frame, from 0.
     """
 
     keypoints: Keypoints
     camera: Camera
     points: Float[Tensor, "n 137 3"]
     detector: Detector
+    views: tuple[tuple[int, int], ...]
 
 
 def read_multiview(folder: Path, every: int = 4) -> Multiview:
@@ -60,6 +66,7 @@ def read_multiview(folder: Path, every: int = 4) -> Multiview:
     matrices, places = matrices_of(calibration), places_of(calibration)
     markers = markers_of(found[MARKERS].decode())
     detected, cameras, points = [], [], []
+    views: list[tuple[int, int]] = []
     for name in sorted(found):
         match = DETECTIONS.fullmatch(name)
         if match is None or int(match[2]) % every or int(match[2]) >= len(markers):
@@ -70,6 +77,7 @@ def read_multiview(folder: Path, every: int = 4) -> Multiview:
             cameras.append(matrices[int(match[1]) - 1])
             turn, shift = places[int(match[1]) - 1]
             points.append(markers[int(match[2])] @ turn.T + shift)
+            views.append((int(match[1]), int(match[2])))
     layout = LayoutName.BODY_25B
     canonical = layouts.to_canonical(np.stack(detected).astype(np.float32), layout)
     K = torch.tensor(np.stack(cameras), dtype=torch.float32)
@@ -78,7 +86,26 @@ def read_multiview(folder: Path, every: int = 4) -> Multiview:
         Camera(K, torch.tensor(SIZE).expand(len(K), 2)),
         torch.tensor(np.stack(points), dtype=torch.float32),
         layouts.detector_of(layout),
+        tuple(views),
     )
+
+
+def video_frames(
+    folder: Path, camera: int, frames: Collection[int]
+) -> Iterator[tuple[int, UInt8[np.ndarray, "h w 3"]]]:
+    """Some frames of a camera's video, numbers from 0 and RGB pictures, in their order."""
+    with (
+        tarfile.open(folder / ARCHIVE) as archive,
+        tempfile.NamedTemporaryFile(suffix=".mp4") as video,
+    ):
+        video.write(_content(archive, archive.getmember(VIDEO.format(camera))))
+        video.flush()
+        reader = cv2.VideoCapture(video.name)
+        for number in range(max(frames, default=-1) + 1):
+            is_read, image = reader.read()
+            if is_read and number in frames:
+                yield number, image[..., ::-1]
+        reader.release()
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

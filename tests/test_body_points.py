@@ -12,7 +12,7 @@ import torch
 from make_bodies import body_arrays, write
 
 from benchmarks.points import BODY_BONES, ratios, table
-from priors.recipes.bodies.detected_points import TABLES
+from priors.recipes.bodies.detected_points import MOST_PARTS, TABLES
 from smplifyx.body.joints import JOINT_INDEX, BodyKind
 from smplifyx.body.loading.files import BodyFileError, load_body
 from smplifyx.core.choices import Detector
@@ -150,6 +150,7 @@ def test_embedded_bodies_look_where_openpose_does(gender: str) -> None:
         for name, mixture in own.items():
             assert sum(mixture.values()) == pytest.approx(1.0)
             assert name in ("neck", "mid_hip") or name in mixture
+            assert len(mixture) <= MOST_PARTS
 
 
 def test_computed_points_are_the_means_they_are_computed_as() -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from . import tables
+from .anatomy import anatomical
 from .detected_points import point_arrays
 from .face import active_units, expression_model, orient_expression
 from .hands import MIRROR, HandModel, flexion_axis, hand_model
-from .anatomy import anatomical
 from .knuckles import bend_at_knuckles, knuckles
 from .landmarks import Landmarks, contour, static_landmarks
 from .population import Gender, ShapeSpace, draw, reference

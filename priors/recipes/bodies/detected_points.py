@@ -28,7 +28,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-Mixture = dict[str, float]
+from .mediapipe_points import MEDIAPIPE_MIDDLE, MEDIAPIPE_OF_A_SIDE, Mixture
+
 _OF_A_SIDE: dict[str, Mixture] = {
     # 10 mm farther in and up, on the acromion
     "shoulder": {"shoulder": 0.95, "spine3": 0.09, "pelvis": -0.04},
@@ -52,7 +53,8 @@ _OF_A_SIDE: dict[str, Mixture] = {
         for finger in ("index", "middle", "ring", "pinky")
     },
 }
-_MIDDLE = ("spine3", "pelvis")  # parts without a side
+# parts without a side
+_MIDDLE = frozenset({"spine1", "spine3", "pelvis", "head", "nose"})
 
 
 def _both_sides(of_a_side: dict[str, Mixture]) -> dict[str, Mixture]:
@@ -97,7 +99,7 @@ TABLES: MappingProxyType[str, dict[str, Mixture]] = MappingProxyType({
     "": OPENPOSE,
     # the mean of the points of the shoulders, to 3 mm
     "coco": {"neck": _between_shoulders(0.10)},
-    "mediapipe": {"neck": _between_shoulders(0.10)},
+    "mediapipe": _both_sides(MEDIAPIPE_OF_A_SIDE) | MEDIAPIPE_MIDDLE,
     # half way up to the joint; nobody measured it, and it counts half (`layouts.FREE_NECK`)
     "halpe": {"neck": _between_shoulders(0.50)},
 })  # fmt: skip

@@ -21,13 +21,17 @@ FEWEST = 20  # points of a kind that tell a scale
 
 
 def correlations(results: Sequence[FitResult]) -> dict[str, float]:
-    """Of the errors of each of CLUSTERS, over fitted people; x and y count alike."""
+    """Of the errors of each of CLUSTERS that the detector has, over fitted people; x and y count
+    alike, and no correlation is below 0.
+    """
     error = np.concatenate([_errors(result) for result in results])  # [people, 137, 2]
     found: dict[str, float] = {}
     for name, sides in CLUSTERS.items():
         pairs = [pair for members in sides for pair in combinations(members, 2)]
         of_each = [_correlation(error, *pair) for pair in pairs]
-        found[name] = float(np.mean(of_each))
+        known = [value for value in of_each if np.isfinite(value)]
+        if known:
+            found[name] = max(0.0, float(np.mean(known)))
     return found
 
 
@@ -43,6 +47,8 @@ def _correlation(error: Float[np.ndarray, "people 137 2"], first: str, second: s
     one = error[:, names.POINT_INDEX[first]].ravel()
     other = error[:, names.POINT_INDEX[second]].ravel()
     both = np.isfinite(one) & np.isfinite(other)
+    if both.sum() < FEWEST:
+        return float("nan")
     return float(np.corrcoef(one[both], other[both])[0, 1])
 
 
