@@ -611,7 +611,7 @@ def poses_of(source: Source, mocap: Path, more: Path, rest: NDArray) -> dict[str
         poses = retarget_joints(recorded.motion, recorded.joint_map, rest)
         parts.setdefault(recorded.person, []).append(poses)
     return {
-        person: calibrated(rested(concatenate(poses))) for person, poses in sorted(parts.items())
+        person: rested(calibrated(concatenate(poses))) for person, poses in sorted(parts.items())
     }
 
 

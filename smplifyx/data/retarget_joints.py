@@ -16,13 +16,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from ..body.joints import JOINT_INDEX
 from .bvh import Clip, forward_kinematics
-from .retarget import BODY_JOINTS, PARENTS, Poses
+from .retarget import BODY_JOINTS, PARENTS, UP, Poses
 
 SIDES = ("left", "right")
 # Bend of elbow and knee from which its plane begins to count, and from which it alone counts.
@@ -31,7 +31,9 @@ PLANE_WHOLE = np.deg2rad(45.0)
 # How many frames bent at a right angle it takes to outweigh the reference pose's twist.
 TRUSTED_FRAMES = 5.0
 HANGING = -np.cos(np.deg2rad(35.0))  # height of a hanging upper arm's end, of its length
-FEWEST_FRAMES = 30  # of a person, to say where collars and toes rest
+UPRIGHT = 0.9  # height of the trunk's axis, of its length
+STEEP = 0.95  # height of a standing leg's bones, of their length
+FEWEST_FRAMES = 15  # of a person, to say where collars, hands, feet and toes rest
 
 
 @dataclass(frozen=True)
@@ -159,16 +161,20 @@ def retarget_joints(
 
 
 def rested(poses: Poses) -> Poses:
-    """One person's poses with the zero of collars and toes where the person lets them rest.
+    """One person's poses with the zero of collars, hands, feet and toes where the person lets them
+    rest.
 
-    How high a T-pose holds the shoulders, and how a rig's toes lie, differs from source to source
-    by more than people do. The median of the frames with a hanging arm (of toes: of all frames) is
-    taken out; the arm keeps its direction.
+    How high a T-pose holds the shoulders, how far it bends the hands, how a rig's soles and toes
+    lie, differs from source to source by more than people do. Collars and hands: the median of the
+    frames with a hanging arm is taken out; the arm keeps its direction, the forearm its twist.
+    Feet: where the person stands, soles are flat (y up). Toes: their median is taken out.
     """
     body_pose = poses.body_pose.copy()
+    stands = _stands(poses)
     for side in SIDES:
-        collar, shoulder, foot = (
-            BODY_JOINTS.index(f"{side}_{joint}") - 1 for joint in ("collar", "shoulder", "foot")
+        collar, shoulder, wrist, ankle, foot = (
+            BODY_JOINTS.index(f"{side}_{joint}") - 1
+            for joint in ("collar", "shoulder", "wrist", "ankle", "foot")
         )
         collar_turn = Rotation.from_rotvec(body_pose[:, collar])
         shoulder_turn = Rotation.from_rotvec(body_pose[:, shoulder])
@@ -178,11 +184,37 @@ def rested(poses: Poses) -> Poses:
             resting = Rotation.from_rotvec(np.median(body_pose[hangs, collar], 0))
             body_pose[:, collar] = (collar_turn * resting.inv()).as_rotvec()
             body_pose[:, shoulder] = (resting * shoulder_turn).as_rotvec()
+            bent = np.median(body_pose[hangs, wrist], 0) * (0.0, 1.0, 1.0)
+            hand = Rotation.from_rotvec(body_pose[:, wrist]) * Rotation.from_rotvec(bent).inv()
+            body_pose[:, wrist] = hand.as_rotvec()
+        if stands.sum() >= FEWEST_FRAMES:
+            sole = _world(poses, [f"{side}_{joint}" for joint in ("hip", "knee", "ankle")])
+            upward = np.median(sole.inv().apply(UP)[stands], 0)
+            flat = Rotation.from_matrix(_swing(UP, upward))
+            body_pose[:, ankle] = (Rotation.from_rotvec(body_pose[:, ankle]) * flat).as_rotvec()
         if len(body_pose) >= FEWEST_FRAMES:
             flat = Rotation.from_rotvec(np.median(body_pose[:, foot], 0))
             turn = Rotation.from_rotvec(body_pose[:, foot])
             body_pose[:, foot] = (flat.inv() * turn).as_rotvec()
     return Poses(poses.global_orient, body_pose)
+
+
+def _stands(poses: Poses) -> Bool[NDArray, " frames"]:
+    """Where the trunk is upright and both thighs and shins are nearly vertical."""
+    upright = Rotation.from_rotvec(poses.global_orient).apply(UP)[:, 1] > UPRIGHT
+    for side in SIDES:
+        for chain in (["hip"], ["hip", "knee"]):
+            bone = _world(poses, [f"{side}_{joint}" for joint in chain])
+            upright &= bone.apply(UP)[:, 1] > STEEP
+    return upright
+
+
+def _world(poses: Poses, chain: list[str]) -> Rotation:
+    """The world orientation at the end of a chain of joints from the pelvis."""
+    turn = Rotation.from_rotvec(poses.global_orient)
+    for joint in chain:
+        turn = turn * Rotation.from_rotvec(poses.body_pose[:, BODY_JOINTS.index(joint) - 1])
+    return turn
 
 
 def source_joints(
