@@ -127,9 +127,7 @@ def pair(recorded: Recorded, pose, frame: int, rest: NDArray) -> NDArray:
     hips = ours[[JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]]]
     ours = ours - hips.mean(0)
     turn = heading(places["left_hip"] - places["right_hip"])
-    segments = [
-        (places[a], places[b], color) for a, b, color in source_bones(places)
-    ]
+    segments = [(places[a], places[b], color) for a, b, color in source_bones(places)]
     above = views(segments, turn, f"{recorded.clip[-22:]} {frame}")
     own = []
     for joint, parent in enumerate(PARENTS):
@@ -196,7 +194,9 @@ def views(segments, turn: float, label: str) -> NDArray:
             cv2.line(tile, points[0], points[1], color, 2, cv2.LINE_AA)
         tiles.append(tile)
     page = np.concatenate(tiles, 1)
-    return cv2.putText(page, label, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (0, 0, 0), 1, cv2.LINE_AA)
+    return cv2.putText(
+        page, label, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (0, 0, 0), 1, cv2.LINE_AA
+    )
 
 
 def color_of(name: str) -> tuple[int, int, int]:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +27,15 @@ from smplifyx.data.mocap import by_subject, calibrated, plausible, subject_poses
 from smplifyx.data.packed import packed_files  # noqa: E402
 from smplifyx.data.retarget import BODY_JOINTS, Poses, concatenate  # noqa: E402
 from smplifyx.data.retarget_joints import (  # noqa: E402
-    Between,
+    TurnBetween,
     JointMap,
     WorldMotion,
     motion_of_clip,
     rested,
     retarget_joints,
 )
+from smplifyx.training.borrow import Hole  # noqa: E402
+from smplifyx.training.poses import Part  # noqa: E402
 
 CMU_TERMS = "CMU: free for all uses, but not to be resold, even in converted form"
 
@@ -54,7 +57,7 @@ class Source:
     file: relative to the folder that holds the packs.
     ships: whether weights that ship may be trained on it.
     held_out: persons that nothing is trained on.
-    lacks: joints, without their sides, that its skeleton does not record.
+    lacks: what it does not record: joints that stand still in all of it.
     read: its clips; None for CMU's 43 joints, which `smplifyx.data.retarget` knows by their axes.
     """
 
@@ -64,7 +67,7 @@ class Source:
     licence: str
     ships: bool
     held_out: frozenset[str]
-    lacks: tuple[str, ...] = ()
+    lacks: frozenset[Hole] = frozenset()
     read: Callable[[Path], Iterator[Recorded]] | None = None
 
 
@@ -81,24 +84,24 @@ def limbs(pattern: Mapping[str, str], sides: tuple[str, str]) -> dict[str, str]:
     return table
 
 
-def trunk(hips: str, *spine: str, neck: str | None = None, head: str) -> dict[str, Between]:
+def trunk(hips: str, *spine: str, neck: str | None = None, head: str) -> dict[str, TurnBetween]:
     """The trunk of a source with two or three joints between hips and neck.
 
     Three are taken one by one; of two, spine1 goes half of the way to spine2. Where neck and head
     are one, or share out their bending as the solver pleased (CMU's three joints of the neck), the
     neck goes half of the way from chest to head.
     """
-    table = {"pelvis": Between(hips, hips)}
+    table = {"pelvis": TurnBetween(hips, hips)}
     if len(spine) == 2:
-        table["spine1"] = Between(hips, spine[0], 0.5)
-        table["spine2"] = Between(spine[0], spine[0])
+        table["spine1"] = TurnBetween(hips, spine[0], 0.5)
+        table["spine2"] = TurnBetween(spine[0], spine[0])
     else:
-        table["spine1"] = Between(spine[0], spine[0])
-        table["spine2"] = Between(spine[1], spine[1])
+        table["spine1"] = TurnBetween(spine[0], spine[0])
+        table["spine2"] = TurnBetween(spine[1], spine[1])
     chest = spine[-1]
-    table["spine3"] = Between(chest, chest)
-    table["neck"] = Between(neck, neck) if neck else Between(chest, head, 0.5)
-    table["head"] = Between(head, head)
+    table["spine3"] = TurnBetween(chest, chest)
+    table["neck"] = TurnBetween(neck, neck) if neck else TurnBetween(chest, head, 0.5)
+    table["head"] = TurnBetween(head, head)
     return table
 
 
@@ -159,12 +162,12 @@ SNU26 = JointMap(trunk("Hips", "Spine", "Spine1", head="Head"), SNU20.limbs)
 CHARACTER = JointMap(
     # of two joints of the back and two of the neck, one each moves
     {
-        "pelvis": Between("Character1_Hips", "Character1_Hips"),
-        "spine1": Between("Character1_Hips", "Character1_Spine1", 1 / 3),
-        "spine2": Between("Character1_Hips", "Character1_Spine1", 2 / 3),
-        "spine3": Between("Character1_Spine1", "Character1_Spine1"),
-        "neck": Between("Character1_Spine1", "Character1_Head", 0.5),
-        "head": Between("Character1_Head", "Character1_Head"),
+        "pelvis": TurnBetween("Character1_Hips", "Character1_Hips"),
+        "spine1": TurnBetween("Character1_Hips", "Character1_Spine1", 1 / 3),
+        "spine2": TurnBetween("Character1_Hips", "Character1_Spine1", 2 / 3),
+        "spine3": TurnBetween("Character1_Spine1", "Character1_Spine1"),
+        "neck": TurnBetween("Character1_Spine1", "Character1_Head", 0.5),
+        "head": TurnBetween("Character1_Head", "Character1_Head"),
     },
     limbs(
         {joint: "Character1_" + name for joint, name in _ARM_LEG.items()}
@@ -173,7 +176,13 @@ CHARACTER = JointMap(
     ),
 )
 CHARACTER3 = JointMap(
-    trunk("Character1_Hips", "Character1_Spine", "Character1_Spine1", "Character1_Spine2", head="Character1_Head"),
+    trunk(
+        "Character1_Hips",
+        "Character1_Spine",
+        "Character1_Spine1",
+        "Character1_Spine2",
+        head="Character1_Head",
+    ),
     CHARACTER.limbs,
 )
 WAD23 = JointMap(
@@ -221,12 +230,12 @@ NEO22 = JointMap(
 )
 DAZ43 = JointMap(
     {
-        "pelvis": Between("hip", "hip"),
-        "spine1": Between("hip", "abdomen", 0.5),
-        "spine2": Between("abdomen", "abdomen"),
-        "spine3": Between("chest", "chest"),
-        "neck": Between("chest", "head", 0.5),
-        "head": Between("head", "head"),
+        "pelvis": TurnBetween("hip", "hip"),
+        "spine1": TurnBetween("hip", "abdomen", 0.5),
+        "spine2": TurnBetween("abdomen", "abdomen"),
+        "spine3": TurnBetween("chest", "chest"),
+        "neck": TurnBetween("chest", "head", 0.5),
+        "head": TurnBetween("head", "head"),
     },
     limbs(
         {
@@ -251,7 +260,9 @@ _RIGIFY = {
     "ankle": "DEF-foot.{}",
     "foot": "DEF-toe.{}",
 }
-_RIGIFY_TRUNK = trunk("DEF-hips", "DEF-spine.001", "DEF-spine.002", "DEF-spine.003", neck="DEF-neck", head="DEF-head")
+_RIGIFY_TRUNK = trunk(
+    "DEF-hips", "DEF-spine.001", "DEF-spine.002", "DEF-spine.003", neck="DEF-neck", head="DEF-head"
+)
 M2M_BASE = JointMap(_RIGIFY_TRUNK, limbs(_RIGIFY | {"hand_end": "DEF-f_middle.01.{}"}, ("L", "R")))
 M2M_TIRED = JointMap(_RIGIFY_TRUNK, limbs(_RIGIFY | {"hand_end": "DEF-f_middle_01.{}"}, ("L", "R")))
 M2M_ADDON = JointMap(
@@ -289,12 +300,12 @@ MAKEHUMAN163 = JointMap(
 )
 DEEPMIMIC = JointMap(
     {
-        "pelvis": Between("root", "root"),
-        "spine1": Between("root", "chest", 1 / 3),
-        "spine2": Between("root", "chest", 2 / 3),
-        "spine3": Between("chest", "chest"),
-        "neck": Between("chest", "neck", 0.5),
-        "head": Between("neck", "neck"),
+        "pelvis": TurnBetween("root", "root"),
+        "spine1": TurnBetween("root", "chest", 1 / 3),
+        "spine2": TurnBetween("root", "chest", 2 / 3),
+        "spine3": TurnBetween("chest", "chest"),
+        "neck": TurnBetween("chest", "neck", 0.5),
+        "head": TurnBetween("neck", "neck"),
     },
     limbs(
         {joint: "{}_" + joint for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")},
@@ -444,7 +455,8 @@ def expmap_clips(path: Path, actions: tuple[str, ...]) -> Iterator[Recorded]:
             local = Rotation.from_rotvec(maps.reshape(-1, 3)).as_matrix()
             local = local.reshape(len(maps), -1, 3, 3).swapaxes(-1, -2)  # theirs act on rows
             clip = Clip(key, skeleton, local, np.zeros((len(maps), 3)), 4 / 120)
-            yield Recorded(f"cmu expmap {action}", key, motion_of_clip(clip), CMU31)
+            person = EXPMAP_PEOPLE.get(action, f"cmu expmap {action}")
+            yield Recorded(person, key, motion_of_clip(clip), CMU31)
 
 
 # joint, parent, offset in metres; x ahead, y up, z to the right, arms hanging at rest
@@ -500,11 +512,23 @@ _CMU_OWNER = (
     "EIA-0196217"
 )
 _SNU = "Seoul National University, Movement Research Lab"
-_CMU_LACKS = ("collar", "foot")
+_STILL = frozenset({Hole.COLLAR, Hole.HAND_BEND, Hole.TOES})
+_NO_HANDS = frozenset({Hole.COLLAR, Hole.HAND, Hole.TOES})
+_NO_TOES = frozenset({Hole.TOES})
+_NO_GIRDLE = frozenset({Hole.COLLAR, Hole.HAND_BEND})
+
+
+# The actions that the poses of one subject of the 43-joint files match, frame by frame, to 35-45 mm
+# (others: 60 and more). The rest may show the subjects that are held out: washing windows is 14's.
+EXPMAP_PEOPLE = MappingProxyType({"basketball": "cmu 06", "running": "cmu 16", "soccer": "cmu 10"})
+UNNAMED_ACTIONS = (
+    "basketball_signal", "directing_traffic", "jumping", "walking", "walking_extra", "washwindow",
+)  # fmt: skip
 
 
 def _cmu_subject(file: Path) -> str:
-    return f"cmu {file.stem.split('_')[0]}"
+    number = file.stem.split("_")[0]
+    return f"cmu {number}" if number.isdecimal() else "cmu jumping jacks"
 
 
 def _woody(file: Path) -> str:
@@ -514,38 +538,42 @@ def _woody(file: Path) -> str:
 
 SOURCES: tuple[Source, ...] = (
     Source("cmu_bvh", "", _CMU_OWNER + "; BVH conversion by B. Hahne (no further restrictions)", CMU_TERMS,
-           True, frozenset({"cmu 13", "cmu 14"}), _CMU_LACKS),
+           True, frozenset({"cmu 13", "cmu 14"}), _STILL),
     Source("cmu_bvh_extra/daz43", "cmu_bvh_extra/cmu_bvh_extra.tar.xz", _CMU_OWNER + "; BVH conversion by B. Hahne, "
-           "from papagina/Auto_Conditioned_RNN_motion", CMU_TERMS, True, frozenset({"cmu 61"}), _CMU_LACKS),
+           "from papagina/Auto_Conditioned_RNN_motion", CMU_TERMS, True, frozenset({"cmu 61"}), _STILL),
     Source("cmu_bvh_extra/mb31", "cmu_bvh_extra/cmu_bvh_extra.tar.xz", _CMU_OWNER + "; from yuki-koyama/bvh11 and "
            "facebookresearch/AnimatedDrawings (MIT)", CMU_TERMS, True, frozenset({"cmu 131"}),
+           lacks=frozenset({Hole.COLLAR}),
            read=lambda path: recordings(path, "mb31", _cmu_subject)),
     Source("cmu_via_snu", SNU_CMU, _CMU_OWNER + "; from snumrl/VSports and snumrl/InteractiveAnimation (Apache-2.0)",
            CMU_TERMS, True, frozenset({"cmu 69"}),
+           lacks=frozenset({Hole.HAND_BEND}),
            read=lambda path: recordings(path, "", _cmu_subject)),
     Source("cmu_expmap", "cmu_expmap/cmu_expmap_quarter.npz", _CMU_OWNER + "; from chaneyddtt/Convolutional-Sequence-"
            "to-Sequence-Model-for-Human-Dynamics (MIT)", CMU_TERMS, True, frozenset(),
-           read=lambda path: expmap_clips(path, ("basketball", "basketball_signal", "running", "soccer"))),
+           lacks=_NO_GIRDLE,
+           read=lambda path: expmap_clips(path, tuple(EXPMAP_PEOPLE))),
     # which of CMU's subjects these show is not said, and 13 and 14 did such things
     Source("cmu_expmap/unnamed", "cmu_expmap/cmu_expmap_quarter.npz", _CMU_OWNER, CMU_TERMS, False,
-           frozenset({"cmu expmap directing_traffic", "cmu expmap jumping", "cmu expmap walking",
-                      "cmu expmap walking_extra", "cmu expmap washwindow"}),
-           read=lambda path: expmap_clips(path, ("directing_traffic", "jumping", "walking", "walking_extra", "washwindow"))),
+           frozenset(f"cmu expmap {action}" for action in UNNAMED_ACTIONS),
+           lacks=_NO_GIRDLE,
+           read=lambda path: expmap_clips(path, UNNAMED_ACTIONS)),
     Source("cmu_fbx/isaac", "cmu_fbx/cmu_fbx_30fps.npz", _CMU_OWNER + "; from NVIDIA-Omniverse/IsaacGymEnvs (BSD-3)",
-           CMU_TERMS, True, frozenset(), read=lambda path: fbx_clips(path, "isaac")),
+           CMU_TERMS, True, frozenset(), lacks=_NO_GIRDLE,
+           read=lambda path: fbx_clips(path, "isaac")),
     Source("cmu_fbx/mesh2motion", "cmu_fbx/cmu_fbx_30fps.npz", _CMU_OWNER + "; cleaned by rancidmilk, from Mesh2Motion",
-           CMU_TERMS, False, frozenset({"cmu 91"}), _CMU_LACKS, lambda path: fbx_clips(path, "m2m")),
+           CMU_TERMS, False, frozenset({"cmu 91"}), _STILL, lambda path: fbx_clips(path, "m2m")),
     Source("cmu_fbx/keijiro", "cmu_fbx/cmu_fbx_30fps.npz", _CMU_OWNER + "; cleaned by keijiro (no licence file)",
            "none", False, frozenset({"cmu 85", "cmu 135"}), read=lambda path: fbx_clips(path, "keijiro")),
     Source("cmu_deepmimic/jump", "cmu_deepmimic/cmu_deepmimic.tar.xz", _CMU_OWNER + "; from arpspoof/Jump (MIT)",
-           CMU_TERMS, False, frozenset(), ("collar", "wrist", "foot"), lambda path: deepmimic_clips(path, "jump")),
+           CMU_TERMS, False, frozenset(), _NO_HANDS, lambda path: deepmimic_clips(path, "jump")),
     Source("cmu_deepmimic/deepmimic", "cmu_deepmimic/cmu_deepmimic.tar.xz", "xbpeng/DeepMimic; who was recorded is not said",
-           "MIT", False, frozenset({"deepmimic"}), ("collar", "wrist", "foot"),
+           "MIT", False, frozenset({"deepmimic"}), _NO_HANDS,
            lambda path: deepmimic_clips(path, "deepmimic")),
     Source("mesh2motion_cc0", "mesh2motion_cc0/mesh2motion_30fps.npz", "Mesh2Motion (key-framed by artists, Quaternius)",
            "CC0-1.0", True, frozenset({"mesh2motion ymca", "mesh2motion tired"}), read=mesh2motion_clips),
     Source("reactidle", "reactidle/reactidle.tar.xz", "ReActIdle, github.com/Enekoassets/ReActIdle, arXiv 2509.05023",
-           "MIT", True, frozenset({"reactidle 004", "reactidle 010", "reactidle 015"}), ("wrist", "foot"),
+           "MIT", True, frozenset({"reactidle 004", "reactidle 010", "reactidle 015"}), _NO_HANDS,
            lambda path: recordings(path, "", lambda file: f"reactidle {file.stem.split('_')[0]}",
                                         reference=_upright)),
     Source("small_bvh/makehuman", SMALL, "MakeHuman community assets", "CC0-1.0", True, frozenset(),
@@ -554,25 +582,32 @@ SOURCES: tuple[Source, ...] = (
            read=lambda path: recordings(path, "mass_apache2", lambda file: "snu mass", every=4)),
     Source("small_bvh/animated_drawings", SMALL, "facebookresearch/AnimatedDrawings", "MIT", True,
            frozenset({"fair1"}),
+           lacks=_NO_TOES,
            read=lambda path: recordings(path, "animated_drawings_mit", lambda file: "fair1", up="z",
                                         skip=lambda name: name.startswith("jesse"))),
     Source("snu_basketball", "snu_basketball/snu_basketball.tar.xz", _SNU + ", snumrl/VSports", "Apache-2.0", True,
            frozenset({f"snu basketball 008 player {i}" for i in range(1, 5)}),
+           lacks=_NO_TOES,
            read=lambda path: referred(path, "basketball", "t_pose", SNU22, _player)),
     Source("snu_misc/tennis", SNU_MISC, _SNU + ", snumrl/InteractiveAnimation", "Apache-2.0", True, frozenset(),
+           lacks=_NO_TOES,
            read=lambda path: recordings(path, "tennis", lambda file: "snu tennis")),
     Source("snu_misc/martial_arts", SNU_MISC, "NCSOFT and SNU R&D Foundation, snumrl/TimeCriticalResponse", "BSD-3-Clause",
            True, frozenset({f"snu martial arts 024 {i}" for i in range(1, 5)}),
+           lacks=_NO_TOES,
            read=lambda path: referred(path, "martial_arts_pairs_bsd3", "t_pose_ue2", FIGHTER22, _fighter)),
     Source("snu_misc/woody", SNU_MISC, _SNU + ", snumrl/ys2010 (Jehee Lee)", "Apache-2.0", True,
-           frozenset({"snu boxman"}), 
+           frozenset({"snu boxman"}),
+           lacks=_NO_TOES,
            # one file rests in the middle of a step
            read=lambda path: recordings(path, "ys2010_woody", _woody, skip=lambda name: name.startswith("physics2"))),
-    Source("snu_misc/walking", SNU_MISC, _SNU + ", snumrl/ys2010 (Jehee Lee)", "Apache-2.0", True, frozenset(),
-           read=lambda path: recordings(path, "ys2010_walking", lambda file: "snu woody")),
+    # woody's walks again; the left elbow is straight and the hand twisted by 100 degrees throughout
+    Source("snu_misc/walking", SNU_MISC, _SNU + ", snumrl/ys2010 (Jehee Lee)", "Apache-2.0", False, frozenset(),
+           lacks=_NO_TOES,
+           read=lambda path: recordings(path, "ys2010_walking", lambda file: "snu woody walking")),
     Source("snu_misc/mss", SNU_MISC, _SNU + ", snumrl/MSS", "Apache-2.0", True, frozenset(),
            read=lambda path: recordings(path, "mss", lambda file: "snu mss")),
-    Source("snu_misc/wad", SNU_MISC, _SNU + ", snumrl/WAD", "Apache-2.0", True, frozenset({"snu wad"}),
+    Source("snu_misc/wad", SNU_MISC, _SNU + ", snumrl/WAD", "Apache-2.0", False, frozenset({"snu wad"}),
            read=lambda path: recordings(path, "wad", lambda file: "snu wad")),
 )  # fmt: skip
 
@@ -584,6 +619,9 @@ def _upright(clip: Clip) -> NDArray:
     tipped = np.median(Rotation.from_matrix(clip.rotations[:, chest]).as_rotvec()[:, 0])
     local[chest] = Rotation.from_rotvec([tipped, 0.0, 0.0]).as_matrix()
     return local
+
+
+HELD_OUT = frozenset().union(*(source.held_out for source in SOURCES))
 
 
 def _player(file: Path) -> str:
@@ -613,6 +651,45 @@ def poses_of(source: Source, mocap: Path, more: Path, rest: NDArray) -> dict[str
     return {
         person: rested(calibrated(concatenate(poses))) for person, poses in sorted(parts.items())
     }
+
+
+def parts_of(source: Source, mocap: Path, more: Path, rest: NDArray) -> list[Part]:
+    """The sound poses of each person of a source. Of a source that does not ship, everybody is held
+    out: nobody has the name of someone who is trained on.
+    """
+    parts = []
+    for person, poses in poses_of(source, mocap, more, rest).items():
+        name = one_person(person)
+        if not source.ships:
+            name = f"{person} ({source.name})"
+        parts.append(Part(name, source.name, poses[is_sound(poses)], source.lacks))
+    return [part for part in parts if len(part.poses.body_pose)]
+
+
+def one_person(person: str) -> str:
+    """Whose weight a person shares.
+
+    A player of the basketball sessions, and a pair of fighters, are as many people as they were
+    given numbers: which of one session are those of another is not said.
+    """
+    words = person.split()
+    held_out = person in HELD_OUT
+    if person.startswith("snu basketball") and not held_out:
+        return " ".join([*words[:2], *words[3:]])
+    if person.startswith("snu martial arts") and not held_out:
+        return " ".join(words[:4])
+    return person
+
+
+def every_part(data: Path, rest: NDArray) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+    """The parts of all sources in the folder `data`, and the people of them who are held out."""
+    parts: list[Part] = []
+    held_out: list[str] = []
+    for source in SOURCES:
+        found = parts_of(source, data / "mocap", data / "mocap_more", rest)
+        parts += found
+        held_out += [part.person for part in found if not source.ships or part.person in HELD_OUT]
+    return tuple(parts), tuple(dict.fromkeys(held_out))
 
 
 def is_sound(poses: Poses) -> NDArray:

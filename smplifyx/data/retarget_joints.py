@@ -57,7 +57,7 @@ class WorldMotion:
 
 
 @dataclass(frozen=True)
-class Between:
+class TurnBetween:
     """The orientation `share` of the way from the source's joint `first` to `second`."""
 
     first: str
@@ -79,7 +79,7 @@ class JointMap:
         legs instead of flat.
     """
 
-    trunk: Mapping[str, Between]
+    trunk: Mapping[str, TurnBetween]
     limbs: Mapping[str, str]
     still: tuple[str, ...] = ()
     rolled_feet: bool = False
@@ -325,9 +325,9 @@ def _arm(
     if "wrist" not in joint_map.still:
         wrist = joint_map.limbs[f"{side}_wrist"]
         end = joint_map.limbs.get(f"{side}_hand_end", wrist)
-        resting = rest_joints[JOINT_INDEX[f"{side}_middle1"]] - rest_joints[
-            JOINT_INDEX[f"{side}_wrist"]
-        ]
+        resting = (
+            rest_joints[JOINT_INDEX[f"{side}_middle1"]] - rest_joints[JOINT_INDEX[f"{side}_wrist"]]
+        )
         drawn = source.reference_position(end) - source.reference_position(wrist)
         if not drawn.any():  # no point along the hand: it rests along the forearm
             elbow = joint_map.limbs[f"{side}_elbow"]

@@ -14,7 +14,7 @@ from enum import Enum
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from scipy.spatial.transform import Rotation
 
 from ..body.joints import BODY_POSE_JOINTS as JOINTS
@@ -77,7 +77,7 @@ def _nearest(
     """For each pose that lacks, one of the donors nearest to it."""
     places = np.flatnonzero(donors)
     count = min(NEAREST, len(places))
-    _, near = cKDTree(features[places]).query(features[lacking], k=count)
+    _, near = KDTree(features[places]).query(features[lacking], k=count)
     near = near.reshape(-1, count)
     chosen = generator.integers(count, size=len(near))
     return places[near[np.arange(len(near)), chosen]]
@@ -129,5 +129,5 @@ def _take(
         filled[rows, shoulder] = (after.inv() * arm).as_rotvec()
         return
     wrist = JOINTS.index(f"{side}_wrist")
-    axes = [0, 1, 2] if hole is Hole.HAND else [1, 2]
-    filled[np.ix_(rows, [wrist], axes)] = angles[np.ix_(donors, [wrist], axes)]
+    first = 0 if hole is Hole.HAND else 1  # about x the forearm twists
+    filled[rows, wrist, first:] = angles[donors, wrist, first:]
