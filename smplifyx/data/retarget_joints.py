@@ -457,8 +457,8 @@ def _unit(vectors: Float[NDArray, "*batch 3"]) -> Float[NDArray, "*batch 3"]:
 
 
 def _swing(
-    start: Float[NDArray, "*batch 3"], end: Float[NDArray, "*batch 3"]
-) -> Float[NDArray, "*batch 3 3"]:
+    start: Float[NDArray, "*#batch 3"], end: Float[NDArray, "*#batch 3"]
+) -> Float[NDArray, "... 3 3"]:
     """The smallest rotation that turns one direction onto another."""
     start, end = np.broadcast_arrays(_unit(start), _unit(end))
     axis = np.cross(start, end)
