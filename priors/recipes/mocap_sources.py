@@ -27,8 +27,8 @@ from smplifyx.data.mocap import by_subject, calibrated, plausible, subject_poses
 from smplifyx.data.packed import packed_files  # noqa: E402
 from smplifyx.data.retarget import BODY_JOINTS, Poses, concatenate  # noqa: E402
 from smplifyx.data.retarget_joints import (  # noqa: E402
-    TurnBetween,
     JointMap,
+    TurnBetween,
     WorldMotion,
     motion_of_clip,
     rested,
