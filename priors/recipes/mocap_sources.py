@@ -540,7 +540,7 @@ SOURCES: tuple[Source, ...] = (
     Source("cmu_bvh", "", _CMU_OWNER + "; BVH conversion by B. Hahne (no further restrictions)", CMU_TERMS,
            True, frozenset({"cmu 13", "cmu 14"}), _STILL),
     Source("cmu_bvh_extra/daz43", "cmu_bvh_extra/cmu_bvh_extra.tar.xz", _CMU_OWNER + "; BVH conversion by B. Hahne, "
-           "from papagina/Auto_Conditioned_RNN_motion", CMU_TERMS, True, frozenset({"cmu 61"}), _STILL),
+           "from papagina/Auto_Conditioned_RNN_motion", CMU_TERMS, True, frozenset({"cmu 61", "cmu 135"}), _STILL),
     Source("cmu_bvh_extra/mb31", "cmu_bvh_extra/cmu_bvh_extra.tar.xz", _CMU_OWNER + "; from yuki-koyama/bvh11 and "
            "facebookresearch/AnimatedDrawings (MIT)", CMU_TERMS, True, frozenset({"cmu 131"}),
            lacks=frozenset({Hole.COLLAR}),

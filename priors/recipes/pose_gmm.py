@@ -1,21 +1,15 @@
-"""Make `priors/pose/gmm.npz`: a mixture of 16 Gaussians over the body poses of many people.
+"""Make `priors/pose/gmm.npz`: a mixture of 8 Gaussians over the body poses of CMU subjects 01-12.
 
-    python priors/recipes/pose_gmm.py --data ../shared/data --out priors/pose
+    python priors/recipes/pose_gmm.py --data ../shared/data/mocap --out priors/pose
 
-Which packs of motion capture it is trained on, who of them is held out, how the poses are balanced
-and what fills the holes of each stands in the card, and in `mocap_sources.py`.
+The same as `smplifyx train-prior --kind gmm --held-out 13 14`. How the poses are balanced and what
+fills the mocap's holes stands in the card. Over many people, all the packs of `mocap_sources.py`:
+
+    python priors/recipes/pose_gmm.py --data ../shared/data --many --mixture.components 16 --out OUT
 """
 
-from pathlib import Path
-
 import tyro
-from pose_training import Kind, MixtureSettings, Options, make
-
-USUAL = Options(
-    data=Path("../shared/data"),
-    many=True,
-    mixture=MixtureSettings(components=16, starts=2),
-)
+from pose_training import Kind, Options, make
 
 if __name__ == "__main__":
-    make(Kind.GMM, tyro.cli(Options, default=USUAL), "gmm.npz")
+    make(Kind.GMM, tyro.cli(Options), "gmm.npz")
