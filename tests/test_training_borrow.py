@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 from smplifyx.body.joints import BODY_POSE_JOINTS as JOINTS
 from smplifyx.data.retarget import Poses
 from smplifyx.training.borrow import Hole, borrow
-from smplifyx.training.poses import Balance, Part, pose_set_of
+from smplifyx.training.poses import Balance, PersonPart, pose_set_of
 from smplifyx.training.skeleton import resting_joints
 
 COLLAR = JOINTS.index("left_collar")
@@ -72,9 +72,9 @@ def test_a_person_weighs_once_over_all_sources() -> None:
     angles, _ = recordings()
     poses = Poses(np.zeros((400, 3)), angles)
     parts = [
-        Part("anna", "here", poses[:100]),
-        Part("anna", "there", poses[100:200]),
-        Part("otto", "there", poses[200:]),
+        PersonPart("anna", "here", poses[:100]),
+        PersonPart("anna", "there", poses[100:200]),
+        PersonPart("otto", "there", poses[200:]),
     ]
     weights = pose_set_of(parts, resting_joints(), Balance(radius=0.0)).weights
     assert np.isclose(float(weights[:400].sum()), 0.5)

@@ -35,7 +35,7 @@ from smplifyx.data.retarget_joints import (  # noqa: E402
     retarget_joints,
 )
 from smplifyx.training.borrow import Hole  # noqa: E402
-from smplifyx.training.poses import Part  # noqa: E402
+from smplifyx.training.poses import PersonPart  # noqa: E402
 
 CMU_TERMS = "CMU: free for all uses, but not to be resold, even in converted form"
 
@@ -653,7 +653,7 @@ def poses_of(source: Source, mocap: Path, more: Path, rest: NDArray) -> dict[str
     }
 
 
-def parts_of(source: Source, mocap: Path, more: Path, rest: NDArray) -> list[Part]:
+def parts_of(source: Source, mocap: Path, more: Path, rest: NDArray) -> list[PersonPart]:
     """The sound poses of each person of a source. Of a source that does not ship, everybody is held
     out: nobody has the name of someone who is trained on.
     """
@@ -662,7 +662,7 @@ def parts_of(source: Source, mocap: Path, more: Path, rest: NDArray) -> list[Par
         name = one_person(person)
         if not source.ships:
             name = f"{person} ({source.name})"
-        parts.append(Part(name, source.name, poses[is_sound(poses)], source.lacks))
+        parts.append(PersonPart(name, source.name, poses[is_sound(poses)], source.lacks))
     return [part for part in parts if len(part.poses.body_pose)]
 
 
@@ -681,9 +681,9 @@ def one_person(person: str) -> str:
     return person
 
 
-def every_part(data: Path, rest: NDArray) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+def every_part(data: Path, rest: NDArray) -> tuple[tuple[PersonPart, ...], tuple[str, ...]]:
     """The parts of all sources in the folder `data`, and the people of them who are held out."""
-    parts: list[Part] = []
+    parts: list[PersonPart] = []
     held_out: list[str] = []
     for source in SOURCES:
         found = parts_of(source, data / "mocap", data / "mocap_more", rest)

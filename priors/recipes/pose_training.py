@@ -20,7 +20,7 @@ from smplifyx.training.card import Recordings  # noqa: E402
 from smplifyx.training.kinds import plan  # noqa: E402
 from smplifyx.training.mixture import MixtureSettings  # noqa: E402
 from smplifyx.training.options import Kind  # noqa: E402
-from smplifyx.training.poses import Balance, Part  # noqa: E402
+from smplifyx.training.poses import Balance, PersonPart  # noqa: E402
 from smplifyx.training.skeleton import resting_joints  # noqa: E402
 from smplifyx.training.train import Request, train_prior  # noqa: E402
 
@@ -74,7 +74,7 @@ class Line:
 def make(kind: Kind, options: Options, name: str) -> None:
     """Train the kind with its own settings, as `name` in the folder `options.out`."""
     schedule = plan(kind).schedule
-    parts: tuple[Part, ...] = ()
+    parts: tuple[PersonPart, ...] = ()
     held_out = tuple(sorted(HELD_OUT))
     if options.many:
         parts, held_out = every_part(options.data, resting_joints())

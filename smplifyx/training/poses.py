@@ -39,7 +39,7 @@ class Balance:
 
 
 @dataclass(frozen=True)
-class Part:
+class PersonPart:
     """The sound poses of one person from one source.
 
     person: who weighs as one, whatever the sources; held out or trained on as a whole.
@@ -108,12 +108,12 @@ def pose_set(
     subjects: Mapping[str, Poses], rest_joints: Float[NDArray, "joints 3"], balance: Balance
 ) -> PoseSet:
     """The balanced poses of these subjects, each also mirrored."""
-    parts = [Part(name, "", poses) for name, poses in subjects.items()]
+    parts = [PersonPart(name, "", poses) for name, poses in subjects.items()]
     return pose_set_of(parts, rest_joints, balance)
 
 
 def pose_set_of(
-    parts: Sequence[Part], rest_joints: Float[NDArray, "joints 3"], balance: Balance
+    parts: Sequence[PersonPart], rest_joints: Float[NDArray, "joints 3"], balance: Balance
 ) -> PoseSet:
     """The balanced poses of these parts, each also mirrored, their holes filled from one another.
 

@@ -23,7 +23,7 @@ from .kinds import Plan, plan, start
 from .loop import TrainingProgress, TrainingRun, train
 from .mixture import MixtureSettings, fit_mixture
 from .options import Kind, TrainOptions
-from .poses import Balance, Part, pose_set_of, read_subjects, split
+from .poses import Balance, PersonPart, pose_set_of, read_subjects, split
 from .skeleton import resting_joints
 
 KEEP_EVERY = 20.0  # seconds between checkpoints
@@ -55,7 +55,7 @@ class Request:
     validation: tuple[str, ...] = ()
     share: float = 0.1
     mixture: MixtureSettings = field(default_factory=MixtureSettings)
-    parts: tuple[Part, ...] = ()
+    parts: tuple[PersonPart, ...] = ()
 
     @classmethod
     def of(cls, options: TrainOptions) -> Request:
@@ -143,9 +143,9 @@ class _Gathered:
 class _Groups:
     """Who is for what."""
 
-    training: list[Part]
-    validation: list[Part]
-    held_out: list[Part]
+    training: list[PersonPart]
+    validation: list[PersonPart]
+    held_out: list[PersonPart]
     frames: int  # sound ones that are not held out
 
 
@@ -188,8 +188,8 @@ def _read(request: Request, chosen: Plan, rest: Float[NDArray, "joints 3"]) -> _
     others = {name: poses for name, poses in subjects.items() if name not in request.held_out}
     training, validation = split(others, request.validation, request.share, chosen.schedule.seed)
 
-    def parts_of(group: Mapping[str, Poses]) -> list[Part]:
-        return [Part(name, "", poses) for name, poses in group.items()]
+    def parts_of(group: Mapping[str, Poses]) -> list[PersonPart]:
+        return [PersonPart(name, "", poses) for name, poses in group.items()]
 
     return _Groups(
         training=parts_of(training),
@@ -223,19 +223,19 @@ def _require_known(named: tuple[str, ...], subjects: list[str]) -> None:
         )
 
 
-def _names(parts: list[Part]) -> list[str]:
+def _names(parts: list[PersonPart]) -> list[str]:
     """Of the people, each once."""
     return list(dict.fromkeys(part.person for part in parts))
 
 
-def _frames_by_source(parts: list[Part]) -> dict[str, int]:
+def _frames_by_source(parts: list[PersonPart]) -> dict[str, int]:
     frames: dict[str, int] = {}
     for part in parts:
         frames[part.source] = frames.get(part.source, 0) + len(part.poses.body_pose)
     return frames
 
 
-def _by_source(parts: list[Part], rest: Float[NDArray, "joints 3"]) -> dict[str, PoseSet]:
+def _by_source(parts: list[PersonPart], rest: Float[NDArray, "joints 3"]) -> dict[str, PoseSet]:
     """The poses of each source, with what it lacks left as it is."""
     return {
         source: pose_set_of([part for part in parts if part.source == source], rest, Balance())
