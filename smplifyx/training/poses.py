@@ -1,10 +1,10 @@
 """From recordings to the poses a prior is trained on: read, checked, thinned, weighed, split by
-subject.
+subject, their holes filled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from ..data.amass import iter_amass
 from ..data.bvh import iter_clips
 from ..data.mocap import by_subject, plausible, thin
 from ..data.retarget import Poses, concatenate, mirror
+from .borrow import Hole, borrow
 from .contract import PoseSet
 
 ARCHIVES = (".tar", ".xz", ".gz", ".bz2", ".tgz")
@@ -35,6 +36,22 @@ class Balance:
 
     radius: float = 0.05
     power: float = 0.5
+
+
+@dataclass(frozen=True)
+class PersonPart:
+    """The sound poses of one person from one source.
+
+    person: who weighs as one, whatever the sources; held out or trained on as a whole.
+    source: which pack of recordings.
+    poses: as they were recorded.
+    lacks: what the source does not record.
+    """
+
+    person: str
+    source: str
+    poses: Poses
+    lacks: frozenset[Hole] = frozenset()
 
 
 def read_subjects(
@@ -91,19 +108,46 @@ def pose_set(
     subjects: Mapping[str, Poses], rest_joints: Float[NDArray, "joints 3"], balance: Balance
 ) -> PoseSet:
     """The balanced poses of these subjects, each also mirrored."""
-    angles: list[NDArray] = []  # of each subject, [poses, 21, 3]
-    weights: list[NDArray] = []
-    for poses in subjects.values():
-        kept = thin(poses, rest_joints, balance.radius) if balance.radius else poses
-        both = concatenate([kept, mirror(kept)]).body_pose
-        # n poses that weigh n ** (power - 1) each: n ** power together
-        weight_of_each = len(both) ** (balance.power - 1)
-        angles.append(both)
-        weights.append(np.full(len(both), weight_of_each))
-    all_weights = np.concatenate(weights)
+    parts = [PersonPart(name, "", poses) for name, poses in subjects.items()]
+    return pose_set_of(parts, rest_joints, balance)
+
+
+def pose_set_of(
+    parts: Sequence[PersonPart], rest_joints: Float[NDArray, "joints 3"], balance: Balance
+) -> PoseSet:
+    """The balanced poses of these parts, each also mirrored, their holes filled from one another.
+
+    Poses are thinned part by part; a person's weight is shared by all of its parts.
+    """
+    angles: list[NDArray] = []  # of each part, [poses, 21, 3]
+    for part in parts:
+        kept = part.poses
+        if balance.radius:
+            kept = thin(kept, rest_joints, balance.radius)
+        angles.append(concatenate([kept, mirror(kept)]).body_pose)
+
+    counts: dict[str, int] = {}  # poses of each person
+    for part, both in zip(parts, angles, strict=True):
+        counts[part.person] = counts.get(part.person, 0) + len(both)
+    # n poses that weigh n ** (power - 1) each: n ** power together
+    weights = np.concatenate(
+        [
+            np.full(len(both), counts[part.person] ** (balance.power - 1))
+            for part, both in zip(parts, angles, strict=True)
+        ]
+    )
+    lacks = {
+        hole: np.concatenate(
+            [
+                np.full(len(both), hole in part.lacks)
+                for part, both in zip(parts, angles, strict=True)
+            ]
+        )
+        for hole in Hole
+    }
     return PoseSet(
-        rotations=to_matrices(np.concatenate(angles)),
-        weights=torch.from_numpy(all_weights / all_weights.sum()).float(),
+        rotations=to_matrices(borrow(np.concatenate(angles), lacks)),
+        weights=torch.from_numpy(weights / weights.sum()).float(),
     )
 
 

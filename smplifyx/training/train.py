@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,8 +11,10 @@ from types import MappingProxyType
 
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
+from ..data.retarget import Poses
 from .card import Recordings, draw_curve, write_card
 from .classes import classify, kept_turns
 from .contract import Description, History, Material, PoseSet, Product, Reconstructs, Schedule
@@ -20,7 +23,7 @@ from .kinds import Plan, plan, start
 from .loop import TrainingProgress, TrainingRun, train
 from .mixture import MixtureSettings, fit_mixture
 from .options import Kind, TrainOptions
-from .poses import Balance, pose_set, read_subjects, split
+from .poses import Balance, PersonPart, pose_set_of, read_subjects, split
 from .skeleton import resting_joints
 
 KEEP_EVERY = 20.0  # seconds between checkpoints
@@ -36,7 +39,9 @@ class Request:
 
     `out` is a file for a mixture and a flow, a folder for VPoser. `held_out` subjects are never
     trained on: figures on them go into the card. `validation` subjects draw the curve (none named:
-    at random `share` of the others; 0: all are trained on, and draw it too).
+    at random `share` of the others; 0: all are trained on, and draw it too). `parts`: recordings
+    of many packs that were read already; then `data` is not looked at, and those named for
+    validation draw the curve (none named: all that are trained on).
     """
 
     data: Path
@@ -50,6 +55,7 @@ class Request:
     validation: tuple[str, ...] = ()
     share: float = 0.1
     mixture: MixtureSettings = field(default_factory=MixtureSettings)
+    parts: tuple[PersonPart, ...] = ()
 
     @classmethod
     def of(cls, options: TrainOptions) -> Request:
@@ -129,43 +135,112 @@ class _Gathered:
 
     material: Material
     held_out: PoseSet | None  # poses of subjects that are never trained on
+    held_out_by_source: dict[str, PoseSet]  # where there are several sources
     counts: dict[str, object]  # for the card
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """Who is for what."""
+
+    training: list[PersonPart]
+    validation: list[PersonPart]
+    held_out: list[PersonPart]
+    frames: int  # sound ones that are not held out
 
 
 def _gather(request: Request, chosen: Plan) -> _Gathered:
     """Reads the recordings and splits their subjects."""
     rest = resting_joints()
-    subjects = read_subjects(request.data, rest)
-    missing = sorted(set(request.held_out) - set(subjects))
-    if missing:
-        raise ValueError(
-            f"no subjects {', '.join(missing)} to hold out; there are {', '.join(subjects)}"
-        )
-    held_out = {name: poses for name, poses in subjects.items() if name in request.held_out}
-    others = {name: poses for name, poses in subjects.items() if name not in request.held_out}
-    training_subjects, validation_subjects = split(
-        others, request.validation, request.share, chosen.schedule.seed
-    )
-    training = pose_set(training_subjects, rest, request.balance)
+    groups = _divide(request) if request.parts else _read(request, chosen, rest)
+    training = pose_set_of(groups.training, rest, request.balance)
     body_joints = torch.from_numpy(rest[:22]).float()
     material = Material(
         training=training,
-        validation=pose_set(validation_subjects, rest, request.balance),
+        validation=pose_set_of(groups.validation, rest, request.balance),
         augment=Fill.of(training, body_joints, chosen.fill),
         rest_joints=body_joints,
     )
     counts: dict[str, object] = {
-        "sound_frames": sum(len(poses.body_pose) for poses in others.values()),
+        "sound_frames": groups.frames,
         "subjects": {
-            "training": list(training_subjects),
-            "validation": list(validation_subjects),
-            "held_out": list(held_out),
+            "training": _names(groups.training),
+            "validation": _names(groups.validation),
+            "held_out": _names(groups.held_out),
         },
         "training_poses_with_mirrored": len(training.weights),
     }
     # in the usual balance, whatever the request's: figures of all trainings can be compared
-    held_out_poses = pose_set(held_out, rest, Balance()) if held_out else None
-    return _Gathered(material, held_out_poses, counts)
+    held_out = pose_set_of(groups.held_out, rest, Balance()) if groups.held_out else None
+    by_source: dict[str, PoseSet] = {}
+    sources = dict.fromkeys(part.source for part in groups.held_out)
+    if len(sources) > 1 and held_out is not None:
+        counts["sound_frames_by_source"] = _frames_by_source(groups.training)
+        by_source = _by_source(groups.held_out, rest)
+    return _Gathered(material, held_out, by_source, counts)
+
+
+def _read(request: Request, chosen: Plan, rest: Float[NDArray, "joints 3"]) -> _Groups:
+    """The subjects of the request's folder."""
+    subjects = read_subjects(request.data, rest)
+    _require_known(request.held_out, list(subjects))
+    held_out = {name: poses for name, poses in subjects.items() if name in request.held_out}
+    others = {name: poses for name, poses in subjects.items() if name not in request.held_out}
+    training, validation = split(others, request.validation, request.share, chosen.schedule.seed)
+
+    def parts_of(group: Mapping[str, Poses]) -> list[PersonPart]:
+        return [PersonPart(name, "", poses) for name, poses in group.items()]
+
+    return _Groups(
+        training=parts_of(training),
+        validation=parts_of(validation),
+        held_out=parts_of(held_out),
+        frames=sum(len(poses.body_pose) for poses in others.values()),
+    )
+
+
+def _divide(request: Request) -> _Groups:
+    """The request's own parts."""
+    people = list(dict.fromkeys(part.person for part in request.parts))
+    _require_known((*request.held_out, *request.validation), people)
+    held_out = [part for part in request.parts if part.person in request.held_out]
+    others = [part for part in request.parts if part.person not in request.held_out]
+    training = [part for part in others if part.person not in request.validation]
+    validating = [part for part in others if part.person in request.validation]
+    return _Groups(
+        training=training,
+        validation=validating or training,
+        held_out=held_out,
+        frames=sum(len(part.poses.body_pose) for part in others),
+    )
+
+
+def _require_known(named: tuple[str, ...], subjects: list[str]) -> None:
+    missing = sorted(set(named) - set(subjects))
+    if missing:
+        raise ValueError(
+            f"no subjects {', '.join(missing)} to hold out; there are {', '.join(subjects)}"
+        )
+
+
+def _names(parts: list[PersonPart]) -> list[str]:
+    """Of the people, each once."""
+    return list(dict.fromkeys(part.person for part in parts))
+
+
+def _frames_by_source(parts: list[PersonPart]) -> dict[str, int]:
+    frames: dict[str, int] = {}
+    for part in parts:
+        frames[part.source] = frames.get(part.source, 0) + len(part.poses.body_pose)
+    return frames
+
+
+def _by_source(parts: list[PersonPart], rest: Float[NDArray, "joints 3"]) -> dict[str, PoseSet]:
+    """The poses of each source, with what it lacks left as it is."""
+    return {
+        source: pose_set_of([part for part in parts if part.source == source], rest, Balance())
+        for source in dict.fromkeys(part.source for part in parts)
+    }
 
 
 def _train(
@@ -213,6 +288,11 @@ def _judge(product: Product, gathered: _Gathered) -> dict[str, object]:
     }
     if held_out is not None:
         figures["held_out"] = _rounded(product.validate(held_out.rotations))
+        if gathered.held_out_by_source:
+            figures["held_out_by_source"] = {
+                source: {"poses": len(poses.weights)} | _rounded(product.validate(poses.rotations))
+                for source, poses in gathered.held_out_by_source.items()
+            }
         figures["held_out_by_class"] = _judge_classes(product, held_out, material.rest_joints)
     if isinstance(product, Reconstructs):
         probed = held_out or material.validation
