@@ -128,7 +128,8 @@ def _prior_card(sources: Sources, pca: HandPca) -> dict:
         "balance. tfjs_asl, imprecise and few signs, gets a small share. Components are ordered by how far they move "
         "the finger points",
         "in_fits": "hands in mm, generated people with signs that the prior never saw (two halves of handyjs, 128 "
-        "people each): 12.8 and 11.6 with the body's own components, 8.4 and 7.8 with 12 of these, 8.3 and 7.8 with 24",
+        "people each): 12.8 and 11.6 with the body's own components, 8.4 and 7.8 with 12 of these, 8.3 and 7.8 with 24; "
+        "measured before the fingers' joints went to the knuckles",
         "figures": {
             "fit_error_mm": {name: _spread(p.off) for name, _, p in pairs},
             "fit_error_by_joint_mm": {name: _by_joint(p.off) for name, _, p in pairs},
