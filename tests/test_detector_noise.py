@@ -40,8 +40,8 @@ COUNT = 12
 QUICK = replace(REAL, solid=False)
 # of the usual protocol, as before there was another, on the body of today: x, y, confidence of
 # the first three points of person 0, and where person 5 stands
-KEYPOINTS_BEFORE = [636.059, 271.387, 0.679, 571.242, 329.638, 0.907, 580.581, 298.763, 0.732]
-PLACE_BEFORE = [-0.14415, 0.59782, 3.57169]
+KEYPOINTS_BEFORE = [638.353, 270.953, 0.679, 573.738, 329.171, 0.907, 583.143, 298.429, 0.732]
+PLACE_BEFORE = [-0.14475, 0.59696, 3.57929]
 
 
 def _body() -> BodyModel:

@@ -311,9 +311,9 @@ def test_a_hand_in_the_belly_is_as_deep_as_it_is(body: BodyModel) -> None:
     _, expected, _ = trimesh.proximity.closest_point_naive(
         skin, vertices[0, [LEFT_MIDDLE_TIP]].numpy()
     )
-    assert expected[0] == pytest.approx(0.039, abs=1e-3)
+    assert expected[0] == pytest.approx(0.035, abs=1e-3)
     assert contact.inside[0, LEFT_MIDDLE_TIP].item() == pytest.approx(expected[0], abs=1e-5)
-    assert 0.039 < contact.depth.item() < 0.055  # the index finger is somewhat deeper
+    assert 0.035 < contact.depth.item() < 0.055  # the index finger is somewhat deeper
     assert contact.triangles.item() > 50
     hand = (parts_of(body).of_vertex[contact.inside[0] > 0]).tolist()
     assert {JOINT_INDEX["left_middle3"], JOINT_INDEX["pelvis"]} & set(hand)

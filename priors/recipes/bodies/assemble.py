@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from . import tables
-from .anatomy import anatomical
+from .anatomy import carpus
 from .detected_points import point_arrays
 from .face import active_units, expression_model, orient_expression
 from .hands import MIRROR, HandModel, flexion_axis, hand_model
@@ -71,8 +71,7 @@ def load_stock(source: Source) -> Stock:
     joints = rig_joints(average, rig)
     for joint, place in knuckles(average, rig).items():
         joints[JOINT[joint]] = place
-    for joint, place in anatomical(joints).items():
-        joints[JOINT[joint]] = place
+    joints[JOINT["left_wrist"]] = carpus(joints)
     skin = bend_at_knuckles(skin, average[topology.base_ids], joints, topology)
     skeleton = build_skeleton(average, joints, rig, topology, skin)
     fill = smooth_fill(topology, tables.NIPPLES, average[topology.base_ids])

@@ -91,8 +91,6 @@ OPENPOSE = {
     **_apart("ear", 0.045),
     # 3 mm farther out
     **_apart("eye", 0.045),
-    # 27 mm farther out, at the side of the joints
-    **_apart("hip", 0.157),
 }
 # whose points they are, "" everybody's but for those who have their own: points by name
 TABLES: MappingProxyType[str, dict[str, Mixture]] = MappingProxyType({

@@ -60,8 +60,8 @@ MEDIAPIPE_MIDDLE: dict[str, Mixture] = {
     "nose": {"nose": 0.88, "head": 0.12},
     # 22 mm farther in (x -25 / -9 / -22), and lower by 13 mm as people tell it, with less than they
     # do (y -31 / -31): renders tell 15 in a shirt and trousers, 3 in trunks, so clothes matter
-    "left_hip": {"left_hip": 1.053, "right_hip": 0.027, "spine1": -0.08},
-    "right_hip": {"right_hip": 1.053, "left_hip": 0.027, "spine1": -0.08},
+    "left_hip": {"left_hip": 0.94, "right_hip": 0.14, "spine1": -0.08},
+    "right_hip": {"right_hip": 0.94, "left_hip": 0.14, "spine1": -0.08},
     # exactly the means of those above, as the layout has them
     "neck": {"left_shoulder": 0.475, "right_shoulder": 0.475, "head": 0.05},
     "mid_hip": {"left_hip": 0.54, "right_hip": 0.54, "spine1": -0.08},

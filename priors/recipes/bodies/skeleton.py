@@ -17,7 +17,7 @@ PELVIS = np.array([0.0, -0.35, 0.0])
 SECTORS, PER_SECTOR = 40, 5
 FLIP = np.array([-1.0, 1.0, 1.0])
 SPLAY = {"index": 6.0, "middle": 0.0, "ring": -6.0, "pinky": -13.0}  # degrees towards the thumb
-THIGH, SHANK = np.array([0.13, -1.0, 0.0]), np.array([0.0, -1.0, -0.05])
+THIGH, SHANK = np.array([0.06, -1.0, 0.0]), np.array([0.0, -1.0, -0.05])
 
 
 @dataclass(frozen=True)
