@@ -260,6 +260,23 @@ def test_a_result_that_does_not_tell_its_camera_is_made_again(tmp_path: Path) ->
     assert len(tasks(items(tmp_path))) == 1
 
 
+@pytest.mark.parametrize("detector", ["coco", None])
+def test_a_result_with_the_points_of_another_detector_is_made_again(
+    detector: str | None, tmp_path: Path
+) -> None:
+    """A file of before detectors were told apart has everybody's points, OpenPose's."""
+    write_frame(tmp_path / "in", "a", [person(1)])
+    path = run_quick(tmp_path / "in", tmp_path / "out").store.result("a", 0)
+    with np.load(path) as file:
+        arrays = dict(file)
+    assert str(arrays.pop("detector")) == "openpose"
+    if detector is not None:
+        arrays["detector"] = np.array(detector)
+    np.savez(path, **arrays)
+    assert FitResult.load(path).provenance.detector == (detector or "openpose")
+    assert len(tasks(items(tmp_path))) == (0 if detector is None else 1)
+
+
 def test_what_only_describes_a_person_is_brought_up_to_date(tmp_path: Path) -> None:
     write_frame(tmp_path / "in", "a", [person(1)])
     store = run_quick(tmp_path / "in", tmp_path / "out").store
