@@ -57,13 +57,13 @@ class FitPool:
         camera: Camera,
         gender: BodyGender = Gender.NEUTRAL,
         age: Age = Age.ADULT,
-        detector: Detector = Detector.OPENPOSE,
         evidence: Sequence[Bundle] = (),
+        detector: Detector = Detector.OPENPOSE,
     ) -> FitResult:
         """Fits everybody of a batch; to the bit what `smplifyx.fit` finds, in the same order.
 
-        keypoints and camera as for `smplifyx.fit`, detector as for `load_body`, evidence as for
-        `Fitter.fit`. Raises RuntimeError where somebody cannot be fitted for an error,
+        keypoints and camera as for `smplifyx.fit`, evidence as for `Fitter.fit`, detector as for
+        `load_body`. Raises RuntimeError where somebody cannot be fitted for an error,
         ChildProcessError where no process can be begun, ValueError for an empty batch.
         """
         people = _fit_tasks(keypoints, camera, gender, age, detector, evidence)
