@@ -31,10 +31,6 @@ MEDIAPIPE_OF_A_SIDE: dict[str, Mixture] = {
     "eye": {"eye": 0.87, "head": 0.13},
     # 17 mm farther in and 16 forward: before the ear (x -15 / -25 / -23, z 3 / 31 / 15)
     "ear": {"ear": 0.85, "nose": 0.15},
-    # as OpenPose's
-    "knee": {"knee": 0.95, "ankle": 0.05},
-    "ankle": {"ankle": 0.98, "knee": 0.02},
-    "wrist": {"wrist": 0.976, "elbow": 0.024},
     # 4 mm farther towards the knuckles than the joint (x 13 / not detected / 7, from 5 before it)
     "hand_wrist": {"hand_wrist": 0.956, "middle_1": 0.044},
     # on the sole, 8 mm lower and 6 forward (y -20 / -26 / -9, z -5 / 18 / 12)
@@ -42,8 +38,6 @@ MEDIAPIPE_OF_A_SIDE: dict[str, Mixture] = {
     # 11 mm lower, 5 farther out and 9 forward, between the toes (y -28 / -13 / -8, x 7 / 10 / 7);
     # z is -14 +- 15 / 0 / 21, but from ankle to toe MediaPipe's feet are a tenth too long without
     "big_toe": {"big_toe": 0.77, "small_toe": 0.1, "heel": 0.13},
-    # MediaPipe has none
-    "small_toe": {"small_toe": 0.72, "big_toe": 0.05, "ankle": 0.23},
     # 13 mm along the thumb's first bone (11, 0, 5 / not detected / 7, -15, 8)
     "thumb_1": {"thumb_1": 0.7, "thumb_2": 0.3},
     # the joints, where people and renders have them
