@@ -87,8 +87,17 @@ def fit_in_batches(
 
 def errors_m(result: FitResult) -> Float[Tensor, "n 137"]:
     """Detections' distances from the fitted points, metres at the points' distances."""
-    pixels = result.keypoints.xy - result.points2d
-    return (pixels * result.points3d[..., 2:] / result.camera.focal[:, None, :]).norm(dim=-1)
+    return offsets_m(result.keypoints, result.camera, result.points3d).norm(dim=-1)
+
+
+def offsets_m(
+    keypoints: Keypoints, camera: Camera, points: Float[Tensor, "n 137 3"]
+) -> Float[Tensor, "n 137 2"]:
+    """Detected minus body point (metres, in the camera's frame), metres at the point's distance, x
+    right and y down.
+    """
+    pixels = keypoints.xy - camera.project(points)
+    return pixels * points[..., 2:] / camera.focal[:, None, :]
 
 
 def guessed(camera: Camera) -> Camera:

@@ -85,14 +85,18 @@ def limbs(pattern: Mapping[str, str], sides: tuple[str, str]) -> dict[str, str]:
 
 
 def trunk(hips: str, *spine: str, neck: str | None = None, head: str) -> dict[str, TurnBetween]:
-    """The trunk of a source with two or three joints between hips and neck.
+    """The trunk of a source with one to three joints between hips and neck.
 
-    Three are taken one by one; of two, spine1 goes half of the way to spine2. Where neck and head
+    Three are taken one by one; of two, spine1 goes half of the way to spine2; of one, spine1 and
+    spine2 go a third and two thirds of the way. Where neck and head
     are one, or share out their bending as the solver pleased (CMU's three joints of the neck), the
     neck goes half of the way from chest to head.
     """
     table = {"pelvis": TurnBetween(hips, hips)}
-    if len(spine) == 2:
+    if len(spine) == 1:
+        table["spine1"] = TurnBetween(hips, spine[0], 1 / 3)
+        table["spine2"] = TurnBetween(hips, spine[0], 2 / 3)
+    elif len(spine) == 2:
         table["spine1"] = TurnBetween(hips, spine[0], 0.5)
         table["spine2"] = TurnBetween(spine[0], spine[0])
     else:
@@ -160,15 +164,7 @@ SNU20 = JointMap(
 SNU26 = JointMap(trunk("Hips", "Spine", "Spine1", head="Head"), SNU20.limbs)
 # the hands' end sites lie anywhere in these files
 CHARACTER = JointMap(
-    # of two joints of the back and two of the neck, one each moves
-    {
-        "pelvis": TurnBetween("Character1_Hips", "Character1_Hips"),
-        "spine1": TurnBetween("Character1_Hips", "Character1_Spine1", 1 / 3),
-        "spine2": TurnBetween("Character1_Hips", "Character1_Spine1", 2 / 3),
-        "spine3": TurnBetween("Character1_Spine1", "Character1_Spine1"),
-        "neck": TurnBetween("Character1_Spine1", "Character1_Head", 0.5),
-        "head": TurnBetween("Character1_Head", "Character1_Head"),
-    },
+    trunk("Character1_Hips", "Character1_Spine1", head="Character1_Head"),
     limbs(
         {joint: "Character1_" + name for joint, name in _ARM_LEG.items()}
         | {"foot": "Character1_{}ToeBase"},
@@ -229,14 +225,7 @@ NEO22 = JointMap(
     ),
 )
 DAZ43 = JointMap(
-    {
-        "pelvis": TurnBetween("hip", "hip"),
-        "spine1": TurnBetween("hip", "abdomen", 0.5),
-        "spine2": TurnBetween("abdomen", "abdomen"),
-        "spine3": TurnBetween("chest", "chest"),
-        "neck": TurnBetween("chest", "head", 0.5),
-        "head": TurnBetween("head", "head"),
-    },
+    trunk("hip", "abdomen", "chest", head="head"),
     limbs(
         {
             "shoulder": "{}Shldr",
@@ -299,14 +288,7 @@ MAKEHUMAN163 = JointMap(
     ),
 )
 DEEPMIMIC = JointMap(
-    {
-        "pelvis": TurnBetween("root", "root"),
-        "spine1": TurnBetween("root", "chest", 1 / 3),
-        "spine2": TurnBetween("root", "chest", 2 / 3),
-        "spine3": TurnBetween("chest", "chest"),
-        "neck": TurnBetween("chest", "neck", 0.5),
-        "head": TurnBetween("neck", "neck"),
-    },
+    trunk("root", "chest", head="neck"),
     limbs(
         {joint: "{}_" + joint for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")},
         ("left", "right"),

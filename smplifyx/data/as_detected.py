@@ -37,7 +37,8 @@ def as_detected(
 
     sigma = noise.sigma.expand(len(points), -1, -1).gather(-1, band[..., None])
     pixels_per_metre = camera.focal[:, None, :] / points[..., 2:]
-    size = torch.bucketize(pixels_per_metre[:, MIDDLE, 0].float().contiguous(), noise.size_edges)
+    at_hips = pixels_per_metre[:, MIDDLE, 0].float().contiguous()
+    size_factor = noise.size_factors[torch.bucketize(at_hips, noise.size_edges)]
     sigma = sigma * torch.where(hidden, noise.hidden_factor, 1.0)[..., None]
     own = draws.normal(count, 2)
     is_gross = draws.uniform((0.0, 1.0), count) < noise.gross
@@ -47,7 +48,7 @@ def as_detected(
     shared = draws.normal(int(noise.cluster.max()) + 1, 2)[:, noise.cluster]
     correlation = noise.shared[:, None]
     unit = (1 - correlation).sqrt() * own + correlation.sqrt() * shared
-    error = noise.size_factors[size][:, None, None] * sigma * unit
+    error = size_factor[:, None, None] * sigma * unit
     error = torch.where(is_gross[..., None], jump, error)
 
     xy = camera.project(points) + error.to(points) * pixels_per_metre

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from benchmarks.quality import offsets_m
 from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_INDEX, sideless
 from smplifyx.body.model import BodyModel
@@ -62,9 +63,8 @@ class Looks:
         return Looks(self.keypoints, self.camera, self.params, points)
 
     def errors(self) -> Float[np.ndarray, "n 137 2"]:
-        """Detected minus body point, metres at the point's distance, x right and y down."""
-        pixels = self.keypoints.xy - self.camera.project(self.points)
-        return (pixels * self.points[..., 2:] / self.camera.focal[:, None, :]).double().numpy()
+        """See `offsets_m`."""
+        return offsets_m(self.keypoints, self.camera, self.points).double().numpy()
 
     def is_found(self, farthest: float, fewest: int) -> list[int]:
         """Those with `fewest` sure body points, whose median distance is less than `farthest`

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from benchmarks.multiview import Multiview
+from benchmarks.quality import offsets_m
 from smplifyx.data.detector_noise import CLUSTERS, group_of
 from smplifyx.fitting.result import FitResult
 from smplifyx.keypoints import names
@@ -37,8 +38,7 @@ def correlations(results: Sequence[FitResult]) -> dict[str, float]:
 
 def _errors(result: FitResult) -> Float[np.ndarray, "people 137 2"]:
     """Metres at the point's distance, NaN where it is not seen."""
-    pixels = result.keypoints.xy - result.points2d
-    metres = pixels * result.points3d[..., 2:] / result.camera.focal[:, None, :]
+    metres = offsets_m(result.keypoints, result.camera, result.points3d)
     seen = result.keypoints.confidence[..., None] >= SEEN
     return metres.where(seen, metres.new_tensor(np.nan)).clamp(-LARGEST, LARGEST).numpy()
 
@@ -59,8 +59,7 @@ def hidden_factors(man: Multiview, hidden: Bool[np.ndarray, "views 137"]) -> dic
     A fit follows its data, also where it is wrong; so this takes triangulated points for the truth,
     which are good to 2 or 3 cm.
     """
-    pixels = man.keypoints.xy - man.camera.project(man.points)
-    length = (pixels * man.points[..., 2:] / man.camera.focal[:, None, :]).norm(dim=-1).numpy()
+    length = offsets_m(man.keypoints, man.camera, man.points).norm(dim=-1).numpy()
     usable = (man.keypoints.confidence.numpy() >= SEEN) & np.isfinite(length)
     kind = np.array([group_of(point) for point in range(names.COUNT)])
     found: dict[str, float] = {}
