@@ -29,7 +29,7 @@ def common_energy(
         scale = person_scale(keypoints, confidence, setup.neutral_points)
         # not `Fitter.gather`: the camera is that of the fit, whatever `config` says of focal lengths
         seen = Keypoints2D(keypoints, camera, scale, config.reprojection)
-        people = FitBatch(seen, others={}, setup=setup)
+        people = FitBatch.of(seen, others={}, setup=setup)
 
         latent = setup.decoder.prior.encode(rotations.exp(params.body_pose))
         state = setup.decoder.state(params, latent)

@@ -115,6 +115,13 @@ class ReprojectionConfig(Settings):
     ignore: tuple[str, ...] = ()  # names of points that never count
 
 
+class BoneDepthConfig(Settings):
+    """What a network reads of the bones' depths from 2D keypoints (`evidence.bone_depth`)."""
+
+    # GMoF rho, in standard deviations
+    outlier: float = pydantic.Field(default=6.0, gt=0)
+
+
 class Weights(Settings):
     """The factor on each term's residual; 0 leaves the term out."""
 
@@ -132,6 +139,7 @@ class Weights(Settings):
     eyes: float = 0.0
     upright: float = 0.0
     depth: float = 0.0
+    bone_depth: float = 0.0
     focal: float = 0.0
     collision: float = 0.0
 
@@ -190,6 +198,9 @@ class FitConfig(Settings):
     # overrides the camera's focal length (2019 used 5000 for every image)
     focal_px: float | None = None
     reprojection: ReprojectionConfig = ReprojectionConfig()
+    # the network behind the weights of bone_depth: `many_people`, or an .npz
+    depth_prior: str = "many_people"
+    bone_depth: BoneDepthConfig = BoneDepthConfig()
     start: StartConfig = StartConfig()
     stages: tuple[StageConfig, ...] = pydantic.Field(min_length=1, max_length=64)
 

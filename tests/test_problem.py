@@ -11,6 +11,8 @@ from solver_problems import derivatives, parts
 
 from smplifyx.body import skinning
 from smplifyx.config import Block, Part, StageConfig, Weights
+from smplifyx.depth_prior.bones import BONES
+from smplifyx.evidence.bone_depth import BoneDepth
 from smplifyx.evidence.height import KnownHeight
 from smplifyx.evidence.keypoints2d import Keypoints2D
 from smplifyx.features.feature import FoldedBody
@@ -32,6 +34,7 @@ ALL_PARTS = (Part.BODY, Part.HANDS, Part.FACE, Part.CONTOUR)
 EVERY_WEIGHT = Weights(
     reprojection=1.0, pose_prior=0.7, limits=2.0, bending=0.5, shape=1.5, expression=0.9, hand_prior=0.6, hand_size=0.4,
     hand_limits=1.1, jaw=(5.0, 20.0, 10.0), eyes=0.8, upright=1.3, depth=3.0, focal=1.2, collision=0.9,
+    bone_depth=0.8,
 )  # fmt: skip
 TERMS = [name for name in Weights.model_fields]
 
@@ -50,7 +53,11 @@ def people_of(
     scale = torch.full((count,), 350.0, dtype=dtype)
     data = preset(preset_name).reprojection
     known = KnownHeight(torch.full_like(scale, height))
-    return FitBatch(Keypoints2D(seen, cameras, scale, data), {KnownHeight: known}, setup(dtype))
+    # each bone is told to lie deeper than it does, by a little or by much
+    share = torch.linspace(-0.1, 0.3, len(BONES), dtype=dtype).expand(count, -1)
+    told = BoneDepth(share, torch.full_like(share, 0.07))
+    seen_so = Keypoints2D(seen, cameras, scale, data)
+    return FitBatch(seen_so, {KnownHeight: known}, setup(dtype), {BoneDepth: told})
 
 
 def stage_of(weights: Weights, free: tuple[Block, ...] = tuple(Block)) -> StageConfig:

@@ -169,6 +169,13 @@ class NoiseTable:
             size_factors=torch.tensor(noise.size_factors),
         )
 
+    def of_points(self, points: range) -> NoiseTable:
+        """That of some of the points alone."""
+        rows = slice(points.start, points.stop)
+        sizes = {"size_edges": self.size_edges, "size_factors": self.size_factors}
+        of_points = {k: v[rows] for k, v in vars(self).items() if k not in sizes}
+        return NoiseTable(**of_points, **sizes)
+
 
 def load_detector_noise(name: str | Path = "openpose") -> DetectorNoise:
     """The card of that name in `priors/detectors/`, or the YAML file at that path.

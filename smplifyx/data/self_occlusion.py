@@ -10,6 +10,7 @@ from ..body import skinning
 from ..body.model import BodyModel
 from ..body.params import BodyParams
 from ..collision.proxies.spheres import place, spheres_of
+from ..keypoints import names
 
 # A point lies in the flesh. What is nearer to the camera than the point by more than this many
 # times its depth under the skin, and some centimetres, is another part of the body.
@@ -21,19 +22,20 @@ def hidden_points(
     people: BodyParams,
     points: Float[Tensor, "people n 3"],
     joint_shifts: Float[Tensor, "people j 3"] | None = None,
+    which: range = range(names.COUNT),
 ) -> Bool[Tensor, "people n"]:
     """Whether a sphere of the body stands between the camera (at the origin) and each point.
 
-    points: the canonical 137, metres. joint_shifts: how far the spheres of each joint have moved
-    from where `people` has them. Points that are NaN are not hidden. Takes spheres, not the mesh:
-    their surface is within some millimetres.
+    points: canonical ones, metres, those that `which` numbers. joint_shifts: how far the spheres of
+    each joint have moved from where `people` has them. Points that are NaN are not hidden. Takes
+    spheres, not the mesh: their surface is within some millimetres.
     """
     spheres = spheres_of(body)
     with torch.no_grad():
         center, radius = place(spheres, body, people)
     if joint_shifts is not None:
         center = center + joint_shifts[:, spheres.joint]
-    nearer = body.derived(margins)  # [n]
+    nearer = body.derived(margins)[which.start : which.stop]  # [n]
     # one person at a time: people x points x spheres would be large
     rows = zip(points, center, radius, strict=True)
     return torch.stack([_behind(*row, nearer) for row in rows])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from jaxtyping import Float
@@ -10,8 +11,9 @@ from torch import Tensor
 
 from ..camera import Camera
 from ..core.bundle import Bundle, static
+from ..evidence.bone_depth import BoneDepth
 from ..evidence.evidence import Evidence
-from ..evidence.keypoints2d import Keypoints2D
+from ..evidence.keypoints2d import Keypoints2D, seen_confidence
 from ..keypoints import Keypoints
 from .setup import FitSetup
 
@@ -23,11 +25,24 @@ class FitBatch(Bundle):
     seen: Keypoints2D  # where the first guess comes from
     others: dict[type, Any]  # further evidence by its kind, each a Bundle [batch]
     setup: FitSetup = static()
+    # what follows from the keypoints themselves, by its kind
+    inferred: dict[type, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, seen: Keypoints2D, others: Mapping[type, Any], setup: FitSetup) -> FitBatch:
+        """With what the preset infers from the keypoints."""
+        network, config = setup.depth_network, setup.config
+        inferred: dict[type, Any] = {}
+        if network is not None:
+            confidence = seen_confidence(seen.keypoints, config.reprojection)
+            depths = BoneDepth.read(seen, confidence, network, config.bone_depth)
+            inferred[BoneDepth] = depths
+        return cls(seen, dict(others), setup, inferred)
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
         """All of it."""
-        return (self.seen, *self.others.values())
+        return (self.seen, *self.others.values(), *self.inferred.values())
 
     @property
     def keypoints(self) -> Keypoints:

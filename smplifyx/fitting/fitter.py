@@ -154,7 +154,7 @@ class Fitter:
         confidence = seen_confidence(keypoints, config.reprojection)
         scale = person_scale(keypoints, confidence, self.setup.neutral_points)
         seen = Keypoints2D(keypoints, camera, scale, config.reprojection)
-        return FitBatch(seen, by_kind(evidence), self.setup)
+        return FitBatch.of(seen, by_kind(evidence), self.setup)
 
 
 def in_pieces(people: FitBatch, work: Callable[[FitBatch, slice], Answer]) -> list[Answer]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..body.model import BodyModel, HandSpace
 from ..config import Block, FitConfig, HandPrior
+from ..depth_prior.network import DepthNetwork
 from ..features.feature import FoldedBody
 from ..features.fold import PointSet, fold
 from ..features.point_model import PointModel
@@ -53,6 +54,16 @@ class FitSetup:
         against.
         """
         return neutral_points(self.decoder, self.body)
+
+    @cached_property
+    def depth_network(self) -> DepthNetwork | None:
+        """What reads the depths of bones; None where no stage weighs them.
+
+        Raises ValueError for a depth prior that does not load.
+        """
+        if not any(stage.weights.bone_depth for stage in self.config.stages):
+            return None
+        return DepthNetwork.load(self.config.depth_prior).to(self.body.v_template)
 
     @cached_property
     def priors(self) -> PriorTerms:

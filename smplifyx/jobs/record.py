@@ -13,6 +13,7 @@ from ..core import assets
 from ..core.choices import BODY_GENDERS, BodyGender, Gender
 from ..core.files import open_regular
 from ..fitting.result import program_versions
+from ..depth_prior.network import depth_file
 from ..pose_priors import prior_file
 from .job import FREE_TO_CHANGE, JobConfig
 from .store import MADE_BY
@@ -76,6 +77,8 @@ def _priors(config: FitConfig) -> dict[str, Path]:
         "pose limits": shipped / "pose" / "limits.yaml",
         "hand limits": shipped / "hands" / "limits.yaml",
     }
+    if any(stage.weights.bone_depth for stage in config.stages):
+        found["depth"] = depth_file(config.depth_prior)
     if config.hand_prior is HandPrior.RECORDED:
         found["hands"] = shipped / "hands" / "hands.npz"
     return found

@@ -1,0 +1,119 @@
+"""Evidence: how deep the bones lie, as a network reads it from the 2D keypoints.
+
+Keypoints alone leave every bone two depths, and a pose prior prefers the one that is likely for any
+pose. The network has seen which depths went with such keypoints. It tells the depth of each bone's
+end relative to its beginning, as a share of the person's distance, so that it holds for people of
+any size; and how far it may be off, which is much where both depths are likely.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..body.model import BodyModel
+from ..config import BoneDepthConfig, StageConfig
+from ..core.bundle import Bundle, static
+from ..depth_prior.bones import BONES, POINTS, ROOT
+from ..depth_prior.network import DepthNetwork
+from ..depth_prior.person_view import PersonView
+from ..features.depths import Depths
+from ..features.fold import PointSet
+from ..features.jacobian_blocks import DenseBlock
+from ..terms.scene import Jacobian, Residual, Scene, WeightedTerm
+from .keypoints2d import Keypoints2D
+
+# Metres beside the network's own: bones of people are not those of the body.
+SPREAD = 0.01
+
+
+@dataclass(frozen=True)
+class ObservedDepths(Bundle):
+    """What the bones of a stage are compared with: residuals are `rows` times the depths.
+
+    rows: 1 / sd at each bone's end, -1 / sd at its beginning, less the told share at the root.
+    """
+
+    rows: Float[Tensor, "*batch bones n"]
+    feature: Depths = static(Depths(()))
+
+
+@dataclass(frozen=True)
+class BoneDepth(Bundle):
+    """The told depth of each bone [batch, 24] (`depth_prior.bones`), and how far it may be off.
+
+    share: end minus beginning along the camera's axis, by the distance of `mid_hip`.
+    sd: metres.
+    """
+
+    share: Float[Tensor, "*batch 24"]
+    sd: Float[Tensor, "*batch 24"]
+    config: BoneDepthConfig = static(BoneDepthConfig())
+
+    @classmethod
+    def read(
+        cls,
+        seen: Keypoints2D,
+        confidence: Float[Tensor, "batch 137"],
+        network: DepthNetwork,
+        config: BoneDepthConfig,
+    ) -> BoneDepth:
+        """From keypoints; confidence: of those that count, see `seen_confidence`."""
+        body = slice(POINTS.start, POINTS.stop)
+        camera = seen.camera
+        focal = camera.focal[:, None]
+        rays = (seen.keypoints.xy[:, body] - camera.center[:, None]) / focal
+        told = network.tell(PersonView.of(rays, confidence[:, body]))
+        distance = camera.focal[:, :1] / seen.scale[:, None]  # metres, from how long bones look
+        return cls(told.bones, told.sd * distance + SPREAD, config)
+
+    def points(self, stage: StageConfig, body: BodyModel) -> PointSet:
+        """Those of the 25 that the body has."""
+        known = body.points.known.tolist()
+        return PointSet(canonical=tuple(point for point in POINTS if known[point]))
+
+    def observe(self, stage: StageConfig, points: PointSet) -> ObservedDepths:
+        """One row for each bone; zeros for one with an end that the body lacks."""
+        at = tuple(place for place, point in enumerate(points.canonical) if point in POINTS)
+        place_of = {points.canonical[place]: column for column, place in enumerate(at)}
+        rows = self.sd.new_zeros(*self.sd.shape, len(at))
+        for bone, (end, start) in enumerate(BONES):
+            if not {end, start, ROOT} <= place_of.keys():
+                continue
+            rows[:, bone, place_of[end]] += 1.0
+            rows[:, bone, place_of[start]] -= 1.0
+            rows[:, bone, place_of[ROOT]] -= self.share[:, bone]
+        return ObservedDepths(rows / self.sd[..., None], Depths(at))
+
+    def terms(self, stage: StageConfig, body: BodyModel) -> tuple[WeightedTerm, ...]:
+        """One term."""
+        if not stage.weights.bone_depth:
+            return ()
+        term = BoneDepthTerm(self.config.outlier)
+        return (WeightedTerm("bone_depth", stage.weights.bone_depth, term),)
+
+
+@dataclass(frozen=True)
+class BoneDepthTerm:
+    """GMoF (Geman-McClure, rho r / sqrt(r^2 + rho^2)) of each bone's depth less what was told of
+    it, in standard deviations: a bone of which the network is wrong is let go.
+    """
+
+    rho: float
+
+    def __call__(self, scene: Scene) -> Residual:
+        """One residual for each bone."""
+        observed: ObservedDepths = scene.observed[ObservedDepths]
+        error = (observed.rows * scene[observed.feature][:, None]).sum(-1)
+        squash = self.rho / torch.sqrt(error * error + self.rho**2)
+
+        def jacobian() -> Jacobian:
+            # as for keypoints (`Curvature.REWEIGHTED`): the exact gradient, curvature of squash^4
+            square = squash * squash
+            slopes = DenseBlock(square[..., None] * observed.rows)
+            return Jacobian(square * error, {observed.feature: slopes})
+
+        return Residual(squash * error, jacobian)

@@ -1,0 +1,71 @@
+"""The depth of some points as a feature: how far they lie along the camera's axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..core.invariant_linalg import gram
+from .feature import BodyMotion, Columns, FoldedBody, PosedBody, Pulled
+from .jacobian_blocks import DenseBlock, JacobianBlock, written_out
+from .point_jacobian import Pulls
+from .points import POINTS, PointsOnBones
+
+
+@dataclass(frozen=True)
+class Depths:
+    """The third coordinates [batch, n] of the points at these places in the stage's `PointSet`,
+    metres.
+
+    For residuals that see several points each, but only their depth: their slopes go through n
+    rows, not through three for every point of the stage.
+    """
+
+    at: tuple[int, ...]
+
+    def bind(self, folded: FoldedBody) -> DepthsOnBones:
+        """The depths, with the ways from the unknowns to the groups of their points."""
+        points = folded.bound(POINTS)
+        assert isinstance(points, PointsOnBones)
+        return DepthsOnBones(self.at, points)
+
+
+@dataclass(frozen=True, eq=False)
+class DepthsOnBones:
+    """The depths of some points of one body."""
+
+    at: tuple[int, ...]
+    points: PointsOnBones
+
+    def place(self, pose: PosedBody) -> Float[Tensor, "batch n"]:
+        """The points' third coordinates."""
+        return pose.bones.points[:, list(self.at), 2]
+
+    def pull(self, block: JacobianBlock, motion: BodyMotion) -> Pulled:
+        """Slopes along the depths as slopes along everything that is free."""
+        jacobian = self._jacobian(motion)  # [batch, n, dim]
+        slope = written_out(block).slope.expand(len(jacobian), -1, -1)
+        through = gram(slope.mT, jacobian)
+        return Pulled(whole=(Columns(tuple(range(self.points.dim)), DenseBlock(through)),))
+
+    def correspond(self, placed: Tensor) -> None:
+        """Nothing to match."""
+        return None
+
+    def _jacobian(self, motion: BodyMotion) -> Float[Tensor, "batch n dim"]:
+        posed = motion.pose.bones
+        batch, count = posed.points.shape[:2]
+        axis = posed.points.new_zeros(batch, count, 1, 3)
+        axis[..., 2] = 1.0
+        pulls = Pulls.of(self.points.model, posed, axis)
+        jacobian = axis.new_zeros(batch, count, self.points.dim)
+        for route in self.points.routes:
+            group = route.asked.group
+            if not any(group.start <= place < group.stop for place in self.at):
+                continue
+            for places, slopes in route.along_unknowns(pulls, motion):
+                jacobian[:, group.start : group.stop, list(places)] = slopes[:, :, 0]
+        return jacobian[:, list(self.at)]
