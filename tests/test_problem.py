@@ -159,7 +159,7 @@ def test_closed_forms_and_autograd_give_the_same_curvature(name):
         gradient, by_autograd[1], rtol=1e-6, atol=1e-6 * float(gradient.abs().max())
     )
     # reweighted: same gradient, a curvature of their own
-    if name not in ("reprojection", "upright"):
+    if name not in ("reprojection", "upright", "bone_depth"):
         torch.testing.assert_close(
             hessian, by_autograd[2], rtol=1e-6, atol=1e-6 * float(hessian.abs().max())
         )
