@@ -75,6 +75,7 @@ def _priors(config: FitConfig) -> dict[str, Path]:
         "pose": prior_file(config.pose_prior),
         "pose limits": shipped / "pose" / "limits.yaml",
         "hand limits": shipped / "hands" / "limits.yaml",
+        "joint uncertainty": shipped / "uncertainty" / "joints.yaml",
     }
     if config.hand_prior is HandPrior.RECORDED:
         found["hands"] = shipped / "hands" / "hands.npz"
