@@ -12,7 +12,7 @@ from torch import Tensor
 
 from smplifyx.body import skinning
 from smplifyx.camera import Camera
-from smplifyx.config import Part
+from smplifyx.config import Block, Part
 from smplifyx.features.variables import State
 from smplifyx.fitting.alternatives import Alternatives, middle_of_hips
 from smplifyx.fitting.batch import FitBatch
@@ -27,7 +27,7 @@ from smplifyx.fitting.joint_uncertainty import (
 )
 from smplifyx.fitting.result import FitResult
 from smplifyx.fitting.schedule import StageProblem, final_stage
-from smplifyx.fitting.uncertainty import RIDGE, Posterior
+from smplifyx.fitting.uncertainty import ANY_TURN, RIDGE, Posterior
 from smplifyx.keypoints import Keypoints, names
 
 DOUBLE, FLOAT = torch.float64, torch.float32
@@ -74,7 +74,7 @@ def test_the_covariance_is_that_of_people_drawn_from_the_posterior() -> None:
     counts.
     """
     _, posterior = last()
-    posterior = posterior.with_true_pose_prior()
+    posterior = posterior.with_true_priors()
     generator = torch.Generator().manual_seed(0)
     step, draws, found = 1e-3, 600, []
     here = places(posterior.view.x)
@@ -110,7 +110,10 @@ def test_the_pose_prior_counts_with_its_own_spread() -> None:
     told = Posterior.of(
         StageProblem.of(whole, some).at(state), embedded_body(), stage.stage.weights
     )
-    torch.testing.assert_close(posterior.with_true_pose_prior().precision, told.precision)
+    turn = posterior.problem.slices[Block.GLOBAL_ORIENT]
+    expected = told.precision.clone()
+    expected.diagonal(dim1=-2, dim2=-1)[:, turn] += 1 / ANY_TURN
+    torch.testing.assert_close(posterior.with_true_priors().precision, expected)
     assert (told.precision - posterior.precision).abs().max() > 1
 
 
@@ -217,9 +220,14 @@ def test_depth_and_hidden_limbs_are_the_unsure_ones() -> None:
 
 def test_nobody_and_the_hopeless_have_their_place() -> None:
     assert quick().fit(seen()[:0], camera(0, FLOAT)).joint_covariance.shape == (0, JOINTS, 3, 3)
-    broken = seen()[:2].replace(xy=torch.full((2, names.COUNT, 2), torch.nan))
-    result = quick().fit(Keypoints.cat([seen()[:2], broken]), camera(4, FLOAT))
-    assert torch.equal(result.joint_covariance[:2], fitted().joint_covariance[:2])
+    broken = seen()[:1].replace(xy=torch.full((1, names.COUNT, 2), torch.nan))
+    unseen = seen()[:1].replace(confidence=torch.zeros(1, names.COUNT))
+    result = quick().fit(Keypoints.cat([seen()[:1], broken, unseen]), camera(3, FLOAT))
+    assert torch.equal(result.joint_covariance[0], fitted().joint_covariance[0])
+    assert result.joint_covariance[1].isnan().all()
+    # no joint of whom nothing was seen is farther off than bodies are large
+    sd = result.joint_covariance[2].diagonal(dim1=-2, dim2=-1).sqrt()
+    assert (sd < 3).all() and sd[WRIST].norm() > 0.5
 
 
 def test_energies_of_another_unit_have_no_calibration() -> None:

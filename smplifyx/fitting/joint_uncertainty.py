@@ -71,7 +71,7 @@ class JointSpread(Bundle):
         jacobian = _joint_jacobian(posterior, order)
         slopes = jacobian.flatten(-2)  # as if they were coordinates
         from_hips = (slopes - middle_of_hips(slopes)).view_as(jacobian)
-        curvature = posterior.with_true_pose_prior().of_points(from_hips)
+        curvature = posterior.with_true_priors().of_points(from_hips)
         body = points[:, :BODY_POINTS]
         offsets = alternatives.points - (body - middle_of_hips(body))[:, None]
         return cls(curvature, offsets.nan_to_num(), alternatives.gap, noise)

@@ -13,6 +13,7 @@ place of a hundred.
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +30,7 @@ from ..problem.view import View
 
 # of the kid component's coefficient: uniform between adult (0) and the template's age (1)
 KID_VARIANCE = 1 / 12
+ANY_TURN = math.pi**2 / 3  # variance of an angle of which nothing is known, radians^2
 POSE_PRIOR = "pose_prior"  # the name of its term
 RIDGE = 1e-6  # on the diagonal: what nothing determines gets a large variance
 
@@ -71,13 +73,13 @@ class Posterior:
         precision[:, places, places] += prior - counted
         return cls(problem, view, precision, *_factor(precision), prior)
 
-    def with_true_pose_prior(self) -> Posterior:
+    def with_true_priors(self) -> Posterior:
         """The same where the pose prior counts with its own spread, whatever its weight in the
-        stage.
+        stage, and no heading is less known than one of which nothing is.
 
-        Presets give it less, so that bodies lie on their points; what people's poses are does not
-        change with that. Measured on generated people: with its own spread the covariances of
-        joints need next to no calibration.
+        Presets give the prior less, so that bodies lie on their points; what people's poses are
+        does not change with that. Measured on generated people: with its own spread the covariances
+        of joints need next to no calibration.
         """
         terms = [term for term in self.problem.terms if term.name == POSE_PRIOR]
         missing = torch.zeros_like(self.precision)
@@ -87,6 +89,9 @@ class Posterior:
             )
             _, quadratic = alone.normal_at(self.view)
             missing += (1 - term.weight**2) / 2 * quadratic.hessian.double()
+        if Block.GLOBAL_ORIENT in self.problem.slices:
+            turn = self.problem.slices[Block.GLOBAL_ORIENT]
+            missing.diagonal(dim1=-2, dim2=-1)[:, turn] += 1 / ANY_TURN
         precision = self.precision + missing
         factor, finite = _factor(precision)
         return dataclasses.replace(self, precision=precision, factor=factor, finite=finite)
