@@ -29,6 +29,7 @@ from smplifyx.data.synthetic import GeneratedPeople, GenerateOptions, generate_p
 from smplifyx.evaluation.metrics import person_errors
 from smplifyx.fitting import quality
 from smplifyx.fitting.fit import fit
+from smplifyx.fitting.quality import offsets_m
 from smplifyx.fitting.result import FitResult
 from smplifyx.keypoints import Keypoints, names
 from smplifyx.readers.folder import read_frames
@@ -88,16 +89,6 @@ def fit_in_batches(
 def errors_m(result: FitResult) -> Float[Tensor, "n 137"]:
     """Detections' distances from the fitted points, metres at the points' distances."""
     return offsets_m(result.keypoints, result.camera, result.points3d).norm(dim=-1)
-
-
-def offsets_m(
-    keypoints: Keypoints, camera: Camera, points: Float[Tensor, "n 137 3"]
-) -> Float[Tensor, "n 137 2"]:
-    """Detected minus body point (metres, in the camera's frame), metres at the point's distance, x
-    right and y down.
-    """
-    pixels = keypoints.xy - camera.project(points)
-    return pixels * points[..., 2:] / camera.focal[:, None, :]
 
 
 def guessed(camera: Camera) -> Camera:

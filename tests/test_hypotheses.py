@@ -25,6 +25,7 @@ def hypotheses_at(places: list[float], energies: list[float], valid: list[bool])
         energy=energy,
         by_term=energy[..., None],
         joints=joints,
+        points=joints[:, :, :1].expand(-1, -1, 25, -1),
     )
 
 

@@ -17,6 +17,7 @@ from hostile_files import mutated
 from smplifyx.body import skinning
 from smplifyx.core.npz import ResultFileError, replacing
 from smplifyx.evidence.height import KnownHeight
+from smplifyx.fitting.joint_depth import depth_sd
 from smplifyx.fitting.quality import (
     box_diagonal,
     confident_body_points,
@@ -88,6 +89,34 @@ def test_files_without_a_penetration_load(tmp_path: Path) -> None:
     assert FitResult.load(tmp_path / "000.npz").penetration is None
     with np.load(tmp_path / "000.npz") as archive:
         assert not {"penetration_mm", "intersecting_triangles"} & set(archive.files)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_covariances_come_back_and_older_files_have_none(
+    tmp_path: Path, dtype: torch.dtype
+) -> None:
+    covariance = torch.randn(3, 67, 3, 3, dtype=dtype)
+    saved = people(3, dtype).replace(joint_covariance=covariance)
+    saved[2].save(tmp_path / "new.npz")
+    loaded = FitResult.load(tmp_path / "new.npz").joint_covariance
+    assert torch.equal(loaded, covariance[2]) and loaded.dtype == dtype
+    people(3, dtype)[2].save(tmp_path / "old.npz")
+    assert FitResult.load(tmp_path / "old.npz").joint_covariance is None
+
+
+def test_a_depth_is_as_sure_as_the_seen_joints() -> None:
+    result = people(1)
+    assert depth_sd(result).isnan().all()
+    confidence = torch.zeros_like(result.keypoints.confidence)
+    confidence[:, [0, 4, 7, 8]] = 1.0
+    covariance = torch.zeros(1, 67, 3, 3)
+    covariance[:, [0, 4, 7], 2, 2] = torch.tensor([0.1, 0.2, 0.4]) ** 2
+    known = result.replace(
+        keypoints=result.keypoints.replace(confidence=confidence), joint_covariance=covariance
+    )
+    assert float(depth_sd(known)) == pytest.approx(0.2)  # the root does not count
+    unseen = known.keypoints.replace(confidence=torch.zeros_like(confidence))
+    assert depth_sd(known.replace(keypoints=unseen)).isnan().all()
 
 
 def test_a_penetration_goes_with_its_person() -> None:

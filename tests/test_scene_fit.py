@@ -116,6 +116,7 @@ def test_two_people_come_apart_in_depth(seed: int) -> None:
         )
         assert float(new.hypothesis_energies[new.chosen]) == float(new.energy)
         assert float(new.energy) < float(old.energy) + 20
+        assert torch.equal(new.joint_covariance, old.joint_covariance), "told before they parted"
 
 
 def test_three_in_a_row_come_apart() -> None:

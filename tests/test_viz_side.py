@@ -34,3 +34,17 @@ def test_side_view_holds_everyone(where: tuple[float, float, float], size: tuple
 
 def test_side_view_of_nobody_is_plain() -> None:
     assert len(np.unique(side_view([Figure(RED)], sphere((0, 0, 1))[1], (50, 40)))) <= 3
+
+
+def test_what_is_unsure_is_tinted_and_a_bar_says_so() -> None:
+    vertices, faces = sphere((0, 0, 3.0))
+    plain = side_view([Figure(RED, vertices)], faces, (400, 200)).astype(int)
+    sure = side_view([Figure(RED, vertices, unsure=0 * vertices[:, 0])], faces, (400, 200))
+    # the upper half cannot be believed
+    half = np.where(vertices[:, 1] < 0, 1.0, np.nan)
+    unsure = side_view([Figure(RED, vertices, unsure=half)], faces, (400, 200)).astype(int)
+    body, corner = np.s_[60:, :], np.s_[:40, :90]
+    assert np.array_equal(plain[body], sure[body]), "a sure body has its own colour"
+    assert (plain[corner] != unsure[corner]).any() and (sure[corner] == unsure[corner]).all()
+    redness = unsure[..., 0] - unsure[..., 2]
+    assert redness[80, 200] < 0 < redness[140, 200]

@@ -16,7 +16,7 @@ from ..body import skinning
 from ..body.model import Age, BodyModel
 from ..body.params import BodyParams
 from ..camera import Camera
-from ..config import FitConfig, as_preset
+from ..config import FitConfig, Unit, as_preset
 from ..core.bundle import Bundle
 from ..core.invariant_linalg import whole_rows
 from ..core.threads import one_thread_per_operation, pieces, side_by_side
@@ -25,14 +25,16 @@ from ..evidence.keypoints2d import Keypoints2D, person_scale, seen_confidence
 from ..keypoints import Keypoints, names
 from ..terms.scene import WeightedTerm
 from .batch import FitBatch
+from .joint_calibration import JOINTS
+from .joint_uncertainty import JointSpread, noise_level
 from .plausibility import Plausibility
 from .quality import status_of
 from .result import FitResult, FitStatus, Provenance
-from .schedule import StagesOutcome, final_problem, run_stages
+from .schedule import StagesOutcome, final_stage, run_stages
 from .second_try import cautious
 from .setup import FitSetup, setup_of
 from .starts import given_guess
-from .uncertainty import shape_uncertainty
+from .uncertainty import Posterior, shape_uncertainty
 from .watching import StageReport, Watch
 
 Answer = TypeVar("Answer")
@@ -189,8 +191,15 @@ def result_of(
     points2d = camera.project(points3d)
     rows = torch.arange(len(outcome.chosen), device=outcome.chosen.device)
     energy = outcome.hypothesis_energies[rows, outcome.chosen]
-    last = final_problem(people, outcome.state, extra_terms)
-    shape = shape_uncertainty(last, body, config.stages[-1].weights)
+    last = final_stage(people, extra_terms)
+    posterior = Posterior.of(last.at(outcome.state), body, last.stage.weights)
+    shape = shape_uncertainty(posterior, body)
+    if config.reprojection.unit is Unit.PERSON:
+        noise = noise_level(keypoints, camera, points3d)
+        spread = JointSpread.of(posterior, last.points, outcome.alternatives, points3d, noise)
+        joint_covariance = spread.covariance(setup.joint_calibration).to(points3d)
+    else:  # energies of another unit mean nothing to the calibration
+        joint_covariance = points3d.new_full((count, JOINTS, 3, 3), torch.nan)
     is_child = body.age is Age.CHILD
     plausibility = Plausibility.of(params, points3d, shape.stature, is_child)
     return FitResult(
@@ -208,6 +217,7 @@ def result_of(
         status=status_of(keypoints, points2d, energy, plausibility.is_human),
         steps=outcome.steps,
         shape=shape,
+        joint_covariance=joint_covariance,
         provenance=Provenance.of(body, config.name, config.pose_prior),
         evidence=people.others,
         tries=torch.ones_like(outcome.steps),

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from ..core.bundle import Bundle
 from ..features.variables import State
+from ..keypoints import names
+
+BODY_POINTS = names.BODY.stop
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,9 @@ class Hypotheses(Bundle):
     # of the last stage, in the order of its terms; before it: none
     by_term: Float[Tensor, "*batch terms"]
     joints: Float[Tensor, "*batch joints 3"]  # from the pelvis, as the camera sees them
+    # the body's canonical points from the middle of the hips, metres, as the camera sees them; NaN
+    # where the last stage did not look at them
+    points: Float[Tensor, "*batch 25 3"]
 
     @classmethod
     def begun(
@@ -37,6 +43,7 @@ class Hypotheses(Bundle):
         index = torch.arange(valid.shape[1], device=valid.device).expand_as(valid)
         no_energy = torch.full_like(state.transl[..., 0], torch.inf)
         no_joints = no_energy[..., None, None].expand(*valid.shape, 0, 3)
+        no_points = torch.full_like(no_energy, torch.nan)[..., None, None]
         return cls(
             state=state,
             person=person[:, None].expand_as(valid),
@@ -46,6 +53,7 @@ class Hypotheses(Bundle):
             energy=no_energy,
             by_term=no_joints[..., 0],
             joints=no_joints,
+            points=no_points.expand(*valid.shape, BODY_POINTS, 3),
         )
 
     def ranked(self) -> Hypotheses:

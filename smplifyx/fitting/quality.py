@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ..camera import Camera
 from ..core.bundle import Bundle
 from ..keypoints import Keypoints, names
 from ..keypoints.confidence import CONFIDENT, SEEN
@@ -64,6 +65,16 @@ def box_diagonal(keypoints: Keypoints) -> Float[Tensor, "*batch"]:
     """Diagonal in pixels of the box around the seen points; NaN where there are fewer than two."""
     diagonal = keypoints.box_diagonal(keypoints.confidence >= SEEN)
     return torch.where((diagonal > 0) & diagonal.isfinite(), diagonal, torch.nan)
+
+
+def offsets_m(
+    keypoints: Keypoints, camera: Camera, points: Float[Tensor, "*batch 137 3"]
+) -> Float[Tensor, "*batch 137 2"]:
+    """Detected minus body point (metres, in the camera's frame), metres at the point's distance, x
+    right and y down.
+    """
+    pixels = keypoints.xy - camera.project(points)
+    return pixels * points[..., 2:] / camera.focal[..., None, :]
 
 
 def confident_body_points(keypoints: Keypoints) -> Int[Tensor, "*batch"]:

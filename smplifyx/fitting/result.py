@@ -151,6 +151,9 @@ class FitResult(Bundle):
     provenance: Provenance = static()
     origin: Origin = static(Origin())
     penetration: Penetration | None = None  # None: not measured; `fit` does not, jobs do
+    # of each joint about `points3d`, from the middle of the hips, in the camera's axes, m^2 (see
+    # `joint_uncertainty`); None: not told, in files of older versions
+    joint_covariance: Float[Tensor, "*batch 67 3 3"] | None = None
     # fits that it took: 2 where the first made a body that nobody has; None: not told
     tries: Int[Tensor, "*batch"] | None = None
     # What decided the result besides the keypoints, by its kind. Any, because each is a Bundle
@@ -228,6 +231,7 @@ _SHAPE = MappingProxyType(
 _PENETRATION = MappingProxyType(
     {"depth_mm": "penetration_mm", "triangles": "intersecting_triangles"}
 )
+_JOINTS = "joint_covariance"
 _NUMBER = npz.Expected((), "f")
 _COUNT = npz.Expected((), "i")
 _TEXT = npz.Expected((), "U")
@@ -271,6 +275,7 @@ _EXPECTED = MappingProxyType(
 _OPTIONAL = MappingProxyType(
     dict.fromkeys((*_NEW, _DETECTOR), _TEXT)
     | {_PENETRATION["depth_mm"]: _NUMBER, _PENETRATION["triangles"]: _COUNT, "tries": _COUNT}
+    | {_JOINTS: npz.Expected((67, 3, 3), "f")}
 )
 # What is made of finite numbers in every result but a failed one.
 _FINITE = (*_PARAMS, "K", "image_size", "keypoint_trust")
@@ -296,6 +301,8 @@ def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
     tensors |= {key: getattr(result.shape, name) for name, key in _SHAPE.items()}
     if result.tries is not None:
         tensors["tries"] = result.tries
+    if result.joint_covariance is not None:
+        tensors[_JOINTS] = result.joint_covariance
     if result.penetration is not None:
         tensors |= {key: getattr(result.penetration, name) for name, key in _PENETRATION.items()}
     arrays = {key: tensor.detach().cpu().numpy() for key, tensor in tensors.items()}
@@ -352,6 +359,7 @@ def _from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
         provenance=_provenance(arrays),
         origin=_origin(arrays),
         penetration=_penetration(arrays),
+        joint_covariance=tensor(_JOINTS) if _JOINTS in arrays else None,
         tries=tensor("tries") if "tries" in arrays else None,
         evidence={kind: kind.from_arrays(arrays) for kind in KINDS},
     )

@@ -31,6 +31,7 @@ from ..problem.view import View
 from ..solvers import LevenbergMarquardt, Solution
 from ..terms.collision import Collision
 from ..terms.scene import WeightedTerm
+from .alternatives import Alternatives
 from .batch import FitBatch
 from .fitter import Fitter, result_of
 from .neighbours import Pair, groups, overlap, pairs, same_person
@@ -315,8 +316,12 @@ def _replace(
         chosen=old.chosen,
         gap=old.gap,
         steps=old.steps + more_steps,
+        alternatives=Alternatives.none(old.energy, 0),
     )
-    fresh = result_of(some.people, outcome, extra_terms)
+    # How sure joints are was told when each was fitted alone, other readings and all.
+    fresh = result_of(some.people, outcome, extra_terms).replace(
+        joint_covariance=old.joint_covariance
+    )
     for row, number in enumerate(some.numbers):
         one = fresh[row].to(device=found[number].energy.device)
         found[number] = one.replace(origin=found[number].origin)

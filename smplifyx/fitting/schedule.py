@@ -13,6 +13,7 @@ from ..config import Block, FitConfig, without_collision
 from ..features.variables import State
 from ..problem.problem import Problem
 from ..terms.scene import WeightedTerm
+from .alternatives import Alternatives
 from .batch import FitBatch
 from .hypotheses import Hypotheses
 from .mirroring import FLIPS
@@ -38,6 +39,7 @@ class StagesOutcome:
     # runner-up's energy minus the best's in the last stage that had both; nan: none
     gap: Float[Tensor, " batch"]
     steps: Int[Tensor, " batch"]  # of the solver, over all stages of the chosen hypothesis
+    alternatives: Alternatives  # [batch]: what else the evidence may mean
 
 
 def run_stages(
@@ -68,6 +70,7 @@ def run_stages(
 
     energies = like.new_full((len(like), made[-1]), torch.inf)
     gap = torch.full_like(like, torch.nan)
+    alternatives = Alternatives.none(like, made[-1])
     ends = []
     for rows, coming in zip(cohorts, _cohorts(people, cohorts, start, first), strict=True):
         is_last = rows is cohorts[-1]
@@ -80,6 +83,7 @@ def run_stages(
             at = through.person, through.index
             energies[at] = torch.where(through.valid, through.energy, energies[at])
             different = through.distinct(stage.merge)
+            alternatives = alternatives.seen(different)
             found, who = different.gap(), different.person[:, 0]
             gap[who] = torch.where(found.isnan(), gap[who], found)
             coming = different[:, : stage.keep]
@@ -89,18 +93,21 @@ def run_stages(
     end = Hypotheses.cat(ends)
     end = end[torch.argsort(end.person)]
     by_term = dict(zip(runners[-1].terms, end.by_term.unbind(-1), strict=True))
-    return StagesOutcome(end.state, by_term, energies, end.index, gap, end.steps)
+    return StagesOutcome(end.state, by_term, energies, end.index, gap, end.steps, alternatives)
+
+
+def final_stage(people: FitBatch, extra_terms: tuple[WeightedTerm, ...] = ()) -> StageProblem:
+    """The last stage, betas free in any case; without collision, which tells no shape."""
+    last = without_collision(people.setup.config).stages[-1]
+    free = last.free if Block.BETAS in last.free else (*last.free, Block.BETAS)
+    return StageProblem.of(last.model_copy(update={"free": free}), people, extra_terms)
 
 
 def final_problem(
     people: FitBatch, state: State, extra_terms: tuple[WeightedTerm, ...] = ()
 ) -> Problem:
-    """The last stage's problem at `state` [batch], betas free in any case; without collision, which
-    tells no shape.
-    """
-    last = without_collision(people.setup.config).stages[-1]
-    free = last.free if Block.BETAS in last.free else (*last.free, Block.BETAS)
-    return StageProblem.of(last.model_copy(update={"free": free}), people, extra_terms).at(state)
+    """The problem of `final_stage` at `state` [batch]."""
+    return final_stage(people, extra_terms).at(state)
 
 
 def _begin(people: FitBatch, rows: Int[Tensor, " cohort"], start: Starts | None) -> Hypotheses:

@@ -17,6 +17,7 @@ from ..features.variables import Decoder, Hand
 from ..pose_priors import load_prior
 from ..pose_priors.hands import recorded_hands
 from ..problem.stage_terms import PriorTerms
+from .joint_calibration import JointCalibration, load_joint_calibration
 from .templates import Templates, neutral_points
 
 
@@ -69,6 +70,11 @@ class FitSetup:
     def priors(self) -> PriorTerms:
         """The terms that ask nothing of a person."""
         return PriorTerms.of(self.body, self.decoder)
+
+    @cached_property
+    def joint_calibration(self) -> JointCalibration:
+        """What scales the covariances of joints. Raises ConfigError where it cannot be read."""
+        return load_joint_calibration()
 
     def folded(self, points: PointSet, free: tuple[Block, ...]) -> FoldedBody:
         """The body folded to these points, with these blocks of unknowns free.

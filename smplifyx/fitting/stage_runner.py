@@ -15,6 +15,7 @@ from ..features.variables import State
 from ..problem.problem import Problem
 from ..solvers import LBFGS, Adam, LevenbergMarquardt
 from ..solvers.rows import RowState, Run, Stepwise, run_some
+from .alternatives import body_from_hips
 from .hypotheses import Hypotheses
 from .mirroring import FLIPS, mirrored
 from .stage_problem import StageProblem
@@ -92,6 +93,7 @@ class StageRunner:
             energy=unknown,
             by_term=unknown[..., None].expand(*shape, terms),
             joints=unknown[..., None, None].expand(*shape, joints, 3),
+            points=torch.full_like(coming.points, torch.nan),
         )
         return entering, problem
 
@@ -123,6 +125,7 @@ class StageRunner:
             by_term=by_term,
             energy=torch.where(solution.energy.isfinite(), solution.energy, torch.inf),
             joints=joints - joints[:, :1],
+            points=body_from_hips(view.pose.bones.points, self._maker.points),
         )
         return flat.put(done_at, found).map(lambda t: t.unflatten(0, shape))
 

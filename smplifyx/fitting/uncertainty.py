@@ -12,20 +12,26 @@ place of a hundred.
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..body.model import Age, BodyModel
 from ..body.stature import stature_of
 from ..config import Block, Weights
 from ..core.bundle import Bundle
+from ..core.invariant_linalg import gram
 from ..problem.problem import Problem
+from ..problem.view import View
 
 # of the kid component's coefficient: uniform between adult (0) and the template's age (1)
 KID_VARIANCE = 1 / 12
+ANY_TURN = math.pi**2 / 3  # variance of an angle of which nothing is known, radians^2
+POSE_PRIOR = "pose_prior"  # the name of its term
 RIDGE = 1e-6  # on the diagonal: what nothing determines gets a large variance
 
 
@@ -39,21 +45,77 @@ class ShapeUncertainty(Bundle):
     determined: Float[Tensor, "*batch"]
 
 
-def shape_uncertainty(problem: Problem, body: BodyModel, weights: Weights) -> ShapeUncertainty:
-    """The evidence about the shape at `problem.state`, betas free.
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """The Gaussian that the energy makes of the unknowns of a fit, all of them together."""
 
-    weights: those of the problem's stage. The shape prior counts with its true spread, whatever its
-    weight in the stage. NaN where the fit is not finite.
-    """
-    _, quadratic = problem.normal(problem.pack(problem.state))
-    hessian = quadratic.hessian  # over x: [batch, dim, dim]
-    betas = problem.slices[Block.BETAS]  # the place of the betas in x
-    places = range(betas.start, betas.stop)
-    prior, counted = _prior_precision(body, weights, hessian)
+    problem: Problem
+    view: View  # of the fits
+    precision: Float[Tensor, "batch dim dim"]  # float64
+    factor: Float[Tensor, "batch dim dim"]  # lower triangular L, L L^T the precision; float64
+    finite: Bool[Tensor, " batch"]  # whose energy has a curvature; the others' factor means nothing
+    prior: Float[Tensor, " betas"]  # one over the variance of each beta among people
 
-    precision = hessian.double() / 2
-    precision[:, places, places] += prior - counted
-    columns = _inverse_columns(precision, torch.arange(betas.start, betas.stop))
+    @classmethod
+    def of(cls, problem: Problem, body: BodyModel, weights: Weights) -> Posterior:
+        """At `problem.state`, betas free.
+
+        weights: those of the problem's stage. The shape prior counts with its true spread, whatever
+        its weight in the stage.
+        """
+        view = problem.view(problem.pack(problem.state))
+        _, quadratic = problem.normal_at(view)
+        hessian = quadratic.hessian  # over x: [batch, dim, dim]
+        betas = problem.slices[Block.BETAS]  # the place of the betas in x
+        places = range(betas.start, betas.stop)
+        prior, counted = _prior_precision(body, weights, hessian)
+        precision = hessian.double() / 2
+        precision[:, places, places] += prior - counted
+        return cls(problem, view, precision, *_factor(precision), prior)
+
+    def with_true_priors(self) -> Posterior:
+        """The same where the pose prior counts with its own spread, whatever its weight in the
+        stage, and no heading is less known than one of which nothing is.
+
+        Presets give the prior less, so that bodies lie on their points; what people's poses are
+        does not change with that. Measured on generated people: with its own spread the covariances
+        of joints need next to no calibration.
+        """
+        terms = [term for term in self.problem.terms if term.name == POSE_PRIOR]
+        missing = torch.zeros_like(self.precision)
+        for term in terms:
+            alone = dataclasses.replace(
+                self.problem, terms=(dataclasses.replace(term, weight=1.0),)
+            )
+            _, quadratic = alone.normal_at(self.view)
+            missing += (1 - term.weight**2) / 2 * quadratic.hessian.double()
+        if Block.GLOBAL_ORIENT in self.problem.slices:
+            turn = self.problem.slices[Block.GLOBAL_ORIENT]
+            missing.diagonal(dim1=-2, dim2=-1)[:, turn] += 1 / ANY_TURN
+        precision = self.precision + missing
+        factor, finite = _factor(precision)
+        return dataclasses.replace(self, precision=precision, factor=factor, finite=finite)
+
+    def columns(self, wanted: Tensor) -> Float[Tensor, "batch dim c"]:
+        """Columns of the covariance of all unknowns; NaN where the fit is not finite."""
+        return _inverse_columns(self.factor, self.finite, wanted)
+
+    def of_points(self, jacobian: Float[Tensor, "batch p 3 dim"]) -> Float[Tensor, "batch p 3 3"]:
+        """The covariance of points that move so with the unknowns, each on its own."""
+        batch, count = jacobian.shape[:2]
+        slopes = jacobian.double().flatten(1, 2).mT  # [batch, dim, 3 p]
+        # J Sigma J^T = Y^T Y with L Y = J^T
+        spread = torch.linalg.solve_triangular(self.factor, slopes, upper=False)
+        each = spread.unflatten(-1, (count, 3)).transpose(1, 2).flatten(0, 1)
+        covariance = gram(each, each).unflatten(0, (batch, count))
+        return torch.where(self.finite[:, None, None, None], covariance, torch.nan)
+
+
+def shape_uncertainty(posterior: Posterior, body: BodyModel) -> ShapeUncertainty:
+    """The evidence about the shape. NaN where the fit is not finite."""
+    problem, prior = posterior.problem, posterior.prior
+    betas = problem.slices[Block.BETAS]
+    columns = posterior.columns(torch.arange(betas.start, betas.stop))
     covariance = columns[:, betas]  # of the betas, whatever the rest is: [batch, betas, betas]
 
     # Stature is linear in the betas around the fit: variance = slope^T covariance slope.
@@ -84,7 +146,7 @@ def kid_gain(problem: Problem) -> Float[Tensor, " batch"]:
     gradient, hessian = quadratic.gradient, quadratic.hessian
     kid = problem.slices[Block.BETAS].stop - 1  # the kid coefficient is the last of the betas
     # The step is -H^-1 g. Its kid component needs one column of the inverse, since H is symmetric.
-    column = _inverse_columns(hessian.double(), torch.tensor([kid]))[..., 0]
+    column = _inverse_columns(*_factor(hessian.double()), torch.tensor([kid]))[..., 0]
     step = -(column * gradient.double()).sum(-1).nan_to_num()
     # Everything else is at its best already, so the step pays step^2 / (2 (H^-1)_kk).
     gain = step * step / (2 * column[:, kid])
@@ -106,14 +168,22 @@ def _prior_precision(
     return precision, counted
 
 
-def _inverse_columns(
-    matrix: Float[Tensor, "batch n n"], columns: Tensor
-) -> Float[Tensor, "batch n c"]:
-    """Columns of the inverse of positive matrices; NaN for one that is not finite."""
-    finite = matrix.isfinite().flatten(1).all(-1)[:, None, None]
+def _factor(
+    matrix: Float[Tensor, "batch n n"],
+) -> tuple[Float[Tensor, "batch n n"], Bool[Tensor, " batch"]]:
+    """The Cholesky factor of positive matrices, and which of them are finite."""
+    finite = matrix.isfinite().flatten(1).all(-1)
     identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
-    # A matrix that is not finite has no factor: the identity stands in for it, NaN is the answer.
-    positive = torch.where(finite, matrix, identity) + RIDGE * identity
-    factor = torch.linalg.cholesky_ex(positive).L  # _ex: raises for no matrix of the batch
-    wanted = identity[:, columns.to(identity.device)].expand(len(matrix), -1, -1)
-    return torch.where(finite, torch.cholesky_solve(wanted, factor), torch.nan)
+    # A matrix that is not finite has no factor: the identity stands in for it.
+    positive = torch.where(finite[:, None, None], matrix, identity) + RIDGE * identity
+    return torch.linalg.cholesky_ex(positive).L, finite  # _ex: raises for no matrix of the batch
+
+
+def _inverse_columns(
+    factor: Float[Tensor, "batch n n"], finite: Bool[Tensor, " batch"], columns: Tensor
+) -> Float[Tensor, "batch n c"]:
+    """Columns of the inverse of the matrices of `_factor`; NaN for one that is not finite."""
+    identity = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
+    wanted = identity[:, columns.to(identity.device)].expand(len(factor), -1, -1)
+    solved = torch.cholesky_solve(wanted, factor)
+    return torch.where(finite[:, None, None], solved, torch.nan)

@@ -76,6 +76,7 @@ def _priors(config: FitConfig) -> dict[str, Path]:
         "pose": prior_file(config.pose_prior),
         "pose limits": shipped / "pose" / "limits.yaml",
         "hand limits": shipped / "hands" / "limits.yaml",
+        "joint uncertainty": shipped / "uncertainty" / "joints.yaml",
     }
     if any(stage.weights.bone_depth for stage in config.stages):
         found["depth"] = depth_file(config.depth_prior)

@@ -18,6 +18,7 @@ import torch
 from ..core.files import open_regular
 from ..core.messages import cell, one_line, plain, uncell
 from ..core.npz import replacing
+from ..fitting.joint_depth import depth_sd
 from ..fitting.quality import (
     FAR_PERCENT,
     MOST_FAR,
@@ -52,10 +53,11 @@ class Row:
     Errors are medians over the seen points, in pixels and in percent of the keypoint box's
     diagonal. seconds: the person's share of its batch's time. focal: pixels, as fitted.
     shape_determined: the share 0..1 of what was unknown about the shape that the evidence told;
-    stature_sd_m: how well the stature is known. person_id: what the keypoint file calls the person;
-    photo: the image's name as the input writes it; notes: what its owner should know of how the
-    input was read. penetration_mm: how deep the deepest vertex lies
-    inside another part of the body; intersecting_triangles: how many cut another part.
+    stature_sd_m: how well the stature is known; depth_sd_m: how well depths within the body are
+    (see `depth_sd`). person_id: what the keypoint file calls the person; photo: the image's name as
+    the input writes it; notes: what its owner should know of how the input was read.
+    penetration_mm: how deep the deepest vertex lies inside another part of the body;
+    intersecting_triangles: how many cut another part.
     """
 
     stem: str
@@ -81,6 +83,7 @@ class Row:
     stature_m: float = math.nan
     stature_sd_m: float = math.nan
     shape_determined: float = math.nan
+    depth_sd_m: float = math.nan
     penetration_mm: float = math.nan
     intersecting_triangles: int | None = None
     person_id: str = ""
@@ -138,6 +141,7 @@ def row_of(stem: str, result: FitResult) -> Row:
         stature_m=float(result.shape.stature),
         stature_sd_m=float(result.shape.stature_sd),
         shape_determined=float(result.shape.determined),
+        depth_sd_m=float(depth_sd(result)),
         penetration_mm=float(penetration.depth_mm) if penetration else math.nan,
         intersecting_triangles=int(penetration.triangles) if penetration else None,
         person_id=result.origin.person_id,

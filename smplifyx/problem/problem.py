@@ -139,7 +139,10 @@ class Problem:
 
     def normal(self, x: Float[Tensor, "batch dim"]) -> tuple[Float[Tensor, " batch"], Dense]:
         """Energy, exact gradient and Gauss-Newton Hessian, by the terms' closed forms."""
-        view = self.view(x)
+        return self.normal_at(self.view(x))
+
+    def normal_at(self, view: View) -> tuple[Float[Tensor, " batch"], Dense]:
+        """The same where the view is there already."""
         residuals = self._residuals_in(view.scene)
         energy = _total(self._energies_of(residuals).values())
         return energy, self._linearised(view, residuals)

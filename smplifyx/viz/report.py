@@ -19,6 +19,8 @@ from ..core.npz import replacing
 from .marks import CUT, DEEP, FULL_AT, SHALLOW
 from .report_entries import PersonEntry, PhotoEntry, Remark, Summary, Tone
 from .shade import Colour
+from .unsure import FULL_AT as UNSURE_AT
+from .unsure import SURE_AT, UNSURE
 
 TEMPLATE = "report.html.j2"
 PAGE = 250  # photos on a page: a browser shows no more with comfort
@@ -263,6 +265,11 @@ def _template() -> jinja2.Template:
         "deep": DEEP,
         "full_mm": round(1000 * FULL_AT),
     }
+    environment.globals["unsure"] = {
+        "colour": UNSURE,
+        "sure_cm": round(100 * SURE_AT),
+        "full_cm": round(100 * UNSURE_AT),
+    }
     return environment.get_template(TEMPLATE)
 
 
@@ -280,6 +287,7 @@ def _cells(person: PersonEntry) -> list[tuple[str, str, str]]:
         ("hands", _number(person.hands_percent, 2, " %"), ""),
         ("face", _number(person.face_percent, 2, " %"), ""),
         ("energy gap", _number(person.energy_gap, 2), ""),
+        ("depth ±", _number(_centimetres(person.depth_sd), 0, " cm"), ""),
         ("height", _number(person.height, 2, " m"), person.height_note),
         ("focal length", _number(person.focal, 0, " px"), person.focal_source),
         ("penetration", _number(person.penetration_mm, 1, " mm"), _triangles(person)),
@@ -294,6 +302,10 @@ def _triangles(person: PersonEntry) -> str:
     if not measured or not count:
         return ""
     return "1 triangle" if count == 1 else f"{count} triangles"
+
+
+def _centimetres(metres: float | None) -> float | None:
+    return None if metres is None else 100 * metres
 
 
 def _number(value: float | None, digits: int = 1, unit: str = "") -> str:

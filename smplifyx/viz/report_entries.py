@@ -44,6 +44,7 @@ class PersonEntry:
         size.
     energy_gap: the second-best hypothesis's energy minus the best one's.
     height, height_note: metres, and a remark on them.
+    depth_sd: standard deviation of the joints' depths, metres.
     focal, focal_source: pixels, and where they come from.
     seconds: of computing.
     penetration_mm: how deep the body passes through itself.
@@ -63,6 +64,7 @@ class PersonEntry:
     energy_gap: float | None = None
     height: float | None = None
     height_note: str = ""
+    depth_sd: float | None = None
     focal: float | None = None
     focal_source: str = ""
     seconds: float | None = None

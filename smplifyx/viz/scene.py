@@ -15,6 +15,7 @@ from .mesh import Mesh, array, join
 from .raster import Layer
 from .render import Renderer, render
 from .shade import Colour, add_depth_cue, shade
+from .unsure import tinted
 
 Faces = Integer[Tensor, "f 3"] | Integer[np.ndarray, "f 3"]
 Image = np.ndarray  # [height, width, 3] RGB uint8
@@ -30,6 +31,7 @@ class Figure:
     keypoints: [137, 3] as detected: x and y in pixels, confidence (0 = unseen).
     points2d: [137, 2] the model's own projected points in pixels (NaN = none).
     marks: where the body passes through itself.
+    unsure: [V] standard deviation of each vertex in depth, metres, which tints the body.
     """
 
     colour: Colour
@@ -37,6 +39,7 @@ class Figure:
     keypoints: Float[Tensor, "137 3"] | Float[np.ndarray, "137 3"] | None = None
     points2d: Float[Tensor, "137 2"] | Float[np.ndarray, "137 2"] | None = None
     marks: Marks | None = None
+    unsure: Float[Tensor, " v"] | Float[np.ndarray, " v"] | None = None
 
 
 def intrinsics(camera: Camera) -> tuple[Float[np.ndarray, "3 3"], tuple[int, int]]:
@@ -98,7 +101,10 @@ def _lit_bodies(people: Sequence[Figure], faces: Faces) -> list[tuple[Mesh, Mark
         vertices = array(person.vertices)
         if not np.isfinite(vertices).all():
             continue
-        mesh = Mesh(vertices, triangles, shade(vertices, triangles, person.colour))
+        colour = person.colour
+        if person.unsure is not None:
+            colour = tinted(colour, person.unsure)
+        mesh = Mesh(vertices, triangles, shade(vertices, triangles, colour))
         if person.marks is not None:
             mesh = marked(mesh, person.marks)
         bodies.append((mesh, person.marks))

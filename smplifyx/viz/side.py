@@ -13,6 +13,7 @@ from .mesh import array
 from .points import FARTHEST, FRACTION_BITS
 from .render import Renderer
 from .scene import Faces, Figure, Image, composite, draw_marks, draw_people
+from .unsure import draw_legend
 
 BACKGROUND = (244, 245, 247)
 GRID = (205, 210, 217)
@@ -51,7 +52,8 @@ def side_view(
     of 1 m.
 
     The photo's camera is to the left, depth grows to the right. The ground lies at the lowest
-    vertex. Marks of people are seen through what hides them. People without finite vertices are
+    vertex. Marks of people are seen through what hides them. Where figures say how unsure they are,
+    they are tinted and a bar says by how much. People without finite vertices are
     left out; nobody gives an empty picture.
 
     Args:
@@ -86,6 +88,8 @@ def side_view(
     if any(figure.marks is not None for figure in figures):
         out = composite(out, draw_marks(figures, faces, camera.K, size, renderer), THROUGH)
     _draw_scale(out, camera, seen_points)
+    if any(figure.unsure is not None for figure in figures):
+        draw_legend(out, INK, FONT)
     return out
 
 

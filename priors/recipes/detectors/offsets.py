@@ -16,13 +16,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from benchmarks.quality import offsets_m
 from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_INDEX, sideless
 from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
 from smplifyx.camera import Camera
 from smplifyx.data.self_occlusion import hidden_points
+from smplifyx.fitting.quality import offsets_m
 from smplifyx.keypoints import Keypoints, names
 
 SURE = 0.5  # confidence of a point that counts

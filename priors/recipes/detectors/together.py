@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from benchmarks.multiview import Multiview
-from benchmarks.quality import offsets_m
 from smplifyx.data.detector_noise import CLUSTERS, group_of
+from smplifyx.fitting.quality import offsets_m
 from smplifyx.fitting.result import FitResult
 from smplifyx.keypoints import names
 

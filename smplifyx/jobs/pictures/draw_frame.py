@@ -21,6 +21,7 @@ from ...readers.images import ImageError, read_image
 from ...viz.overlay import canvas
 from ...viz.scene import Image
 from .files import Picture
+from .unsure_skin import unsure_skin
 
 LONGEST = 1280  # pixels of the longer side of a picture
 
@@ -103,7 +104,10 @@ def _figures_at_side(
     """People where their own fits have them: seen from the side, depths must be the true ones."""
     return [
         viz.Figure(
-            colour=viz.person_colour(person.number), vertices=person.vertices, marks=person_marks
+            colour=viz.person_colour(person.number),
+            vertices=person.vertices,
+            marks=person_marks,
+            unsure=unsure_skin(person.result, person.model),
         )
         for person, person_marks in zip(people, marks, strict=True)
     ]

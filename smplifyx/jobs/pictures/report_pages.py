@@ -134,6 +134,7 @@ def _person_entry(row: Row, person: int, remarks: tuple[viz.Remark, ...]) -> viz
         energy_gap=row.gap,
         height=row.stature_m,
         height_note=f"± {row.stature_sd_m:.2f} m, {row.age}" if was_fitted else "",
+        depth_sd=row.depth_sd_m,
         focal=row.focal,
         focal_source=row.focal_source,
         seconds=row.seconds,
