@@ -2,7 +2,7 @@
 source, a contact sheet to look at.
 
     python priors/recipes/mocap_report.py --data ../shared/data --sheets ../sheets
-    python priors/recipes/mocap_report.py --data ../shared/data --ranges
+    python priors/recipes/mocap_report.py --data FOLDER --ranges
 
 `--ranges` prints how far joints turn that CMU's files hold still or nearly so, there and in all
 packs together, beside their limits.
