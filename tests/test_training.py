@@ -229,12 +229,12 @@ def test_mixture(recordings: Path, tmp_path: Path) -> None:
         assert np.linalg.eigvalsh(covariance + np.diag(files[0]["floor"] ** 2)).min() > 1e-3
 
 
-def test_a_mixture_beside_another(recordings: Path, tmp_path: Path) -> None:
+def test_a_mixture_joined_with_another(recordings: Path, tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     quick = MixtureSettings(components=3, draws=1000, starts=1, iterations=5)
     alone = replace(request(recordings, tmp_path / "alone.npz", Kind.GMM), mixture=quick)
     first = train_prior(alone, Silent()).file
-    again = replace(alone, out=tmp_path / "both.npz", beside=first)
+    again = replace(alone, out=tmp_path / "both.npz", joined_with=first)
     one, both = (dict(np.load(file)) for file in (first, train_prior(again, Silent()).file))
     assert both["weights"].shape == (6,)
     for half in (slice(0, 3), slice(3, 6)):

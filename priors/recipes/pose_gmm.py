@@ -3,7 +3,7 @@ subjects 01-12 alone, with half of the weight, and 16 of the people of all packs
 
     python priors/recipes/pose_gmm.py --data FOLDER/mocap --out CMU
     python priors/recipes/pose_gmm.py --data FOLDER --many --mixture.components 16 \
-        --beside CMU/gmm.npz --out priors/pose
+        --joined-with CMU/gmm.npz --out priors/pose
 
 FOLDER holds mocap and mocap_more. The first is the same as `smplifyx train-prior --kind gmm
 --held-out 13 14`. How the poses are balanced and what fills the mocap's holes stands in the card.

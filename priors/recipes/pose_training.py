@@ -53,7 +53,7 @@ class Options:
     # the card of a training with --radius 0 --power 1: quoted as without balancing
     compared: Path | None = None
     # a mixture with its card that gets half of the weight, next to the new one
-    beside: Path | None = None
+    joined_with: Path | None = None
 
 
 class Line:
@@ -85,7 +85,7 @@ def make(kind: Kind, options: Options, name: str) -> None:
         schedule=replace(schedule, epochs=options.epochs or schedule.epochs),
         balance=Balance(options.radius, options.power), held_out=held_out,
         validation=options.validation, share=0.0, mixture=options.mixture, parts=parts,
-        beside=options.beside,
+        joined_with=options.joined_with,
     )  # fmt: skip
     trained = train_prior(request, Line())
     print(f"wrote {trained.file}\n{yaml.safe_dump(trained.figures, sort_keys=False)}")
@@ -101,8 +101,8 @@ def _origin(kind: Kind, options: Options) -> Recordings:
             "training": other["command"],
             "held_out_by_class": other["figures"]["held_out_by_class"],
         }
-    if options.beside is not None:
-        stem = options.beside.with_suffix("")
+    if options.joined_with is not None:
+        stem = options.joined_with.with_suffix("")
         other = _card(stem.with_name(f"{stem.name}.card.yaml"))
         quoted["half_of_the_weight"] = {
             key: other[key] for key in ("command", "sha256", "source", "licence")

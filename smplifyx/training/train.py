@@ -41,8 +41,8 @@ class Request:
     trained on: figures on them go into the card. `validation` subjects draw the curve (none named:
     at random `share` of the others; 0: all are trained on, and draw it too). `parts`: recordings
     of many packs that were read already; then `data` is not looked at, and those named for
-    validation draw the curve (none named: all that are trained on). `beside`: the file of a mixture
-    that gets half of the weight, next to the new one.
+    validation draw the curve (none named: all that are trained on). `joined_with`: the file of a
+    mixture that gets half of the weight, next to the new one.
     """
 
     data: Path
@@ -57,7 +57,7 @@ class Request:
     share: float = 0.1
     mixture: MixtureSettings = field(default_factory=MixtureSettings)
     parts: tuple[PersonPart, ...] = ()
-    beside: Path | None = None
+    joined_with: Path | None = None
 
     @classmethod
     def of(cls, options: TrainOptions) -> Request:
@@ -256,8 +256,8 @@ def _train(
     seed = chosen.schedule.seed
     if request.kind is Kind.GMM:
         mixture = fit_mixture(material, chosen.fill, replace(request.mixture, seed=seed))
-        if request.beside is not None:
-            mixture = mixture.joined(read_mixture(request.beside))
+        if request.joined_with is not None:
+            mixture = mixture.joined(read_mixture(request.joined_with))
         return mixture, ()
     # new networks draw their weights from torch's global numbers
     with torch.random.fork_rng():
