@@ -2,6 +2,10 @@
 source, a contact sheet to look at.
 
     python priors/recipes/mocap_report.py --data ../shared/data --sheets ../sheets
+    python priors/recipes/mocap_report.py --data FOLDER --ranges
+
+`--ranges` prints how far joints turn that CMU's files hold still or nearly so, there and in all
+packs together, beside their limits.
 
 On a sheet a pair of columns is one frame: the source's stick figure from the front and from the
 side, below it the retargeted pose on the embedded body. Left limbs are blue, right ones red.
@@ -15,14 +19,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 import tyro
-from mocap_sources import SOURCES, Recorded, Source
+from mocap_sources import SOURCES, Recorded, Source, every_part
 from numpy.typing import NDArray
 
-from smplifyx.body.joints import JOINT_INDEX
+from smplifyx.body.joints import BODY_POSE_JOINTS, JOINT_INDEX, sideless
+from smplifyx.core import rotations
 from smplifyx.data.mocap import plausible
 from smplifyx.data.retarget import BODY_JOINTS, PARENTS, pose_joints
 from smplifyx.data.retarget_joints import retarget_joints, source_joints, source_skeleton
+from smplifyx.pose_priors.limits import body_limits
+from smplifyx.training.poses import Balance, PersonPart, pose_set_of
 from smplifyx.training.skeleton import resting_joints
 
 TILE = (150, 210)  # pixels
@@ -44,11 +52,15 @@ class Options:
     only: tuple[str, ...] = ()  # sources whose names begin so
     frames: int = 8  # of each source on its sheet
     seed: int = 0
+    ranges: bool = False  # print the ranges of joints instead
 
 
 def main(options: Options) -> None:
-    """Print the table and write the sheets."""
+    """Print the table and write the sheets, or print the ranges."""
     rest = resting_joints()
+    if options.ranges:
+        print_ranges(options.data, rest)
+        return
     options.sheets.mkdir(parents=True, exist_ok=True)
     print("| source | clips | frames | sound | limbs mm | 95 % | hands, feet, head mm | 95 % |")
     print("|---" * 8 + "|")
@@ -56,6 +68,46 @@ def main(options: Options) -> None:
         if source.read is None or (options.only and not source.name.startswith(options.only)):
             continue
         report(source, options, rest)
+
+
+# what CMU's 43 joints hold still or nearly so, and the ankles, whose limits were CMU's
+RANGED = ("collar", "spine1", "spine2", "spine3", "neck", "head", "ankle", "foot")
+PERCENTILES = (1.0, 99.0)
+
+
+def print_ranges(data: Path, rest: NDArray) -> None:
+    """A table of the angles of the training poses, weighed as the priors weigh them, radians."""
+    parts, held_out = every_part(data, rest)
+    trained = [part for part in parts if part.person not in held_out]
+    before = training_ranges([part for part in trained if part.source == "cmu_bvh"], rest)
+    after = training_ranges(trained, rest)
+    limits = body_limits(torch.zeros(()))
+    bounds = {
+        int(at): (float(lower), float(upper))
+        for at, lower, upper in zip(limits.at, limits.lower, limits.upper, strict=True)
+    }
+    print("| joint | axis | CMU 01-12: 1 to 99 % | all packs: 1 to 99 % | limits |")
+    print("|---" * 5 + "|")
+    for joint, name in enumerate(BODY_POSE_JOINTS):
+        if sideless(name) not in RANGED or name.startswith("right"):
+            continue
+        for axis in range(3):
+            pairs = (before[:, joint, axis], after[:, joint, axis], bounds[3 * joint + axis])
+            cells = [f"{low + 0.0:.2f} to {high + 0.0:.2f}" for low, high in pairs]
+            print(f"| {sideless(name)} | {'xyz'[axis]} | " + " | ".join(cells) + " |")
+
+
+def training_ranges(parts: list[PersonPart], rest: NDArray) -> NDArray:
+    """The two percentiles of each angle, [2, 21, 3]: by weight, holes filled from one another."""
+    poses = pose_set_of(parts, rest, Balance())
+    angles = rotations.log(poses.rotations.double()).flatten(1)
+    order = angles.argsort(0)
+    shares = poses.weights.double()[order].cumsum(0)  # [poses, 63]: of the weight, up to each
+    found = []
+    for percentile in PERCENTILES:
+        first = (shares < percentile / 100).sum(0, keepdim=True).clamp(max=len(order) - 1)
+        found.append(angles.gather(0, order.gather(0, first))[0].unflatten(0, (-1, 3)))
+    return torch.stack(found).numpy().round(2)
 
 
 def report(source: Source, options: Options, rest: NDArray) -> None:

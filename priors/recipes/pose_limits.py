@@ -73,7 +73,8 @@ def _write_card(table: Path, figures: dict[str, float]) -> None:
         "what": "natural range of each degree of freedom of the 21 SMPL-X body joints: axis-angle components, radians",
         "source": "written by hand, a source in every row: anatomy (AAOS 1965 norms) and the range of CMU "
         "subjects 01-12 (CMU Graphics Lab Motion Capture Database, mocap.cs.cmu.edu, NSF EIA-0196217; BVH conversion "
-        "by B. Hahne)",
+        "by B. Hahne); of toes and ankles also that of the people trained on in all packs of mocap_sources.py, "
+        "whose terms allow it (gmm.card.yaml lists them)",
         "licence": 'the table: Apache-2.0; CMU: "This data is free for use in research and commercial projects '
         'worldwide."',
         "command": "python priors/recipes/pose_limits.py",

@@ -52,6 +52,8 @@ class Options:
     mixture: MixtureSettings = field(default_factory=MixtureSettings)
     # the card of a training with --radius 0 --power 1: quoted as without balancing
     compared: Path | None = None
+    # a mixture with its card that gets half of the weight, next to the new one
+    joined_with: Path | None = None
 
 
 class Line:
@@ -83,6 +85,7 @@ def make(kind: Kind, options: Options, name: str) -> None:
         schedule=replace(schedule, epochs=options.epochs or schedule.epochs),
         balance=Balance(options.radius, options.power), held_out=held_out,
         validation=options.validation, share=0.0, mixture=options.mixture, parts=parts,
+        joined_with=options.joined_with,
     )  # fmt: skip
     trained = train_prior(request, Line())
     print(f"wrote {trained.file}\n{yaml.safe_dump(trained.figures, sort_keys=False)}")
@@ -91,14 +94,24 @@ def make(kind: Kind, options: Options, name: str) -> None:
 def _origin(kind: Kind, options: Options) -> Recordings:
     source, licence = (_many_sources(), MANY_LICENCES) if options.many else (SOURCE, LICENCE)
     command = " ".join([f"python priors/recipes/pose_{kind.value}.py", *_changed(options)])
-    if options.compared is None:
-        return Recordings(source, licence, command)
-    other = yaml.safe_load(options.compared.read_text(encoding="utf-8"))
-    quoted = {
-        "training": other["command"],
-        "held_out_by_class": other["figures"]["held_out_by_class"],
-    }
-    return Recordings(source, licence, command, {"without_balancing": quoted})
+    quoted: dict[str, object] = {}
+    if options.compared is not None:
+        other = _card(options.compared)
+        quoted["without_balancing"] = {
+            "training": other["command"],
+            "held_out_by_class": other["figures"]["held_out_by_class"],
+        }
+    if options.joined_with is not None:
+        stem = options.joined_with.with_suffix("")
+        other = _card(stem.with_name(f"{stem.name}.card.yaml"))
+        quoted["half_of_the_weight"] = {
+            key: other[key] for key in ("command", "sha256", "source", "licence")
+        } | {"components": other["settings"]["components"]}
+    return Recordings(source, licence, command, quoted)
+
+
+def _card(path: Path) -> dict:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def _changed(options: Options) -> list[str]:

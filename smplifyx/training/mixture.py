@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ from scipy.stats import multivariate_normal
 from torch import Tensor
 
 from ..core import rotations
+from ..pose_priors.arrays import Shape, read_npz
+from ..pose_priors.joint_angles import ANGLES
 from .contract import Description, History, Material, PoseSet
 from .export import export_npz
 from .fill import Fill, FillSettings
@@ -62,6 +64,20 @@ class Mixture:
         ]
         return np.asarray(logsumexp(np.stack(parts), axis=0))
 
+    def joined(self, other: Mixture) -> Mixture:
+        """Both mixtures as one, each with half of the weight; the settings are this one's.
+
+        Raises ValueError where their floors differ.
+        """
+        if not np.allclose(self.floor, other.floor, atol=1e-6):
+            raise ValueError("the mixtures keep different shares of the floors: one file has one")
+        return replace(
+            self,
+            means=np.concatenate([self.means, other.means]),
+            covariances=np.concatenate([self.covariances, other.covariances]),
+            weights=np.concatenate([self.weights / 2, other.weights / 2]),
+        )
+
     def validate(self, poses: Float[Tensor, "poses 21 3 3"]) -> dict[str, float]:
         """Log density in nats per pose: the mean and the fifth percentile."""
         angles = rotations.log(poses).flatten(1)
@@ -95,6 +111,24 @@ class Mixture:
             },
             settings={**asdict(self.settings), "floors": explain_floors()},
         )
+
+
+def read_mixture(path: Path) -> Mixture:
+    """A mixture that was exported; its settings are not in the file. Raises PriorFileError."""
+    shapes: dict[str, Shape] = {
+        "means": (None, ANGLES),
+        "covariances": (None, ANGLES, ANGLES),
+        "weights": (None,),
+        "floor": (ANGLES,),
+    }
+    arrays = {name: array.numpy() for name, array in read_npz(path, shapes).items()}
+    return Mixture(
+        means=arrays["means"],
+        covariances=arrays["covariances"],
+        weights=arrays["weights"] / arrays["weights"].sum(),
+        floor=arrays["floor"],
+        settings=MixtureSettings(components=len(arrays["weights"])),
+    )
 
 
 def fit_mixture(material: Material, fill: FillSettings, settings: MixtureSettings) -> Mixture:

@@ -21,7 +21,7 @@ from .contract import Description, History, Material, PoseSet, Product, Reconstr
 from .fill import Fill, FillSettings, explain
 from .kinds import Plan, plan, start
 from .loop import TrainingProgress, TrainingRun, train
-from .mixture import MixtureSettings, fit_mixture
+from .mixture import MixtureSettings, fit_mixture, read_mixture
 from .options import Kind, TrainOptions
 from .poses import Balance, PersonPart, pose_set_of, read_subjects, split
 from .skeleton import resting_joints
@@ -41,7 +41,8 @@ class Request:
     trained on: figures on them go into the card. `validation` subjects draw the curve (none named:
     at random `share` of the others; 0: all are trained on, and draw it too). `parts`: recordings
     of many packs that were read already; then `data` is not looked at, and those named for
-    validation draw the curve (none named: all that are trained on).
+    validation draw the curve (none named: all that are trained on). `joined_with`: the file of a
+    mixture that gets half of the weight, next to the new one.
     """
 
     data: Path
@@ -56,6 +57,7 @@ class Request:
     share: float = 0.1
     mixture: MixtureSettings = field(default_factory=MixtureSettings)
     parts: tuple[PersonPart, ...] = ()
+    joined_with: Path | None = None
 
     @classmethod
     def of(cls, options: TrainOptions) -> Request:
@@ -253,7 +255,10 @@ def _train(
     """The trained prior, on the CPU, and its history; none for a mixture."""
     seed = chosen.schedule.seed
     if request.kind is Kind.GMM:
-        return fit_mixture(material, chosen.fill, replace(request.mixture, seed=seed)), ()
+        mixture = fit_mixture(material, chosen.fill, replace(request.mixture, seed=seed))
+        if request.joined_with is not None:
+            mixture = mixture.joined(read_mixture(request.joined_with))
+        return mixture, ()
     # new networks draw their weights from torch's global numbers
     with torch.random.fork_rng():
         torch.manual_seed(seed)
