@@ -505,7 +505,16 @@ ROOMS = (  # the ground first
         name="training",
         owns="pose priors and the depth prior from motion capture",
         leaves="nothing at run time needs it",
-        uses=("core", "config", "camera", "keypoints", "body", "pose_priors", "depth_prior", "data"),
+        uses=(
+            "core",
+            "config",
+            "camera",
+            "keypoints",
+            "body",
+            "pose_priors",
+            "depth_prior",
+            "data",
+        ),
         modules=(
             "__init__",
             "contract",

@@ -58,9 +58,7 @@ def make(options: Options) -> None:
     training = draw_views(
         body, posed_people(trained_on, rest, balance), options.settings.views, seed + 1
     )
-    validation = draw_views(
-        body, posed_people(others, rest, balance), VALIDATION_VIEWS, seed + 2
-    )
+    validation = draw_views(body, posed_people(others, rest, balance), VALIDATION_VIEWS, seed + 2)
     print(f"{len(training.points)} views", flush=True)
     learner, history = train_depths(training, validation, options.settings)
     options.out.mkdir(parents=True, exist_ok=True)

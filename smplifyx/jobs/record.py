@@ -12,8 +12,8 @@ from ..config import FitConfig, HandPrior
 from ..core import assets
 from ..core.choices import BODY_GENDERS, BodyGender, Gender
 from ..core.files import open_regular
-from ..fitting.result import program_versions
 from ..depth_prior.network import depth_file
+from ..fitting.result import program_versions
 from ..pose_priors import prior_file
 from .job import FREE_TO_CHANGE, JobConfig
 from .store import MADE_BY
