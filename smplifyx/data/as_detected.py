@@ -22,8 +22,21 @@ def as_detected(
     noise: NoiseTable,
     draws: Draws,
 ) -> Keypoints:
-    """Keypoints of points in the camera's frame (metres), on the CPU.
+    """What `detected_points` draws of all canonical points, as keypoints."""
+    xy, confidence = detected_points(points, hidden, camera, noise, draws)
+    return Keypoints(xy, confidence, torch.ones_like(confidence))
 
+
+def detected_points(
+    points: Float[Tensor, "people n 3"],
+    hidden: Bool[Tensor, "people n"],
+    camera: Camera,
+    noise: NoiseTable,
+    draws: Draws,
+) -> tuple[Float[Tensor, "people n 2"], Float[Tensor, "people n"]]:
+    """Pixels and confidences (0: unseen) of points in the camera's frame (metres), on the CPU.
+
+    noise: of these points, all canonical ones or some.
     hidden: points behind the person's own body, which a detector sees more rarely and less surely.
     Random numbers are drawn in this order: bands, confidences, errors, which are gross, how far
     and where to, what clusters share.
@@ -55,11 +68,7 @@ def as_detected(
     size = camera.image_size[:, None, :]
     within = ((xy >= 0) & (xy < size)).all(-1)  # false for what is not finite
     seen = (band > 0) & within
-    return Keypoints(
-        torch.where(seen[..., None], xy, 0.0),
-        torch.where(seen, confidence, 0.0).to(xy.dtype),
-        torch.ones_like(xy[..., 0]),
-    )
+    return torch.where(seen[..., None], xy, 0.0), torch.where(seen, confidence, 0.0).to(xy.dtype)
 
 
 def _drawn(shares: Float[Tensor, "*n bands"], uniform: Float[Tensor, "*n"]) -> Tensor:

@@ -132,16 +132,18 @@ class DetectorNoise(Settings):
 
 @dataclass(frozen=True, eq=False)
 class NoiseTable:
-    """A card as numbers for each of the 137 points; metres and shares as in `PointNoise`."""
+    """A card as numbers for each of the 137 points, or for some of them; metres and shares as in
+    `PointNoise`.
+    """
 
-    sigma: Float[Tensor, "137 bands"]  # the unseen band has that of the least confident
-    gross: Float[Tensor, " 137"]
-    gross_m: Float[Tensor, " 137"]
-    bands: Float[Tensor, "137 bands"]
-    bands_hidden: Float[Tensor, "137 bands"]
-    hidden_factor: Float[Tensor, " 137"]
-    cluster: Int[Tensor, " 137"]  # the number of each point's cluster, 0 where it has none
-    shared: Float[Tensor, " 137"]  # correlation with the others of the cluster
+    sigma: Float[Tensor, "n bands"]  # the unseen band has that of the least confident
+    gross: Float[Tensor, " n"]
+    gross_m: Float[Tensor, " n"]
+    bands: Float[Tensor, "n bands"]
+    bands_hidden: Float[Tensor, "n bands"]
+    hidden_factor: Float[Tensor, " n"]
+    cluster: Int[Tensor, " n"]  # the number of each point's cluster, 0 where it has none
+    shared: Float[Tensor, " n"]  # correlation with the others of the cluster
     size_edges: Float[Tensor, " 2"]  # pixels per metre
     size_factors: Float[Tensor, " 3"]
 

@@ -21,7 +21,7 @@ from ..camera import Camera
 from ..core import rotations
 from ..core.bundle import Bundle
 from ..data import bone_lengths
-from ..data.as_detected import as_detected
+from ..data.as_detected import detected_points
 from ..data.detector_noise import NoiseTable, load_detector_noise
 from ..data.draws import Draws
 from ..data.generate_options import REAL
@@ -167,9 +167,8 @@ class Detections:
         pixels_per_metre = draws.uniform((low, high)).exp()
         focal = pixels_per_metre * points[:, ROOT, 2]
         camera = Camera.from_focal(focal, torch.full((len(points), 2), SIDE))
-        keypoints = as_detected(points, views.hidden, camera, self.noise, draws)
-        rays = (keypoints.xy - SIDE / 2) / focal[:, None, None]
-        confidence = keypoints.confidence
+        xy, confidence = detected_points(points, views.hidden, camera, self.noise, draws)
+        rays = (xy - SIDE / 2) / focal[:, None, None]
         if not whole:
             rays = _with_plain_necks(rays, confidence, draws)
             confidence = torch.where(_lost(rays, confidence > 0, draws), 0.0, confidence)
