@@ -117,12 +117,14 @@ def test_a_body_that_lies_as_told_has_no_error():
     observed = told.observe(stage, told.points(stage, body))
     assert isinstance(observed, ObservedDepths)
     at = list(observed.feature.at)
-    error = (observed.rows * z[:, None, at]).sum(-1)
+    root = z[:, at][:, observed.root, None]
+    assert torch.equal(root[:, 0], z[:, ROOT])
+    error = (observed.rows * z[:, None, at]).sum(-1) - observed.shares * root
     assert float(error.abs().max()) < 1e-4
     # and one that is deeper by a standard deviation has an error of 1
     deeper = z.clone()
     deeper[:, names.POINT_INDEX["left_wrist"]] += 0.05
-    error = (observed.rows * deeper[:, None, at]).sum(-1)
+    error = (observed.rows * deeper[:, None, at]).sum(-1) - observed.shares * root
     wrist = ends.index(names.POINT_INDEX["left_wrist"])
     assert torch.allclose(error[:, wrist], torch.ones(len(z)), atol=1e-3)
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import torch
-from cases import DOUBLE, decoder, embedded_body, random_state
+from cases import DOUBLE, decoder, embedded_body, preset, random_state
 from solver_problems import derivatives
 from test_problem import only, people_of, problem_of, stage_of
 
@@ -15,12 +15,13 @@ from smplifyx.body.joints import JOINT_INDEX
 from smplifyx.body.params import BodyParams
 from smplifyx.collision.mesh.check import self_penetration
 from smplifyx.collision.proxies.spheres import place, spheres_of
-from smplifyx.config import Block, Weights
+from smplifyx.config import Block, Weights, with_prior
 from smplifyx.data.disentangle import disentangled
 from smplifyx.features.fold import PointSet, fold
 from smplifyx.features.jacobian_blocks import SphereBlock
 from smplifyx.features.points import POINTS
 from smplifyx.features.spheres import SPHERES, CandidatePairs, candidate_pairs, sphere_model
+from smplifyx.fitting.setup import FitSetup
 from smplifyx.fitting.stage_problem import StageProblem
 from smplifyx.problem.problem import Problem
 from smplifyx.solvers import LevenbergMarquardt
@@ -210,15 +211,18 @@ def reaching(palm: tuple[float, ...], elbow: tuple[float, ...]) -> BodyParams:
 
     natural = stage_of(Weights(reprojection=0.0, pose_prior=0.3, limits=1.0), free=(Block.BODY,))
     state = random_state(1, seed=1)
+    # One Gaussian: which component of a mixture holds the arm would be another matter.
+    usual = FitSetup(embedded_body(), with_prior(preset(), "gaussian"))
     start = state.map(torch.zeros_like).replace(
         orient=torch.eye(3, dtype=DOUBLE)[None],
         transl=state.transl,
-        body=decoder().prior.mean()[None].to(DOUBLE),
+        body=usual.decoder.prior.mean()[None].to(DOUBLE),
     )
     pull = WeightedTerm("there", 100.0, there)
-    pulled = StageProblem.of(natural, people_of(count=1), (pull,)).at(start)
+    people = people_of(count=1).replace(setup=usual)
+    pulled = StageProblem.of(natural, people, (pull,)).at(start)
     solution = LevenbergMarquardt(max_steps=60).minimise(pulled, pulled.pack(start))
-    return decoder().params(pulled.unpack(solution.x))
+    return usual.decoder.params(pulled.unpack(solution.x))
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from ..depth_prior.person_view import PersonView
 from ..features.depths import Depths
 from ..features.fold import PointSet
 from ..features.jacobian_blocks import DenseBlock
+from ..features.unknowns import FOCAL
 from ..terms.scene import Jacobian, Residual, Scene, WeightedTerm
 from .keypoints2d import Keypoints2D
 
@@ -32,13 +33,17 @@ SPREAD = 0.01
 
 @dataclass(frozen=True)
 class ObservedDepths(Bundle):
-    """What the bones of a stage are compared with: residuals are `rows` times the depths.
+    """What the bones of a stage are compared with.
 
-    rows: 1 / sd at each bone's end, -1 / sd at its beginning, less the told share at the root.
+    rows: 1 / sd at each bone's end, -1 / sd at its beginning.
+    shares: the told depth by the distance of the root, over sd; 0 for bones without a row.
+    feature: the depths of the points; the root is the one at `root`.
     """
 
     rows: Float[Tensor, "*batch bones n"]
+    shares: Float[Tensor, "*batch bones"]
     feature: Depths = static(Depths(()))
+    root: int = static(0)
 
 
 @dataclass(frozen=True)
@@ -80,13 +85,14 @@ class BoneDepth(Bundle):
         at = tuple(place for place, point in enumerate(points.canonical) if point in POINTS)
         place_of = {points.canonical[place]: column for column, place in enumerate(at)}
         rows = self.sd.new_zeros(*self.sd.shape, len(at))
+        shares = torch.zeros_like(self.share)
         for bone, (end, start) in enumerate(BONES):
-            if not {end, start, ROOT} <= place_of.keys():
-                continue
-            rows[:, bone, place_of[end]] += 1.0
-            rows[:, bone, place_of[start]] -= 1.0
-            rows[:, bone, place_of[ROOT]] -= self.share[:, bone]
-        return ObservedDepths(rows / self.sd[..., None], Depths(at))
+            if {end, start, ROOT} <= place_of.keys():
+                rows[:, bone, place_of[end]] = 1.0
+                rows[:, bone, place_of[start]] = -1.0
+                shares[:, bone] = self.share[:, bone]
+        rows = rows / self.sd[..., None]
+        return ObservedDepths(rows, shares / self.sd, Depths(at), place_of.get(ROOT, 0))
 
     def terms(self, stage: StageConfig, body: BodyModel) -> tuple[WeightedTerm, ...]:
         """One term."""
@@ -107,13 +113,22 @@ class BoneDepthTerm:
     def __call__(self, scene: Scene) -> Residual:
         """One residual for each bone."""
         observed: ObservedDepths = scene.observed[ObservedDepths]
-        error = (observed.rows * scene[observed.feature][:, None]).sum(-1)
+        depths = scene[observed.feature]
+        # A longer focal length moves a person away, and makes bones no deeper: the distance counts
+        # as the camera has it that the network was asked with.
+        zoom = scene[FOCAL].exp()
+        shares = observed.shares / zoom
+        told = shares * depths[:, observed.root, None]
+        error = (observed.rows * depths[:, None]).sum(-1) - told
         squash = self.rho / torch.sqrt(error * error + self.rho**2)
 
         def jacobian() -> Jacobian:
             # as for keypoints (`Curvature.REWEIGHTED`): the exact gradient, curvature of squash^4
             square = squash * squash
-            slopes = DenseBlock(square[..., None] * observed.rows)
-            return Jacobian(square * error, {observed.feature: slopes})
+            slopes = observed.rows.clone()
+            slopes[..., observed.root] -= shares
+            by_depths = DenseBlock(square[..., None] * slopes)
+            by_focal = DenseBlock((square * told)[..., None])
+            return Jacobian(square * error, {observed.feature: by_depths, FOCAL: by_focal})
 
         return Residual(squash * error, jacobian)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..core.invariant_linalg import gram
+from ..core.invariant_linalg import column_index, gram
 from .feature import BodyMotion, Columns, FoldedBody, PosedBody, Pulled
 from .jacobian_blocks import DenseBlock, JacobianBlock, written_out
 from .point_jacobian import Pulls
@@ -41,7 +42,8 @@ class DepthsOnBones:
 
     def place(self, pose: PosedBody) -> Float[Tensor, "batch n"]:
         """The points' third coordinates."""
-        return pose.bones.points[:, list(self.at), 2]
+        points = pose.bones.points
+        return points[:, column_index(self.at, points.device), 2]
 
     def pull(self, block: JacobianBlock, motion: BodyMotion) -> Pulled:
         """Slopes along the depths as slopes along everything that is free."""
@@ -57,8 +59,7 @@ class DepthsOnBones:
     def _jacobian(self, motion: BodyMotion) -> Float[Tensor, "batch n dim"]:
         posed = motion.pose.bones
         batch, count = posed.points.shape[:2]
-        axis = posed.points.new_zeros(batch, count, 1, 3)
-        axis[..., 2] = 1.0
+        axis = torch.nn.functional.pad(posed.points.new_ones(batch, count, 1, 1), (2, 0))
         pulls = Pulls.of(self.points.model, posed, axis)
         jacobian = axis.new_zeros(batch, count, self.points.dim)
         for route in self.points.routes:
@@ -66,5 +67,6 @@ class DepthsOnBones:
             if not any(group.start <= place < group.stop for place in self.at):
                 continue
             for places, slopes in route.along_unknowns(pulls, motion):
-                jacobian[:, group.start : group.stop, list(places)] = slopes[:, :, 0]
-        return jacobian[:, list(self.at)]
+                columns = column_index(places, slopes.device)
+                jacobian[:, group.start : group.stop, columns] = slopes[:, :, 0]
+        return jacobian[:, column_index(self.at, jacobian.device)]
