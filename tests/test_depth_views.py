@@ -16,12 +16,10 @@ from smplifyx.training.depth_views import (
     CUT_OFF,
     FEET_MISSING,
     Detections,
-    PosedPeople,
     Views,
     draw_views,
-    posed_people,
 )
-from smplifyx.training.poses import Balance, PersonPart
+from smplifyx.training.poses import Balance, PersonPart, balanced
 from smplifyx.training.skeleton import resting_joints
 
 SMALL = DepthSettings(width=32, blocks=1, steps=60, batch=64, rate=3e-3)
@@ -29,8 +27,7 @@ SMALL = DepthSettings(width=32, blocks=1, steps=60, batch=64, rate=3e-3)
 
 def views(count: int = 128, seed: int = 0) -> Views:
     poses = random_poses(40, seed=3)
-    people = PosedPeople(poses, np.full(40, 1 / 40))
-    return draw_views(embedded_body(torch.float32), people, count, seed)
+    return draw_views(embedded_body(torch.float32), poses, np.full(40, 1 / 40), count, seed)
 
 
 def test_views_are_people_before_their_cameras():
@@ -97,7 +94,7 @@ def test_people_are_mirrored_balanced_and_weigh_by_person():
         PersonPart("a", "x", poses, frozenset({Hole.TOES})),
         PersonPart("b", "x", few),
     ]
-    people = posed_people(parts, resting_joints(), Balance(radius=0.0, power=0.5))
-    assert len(people.weights) == 2 * 40
-    share = people.weights[:60].sum() / people.weights[60:].sum()
-    assert np.isclose(people.weights.sum(), 1) and np.isclose(share, 3**0.5)
+    together, weights = balanced(parts, resting_joints(), Balance(radius=0.0, power=0.5))
+    assert len(together.global_orient) == len(weights) == 2 * 40
+    share = weights[:60].sum() / weights[60:].sum()
+    assert np.isclose(weights.sum(), 1) and np.isclose(share, 3**0.5)

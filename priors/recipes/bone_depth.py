@@ -11,17 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 import tyro
 from mocap_sources import every_part
-from pose_training import MANY_LICENCES, _many_sources
+from pose_training import MANY_LICENCES, many_sources
 
 from smplifyx.body.loading.files import load_body
 from smplifyx.training.bone_depth import DepthSettings, train_depths
 from smplifyx.training.card import Recordings, write_card
 from smplifyx.training.contract import Description
-from smplifyx.training.depth_views import draw_views, posed_people
-from smplifyx.training.poses import Balance
+from smplifyx.training.depth_views import draw_views
+from smplifyx.training.poses import Balance, balanced
 from smplifyx.training.skeleton import resting_joints
 
 VALIDATION_VIEWS = 8192
@@ -55,10 +54,9 @@ def make(options: Options) -> None:
     others = [part for part in parts if part.person in held_out]
     body = load_body()
     seed = options.settings.seed
-    training = draw_views(
-        body, posed_people(trained_on, rest, balance), options.settings.views, seed + 1
-    )
-    validation = draw_views(body, posed_people(others, rest, balance), VALIDATION_VIEWS, seed + 2)
+    views = options.settings.views
+    training = draw_views(body, *balanced(trained_on, rest, balance), views, seed + 1)
+    validation = draw_views(body, *balanced(others, rest, balance), VALIDATION_VIEWS, seed + 2)
     print(f"{len(training.points)} views", flush=True)
     learner, history = train_depths(training, validation, options.settings)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -79,11 +77,10 @@ def make(options: Options) -> None:
         "held_out_people": sorted(held_out),
         "history": [history[0], *history[3::4], history[-1]],
     }
-    origin = Recordings(_many_sources(), MANY_LICENCES, "python priors/recipes/bone_depth.py")
+    origin = Recordings(many_sources(), MANY_LICENCES, "python priors/recipes/bone_depth.py")
     write_card(file, options.out / "many_people.card.yaml", origin, description, figures)
     print(f"wrote {file}")
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(max(1, torch.get_num_threads()))
     make(tyro.cli(Options))

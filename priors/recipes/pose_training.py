@@ -92,7 +92,7 @@ def make(kind: Kind, options: Options, name: str) -> None:
 
 
 def _origin(kind: Kind, options: Options) -> Recordings:
-    source, licence = (_many_sources(), MANY_LICENCES) if options.many else (SOURCE, LICENCE)
+    source, licence = (many_sources(), MANY_LICENCES) if options.many else (SOURCE, LICENCE)
     command = " ".join([f"python priors/recipes/pose_{kind.value}.py", *_changed(options)])
     quoted: dict[str, object] = {}
     if options.compared is not None:
@@ -133,7 +133,7 @@ def _changed(options: Options) -> list[str]:
     return words
 
 
-def _many_sources() -> str:
+def many_sources() -> str:
     """Every source, whether it trains, and its people who are held out."""
     lines = []
     for source in SOURCES:

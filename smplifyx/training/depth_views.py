@@ -5,7 +5,6 @@ detector would see of them.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,15 +24,12 @@ from ..data.as_detected import detected_points
 from ..data.detector_noise import NoiseTable, load_detector_noise
 from ..data.draws import Draws
 from ..data.generate_options import REAL
-from ..data.mocap import thin
 from ..data.random_views import random_view, without_heading
-from ..data.retarget import Poses, concatenate, mirror
+from ..data.retarget import Poses
 from ..data.self_occlusion import hidden_points
 from ..depth_prior.bones import POINTS, ROOT
 from ..depth_prior.person_view import PersonView
 from ..keypoints.names import POINT_INDEX
-from .borrow import Hole, borrow
-from .poses import Balance, PersonPart
 
 VIEWS = dataclasses.replace(REAL, pitch=(-25.0, 45.0))  # people are photographed from above
 BATCH = 512  # people posed at once
@@ -61,14 +57,6 @@ FOCAL_UNKNOWN = 0.5  # share of people whose camera's focal length is guessed
 FOCAL_SD = 0.2  # of the logarithm of how wrong the guess is
 
 
-@dataclass(frozen=True, eq=False)
-class PosedPeople:
-    """Poses with their tilts, and how often each is to be seen."""
-
-    poses: Poses
-    weights: Float[NDArray, " poses"]  # sum 1
-
-
 @dataclass(frozen=True)
 class Views(Bundle):
     """People before cameras: where their 25 points are, and which of them their body hides."""
@@ -77,42 +65,21 @@ class Views(Bundle):
     hidden: Bool[Tensor, "*batch 25"]
 
 
-def posed_people(
-    parts: Sequence[PersonPart], rest_joints: Float[NDArray, "joints 3"], balance: Balance
-) -> PosedPeople:
-    """The balanced poses of these parts, each also mirrored, their holes filled; as
-    `poses.pose_set_of`, with the tilts that people were recorded in.
+def draw_views(
+    body: BodyModel, poses: Poses, weights: Float[NDArray, " poses"], count: int, seed: int
+) -> Views:
+    """So many people of random shapes and bones before random cameras, on the CPU.
+
+    poses: with the tilts that people were recorded in, y up; weights: how often each is to be seen,
+        together 1 (`poses.balanced`).
     """
-    found: list[Poses] = []
-    for part in parts:
-        kept = thin(part.poses, rest_joints, balance.radius) if balance.radius else part.poses
-        found.append(concatenate([kept, mirror(kept)]))
-    counts = [len(poses.body_pose) for poses in found]
-    of_person: dict[str, int] = {}
-    for part, count in zip(parts, counts, strict=True):
-        of_person[part.person] = of_person.get(part.person, 0) + count
-
-    def each(value: Callable[[PersonPart], float]) -> NDArray:
-        return np.concatenate(
-            [np.full(n, value(part)) for part, n in zip(parts, counts, strict=True)]
-        )
-
-    lacks = {hole: each(lambda part, hole=hole: hole in part.lacks) > 0 for hole in Hole}
-    weights = each(lambda part: of_person[part.person] ** (balance.power - 1))
-    together = concatenate(found)
-    filled = dataclasses.replace(together, body_pose=borrow(together.body_pose, lacks))
-    return PosedPeople(filled, weights / weights.sum())
-
-
-def draw_views(body: BodyModel, people: PosedPeople, count: int, seed: int) -> Views:
-    """So many people of random shapes and bones before random cameras, on the CPU."""
     generator = np.random.default_rng(seed)
-    chosen = generator.choice(len(people.weights), count, p=people.weights)
+    chosen = generator.choice(len(weights), count, p=weights)
     pieces: list[Views] = []
     for start in range(0, count, BATCH):
-        poses = people.poses[chosen[start : start + BATCH]]
-        draws = Draws.seeded(seed + 1 + start, len(poses.body_pose))
-        pieces.append(_posed(body, poses, draws))
+        some = poses[chosen[start : start + BATCH]]
+        draws = Draws.seeded(seed + 1 + start, len(some.body_pose))
+        pieces.append(_posed(body, some, draws))
     return Views.cat(pieces)
 
 

@@ -115,40 +115,39 @@ def pose_set(
 def pose_set_of(
     parts: Sequence[PersonPart], rest_joints: Float[NDArray, "joints 3"], balance: Balance
 ) -> PoseSet:
-    """The balanced poses of these parts, each also mirrored, their holes filled from one another.
+    """The balanced poses of these parts as a training set."""
+    poses, weights = balanced(parts, rest_joints, balance)
+    return PoseSet(
+        rotations=to_matrices(poses.body_pose),
+        weights=torch.from_numpy(weights).float(),
+    )
+
+
+def balanced(
+    parts: Sequence[PersonPart], rest_joints: Float[NDArray, "joints 3"], balance: Balance
+) -> tuple[Poses, Float[NDArray, " poses"]]:
+    """The balanced poses of these parts, each also mirrored, their holes filled from one another;
+    and how often each is to be seen, together 1.
 
     Poses are thinned part by part; a person's weight is shared by all of its parts.
     """
-    angles: list[NDArray] = []  # of each part, [poses, 21, 3]
+    found: list[Poses] = []
     for part in parts:
         kept = part.poses
         if balance.radius:
             kept = thin(kept, rest_joints, balance.radius)
-        angles.append(concatenate([kept, mirror(kept)]).body_pose)
+        found.append(concatenate([kept, mirror(kept)]))
+    sizes = [len(poses.body_pose) for poses in found]
 
-    counts: dict[str, int] = {}  # poses of each person
-    for part, both in zip(parts, angles, strict=True):
-        counts[part.person] = counts.get(part.person, 0) + len(both)
+    of_person: dict[str, int] = {}  # poses of each
+    for part, size in zip(parts, sizes, strict=True):
+        of_person[part.person] = of_person.get(part.person, 0) + size
     # n poses that weigh n ** (power - 1) each: n ** power together
-    weights = np.concatenate(
-        [
-            np.full(len(both), counts[part.person] ** (balance.power - 1))
-            for part, both in zip(parts, angles, strict=True)
-        ]
-    )
-    lacks = {
-        hole: np.concatenate(
-            [
-                np.full(len(both), hole in part.lacks)
-                for part, both in zip(parts, angles, strict=True)
-            ]
-        )
-        for hole in Hole
-    }
-    return PoseSet(
-        rotations=to_matrices(borrow(np.concatenate(angles), lacks)),
-        weights=torch.from_numpy(weights / weights.sum()).float(),
-    )
+    weights = np.repeat([of_person[part.person] ** (balance.power - 1) for part in parts], sizes)
+    lacks = {hole: np.repeat([hole in part.lacks for part in parts], sizes) for hole in Hole}
+    together = concatenate(found)
+    filled = Poses(together.global_orient, borrow(together.body_pose, lacks))
+    return filled, weights / weights.sum()
 
 
 def to_matrices(angles: Float[NDArray, "poses 21 3"]) -> Float[Tensor, "poses 21 3 3"]:
