@@ -23,7 +23,7 @@ from benchmarks.lift import limbs_of, without
 from benchmarks.quality import fit_in_batches, table
 from benchmarks.real import TRUE_POINTS, Sample, samples
 from smplifyx.body.loading.files import load_body
-from smplifyx.config import FitConfig, StageConfig, load_preset, with_prior_weight
+from smplifyx.config import FitConfig, load_preset, with_prior_weight, with_term_scaled
 from smplifyx.evaluation.metrics import MILLIMETRES, pa_mpjpe, similarity_align
 from smplifyx.fitting import quality
 from smplifyx.fitting.result import FitResult
@@ -34,31 +34,20 @@ PHOTO_LIMITS = (2.0, 3.0)  # percent of a person's box
 
 def settings(config: FitConfig) -> dict[str, FitConfig]:
     """The preset, and what it is without each of its parts."""
-    no_depth = weighed(config, "bone_depth", 0.0)
+    no_depth = with_term_scaled(config, "bone_depth", 0.0)
     return {
         "preset": config,
         "bone_depth 0": no_depth,
-        "bone_depth x .5": weighed(config, "bone_depth", 0.5),
-        "bone_depth x 2": weighed(config, "bone_depth", 2.0),
-        "upright 0": weighed(config, "upright", 0.0),
-        "upright x 4": weighed(config, "upright", 4.0),
+        "bone_depth x .5": with_term_scaled(config, "bone_depth", 0.5),
+        "bone_depth x 2": with_term_scaled(config, "bone_depth", 2.0),
+        "upright 0": with_term_scaled(config, "upright", 0.0),
+        "upright x 4": with_term_scaled(config, "upright", 4.0),
         "pose prior x 2": with_prior_weight(config, 2.0),
         "bone_depth 0, pose prior x 2": with_prior_weight(no_depth, 2.0),
-        "bone_depth 0, upright 0": weighed(no_depth, "upright", 0.0),
+        "bone_depth 0, upright 0": with_term_scaled(no_depth, "upright", 0.0),
         "limbs not mirrored": unmirrored(config),
         "bone_depth 0, limbs not mirrored": unmirrored(no_depth),
     }
-
-
-def weighed(config: FitConfig, term: str, factor: float) -> FitConfig:
-    """The preset with the weight of a term times a factor in every stage."""
-
-    def changed(stage: StageConfig) -> StageConfig:
-        weight = factor * getattr(stage.weights, term)
-        weights = stage.weights.model_copy(update={term: weight})
-        return stage.model_copy(update={"weights": weights})
-
-    return config.model_copy(update={"stages": tuple(map(changed, config.stages))})
 
 
 def unmirrored(config: FitConfig) -> FitConfig:

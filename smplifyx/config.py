@@ -291,9 +291,14 @@ def with_prior(config: FitConfig, name: str, kind: str | None = None) -> FitConf
 
 def with_prior_weight(config: FitConfig, scale: float) -> FitConfig:
     """The preset with the weight of the pose prior times `scale` in every stage."""
+    return with_term_scaled(config, "pose_prior", scale)
+
+
+def with_term_scaled(config: FitConfig, term: str, scale: float) -> FitConfig:
+    """The preset with one term's weight, a field of `Weights`, times `scale` in every stage."""
     stages: list[StageConfig] = []
     for stage in config.stages:
-        stages.append(_with_weight(stage, "pose_prior", scale * stage.weights.pose_prior))
+        stages.append(_with_weight(stage, term, scale * getattr(stage.weights, term)))
     return config.model_copy(update={"stages": tuple(stages)})
 
 

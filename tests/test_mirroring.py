@@ -6,10 +6,9 @@ import pytest
 import torch
 from cases import camera, decoder, embedded_body, noisy_keypoints, preset, random_state, setup
 
-from benchmarks.depth import weighed
 from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_INDEX
-from smplifyx.config import Part, StageConfig
+from smplifyx.config import Part, StageConfig, with_term_scaled
 from smplifyx.features.variables import State
 from smplifyx.fitting.fitter import Fitter
 from smplifyx.fitting.mirroring import FLIPS, Flip, mirrored
@@ -60,7 +59,7 @@ def test_the_bones_of_a_limb_are_reflected_and_nothing_else_moves(number: int, f
 
 def test_a_fit_that_begins_with_a_flipped_arm_ends_as_low_as_one_that_does_not() -> None:
     # without the depth prior, which often turns such an arm back by itself
-    body, config = embedded_body(), weighed(preset(), "bone_depth", 0.0)
+    body, config = embedded_body(), with_term_scaled(preset(), "bone_depth", 0.0)
     truth = random_state(8, seed=5, spread=0.15)
     seen = camera(8).project(skinning.points(body, decoder().params(truth)))
     keypoints = noisy_keypoints(seen, noise=0.5)

@@ -9,9 +9,9 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import gelu
 
 from ..core import assets
 from ..core.bundle import Bundle
@@ -32,12 +32,10 @@ class BoneDepths(Bundle):
 
     bones: depth of each bone's end minus that of its beginning, along the camera's axis.
     sd: how far that may be off, one standard deviation.
-    points: all 25 points from the root, in the camera's frame.
     """
 
     bones: Float[Tensor, "*batch 24"]
     sd: Float[Tensor, "*batch 24"]
-    points: Float[Tensor, "*batch 25 3"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,10 +69,10 @@ class DepthNetwork:
 
     def raw(self, numbers: Float[Tensor, "batch 103"]) -> Float[Tensor, "batch 99"]:
         """What comes out of the last layer. Rows are independent, to the last bit."""
-        x = _gelu(shared_matmul(numbers, self.first) + self.first_bias)
+        x = gelu(shared_matmul(numbers, self.first) + self.first_bias)
         for block, (enter, leave) in enumerate(self.inner):
             inside = shared_matmul(x, enter) + self.inner_bias[block, 0]
-            inside = _gelu(self._normalised(inside, block))
+            inside = gelu(self._normalised(inside, block))
             x = x + shared_matmul(inside, leave) + self.inner_bias[block, 1]
         return shared_matmul(self._normalised(x, -1), self.last) + self.last_bias
 
@@ -88,7 +86,7 @@ class DepthNetwork:
         along = view.turn[:, 2, 2, None]  # cosine between the ray to the person and the axis
         depth = points[..., 2] / along
         scale = log_scale.clamp(*LOG_SCALES).exp() * view.size[:, None]
-        return BoneDepths(depth[:, ENDS] - depth[:, STARTS], LAPLACE_SD * scale, points)
+        return BoneDepths(depth[:, ENDS] - depth[:, STARTS], LAPLACE_SD * scale)
 
     def _normalised(self, x: Float[Tensor, "batch width"], norm: int) -> Tensor:
         """Each row with mean 0 and variance 1, then by the layer's own gain and shift."""
@@ -121,8 +119,3 @@ def _load(path: str, _changed: int) -> DepthNetwork:
     }
     arrays = read_npz(Path(path), shapes)
     return DepthNetwork(*(arrays[name].float() for name in shapes))
-
-
-def _gelu(x: Tensor) -> Tensor:
-    """x times the normal distribution function of x, by the error function."""
-    return torch.nn.functional.gelu(x)
