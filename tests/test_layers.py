@@ -240,6 +240,13 @@ ROOMS = (  # the ground first
         modules=("__init__", "metrics"),
     ),
     Room(
+        name="predictions",
+        owns="what networks predicted of people: readers of their files, one per format",
+        leaves="fits nobody; what a fit makes of it is evidence's",
+        uses=("keypoints", "body"),
+        modules=("__init__", "prediction"),
+    ),
+    Room(
         name="depth_prior",
         owns="a network from 2D keypoints to the depth of bones, and how sure it is of each",
         leaves="does not train; what a fit makes of it is evidence's",

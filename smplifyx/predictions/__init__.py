@@ -1,0 +1,1 @@
+"""What networks predicted of people: read from their files, matched to the people who were seen."""
