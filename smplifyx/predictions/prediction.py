@@ -52,7 +52,7 @@ class Prediction:
 
     system: str
     rotations: Float[np.ndarray, "55 3 3"] = field(default_factory=no_rotations)
-    told: Bool[np.ndarray, "55"] = field(default_factory=lambda: np.zeros(JOINTS, bool))
+    told: Bool[np.ndarray, " 55"] = field(default_factory=lambda: np.zeros(JOINTS, bool))
     points: Float[np.ndarray, "137 3"] = field(default_factory=lambda: no_points(names.COUNT))
     joints: Float[np.ndarray, "55 3"] = field(default_factory=lambda: no_points(JOINTS))
     axes: Axes = Axes.CAMERA
@@ -61,7 +61,7 @@ class Prediction:
         default_factory=lambda: np.zeros(0, np.float32)
     )
     shape_space: str = ""
-    box: Float[np.ndarray, "4"] = field(default_factory=lambda: np.full(4, np.nan, np.float32))
+    box: Float[np.ndarray, " 4"] = field(default_factory=lambda: np.full(4, np.nan, np.float32))
     photo: str = ""
     frame: int | None = None
     person_id: str = ""
