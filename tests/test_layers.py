@@ -269,7 +269,7 @@ ROOMS = (  # the ground first
             "feature",
             "joint_angles",
             "points",
-            "depths",
+            "coordinates",
             "spheres",
             "unknowns",
         ),

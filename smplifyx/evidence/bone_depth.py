@@ -20,7 +20,7 @@ from ..core.bundle import Bundle, static
 from ..depth_prior.bones import BONES, POINTS, ROOT
 from ..depth_prior.network import DepthNetwork
 from ..depth_prior.person_view import PersonView
-from ..features.depths import Depths
+from ..features.coordinates import Coordinates
 from ..features.fold import PointSet
 from ..features.jacobian_blocks import DenseBlock
 from ..features.unknowns import FOCAL
@@ -42,7 +42,7 @@ class ObservedDepths(Bundle):
 
     rows: Float[Tensor, "*batch bones n"]
     shares: Float[Tensor, "*batch bones"]
-    feature: Depths = static(Depths(()))
+    feature: Coordinates = static(Coordinates(()))
     root: int = static(0)
 
 
@@ -92,7 +92,7 @@ class BoneDepth(Bundle):
                 rows[:, bone, place_of[start]] = -1.0
                 shares[:, bone] = self.share[:, bone]
         rows = rows / self.sd[..., None]
-        return ObservedDepths(rows, shares / self.sd, Depths(at), place_of.get(ROOT, 0))
+        return ObservedDepths(rows, shares / self.sd, Coordinates(at), place_of.get(ROOT, 0))
 
     def terms(self, stage: StageConfig, body: BodyModel) -> tuple[WeightedTerm, ...]:
         """One term."""

@@ -17,10 +17,12 @@ from ..config import Start
 from ..core import rotations
 from ..core.bundle import Bundle
 from ..evidence.keypoints2d import seen_confidence
+from ..evidence.pose_estimate import PoseEstimate
 from ..features.variables import State
 from ..keypoints import names
 from .alignment import align, depth_by_similar_triangles, yaw_orientations
 from .batch import FitBatch
+from .estimated_start import estimated_guess
 from .mirroring import repeated
 from .setup import FitSetup
 from .templates import neutral_state
@@ -35,10 +37,17 @@ class Starts(Bundle):
 
 
 def first_guess(people: FitBatch) -> Starts:
-    """As the preset makes it."""
+    """As the preset makes it; a prediction is one more, for those of whom there is one."""
     if people.setup.config.start.kind is Start.SIMILAR_TRIANGLES:
-        return _by_triangles(people)
-    return _by_alignment(people)
+        starts = _by_triangles(people)
+    else:
+        starts = _by_alignment(people)
+    estimate = people.others.get(PoseEstimate)
+    if estimate is None:
+        return starts
+    state, tried = estimated_guess(people, estimate)
+    one_more = Starts(state.map(lambda t: t[:, None]), tried[:, None])
+    return Starts.cat([starts, one_more], 1)
 
 
 def given_guess(setup: FitSetup, bodies: BodyParams) -> Starts:

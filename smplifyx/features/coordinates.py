@@ -1,4 +1,4 @@
-"""The depth of some points as a feature: how far they lie along the camera's axis."""
+"""One coordinate of some points as a feature: how far they lie along one of the camera's axes."""
 
 from __future__ import annotations
 
@@ -16,37 +16,38 @@ from .points import POINTS, PointsOnBones
 
 
 @dataclass(frozen=True)
-class Depths:
-    """The third coordinates [batch, n] of the points at these places in the stage's `PointSet`,
-    metres.
+class Coordinates:
+    """One coordinate [batch, n] of the points at these places in the stage's `PointSet`, metres.
 
-    For residuals that see several points each, but only their depth: their slopes go through n
+    For residuals that see several points each, but only along one axis: their slopes go through n
     rows, not through three for every point of the stage.
     """
 
     at: tuple[int, ...]
+    axis: int = 2  # 0: to the right, 1: down, 2: the depth
 
-    def bind(self, folded: FoldedBody) -> DepthsOnBones:
-        """The depths, with the ways from the unknowns to the groups of their points."""
+    def bind(self, folded: FoldedBody) -> CoordinatesOnBones:
+        """The coordinates, with the ways from the unknowns to the groups of their points."""
         points = folded.bound(POINTS)
         assert isinstance(points, PointsOnBones)
-        return DepthsOnBones(self.at, points)
+        return CoordinatesOnBones(self.at, self.axis, points)
 
 
 @dataclass(frozen=True, eq=False)
-class DepthsOnBones:
-    """The depths of some points of one body."""
+class CoordinatesOnBones:
+    """One coordinate of some points of one body."""
 
     at: tuple[int, ...]
+    axis: int
     points: PointsOnBones
 
     def place(self, pose: PosedBody) -> Float[Tensor, "batch n"]:
-        """The points' third coordinates."""
+        """The points' coordinates along the axis."""
         points = pose.bones.points
-        return points[:, column_index(self.at, points.device), 2]
+        return points[:, column_index(self.at, points.device), self.axis]
 
     def pull(self, block: JacobianBlock, motion: BodyMotion) -> Pulled:
-        """Slopes along the depths as slopes along everything that is free."""
+        """Slopes along the coordinates as slopes along everything that is free."""
         jacobian = self._jacobian(motion)  # [batch, n, dim]
         slope = written_out(block).slope.expand(len(jacobian), -1, -1)
         through = gram(slope.mT, jacobian)
@@ -59,7 +60,8 @@ class DepthsOnBones:
     def _jacobian(self, motion: BodyMotion) -> Float[Tensor, "batch n dim"]:
         posed = motion.pose.bones
         batch, count = posed.points.shape[:2]
-        axis = torch.nn.functional.pad(posed.points.new_ones(batch, count, 1, 1), (2, 0))
+        one = posed.points.new_ones(batch, count, 1, 1)
+        axis = torch.nn.functional.pad(one, (self.axis, 2 - self.axis))
         pulls = Pulls.of(self.points.model, posed, axis)
         jacobian = axis.new_zeros(batch, count, self.points.dim)
         for route in self.points.routes:
