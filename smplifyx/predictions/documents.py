@@ -49,6 +49,9 @@ class NpzArrays(Mapping[str, object]):
                 raise ValueError(f"{plain(key, limit=60)}: {one_line(error)}") from error
         return self._read[key]
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._members  # without reading it
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._members)
 

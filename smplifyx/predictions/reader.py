@@ -64,7 +64,13 @@ class PredictionFile:
         try:
             yield
         except Exception as error:  # whatever it is, it is theirs
-            self.note(f"{whom}: {one_line(error)}")
+            self.note(f"{whom}: {reason_of(error)}")
+
+
+def reason_of(error: Exception) -> str:
+    """What an error says in one line; of an entry that is missing Python says its name alone."""
+    said = one_line(error, limit=300)
+    return f"no {said}" if isinstance(error, KeyError) else said
 
 
 @runtime_checkable

@@ -24,7 +24,7 @@ from .plain import PlainReader
 from .prediction import Prediction
 from .prompthmr import PromptHmrReader
 from .pymafx import PyMafXReader
-from .reader import PredictionFile, PredictionReader
+from .reader import PredictionFile, PredictionReader, reason_of
 from .sam3dbody import Sam3dBodyReader
 from .smplerx import SmplerXReader, is_meta
 from .spin import SpinReader
@@ -141,16 +141,22 @@ class PredictionReading(Iterator[Prediction]):
                 return
             yield from reader.read(file)
         except Exception as error:  # whatever it is, it is this file's
-            file.note(one_line(error, limit=300))
+            file.note(reason_of(error))
 
     def _reader_of(self, file: PredictionFile) -> PredictionReader | None:
-        """The first reader that knows the file; one that stumbles over it does not."""
+        """The first reader that knows the file; one that stumbles over it does not.
+
+        Raises what the first one stumbled over where none knows it.
+        """
+        fault: Exception | None = None
         for reader in self.readers:
             try:
                 if reader.recognises(file):
                     return reader
-            except Exception:  # odd values under known names
-                continue
+            except Exception as error:  # odd values under known names
+                fault = fault or error
+        if fault is not None:
+            raise fault
         return None
 
 
