@@ -115,7 +115,7 @@ def phalp(folder: Path, truth: Truth, as_matrices: bool) -> Told:
 
 
 def hmr2(folder: Path, truth: Truth, as_matrices: bool) -> Told:
-    smpl = tensor(truth.smpl(True))
+    smpl = tensor(truth.smpl(as_matrices)).reshape(ROWS, 24, *((3, 3) if as_matrices else (3,)))
     out = {
         "pred_cam": torch.ones(ROWS, 3), "pred_cam_t": torch.ones(ROWS, 3), "focal_length": torch.ones(ROWS, 2),
         "pred_smpl_params": {"global_orient": smpl[:, :1], "body_pose": smpl[:, 1:], "betas": tensor(truth.betas)},
@@ -291,7 +291,7 @@ def wham(folder: Path, truth: Truth, as_matrices: bool) -> Told:
     results = defaultdict(dict)
     for key, rows in ((np.int64(3), [0, 1]), (np.int64(5), [2])):
         results[key] = {
-            "pose": truth.smpl(False)[rows], "trans": np.ones((len(rows), 3)), "pose_world": np.zeros((len(rows), 72)),
+            "pose": truth.smpl(as_matrices)[rows], "trans": np.ones((len(rows), 3)), "pose_world": np.zeros((len(rows), 72)),
             "trans_world": np.ones((len(rows), 3)), "betas": truth.betas[rows], "verts": np.zeros((len(rows), 9, 3)),
             "frame_ids": np.array(rows) + 10,
         }  # fmt: skip
@@ -303,7 +303,7 @@ def tram(folder: Path, truth: Truth, as_matrices: bool) -> Told:
     (folder / "hps").mkdir()
     track = {
         "pred_cam": torch.ones(ROWS, 3), "pred_pose": torch.ones(ROWS, 144), "pred_shape": tensor(truth.betas),
-        "pred_rotmat": tensor(truth.smpl(True)), "pred_trans": torch.ones(ROWS, 1, 3), "frame": torch.arange(5, 8),
+        "pred_rotmat": tensor(truth.smpl(as_matrices)), "pred_trans": torch.ones(ROWS, 1, 3), "frame": torch.arange(5, 8),
     }  # fmt: skip
     np.save(folder / "hps/hps_track_2.npy", track)
     camera = {
@@ -316,7 +316,7 @@ def tram(folder: Path, truth: Truth, as_matrices: bool) -> Told:
 
 
 def gvhmr(folder: Path, truth: Truth, as_matrices: bool) -> Told:
-    incam = {"global_orient": tensor(truth.part(0, 1, False)), "body_pose": tensor(truth.part(1, 22, False)),
+    incam = {"global_orient": tensor(truth.part(0, 1, as_matrices)), "body_pose": tensor(truth.part(1, 22, as_matrices)),
              "betas": tensor(truth.betas), "transl": torch.ones(ROWS, 3)}  # fmt: skip
     world = {key: torch.zeros_like(value) for key, value in incam.items()}
     results = {"smpl_params_global": world, "smpl_params_incam": incam, "K_fullimg": torch.eye(3).repeat(ROWS, 1, 1),

@@ -402,3 +402,51 @@ def test_pickles_of_every_protocol(protocol: int) -> None:
         np.testing.assert_array_equal(found[key], values[key])
     np.testing.assert_array_equal(found["tensor"], values["tensor"].numpy())
     np.testing.assert_array_equal(found["half"], [1, 1])
+
+
+def test_codes_of_pixie_that_were_not_decoded(tmp_path: Path) -> None:
+    files.pickled(
+        tmp_path / "a_param.pkl",
+        {"global_pose": np.zeros((1, 6)), "partbody_pose": np.zeros((17, 6))},
+    )
+    assert "save them after decode()" in refused(tmp_path / "a_param.pkl")
+
+
+def test_nlf_of_one_image_in_metres_and_of_an_unknown_skeleton(tmp_path: Path) -> None:
+    truth = Truth()
+    out = {"joints3d_nonparam": truth.joints[:2], "joint_uncertainties": np.ones((2, 55))}
+    np.savez(tmp_path / "street.npz", **out)
+    found, notes = read(tmp_path)
+    assert [made.photo for made in found] == ["street"] * 2 and not notes
+    np.testing.assert_allclose([made.joints for made in found], truth.joints[:2], atol=1e-6)
+    np.savez(tmp_path / "street.npz", **(out | {"joints3d_nonparam": truth.joints[:, :30]}))
+    assert "a skeleton of 30 joints, known are those of 24, 52, 55" in refused(tmp_path)
+
+
+def test_people_of_cliff_without_numbers_of_their_own(tmp_path: Path) -> None:
+    """The first CLIFF has the class in the last column: two people 0 in one image are no tracks."""
+    files.cliff(tmp_path, Truth(), False)
+    path = next(tmp_path.iterdir())
+    arrays = dict(np.load(path))
+    arrays["detection_all"][:, 7] = 0
+    np.savez(path, **arrays)
+    found, _ = read(path)
+    assert [made.person_id for made in found] == ["", "", ""]
+
+
+def test_outputs_as_json(tmp_path: Path) -> None:
+    """What people make of arrays for other programs."""
+    truth = Truth(1)
+    smpl = truth.smpl(True)
+    person = {"pred_smpl_params": {"global_orient": smpl[0, :1].tolist(), "body_pose": smpl[0, 1:].tolist(),
+                                   "betas": truth.betas[0].tolist()}}  # fmt: skip
+    (tmp_path / "a.json").write_text(
+        json.dumps({"12": [person], "b.jpg": [{**person, "bbox": [1, 2, 3, 4]}]})
+    )
+    found, notes = read(tmp_path)
+    assert [(made.frame, made.photo, made.person_id) for made in found] == [
+        (12, "", "0"),
+        (None, "b.jpg", "0"),
+    ]
+    np.testing.assert_allclose(found[0].rotations[:22], truth.matrices[0, :22], atol=1e-5)
+    assert found[1].box.tolist() == [1, 2, 3, 4] and not notes

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .people import People, vectors
+import numpy as np
+from jaxtyping import Float
+
+from .people import People, id_of, vectors
 from .poses import of_smpl
 from .prediction import Axes, Prediction
 from .reader import PredictionFile
-from .values import entry, has, texts, whole, wholes
+from .values import entry, has, numbers, texts, whole
 
 _IMAGE, _BOX, _PERSON = 0, slice(1, 5), 7
 
@@ -33,19 +36,18 @@ class CliffReader:
         poses = of_smpl(entry(content, "pose"))
         rows = len(poses)
         photos = texts(entry(content, "imgname"))
-        detected = entry(content, "detection_all")
-        given = None
-        if detected is not None:
-            given = vectors(detected, max(len(wholes(detected)) // 8, 1))
-        if given is None or len(given) < rows or given.shape[1] <= _BOX.stop:
+        given = _detected(entry(content, "detection_all"), rows)
+        if given is None:
             people = People(
-                self.system, poses, Axes.CAMERA, "smpl",
+                self.system,
+                poses,
+                Axes.CAMERA,
+                "smpl",
                 betas=vectors(entry(content, "shape"), rows),
                 photos=photos if len(photos) == rows else (),
-            )  # fmt: skip
+            )
             yield from people.predictions(file)
             return
-        given = given[:rows]
         images = [whole(float(number)) for number in given[:, _IMAGE]]
         people = People(
             self.system,
@@ -56,6 +58,27 @@ class CliffReader:
             boxes=given[:, _BOX],
             photos=[photos[i] if i is not None and 0 <= i < len(photos) else "" for i in images],
             frames=images,
-            ids=[str(whole(float(row[_PERSON]))) if len(row) > _PERSON else "" for row in given],
+            ids=_ids(given, images),
         )
         yield from people.predictions(file)
+
+
+def _detected(value: object, rows: int) -> Float[np.ndarray, "rows columns"] | None:
+    """The rows of people with a pose; interpolated ones stand behind them without."""
+    if value is None:
+        return None
+    given = numbers(value)
+    if given.ndim != 2 or len(given) < rows or given.shape[1] < _BOX.stop:
+        return None
+    return given[:rows]
+
+
+def _ids(given: Float[np.ndarray, "rows columns"], images: list[int | None]) -> list[str]:
+    """People's numbers; none where the column holds something else (the first CLIFF's has the
+    class there), which two people of one image show.
+    """
+    if given.shape[1] <= _PERSON:
+        return []
+    ids = [id_of(float(number)) for number in given[:, _PERSON]]
+    is_one_each = len(set(zip(images, ids, strict=True))) == len(ids)
+    return ids if is_one_each else []

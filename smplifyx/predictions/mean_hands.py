@@ -7,7 +7,7 @@ which stands in where there is no other: it is nearer than a flat one, and not t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -29,9 +29,7 @@ class MeanHands:
     """
 
     body: BodyModel | None = None
-
-    def __post_init__(self) -> None:
-        self.used_by: dict[str, None] = {}  # in order
+    used_by: dict[str, None] = field(default_factory=dict)  # in order, each once
 
     @cached_property
     def _body(self) -> BodyModel:

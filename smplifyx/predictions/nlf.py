@@ -125,6 +125,11 @@ def _joints(array: Float[np.ndarray, "rows joints 3"]) -> Float[np.ndarray, "row
     if count not in _SKELETONS:
         known = ", ".join(str(number) for number in _SKELETONS)
         raise ValueError(f"a skeleton of {count} joints, known are those of {known}")
-    extent = np.nanmax(array, axis=1) - np.nanmin(array, axis=1) if np.isfinite(array).any() else 0
-    in_metres = np.nanmax(extent) <= _LARGEST_METRES
+    in_metres = max(_extent(person) for person in array) <= _LARGEST_METRES
     return joints_of(array if in_metres else array / _PER_METRE, _SKELETONS[count])
+
+
+def _extent(joints: Float[np.ndarray, "joints 3"]) -> float:
+    """From one end of a body to the other, along any axis; 0 where no joint is whole."""
+    whole = joints[np.isfinite(joints).all(-1)]
+    return float(np.ptp(whole, axis=0).max()) if len(whole) else 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -171,31 +171,31 @@ class Found:
 
 @dataclass
 class _Search:
+    """most_entries: of each list or dictionary that are looked at; left: of all of them."""
+
     is_person: Callable[[object], bool]
     most_entries: int
-    left: int = field(default=MOST_PEOPLE)
+    left: int
 
 
-def find_people(
-    content: object, is_person: Callable[[object], bool], most_entries: int = MOST_PEOPLE
-) -> Iterator[Found]:
+def find_people(content: object, is_person: Callable[[object], bool]) -> Iterator[Found]:
     """Every dictionary that is a person's, in lists and dictionaries down to DEEPEST.
 
-    most_entries: of a list or dictionary that are looked at. Raises ValueError where there are more
-    than MOST_PEOPLE entries in all.
+    Raises ValueError where there are more than MOST_PEOPLE entries in all.
     """
-    yield from _find(content, (), _Search(is_person, most_entries))
+    search = _Search(is_person, MOST_PEOPLE, MOST_PEOPLE)
+    yield from _find(content, (), search)
+    if search.left < 0:
+        raise ValueError(f"more than {MOST_PEOPLE} entries, the rest is left out")
 
 
 def holds_people(content: object, is_person: Callable[[object], bool]) -> bool:
     """Whether any of the first entries is a person's."""
-    return any(True for _ in find_people(content, is_person, MOST_LOOKED_AT))
+    search = _Search(is_person, MOST_LOOKED_AT, MOST_LOOKED_AT**2)
+    return any(True for _ in _find(content, (), search))
 
 
 def _find(value: object, path: tuple[str | int, ...], search: _Search) -> Iterator[Found]:
-    search.left -= 1
-    if search.left < 0:
-        raise ValueError(f"more than {MOST_PEOPLE} entries")
     inside: list[tuple[str | int, object]] = []
     if isinstance(value, Mapping):
         if search.is_person(value):
@@ -208,6 +208,11 @@ def _find(value: object, path: tuple[str | int, ...], search: _Search) -> Iterat
     if len(path) == DEEPEST:
         return
     for step, each in inside:
+        if not isinstance(each, (Mapping, list)):
+            continue
+        search.left -= 1
+        if search.left < 0:
+            return
         yield from _find(each, (*path, step), search)
 
 

@@ -93,12 +93,17 @@ def _to_metres(
     points: Float[np.ndarray, "rows 137 3"], file: PredictionFile, whom: str
 ) -> Float[np.ndarray, "rows 137 3"]:
     """Points in metres with y down, from centimetres perhaps with y up."""
-    if not np.isfinite(points).any():
-        return points
-    extent = np.nanmax(points) - np.nanmin(points)
-    if extent <= _LARGEST_METRES:
+    whole = points[np.isfinite(points).all(-1)]
+    if not len(whole) or np.ptp(whole, axis=0).max() <= _LARGEST_METRES:
         return points
     points = points / _PER_METRE
-    is_upside_down = np.nanmean(points[:, _TOP, 1]) > np.nanmean(points[:, _BOTTOM, 1])
-    file.note(f"{whom}: centimetres{' with y up' if is_upside_down else ''}, read as such")
-    return points * np.array([1.0, -1.0, -1.0]) if is_upside_down else points
+    has_y_up = _mean_y(points, _TOP) > _mean_y(points, _BOTTOM)
+    file.note(f"{whom}: centimetres{' with y up' if has_y_up else ''}, read as such")
+    return points * np.array([1.0, -1.0, -1.0]) if has_y_up else points
+
+
+def _mean_y(points: Float[np.ndarray, "rows 137 3"], places: tuple[int, ...]) -> float:
+    """Of some points, as far as they are told."""
+    given = points[:, places, 1]
+    given = given[np.isfinite(given)]
+    return float(given.mean()) if len(given) else 0.0
