@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .hmr2 import is_output, people_of_output
-from .people import People, boxes_of_center, find_people, holds_people, vectors
+from .people import People, boxes_of_center, find_people, holds_people, vectors_under
 from .poses import BODY, ROOT, GivenPoses, matrices, of_smpl
 from .prediction import Axes, Prediction
 from .reader import PredictionFile
@@ -71,7 +71,7 @@ def _people_of_labels(file: PredictionFile) -> People:
         poses,
         Axes.CAMERA,
         "smplx" if pose.size == rows * 165 else "smpl",
-        betas=vectors(entry(content, "shape"), rows),
+        betas=vectors_under(content, rows, "shape"),
         boxes=boxes_of_center(entry(content, "center"), np.asarray(side), rows),
         photos=photos,
     )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float
 
-from .people import People, id_of, vectors
+from .people import People, id_of, vectors_under
 from .poses import of_smpl
 from .prediction import Axes, Prediction
 from .reader import PredictionFile
@@ -43,7 +43,7 @@ class CliffReader:
                 poses,
                 Axes.CAMERA,
                 "smpl",
-                betas=vectors(entry(content, "shape"), rows),
+                betas=vectors_under(content, rows, "shape"),
                 photos=photos if len(photos) == rows else (),
             )
             yield from people.predictions(file)
@@ -54,7 +54,7 @@ class CliffReader:
             poses,
             Axes.CAMERA,
             "smpl",
-            betas=vectors(entry(content, "shape"), rows),
+            betas=vectors_under(content, rows, "shape"),
             boxes=given[:, _BOX],
             photos=[photos[i] if i is not None and 0 <= i < len(photos) else "" for i in images],
             frames=images,

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from .people import People, boxes_of_center, photo_of, vectors
+from .people import People, boxes_of_center, photo_of, vectors_under
 from .poses import GivenPoses
 from .prediction import Axes, Prediction
 from .reader import PredictionFile
@@ -41,8 +41,8 @@ class ExPoseReader:
             poses,
             Axes.CROP,
             "smplx",
-            betas=vectors(entry(content, "betas"), 1),
-            expressions=vectors(entry(content, "expression"), 1),
+            betas=vectors_under(content, 1, "betas"),
+            expressions=vectors_under(content, 1, "expression"),
             boxes=boxes_of_center(content["center"], np.zeros(1), 1),
             photos=[photo],
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .people import People, vectors
+from .people import People, vectors_under
 from .poses import BODY, GivenPoses, rows_of
 from .prediction import Axes, Prediction
 from .reader import PredictionFile
@@ -38,7 +38,7 @@ class GvhmrReader:
             poses,
             Axes.CAMERA,
             "smplx",
-            betas=vectors(entry(found, "betas"), rows),
+            betas=vectors_under(found, rows, "betas"),
             frames=list(range(rows)),
         )
         yield from people.predictions(file)

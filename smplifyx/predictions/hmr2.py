@@ -19,7 +19,7 @@ from .people import (
     holds_people,
     id_of,
     photo_of,
-    vectors,
+    vectors_under,
 )
 from .poses import of_smpl
 from .prediction import Axes, Prediction
@@ -76,7 +76,7 @@ def people_of_output(found: Found, system: str, axes: Axes) -> People:
         poses,
         axes,
         "smpl",
-        betas=vectors(smpl.get("betas"), rows),
+        betas=vectors_under(smpl, rows, "betas"),
         boxes=box,
         photos=texts(entry(value, *_PHOTO)) or [found.photo],
         frames=[found.frame],
@@ -125,7 +125,7 @@ def _phalp_person(key: object, frame: Mapping[str, object], place: int, smpl: ob
         poses,
         Axes.CROP,
         "smpl",
-        betas=vectors(smpl.get("betas"), len(poses)),
+        betas=vectors_under(smpl, len(poses), "betas"),
         boxes=boxes_of_corner(found_boxes[place], 1) if place < len(found_boxes) else None,
         photos=[photo],
         frames=[whole(frame.get("time"))],

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float
 
-from .people import Found, People, find_people, holds_people, joints_of, vectors
+from .people import Found, People, find_people, holds_people, joints_of, vectors_under
 from .poses import BODY, JAW, LEFT_HAND, RIGHT_HAND, ROOT, GivenPoses, matrices, rows_of
 from .prediction import JOINTS, Axes, Prediction
 from .reader import PredictionFile
@@ -56,8 +56,8 @@ def _people(found: Found, base_name: str) -> People:
         poses,
         Axes.CAMERA,
         "smplx",
-        betas=vectors(found.value.get("shape"), rows),
-        expressions=vectors(found.value.get("expression"), rows),
+        betas=vectors_under(found.value, rows, "shape"),
+        expressions=vectors_under(found.value, rows, "expression"),
         joints=_joints(found, rows),
         photos=[photo],
         frames=[found.frame],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from .people import People, short_photo_of, vectors
+from .people import People, short_photo_of, vectors_under
 from .poses import PARTS, GivenPoses
 from .prediction import Axes, Prediction
 from .reader import PredictionFile
@@ -36,8 +36,8 @@ class OwnResultReader:
             poses,
             Axes.CAMERA,
             text(entry(content, "model_name")),
-            betas=vectors(entry(content, "betas"), 1),
-            expressions=vectors(entry(content, "expression"), 1),
+            betas=vectors_under(content, 1, "betas"),
+            expressions=vectors_under(content, 1, "expression"),
             points=numbers(content["points3d"]).reshape(1, 137, 3),
             photos=[short_photo_of(photo)],
             ids=[text(entry(content, "person_id")) or text(entry(content, "person"))],

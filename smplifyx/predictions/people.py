@@ -12,7 +12,7 @@ from ..keypoints import names
 from .poses import GivenPoses
 from .prediction import JOINTS, Axes, Prediction, no_points
 from .reader import PredictionFile
-from .values import last_part, numbers, text, whole
+from .values import entry, last_part, numbers, text, whole
 
 DEEPEST = 5  # lists and dictionaries around a person
 MOST_LOOKED_AT = 200  # entries of one, where a file is only looked at
@@ -97,6 +97,16 @@ def vectors(value: object, rows: int) -> Float[np.ndarray, "rows n"] | None:
     if array.size != rows * array.shape[-1]:
         raise ValueError(f"shape {list(array.shape)[:8]} is not one row of each of {rows} people")
     return array.reshape(rows, -1)
+
+
+def vectors_under(content: object, rows: int, *keys: str) -> Float[np.ndarray, "rows n"] | None:
+    """The vectors under the first of the keys that an object has. Raises ValueError as `vectors`,
+    with the key.
+    """
+    try:
+        return vectors(entry(content, *keys), rows)
+    except ValueError as error:
+        raise ValueError(f"{keys[0]}: {error}") from error
 
 
 def boxes(value: object, rows: int) -> Float[np.ndarray, "rows 4"] | None:

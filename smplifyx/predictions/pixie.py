@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..body.joints import BodyKind, parents
-from .people import People, boxes, vectors
+from .people import People, boxes, vectors_under
 from .poses import BODY, ROOT, GivenPoses, matrices, rows_of
 from .prediction import Axes, Prediction
 from .reader import PredictionFile
@@ -55,8 +55,8 @@ class PixieReader:
             poses,
             Axes.CROP,
             "smplx",
-            betas=vectors(content.get("shape"), rows),
-            expressions=vectors(content.get("exp"), rows),
+            betas=vectors_under(content, rows, "shape"),
+            expressions=vectors_under(content, rows, "exp"),
             boxes=boxes(content.get("bbox"), rows),
             photos=[file.base_name.removesuffix("_param")],
         )

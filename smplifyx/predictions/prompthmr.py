@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from .people import People, id_of, vectors
+from .people import People, id_of, vectors_under
 from .poses import BODY, LEFT_HAND, RIGHT_HAND, ROOT, GivenPoses, matrices, rows_of
 from .prediction import JOINTS, Axes, Prediction
 from .reader import PredictionFile
@@ -56,7 +56,7 @@ def _people(key: object, person: object) -> People:
         poses,
         Axes.CAMERA,
         "smplx",
-        betas=vectors(entry(found, "shape"), rows),
+        betas=vectors_under(found, rows, "shape"),
         frames=frames,
         ids=[id_of(entry(person, "track_id")) or id_of(key)],
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from jaxtyping import Float
 
-from .people import People, boxes_of_center, vectors
+from .people import People, boxes_of_center, vectors_under
 from .poses import BODY, ROOT, GivenPoses
 from .prediction import Axes, Prediction
 from .reader import PredictionFile
@@ -61,7 +61,7 @@ def _count(batch: object) -> int:
 
 def _boxes(content: object, rows: int) -> Float[np.ndarray, "rows 4"] | None:
     """Squares about (x, y), their side behind."""
-    given = vectors(entry(content, "bboxes"), rows)
+    given = vectors_under(content, rows, "bboxes")
     if given is None or given.shape[1] < 3:
         return None
     return boxes_of_center(given[:, :2], given[:, 2:], rows)
@@ -89,8 +89,8 @@ def _people(
         poses,
         Axes.CROP,
         "smplx",
-        betas=vectors(batch.get("shape"), rows),
-        expressions=vectors(batch.get("expression"), rows),
+        betas=vectors_under(batch, rows, "shape"),
+        expressions=vectors_under(batch, rows, "expression"),
         boxes=box,
         photos=[name["photo"] if name else "" for name in names],
         frames=frames,

@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from ..keypoints import names
 from ..keypoints.layouts import LAYOUTS, LayoutName
-from .people import Found, People, boxes, find_people, holds_people, photo_of, vectors
+from .people import Found, People, boxes, find_people, holds_people, photo_of, vectors_under
 from .poses import GivenPoses
 from .prediction import Axes, Prediction
 from .reader import PredictionFile
@@ -62,7 +62,7 @@ def _people(found: Found, file: PredictionFile) -> People:
     keypoints = keypoints.reshape(-1, keypoints.shape[-2], 3)[:, : _LAYOUT.points]
     rows = len(keypoints)
     points = _to_metres(_canonical(keypoints), file, str(found))
-    shift = vectors(entry(value, "pred_cam_t"), rows)
+    shift = vectors_under(value, rows, "pred_cam_t")
     if shift is not None and shift.shape[1] == 3 and np.isfinite(shift).all():
         points = points + shift[:, None]
     photo = photo_of(entry(value, "image_path", "img_path", "file_name", "image")) or found.photo
@@ -72,7 +72,7 @@ def _people(found: Found, file: PredictionFile) -> People:
         GivenPoses.nothing(rows),
         Axes.CAMERA,
         "mhr",
-        betas=vectors(entry(value, "shape_params"), rows),
+        betas=vectors_under(value, rows, "shape_params"),
         boxes=boxes(entry(value, "bbox"), rows),
         points=points,
         photos=[photo],

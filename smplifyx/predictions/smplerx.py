@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..core.files import read_bounded
-from .people import People, boxes_of_corner, short_photo_of, vectors
+from .people import People, boxes_of_corner, short_photo_of, vectors_under
 from .poses import LEFT_HAND, RIGHT_HAND, GivenPoses
 from .prediction import Axes, Prediction
 from .reader import PredictionFile
@@ -59,8 +59,8 @@ class SmplerXReader:
             poses,
             Axes.CROP,
             "smplx",
-            betas=vectors(content["betas"], 1),
-            expressions=vectors(content["expression"], 1),
+            betas=vectors_under(content, 1, "betas"),
+            expressions=vectors_under(content, 1, "expression"),
             boxes=boxes_of_corner(entry(meta, "bbox"), 1),
             photos=[short_photo_of(entry(meta, "img_path")) or photo],
             ids=[name["person"]] if name else (),

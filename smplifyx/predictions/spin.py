@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .people import People, boxes, vectors
+from .people import People, boxes, vectors_under
 from .poses import of_smpl
 from .prediction import Axes, Prediction
 from .reader import PredictionFile
@@ -38,7 +38,7 @@ class SpinReader:
             poses,
             Axes.CROP,
             "smpl",
-            betas=vectors(entry(file.content, "betas", "pred_betas"), rows),
+            betas=vectors_under(file.content, rows, "betas", "pred_betas"),
             boxes=boxes(entry(file.content, "bbox", "bboxes"), rows),
             photos=photos,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .people import People, vectors
+from .people import People, vectors_under
 from .poses import of_smpl
 from .prediction import Axes, Prediction
 from .reader import PredictionFile
@@ -39,7 +39,7 @@ class TramReader:
             poses,
             Axes.CAMERA,
             "smpl",
-            betas=vectors(entry(file.content, "pred_shape"), len(poses)),
+            betas=vectors_under(file.content, len(poses), "pred_shape"),
             frames=frames,
             ids=[name["person"]] if name else (),
         )

@@ -10,13 +10,15 @@ from jaxtyping import Float
 
 from ..core.messages import plain
 
+LARGEST = 1e20  # of any number; single precision ends at 3e38, and squares are taken
 MOST_IN_LISTS = 2_000_000  # numbers in lists within lists, which may hold one list again and again
 DEEPEST_LIST = 8
 LONGEST_NAME = 500  # characters
 
 
 def numbers(value: object) -> Float[np.ndarray, ...]:
-    """An array of numbers of an array, of nested lists or of one number.
+    """An array of numbers of an array, of nested lists or of one number; NaN for what is none or
+    beyond LARGEST.
 
     Raises ValueError in one line for anything else.
     """
@@ -29,7 +31,8 @@ def numbers(value: object) -> Float[np.ndarray, ...]:
     array = np.asarray(value) if isinstance(value, (int, float, np.ndarray)) else None
     if array is None or array.dtype.kind not in "fiub":
         raise ValueError(f"{_kind(value)} where numbers should be")
-    return np.asarray(array, np.float64)
+    found = np.asarray(array, np.float64)
+    return np.where(np.abs(found) <= LARGEST, found, np.nan) if found.size else found
 
 
 def shape_of(value: object) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from .people import MOST_LOOKED_AT, People, id_of, vectors
+from .people import MOST_LOOKED_AT, People, id_of, vectors_under
 from .poses import of_smpl
 from .prediction import Axes, Prediction
 from .reader import PredictionFile
@@ -50,7 +50,7 @@ def _people(key: object, track: object) -> People:
         poses,
         Axes.CAMERA,
         "smpl",
-        betas=vectors(track.get("betas"), len(poses)),
+        betas=vectors_under(track, len(poses), "betas"),
         frames=frames,
         ids=[id_of(key)],
     )
