@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from ..core import npy
@@ -91,7 +92,7 @@ def _parsed(content: bytes) -> object:
         archive = open_archive(content)
         if any(name.endswith(".npy") for name in archive.names):
             return NpzArrays(archive)
-        return _without_torch(parse_checkpoint(content), 0)
+        return _read_torch(archive)
     if content.startswith(npy.MAGIC):
         return _read_npy(content)
     if content.startswith(LEGACY_MAGIC):
@@ -103,6 +104,27 @@ def _parsed(content: bytes) -> object:
     if is_packed(content):
         content = unpacked(content)
     return read_pickle(content)
+
+
+def _read_torch(archive: Archive) -> object:
+    """What `torch.save` was given, numpy's arrays in it, too."""
+    pickles = [name for name in archive.names if name.endswith("data.pkl")]
+    if not pickles:
+        raise ValueError("a zip archive, neither of numpy nor of torch")
+    root = pickles[0].removesuffix("data.pkl")
+    byteorder = f"{root}byteorder"
+    if byteorder in archive.names and archive.read(byteorder) != b"little":
+        raise ValueError("written on a big-endian machine")
+    storages: dict[tuple[str, torch.dtype], Tensor] = {}  # read once: tensors may share one
+
+    def storage_of(key: str, dtype: torch.dtype) -> Tensor:
+        if (key, dtype) not in storages:
+            numbers = bytearray(archive.read(f"{root}data/{key}"))
+            # torch makes no tensor of an empty buffer: eight bytes are one number of any type
+            storages[key, dtype] = torch.frombuffer(numbers or bytearray(8), dtype=dtype)
+        return storages[key, dtype]
+
+    return read_pickle(archive.read(pickles[0]), storage_of)
 
 
 def _is_json(head: bytes) -> bool:

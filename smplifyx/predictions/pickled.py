@@ -37,13 +37,17 @@ _PLAIN_KEYS = (str, bytes, int, float, type(None))  # bool is an int
 _OPCODES = {ord(opcode.code): opcode for opcode in pickletools.opcodes}
 
 
-def read_pickle(data: bytes) -> object:
+StorageOf = Callable[[str, torch.dtype], Tensor]
+
+
+def read_pickle(data: bytes, storage_of: StorageOf | None = None) -> object:
     """The value in a pickle: dictionaries, lists, tuples, texts, numbers and numpy arrays.
 
-    Arrays share the bytes and cannot be written to. Raises `Refused` for what is not allowed or out
-    of all proportion and, for damaged bytes, whatever the reading stumbles over.
+    storage_of: the numbers of tensors that lie beside the pickle, by their name, as in torch's
+    archives. Arrays share the bytes and cannot be written to. Raises `Refused` for what is not
+    allowed or out of all proportion and, for damaged bytes, whatever the reading stumbles over.
     """
-    return _resolved(_Machine(data).run(), {}, 0)
+    return _resolved(_Machine(data, storage_of).run(), {}, 0)
 
 
 class _Global(NamedTuple):
@@ -51,6 +55,12 @@ class _Global(NamedTuple):
 
     module: str
     name: str
+
+
+class _StorageType(NamedTuple):
+    """What torch.FloatStorage and its kin are on the stack."""
+
+    dtype: torch.dtype
 
 
 class _Placeholder:
@@ -110,7 +120,8 @@ class _JoblibArray(_Placeholder):
 class _Machine:
     """Carries out one pickle."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, storage_of: StorageOf | None = None) -> None:
+        self._storage_of = storage_of
         self._stream = io.BytesIO(data)
         self._data = memoryview(data)
         self._nesting = 0
@@ -318,6 +329,16 @@ class _Machine:
             raise Refused(f"refused to make an object: {_REFUSAL}")
         self._stack.append(_MADE[kind]())
 
+    def _persistent(self, argument: object) -> None:
+        """Numbers beside the pickle: ("storage", type, name, device, count)."""
+        if self._storage_of is None:
+            raise Refused(f"refused opcode BINPERSID: {_REFUSAL}")
+        match self._stack.pop():
+            case ("storage", _StorageType(dtype), str(key), *_):
+                self._stack.append(self._storage_of(key, dtype))
+            case _:
+                raise Damaged("a storage without a name")
+
     def _build(self, argument: object) -> None:
         state = self._stack.pop()
         value = self._stack[-1]
@@ -348,6 +369,7 @@ _ACTIONS: MappingProxyType[str, Callable[[_Machine, object], None]] = MappingPro
     "APPEND": _Machine._append, "APPENDS": _Machine._appends, "ADDITEMS": _Machine._appends,
     "SETITEM": _Machine._set_item, "SETITEMS": _Machine._set_items,
     "GLOBAL": _Machine._global, "STACK_GLOBAL": _Machine._stack_global,
+    "BINPERSID": _Machine._persistent,
     "REDUCE": _Machine._reduce, "NEWOBJ": _Machine._new_object, "BUILD": _Machine._build,
 })  # fmt: skip
 
@@ -359,6 +381,8 @@ def _known(module: str, name: str) -> object:
         return known
     if module == "torch" and name in _TORCH_TYPES:
         return name
+    if module == "torch" and name.removesuffix("Storage") in _STORAGES:
+        return _StorageType(_STORAGES[name.removesuffix("Storage")])
     raise Refused(f"refused global {plain(f'{module}.{name}', limit=80)}: {_REFUSAL}")
 
 
@@ -561,6 +585,13 @@ _NAMED = frozenset(
 _TORCH_TYPES = frozenset(
     "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool".split()
 )
+
+
+_STORAGES = MappingProxyType({
+    "Double": torch.float64, "Float": torch.float32, "Half": torch.float16,
+    "BFloat16": torch.bfloat16, "Long": torch.int64, "Int": torch.int32, "Short": torch.int16,
+    "Char": torch.int8, "Byte": torch.uint8, "Bool": torch.bool,
+})  # fmt: skip
 
 
 def _resolved(value: object, made: dict[int, object], depth: int) -> object:

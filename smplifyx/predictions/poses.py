@@ -38,7 +38,10 @@ def rows_of(value: object, joints: int) -> int:
     Axes may be (..., joints, 3, 3), (..., joints, 3) or (..., 3 joints). Raises ValueError in one
     line for others.
     """
-    shape = numbers(value).shape
+    try:
+        shape = numbers(value).shape
+    except ValueError as error:
+        raise ValueError(f"a pose: {error}") from error
     for last in ((joints, 3, 3), (joints, 3), (3 * joints,)):
         if shape[len(shape) - len(last) :] == last:
             return int(np.prod(shape[: len(shape) - len(last)], dtype=np.int64))

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from ..core.messages import plain
 
 LARGEST = 1e20  # of any number; single precision ends at 3e38, and squares are taken
+MOST_IN_ARRAYS = 50_000_000  # numbers of one array; each takes eight bytes here
 MOST_IN_LISTS = 2_000_000  # numbers in lists within lists, which may hold one list again and again
 DEEPEST_LIST = 8
 LONGEST_NAME = 500  # characters
@@ -31,6 +32,8 @@ def numbers(value: object) -> Float[np.ndarray, ...]:
     array = np.asarray(value) if isinstance(value, (int, float, np.ndarray)) else None
     if array is None or array.dtype.kind not in "fiub":
         raise ValueError(f"{_kind(value)} where numbers should be")
+    if array.size > MOST_IN_ARRAYS:
+        raise ValueError(f"an array of more than {MOST_IN_ARRAYS} numbers")
     found = np.asarray(array, np.float64)
     return np.where(np.abs(found) <= LARGEST, found, np.nan) if found.size else found
 
