@@ -23,7 +23,7 @@ HAND_JOINTS = 15
 
 @dataclass(eq=False)
 class MeanHands:
-    """Those of a body (None: of the embedded one, loaded when it is asked for).
+    """Those of a body; of the embedded one where there is none, or one without hands.
 
     used_by: networks whose hands they were added to.
     """
@@ -33,7 +33,8 @@ class MeanHands:
 
     @cached_property
     def _body(self) -> BodyModel:
-        return load_body() if self.body is None else self.body
+        has_hands = self.body is not None and self.body.left_hand is not None
+        return self.body if self.body is not None and has_hands else load_body()
 
     def whole(
         self, value: object, side: str, rows: int, system: str
