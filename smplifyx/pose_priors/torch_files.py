@@ -77,13 +77,21 @@ def read_checkpoint(path: Path) -> object:
     with boundary(path, "readable", CheckpointError):
         content = read_bounded(path, LARGEST_FILE)
     try:
-        return _read_zip(content) if content.startswith(ZIP_MAGIC) else _read_legacy(content)
+        return parse_checkpoint(content)
     except Refused as error:
         raise CheckpointError(f"{path}: {one_line(error)}: {_REFUSAL}") from error
     # damaged archives and pickles raise anything; all of it means the same
     except Exception as error:
         reason = named(content, FileKind.TORCH, FileKind.ZIP) or one_line(error)
         raise CheckpointError(f"{path}: not a whole checkpoint: {reason}") from error
+
+
+def parse_checkpoint(content: bytes) -> object:
+    """What `torch.save` was given, as `read_checkpoint` returns it, from the bytes of a file.
+
+    Raises `Refused` for what would do harm and, for damaged bytes, anything.
+    """
+    return _read_zip(content) if content.startswith(ZIP_MAGIC) else _read_legacy(content)
 
 
 def _tensors_by_name(content: object) -> dict[str, Tensor]:
