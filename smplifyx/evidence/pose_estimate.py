@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..body.joints import BODY_POSE_JOINTS
@@ -21,9 +22,10 @@ from ..config import Part, PoseEstimateConfig, StageConfig
 from ..core import rotations
 from ..core.bundle import Bundle, static
 from ..depth_prior.bones import BONES as BODY_BONES
+from ..features.bone_vectors import BoneVectors
 from ..features.coordinates import Coordinates
 from ..features.fold import PointSet
-from ..features.jacobian_blocks import DenseBlock
+from ..features.jacobian_blocks import CoordinateBlock, DenseBlock
 from ..features.joint_angles import BODY_POSE
 from ..features.unknowns import FOCAL
 from ..keypoints import names
@@ -31,52 +33,63 @@ from ..terms.scene import Jacobian, Residual, Scene, WeightedTerm
 
 JOINTS = len(BODY_POSE_JOINTS)  # 21
 ROOT = names.POINT_INDEX["mid_hip"]  # its distance is the unit of bones
-AXES = (0, 1, 2)
 
 
 def _hand_bones() -> tuple[tuple[int, int], ...]:
-    """From the hand's wrist to each of its other points."""
+    """From the hand's wrist to each knuckle and each tip: what lies between is seen in 2D."""
     found: list[tuple[int, int]] = []
     for hand in (names.LEFT_HAND, names.RIGHT_HAND):
-        found += [(point, hand.start) for point in range(hand.start + 1, hand.stop)]
+        for finger in range(hand.start + 1, hand.stop, 4):
+            found += [(finger, hand.start), (finger + 3, hand.start)]
     return tuple(found)
 
 
 # the numbers of each bone's end and beginning among the 137 points
 BONES: tuple[tuple[int, int], ...] = (*BODY_BONES, *_hand_bones())
-COUNT = len(BONES)  # 64
+COUNT = len(BONES)  # 44
+LEAST_DISTANCE = 0.3  # metres, of the root
+_HAND_ENDS = tuple(sorted({point for bone in BONES[len(BODY_BONES) :] for point in bone}))
+_KEYS = MappingProxyType(  # in a result file, by field
+    {
+        "placed": "estimated_points",
+        "bones_sd": "estimated_bones_sd",
+        "rotation": "estimated_rotation",
+        "rotation_sd": "estimated_rotation_sd",
+    }
+)
 
 
 @dataclass(frozen=True)
 class ObservedEstimate(Bundle):
     """What the bones and joints of a stage are compared with.
 
-    rows: 1 / sd at each bone's end, -1 / sd at its beginning, for x, y and z.
-    shares: the told bones by the distance of the root, over sd; 0 for bones without a row.
-    rotation: the told turn of each joint; turn_gain: 1 / sd, 0 for joints of which nothing is told.
-    at: places of the points among the stage's; the root is the one at `root`.
+    gain: 1 / sd of each bone along x, y and z; 0 for bones of which nothing is told.
+    shares: the told bones by the distance of the root; 0 likewise.
+    rotation: the told turn of each joint; turn_gain: 1 / sd, 0 likewise.
+    bones, root: where they are among the stage's points.
     """
 
-    rows: Float[Tensor, "*batch 3 bones n"]
-    shares: Float[Tensor, "*batch 3 bones"]
+    gain: Float[Tensor, "*batch bones 3"]
+    shares: Float[Tensor, "*batch bones 3"]
     rotation: Float[Tensor, "*batch 21 3 3"]
     turn_gain: Float[Tensor, "*batch 21"]
-    at: tuple[int, ...] = static(())
-    root: int = static(0)
+    bones: BoneVectors = static(BoneVectors((), ()))
+    root: Coordinates = static(Coordinates(()))
 
 
 @dataclass(frozen=True)
 class PoseEstimate(Bundle):
-    """Bones and rotations of each person [batch], with their standard deviations; NaN where
-    nothing is told.
+    """Points and rotations of each person [batch], with standard deviations; NaN where nothing is
+    told.
 
-    bones: end minus beginning in the camera's axes, by the distance of `mid_hip` (see `BONES`).
-    bones_sd: likewise.
+    placed: before the camera where the keypoints say (see `predictions.placing`), metres of the
+        network's own: what counts is each bone by the distance of `mid_hip`.
+    bones_sd: of each bone of `BONES` along the camera's axes, the same metres.
     rotation: of the 21 body joints against their parents, axis-angles; rotation_sd: radians.
     """
 
-    bones: Float[Tensor, "*batch 64 3"]
-    bones_sd: Float[Tensor, "*batch 64 3"]
+    placed: Float[Tensor, "*batch 137 3"]
+    bones_sd: Float[Tensor, "*batch 44 3"]
     rotation: Float[Tensor, "*batch 21 3"]
     rotation_sd: Float[Tensor, "*batch 21"]
     config: PoseEstimateConfig = static(PoseEstimateConfig())
@@ -88,7 +101,23 @@ class PoseEstimate(Bundle):
         def unknown(*shape: int) -> Tensor:
             return like.new_full((*batch, *shape), torch.nan)
 
-        return cls(unknown(COUNT, 3), unknown(COUNT, 3), unknown(JOINTS, 3), unknown(JOINTS))
+        return cls(unknown(names.COUNT, 3), unknown(COUNT, 3), unknown(JOINTS, 3), unknown(JOINTS))
+
+    @property
+    def bones(self) -> Float[Tensor, "*batch 44 3"]:
+        """End minus beginning, by the distance of the root; NaN where one is not told."""
+        ends = self.placed[..., [end for end, _ in BONES], :]
+        starts = self.placed[..., [start for _, start in BONES], :]
+        return (ends - starts) / self._distance
+
+    @property
+    def is_told(self) -> Bool[Tensor, "*batch"]:
+        """Of whom anything is told."""
+        return self.bones_sd.isfinite().flatten(-2).any(-1)
+
+    @property
+    def _distance(self) -> Float[Tensor, "*batch 1 1"]:
+        return self.placed[..., ROOT, 2, None, None].clamp(min=LEAST_DISTANCE)
 
     def points(self, stage: StageConfig, body: BodyModel) -> PointSet:
         """The ends of bones of the stage's parts that the body has."""
@@ -96,32 +125,30 @@ class PoseEstimate(Bundle):
         return PointSet(canonical=tuple(point for point in _ends(stage) if known[point]))
 
     def observe(self, stage: StageConfig, points: PointSet) -> ObservedEstimate:
-        """Three rows for each bone; zeros for one with an end that the stage lacks."""
-        wanted = set(_ends(stage))
-        at = tuple(place for place, point in enumerate(points.canonical) if point in wanted)
-        column_of = {points.canonical[place]: column for column, place in enumerate(at)}
+        """Of the bones that the stage has both ends of, and the root."""
+        place_of = {point: place for place, point in enumerate(points.canonical)}
+        wanted = set(_ends(stage)) & place_of.keys()
         bones = [
-            bone for bone, (end, start) in enumerate(BONES) if {end, start, ROOT} <= column_of.keys()
+            bone
+            for bone, (end, start) in enumerate(BONES)
+            if ROOT in wanted and {end, start} <= wanted
         ]
-        ends = [column_of[BONES[bone][0]] for bone in bones]
-        starts = [column_of[BONES[bone][1]] for bone in bones]
-
-        told = self.bones[:, bones].mT  # [batch, 3, bones]
-        sd = self.bones_sd[:, bones].mT
-        has = told.isfinite() & (sd > 0)
-        gain = torch.where(has, 1 / sd, 0.0)
-        rows = gain.new_zeros(*gain.shape, len(at))
-        rows[:, :, torch.arange(len(bones)), ends] = gain
-        rows[:, :, torch.arange(len(bones)), starts] = -gain
+        told = self.bones[:, bones]
+        sd = self.bones_sd[:, bones] / self._distance
+        is_told = told.isfinite() & (sd > 0)
+        vectors = BoneVectors(
+            tuple(place_of[BONES[bone][0]] for bone in bones),
+            tuple(place_of[BONES[bone][1]] for bone in bones),
+        )
 
         knows_turn = self.rotation.isfinite().all(-1) & (self.rotation_sd > 0)
         return ObservedEstimate(
-            rows=rows,
-            shares=torch.where(has, told, 0.0) * gain,
+            gain=torch.where(is_told, 1 / sd, 0.0),
+            shares=torch.where(is_told, told, 0.0),
             rotation=rotations.exp(torch.where(knows_turn[..., None], self.rotation, 0.0)),
             turn_gain=torch.where(knows_turn, 1 / self.rotation_sd, 0.0),
-            at=at,
-            root=column_of.get(ROOT, 0),
+            bones=vectors,
+            root=Coordinates((place_of[ROOT],) if bones else ()),
         )
 
     def terms(self, stage: StageConfig, body: BodyModel) -> tuple[WeightedTerm, ...]:
@@ -154,17 +181,11 @@ class PoseEstimate(Bundle):
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> PoseEstimate:
         """From all arrays of a result file."""
         nothing = cls.nothing((), torch.zeros(()))
-        told = {name: torch.from_numpy(np.array(arrays[key], np.float32))
-                for name, key in _KEYS.items() if key in arrays}
+        told: dict[str, Tensor] = {}
+        for name, key in _KEYS.items():
+            if key in arrays:
+                told[name] = torch.from_numpy(np.array(arrays[key], np.float32))
         return nothing.replace(**told)
-
-
-_KEYS = {
-    "bones": "estimated_bones",
-    "bones_sd": "estimated_bones_sd",
-    "rotation": "estimated_rotation",
-    "rotation_sd": "estimated_rotation_sd",
-}
 
 
 def _ends(stage: StageConfig) -> range | tuple[int, ...]:
@@ -172,7 +193,7 @@ def _ends(stage: StageConfig) -> range | tuple[int, ...]:
     body = range(names.BODY.start, names.BODY.stop)
     if Part.HANDS not in stage.parts:
         return body
-    return (*body, *range(names.LEFT_HAND.start, names.RIGHT_HAND.stop))
+    return (*body, *_HAND_ENDS)
 
 
 @dataclass(frozen=True)
@@ -184,31 +205,27 @@ class EstimatedBones:
     rho: float
 
     def __call__(self, scene: Scene) -> Residual:
-        """Three residuals for each bone: x of all bones, then y, then z."""
+        """Three residuals for each bone."""
         observed: ObservedEstimate = scene.observed[ObservedEstimate]
-        features = [Coordinates(observed.at, axis) for axis in AXES]
-        places = torch.stack([scene[feature] for feature in features], 1)  # [batch, 3, n]
+        gain = observed.gain
+        vectors = scene[observed.bones].unflatten(-1, (-1, 3))
         # A longer focal length moves a person away, and makes bones no longer.
-        zoom = scene[FOCAL].exp()
-        shares = observed.shares / zoom[..., None]
-        told = shares * places[:, 2, observed.root, None, None]
-        error = (observed.rows * places[:, :, None]).sum(-1) - told  # [batch, 3, bones]
-        length = (error * error).sum(1, keepdim=True)
+        shares = gain * observed.shares / scene[FOCAL].exp()[..., None]
+        told = shares * scene[observed.root][..., None]
+        error = gain * vectors - told  # [batch, bones, 3]
+        length = (error * error).sum(-1, keepdim=True)
         squash = self.rho / torch.sqrt(length + self.rho**2)
 
         def jacobian() -> Jacobian:
             # as for keypoints (`Curvature.REWEIGHTED`): the exact gradient, curvature of squash^4
-            square = (squash * squash).expand_as(error)
-            blocks = {FOCAL: DenseBlock((square * told).flatten(1)[..., None])}
-            bones = error.shape[-1]
-            for axis, feature in enumerate(features):
-                slopes = error.new_zeros(*error.shape, len(observed.at))
-                slopes[:, axis] = observed.rows[:, axis]
-                if axis == 2:  # the root's distance is the unit of all three
-                    slopes[..., observed.root] -= shares
-                weighted = (square[..., None] * slopes).flatten(1, 2)
-                blocks[feature] = DenseBlock(weighted)
-            assert bones * 3 == blocks[features[0]].slope.shape[1]
+            square = squash * squash
+            along_bones = (square * gain).flatten(1)
+            every = tuple(range(along_bones.shape[1]))
+            blocks = {
+                observed.bones: CoordinateBlock(every, along_bones, len(every)),
+                observed.root: DenseBlock(-(square * shares).flatten(1)[..., None]),
+                FOCAL: DenseBlock((square * told).flatten(1)[..., None]),
+            }
             return Jacobian((square * error).flatten(1), blocks)
 
         return Residual((squash * error).flatten(1), jacobian)

@@ -9,7 +9,6 @@ from torch import Tensor
 from ..body import skinning
 from ..body.joints import BODY_POSE_JOINTS, JOINT_INDEX
 from ..core import rotations
-from ..core.bundle import Bundle
 from ..evidence.keypoints2d import seen_confidence
 from ..evidence.pose_estimate import BONES, PoseEstimate
 from ..features.variables import State
@@ -27,13 +26,15 @@ _BONE_OF = {names.POINT_NAMES[end]: bone for bone, (end, _) in enumerate(BONES)}
 LEAST_TRUNK = 3  # bones
 
 
-def estimated_guess(people: FitBatch, estimate: PoseEstimate) -> tuple[State, Bool[Tensor, " batch"]]:
+def estimated_guess(
+    people: FitBatch, estimate: PoseEstimate
+) -> tuple[State, Bool[Tensor, " batch"]]:
     """One hypothesis for each person, and for whom there is one: enough of the trunk is told."""
     setup, like = people.setup, people.keypoints.xy
     batch = (len(people),)
     neutral = neutral_state(setup.decoder, setup.body, batch, like)
     bones = estimate.bones.to(like)
-    told = bones.isfinite().all(-1)  # [batch, 64]
+    told = estimate.bones_sd.isfinite().all(-1)  # [batch, 44]
     trunk = torch.zeros_like(told)
     trunk[:, [_BONE_OF[name] for name in _TRUNK]] = True
     is_told = (told & trunk).sum(-1) >= LEAST_TRUNK
@@ -64,7 +65,7 @@ def estimated_guess(people: FitBatch, estimate: PoseEstimate) -> tuple[State, Bo
 
 def _posed_bones(
     setup: FitSetup, neutral: State, rotation: Float[Tensor, "batch 21 3 3"]
-) -> Float[Tensor, "batch 64 3"]:
+) -> Float[Tensor, "batch 44 3"]:
     """The bones of bodies in these poses, in the body's frame; NaN where the body lacks an end."""
     state = neutral.replace(body=setup.decoder.prior.encode(rotation))
     points = skinning.points(setup.body, setup.decoder.params(state))
@@ -81,9 +82,7 @@ def _turn(
     """The rotation that brings a body's bones nearest to the told ones (Kabsch)."""
     use = use & body.isfinite().all(-1)
     weight = use[..., None].to(body)
-    product = (
-        (weight * told.nan_to_num())[..., :, None] * body.nan_to_num()[..., None, :]
-    ).sum(1)
+    product = ((weight * told.nan_to_num())[..., :, None] * body.nan_to_num()[..., None, :]).sum(1)
     U, _, Vh = torch.linalg.svd(product)
     sign = torch.linalg.det(U @ Vh)
     last = torch.nn.functional.pad(sign[:, None], (2, 0), value=1.0)
@@ -95,8 +94,8 @@ def _with_limbs(
     neutral: State,
     rotation: Float[Tensor, "batch 21 3 3"],
     orient: Float[Tensor, "batch 3 3"],
-    bones: Float[Tensor, "batch 64 3"],
-    told: Bool[Tensor, "batch 64"],
+    bones: Float[Tensor, "batch 44 3"],
+    told: Bool[Tensor, "batch 44"],
     knows_turn: Bool[Tensor, "batch 21"],
 ) -> Float[Tensor, "batch 21 3 3"]:
     """Limbs of which bones are told and no rotation swing to where those point."""

@@ -25,6 +25,7 @@ from ..evidence.keypoints2d import Keypoints2D, person_scale, seen_confidence
 from ..keypoints import Keypoints, names
 from ..terms.scene import WeightedTerm
 from .batch import FitBatch
+from .held_out import checked_start
 from .joint_calibration import JOINTS
 from .joint_uncertainty import JointSpread, noise_level
 from .plausibility import Plausibility
@@ -181,9 +182,12 @@ def result_of(
     """What the stages found of each person, and how far it can be believed."""
     setup, keypoints = people.setup, people.keypoints
     body, config = setup.body, setup.config
+    last = final_stage(people, extra_terms)
+    posterior = Posterior.of(last.at(outcome.state), body, last.stage.weights)
+    checked = checked_start(people, outcome.state, posterior, last.points)
     # the focal length's unknown is the logarithm of a factor on the camera's own
-    camera = people.camera.zoomed(outcome.state.focal[:, 0].exp())
-    params = setup.decoder.params(outcome.state)
+    camera = people.camera.zoomed(checked.state.focal[:, 0].exp())
+    params = setup.decoder.params(checked.state)
     count = len(params.transl)
     # a product of few rows rounds otherwise than one of many: always the same kernel
     whole = whole_rows(count, params.transl.device)
@@ -191,8 +195,6 @@ def result_of(
     points2d = camera.project(points3d)
     rows = torch.arange(len(outcome.chosen), device=outcome.chosen.device)
     energy = outcome.hypothesis_energies[rows, outcome.chosen]
-    last = final_stage(people, extra_terms)
-    posterior = Posterior.of(last.at(outcome.state), body, last.stage.weights)
     shape = shape_uncertainty(posterior, body)
     if config.reprojection.unit is Unit.PERSON:
         noise = noise_level(keypoints, camera, points3d)
@@ -204,7 +206,7 @@ def result_of(
     plausibility = Plausibility.of(params, points3d, shape.stature, is_child)
     return FitResult(
         params=params,
-        latent=outcome.state.body,
+        latent=checked.state.body,
         camera=camera,
         keypoints=keypoints,
         points3d=points3d,
@@ -219,6 +221,7 @@ def result_of(
         shape=shape,
         joint_covariance=joint_covariance,
         provenance=Provenance.of(body, config.name, config.pose_prior),
+        start=checked.check,
         evidence=people.others,
         tries=torch.ones_like(outcome.steps),
     )

@@ -68,7 +68,7 @@ class JointSpread(Bundle):
         noise: Float[Tensor, " batch"],
     ) -> JointSpread:
         """For fits whose last stage had the points of `order`, and which lie at `points`."""
-        jacobian = _joint_jacobian(posterior, order)
+        jacobian = joint_jacobian(posterior, order)
         slopes = jacobian.flatten(-2)  # as if they were coordinates
         from_hips = (slopes - middle_of_hips(slopes)).view_as(jacobian)
         curvature = posterior.with_true_priors().of_points(from_hips)
@@ -102,7 +102,7 @@ class JointSpread(Bundle):
         return spread[..., list(_BODY_POINT_OF), :, :]
 
 
-def _joint_jacobian(posterior: Posterior, order: PointSet) -> Float[Tensor, "batch 67 3 dim"]:
+def joint_jacobian(posterior: Posterior, order: PointSet) -> Float[Tensor, "batch 67 3 dim"]:
     """How the joints move with the unknowns; NaN for those that are not among the points."""
     problem, view = posterior.problem, posterior.view
     points = view.scene[POINTS]

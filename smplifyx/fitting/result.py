@@ -28,9 +28,10 @@ from ..core.bundle import Bundle, rows_in_words, static
 from ..core.choices import Age, Detector
 from ..core.files import boundary
 from ..evidence.evidence import SavedEvidence
-from ..evidence.kinds import KINDS
+from ..evidence.kinds import evidence_of
 from ..keypoints import Keypoints
 from .plausibility import Plausibility
+from .start_check import StartCheck
 from .uncertainty import ShapeUncertainty
 
 VERSIONED = ("smplifyx", "torch", "numpy")
@@ -112,6 +113,7 @@ class Origin:
     # the camera before the fit, row by row, float32; empty where nobody guessed
     K_guess: tuple[float, ...] = ()
     age_asked: str = ""  # an Age; `Provenance.age` is the one that was fitted
+    start_source: str = ""  # the network whose prediction it began with; empty: none
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,8 @@ class FitResult(Bundle):
     joint_covariance: Float[Tensor, "*batch 67 3 3"] | None = None
     # fits that it took: 2 where the first made a body that nobody has; None: not told
     tries: Int[Tensor, "*batch"] | None = None
+    # how a network's prediction and the fit compare; None: nobody had one
+    start: StartCheck | None = None
     # What decided the result besides the keypoints, by its kind. Any, because each is a Bundle
     # [*batch] and an Evidence, and no type says both.
     evidence: dict[type, Any] = field(default_factory=dict)
@@ -222,7 +226,7 @@ _PARAMS = tuple(f.name for f in dataclasses.fields(BodyParams))
 _ORIGIN = tuple(f.name for f in dataclasses.fields(Origin) if f.name != "K_guess")
 _PROVENANCE = tuple(f.name for f in dataclasses.fields(Provenance) if f.name != "versions")
 # Keys that files of version 0.1 lack, all of them texts.
-_NEW = ("person_id", "photo", "notes", "doubt", "age_asked")
+_NEW = ("person_id", "photo", "notes", "doubt", "age_asked", "start_source")
 _DETECTOR = "detector"  # files of version 0.2 and before lack it: everybody had OpenPose's points
 # Keys that say the unit, by field.
 _SHAPE = MappingProxyType(
@@ -231,6 +235,12 @@ _SHAPE = MappingProxyType(
 _PENETRATION = MappingProxyType(
     {"depth_mm": "penetration_mm", "triangles": "intersecting_triangles"}
 )
+_START = MappingProxyType({
+    "start_error": "start_error_percent",
+    "end_error": "end_error_percent",
+    "moved_mm": "moved_mm",
+    "kept": "kept_start",
+})  # fmt: skip
 _JOINTS = "joint_covariance"
 _NUMBER = npz.Expected((), "f")
 _COUNT = npz.Expected((), "i")
@@ -276,6 +286,8 @@ _OPTIONAL = MappingProxyType(
     dict.fromkeys((*_NEW, _DETECTOR), _TEXT)
     | {_PENETRATION["depth_mm"]: _NUMBER, _PENETRATION["triangles"]: _COUNT, "tries": _COUNT}
     | {_JOINTS: npz.Expected((67, 3, 3), "f")}
+    | {key: _NUMBER for name, key in _START.items() if name != "kept"}
+    | {_START["kept"]: npz.Expected((), "b")}
 )
 # What is made of finite numbers in every result but a failed one.
 _FINITE = (*_PARAMS, "K", "image_size", "keypoint_trust")
@@ -305,6 +317,8 @@ def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
         tensors[_JOINTS] = result.joint_covariance
     if result.penetration is not None:
         tensors |= {key: getattr(result.penetration, name) for name, key in _PENETRATION.items()}
+    if result.start is not None:
+        tensors |= {key: getattr(result.start, name) for name, key in _START.items()}
     arrays = {key: tensor.detach().cpu().numpy() for key, tensor in tensors.items()}
 
     for evidence in result.evidence.values():
@@ -361,7 +375,17 @@ def _from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
         penetration=_penetration(arrays),
         joint_covariance=tensor(_JOINTS) if _JOINTS in arrays else None,
         tries=tensor("tries") if "tries" in arrays else None,
-        evidence={kind: kind.from_arrays(arrays) for kind in KINDS},
+        start=_start(arrays),
+        evidence=evidence_of(arrays),
+    )
+
+
+def _start(arrays: Mapping[str, np.ndarray]) -> StartCheck | None:
+    """The comparison with a prediction; None where there was none."""
+    if not arrays.keys() >= set(_START.values()):
+        return None
+    return StartCheck(
+        **{name: torch.from_numpy(np.array(arrays[key])) for name, key in _START.items()}
     )
 
 

@@ -42,12 +42,16 @@ def first_guess(people: FitBatch) -> Starts:
         starts = _by_triangles(people)
     else:
         starts = _by_alignment(people)
+    poses_tried = people.setup.config.start.poses
     estimate = people.others.get(PoseEstimate)
     if estimate is None:
         return starts
-    state, tried = estimated_guess(people, estimate)
-    one_more = Starts(state.map(lambda t: t[:, None]), tried[:, None])
-    return Starts.cat([starts, one_more], 1)
+    state, is_told = estimated_guess(people, estimate)
+    one_more = Starts(state.map(lambda t: t[:, None]), is_told[:, None])
+    # a prediction knows the pose: of the others the likeliest is enough, from every side
+    poses = torch.arange(starts.tried.shape[1], device=is_told.device) % len(poses_tried)
+    needed = starts.tried & ((poses == 0) | ~is_told[:, None])
+    return Starts.cat([Starts(starts.state, needed), one_more], 1)
 
 
 def given_guess(setup: FitSetup, bodies: BodyParams) -> Starts:
