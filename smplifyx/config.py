@@ -122,13 +122,6 @@ class BoneDepthConfig(Settings):
     outlier: float = pydantic.Field(default=6.0, gt=0)
 
 
-class PoseEstimateConfig(Settings):
-    """What a network predicted of people (`evidence.pose_estimate`)."""
-
-    # GMoF rho, in standard deviations
-    outlier: float = pydantic.Field(default=3.0, gt=0)
-
-
 class Weights(Settings):
     """The factor on each term's residual; 0 leaves the term out."""
 
@@ -209,7 +202,6 @@ class FitConfig(Settings):
     # the network behind the weights of bone_depth: `many_people`, or an .npz
     depth_prior: str = "many_people"
     bone_depth: BoneDepthConfig = BoneDepthConfig()
-    pose_estimate: PoseEstimateConfig = PoseEstimateConfig()
     start: StartConfig = StartConfig()
     stages: tuple[StageConfig, ...] = pydantic.Field(min_length=1, max_length=64)
 

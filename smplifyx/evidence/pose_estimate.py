@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..body.joints import BODY_POSE_JOINTS
 from ..body.model import BodyModel
-from ..config import Part, PoseEstimateConfig, StageConfig
+from ..config import Part, StageConfig
 from ..core import rotations
 from ..core.bundle import Bundle, static
 from ..depth_prior.bones import BONES as BODY_BONES
@@ -47,6 +47,7 @@ def _hand_bones() -> tuple[tuple[int, int], ...]:
 # the numbers of each bone's end and beginning among the 137 points
 BONES: tuple[tuple[int, int], ...] = (*BODY_BONES, *_hand_bones())
 COUNT = len(BONES)  # 44
+OUTLIER = 1.5  # GMoF rho, in standard deviations: tails are heavy, and limbs go wrong as a whole
 LEAST_DISTANCE = 0.3  # metres, of the root
 _HAND_ENDS = tuple(sorted({point for bone in BONES[len(BODY_BONES) :] for point in bone}))
 _KEYS = MappingProxyType(  # in a result file, by field
@@ -92,7 +93,6 @@ class PoseEstimate(Bundle):
     bones_sd: Float[Tensor, "*batch 44 3"]
     rotation: Float[Tensor, "*batch 21 3"]
     rotation_sd: Float[Tensor, "*batch 21"]
-    config: PoseEstimateConfig = static(PoseEstimateConfig())
 
     @classmethod
     def nothing(cls, batch: tuple[int, ...], like: Tensor) -> PoseEstimate:
@@ -156,10 +156,9 @@ class PoseEstimate(Bundle):
         weight = stage.weights.pose_estimate
         if not weight:
             return ()
-        rho = self.config.outlier
         return (
-            WeightedTerm("estimated_bones", weight, EstimatedBones(rho)),
-            WeightedTerm("estimated_rotations", weight, EstimatedRotations(rho)),
+            WeightedTerm("estimated_bones", weight, EstimatedBones(OUTLIER)),
+            WeightedTerm("estimated_rotations", weight, EstimatedRotations(OUTLIER)),
         )
 
     @classmethod
