@@ -37,20 +37,19 @@ class SolutionsDetector:
         people = everybody(image, self)
         return tuple(detected(person, (width, height), self._trust) for person in people)
 
-    def bodies(self, images: Sequence[UInt8[np.ndarray, "h w 3"]]) -> list[list[PersonLandmarks]]:
+    def bodies(self, images: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> list[list[PersonLandmarks]]:
         """People at a glance, of each image, without hands and faces."""
         # static: each image is looked at as if it were the first
         with self._solutions.pose.Pose(static_image_mode=True, model_complexity=1) as pose:
-            return [_one_after_the_other(_squared(image), pose) for image in images]
+            return [_one_after_the_other(image, pose) for image in images]
 
     def closely(self, image: UInt8[np.ndarray, "h w 3"]) -> PersonLandmarks | None:
         """One person with hands and face; None where nobody is found."""
         with self._solutions.holistic.Holistic(
             static_image_mode=True, model_complexity=1, refine_face_landmarks=True
         ) as holistic:
-            found = holistic.process(_squared(image))
-        side = max(image.shape)
-        size = (side, side)
+            found = holistic.process(np.ascontiguousarray(image))
+        size = (image.shape[1], image.shape[0])
         body = _body(found, size)
         if body is None:
             return None
@@ -65,42 +64,33 @@ class SolutionsDetector:
         )
 
 
-def _squared(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "side side 3"]:
-    """The image with black at the right or below: these graphs want squares, as they warn."""
+def _one_after_the_other(image: UInt8[np.ndarray, "h w 3"], pose: Any) -> list[PersonLandmarks]:
+    """People of an image, until nobody else is found."""
     height, width = image.shape[:2]
-    square = np.zeros((max(height, width), max(height, width), 3), np.uint8)
-    square[:height, :width] = image
-    return square
-
-
-def _one_after_the_other(
-    image: UInt8[np.ndarray, "side side 3"], pose: Any
-) -> list[PersonLandmarks]:
-    """People of an image, until nobody else is found; the image is painted over."""
-    side = len(image)
-    is_painted = np.zeros((side, side), np.uint8)
+    left_over = np.array(image)
+    is_painted = np.zeros((height, width), np.uint8)
     people: list[PersonLandmarks] = []
     while len(people) < MOST_PEOPLE:
-        person = _body(pose.process(image), (side, side))
+        person = _body(pose.process(left_over), (width, height))
         if person is None or _share_inside(person, is_painted) > MADE_UP:
             break
         people.append(person)
         _cover(person, is_painted)
-        image[is_painted > 0] = image.mean((0, 1))
+        left_over[is_painted > 0] = image.mean((0, 1))
     return people
 
 
-def _share_inside(person: PersonLandmarks, mask: UInt8[np.ndarray, "side side"]) -> float:
+def _share_inside(person: PersonLandmarks, mask: UInt8[np.ndarray, "h w"]) -> float:
     """Part of the visible points that lie in the mask; 1 where none is visible in the image."""
-    x, y = person.pose.T.astype(int)
-    is_visible = (person.visibility >= SEEN) & (x >= 0) & (y >= 0)
-    is_visible &= (x < len(mask)) & (y < len(mask))
+    height, width = mask.shape
+    x, y = np.floor(person.pose.T).astype(int)
+    is_visible = (person.visibility >= SEEN) & (x >= 0) & (y >= 0) & (x < width) & (y < height)
     if not is_visible.any():
         return 1.0
     return float((mask[y[is_visible], x[is_visible]] > 0).mean())
 
 
-def _cover(person: PersonLandmarks, mask: UInt8[np.ndarray, "side side"]) -> None:
+def _cover(person: PersonLandmarks, mask: UInt8[np.ndarray, "h w"]) -> None:
     """Adds to the mask where the person is."""
     low, high = box_of(person)
     reach = COVER * float((high - low).max())

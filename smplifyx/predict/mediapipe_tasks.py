@@ -59,7 +59,7 @@ class TaskDetector:
         people = everybody(image, self)
         return tuple(detected(person, (width, height), self._trust) for person in people)
 
-    def bodies(self, images: Sequence[UInt8[np.ndarray, "h w 3"]]) -> list[list[PersonLandmarks]]:
+    def bodies(self, images: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> list[list[PersonLandmarks]]:
         """People at a glance, of each image, without hands and faces."""
         vision = self._mediapipe.tasks.vision
         options = vision.PoseLandmarkerOptions(

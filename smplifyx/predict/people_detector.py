@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -30,6 +30,7 @@ class DetectorError(ValueError):
     """There is nothing to detect with; the message is one line that says what to do."""
 
 
+@runtime_checkable
 class PeopleDetector(Protocol):
     """A network with its models. It keeps nothing of a picture for the next one."""
 

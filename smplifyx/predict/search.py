@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -41,11 +41,12 @@ TRUNK = [0, 11, 12, 23, 24]
 Box = tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]]
 
 
+@runtime_checkable
 class Looks(Protocol):
     """Two ways to look at a picture."""
 
     def bodies(
-        self, images: Sequence[UInt8[np.ndarray, "h w 3"]]
+        self, images: Sequence[UInt8[np.ndarray, "_ _ 3"]]
     ) -> Sequence[Sequence[PersonLandmarks]]:
         """People at a glance, of each image: hands and faces need not be told."""
         ...
