@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,7 @@ TURNED = 90.0  # degrees: whoever is turned farther was taken for facing the oth
 MEDIAN_LENGTH = (2 * np.log(2)) ** 0.5  # of two axes with sigma 1
 MEDIAN_SIZE = 0.6745  # of one axis with sigma 1
 GROSS_SIGMAS = 3.0
+COMMAND = "python -m priors.recipes.predictions.mediapipe_error"
 WHAT = (
     "errors of MediaPipe's points in metres against the true ones, left and right together, on pictures of the "
     "built-in body; scale and place fitted by the body's points, rotation not. across_m: sigma of each of the two "
@@ -266,7 +268,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     card = card_of(of_renders(detector, asked.count, asked.mocap))
     print("\npictures of the body\n", table_of(card), sep="", flush=True)
     if asked.out is not None:
-        content = {"system": "mediapipe", "axes": "crop", "what": WHAT, **card, "multiview": check}
+        source = (
+            f"MediaPipe {version('mediapipe')} (pose landmarks full, holistic) on {asked.count} renders of the embedded "
+            "body in held-out poses; multiview: one man seen by four calibrated cameras (Pose2Sim, "
+            "BSD-3), 99 pictures"
+        )
+        content = {
+            "system": "mediapipe",
+            "axes": "crop",
+            "what": WHAT,
+            "source": source,
+            "licence": "Apache-2.0 (only statistics)",
+            "command": f"{COMMAND} --count {asked.count} --out priors/predictions/mediapipe.yaml",
+            **card,
+            "multiview": check,
+        }
         asked.out.parent.mkdir(parents=True, exist_ok=True)
         asked.out.write_text(yaml.safe_dump(content, sort_keys=False, width=120))
 
