@@ -11,7 +11,7 @@ VERSION = re.search(
 )[1]
 README = ROOT / "README.md"
 
-# >=1.26 and not >=2: the extra [detect] (mediapipe 0.10.21) needs numpy 1.
+# >=1.26 and not >=2: mediapipe 0.10.21, which the extra [detect] may be, needs numpy 1.
 CORE = [
     "torch>=2.4,<3",
     "numpy>=1.26,<3",
@@ -30,7 +30,8 @@ EXTRAS = {
     "smplx": ["smplx>=0.1.28,<0.2"],
     "vposer": ["human-body-prior==0.8.5.0"],
     "render": ["pyrender==0.1.45"],
-    "detect": ['mediapipe==0.10.21; python_version < "3.13"'],
+    # 0.10.21 brings its models; later ones need a file of them (`smplifyx predict --task`)
+    "detect": ["mediapipe>=0.10.21,<2"],
     "heif": ["pillow-heif>=0.18"],
     "train": ["scikit-learn>=1.4,<2", "matplotlib>=3.8,<4", "zuko>=1.2,<2"],
 }

@@ -21,8 +21,8 @@ class Bar:
         """Since it began; 0 where it is quiet."""
         return self._begun().format_dict["elapsed"]
 
-    def start(self, total: int, unit: str, what: str | None = None) -> None:
-        """Shows a bar of so many units, after the word `what`."""
+    def start(self, total: int | None, unit: str, what: str | None = None) -> None:
+        """Shows a bar of so many units (None: nobody knows), after the word `what`."""
         self._bar = tqdm(
             total=total,
             desc=what,

@@ -35,3 +35,27 @@ class RenderOptions(Settings):
         Renderer.SOFTWARE, description="pyrender needs the extra [render] and GL libraries"
     )
     quiet: bool = Field(False, description="no progress bar, no closing line")
+
+
+class PredictOptions(Settings):
+    """Of `smplifyx predict`."""
+
+    pictures: Annotated[Path, Shown("PHOTOS", positional=True)] = Field(
+        description="a photo, a video, or a folder of them"
+    )
+    out: Annotated[Path, Shown("KEYPOINTS")] = Field(
+        description="folder for the keypoints, which `smplifyx fit` reads"
+    )
+    task: Annotated[Path | None, Shown("FILE")] = Field(
+        None, description="MediaPipe's models (holistic_landmarker.task), which 0.10.21 brings"
+    )
+    every: Annotated[int, Shown("N")] = Field(
+        1, ge=1, description="take every N-th frame of a video"
+    )
+    images: Annotated[Path | None, Shown("DIR")] = Field(
+        None, description="folder for the pictures as JPEG: what the frames of a video need"
+    )
+    draw: Annotated[Path | None, Shown("DIR")] = Field(
+        None, description="folder for the pictures with the points drawn, to look at"
+    )
+    quiet: bool = Field(False, description="no progress bar, no closing line")

@@ -34,6 +34,14 @@ COMMANDS = (
         "The same command again goes on where it was stopped.",
     ),
     Command(
+        name="predict",
+        about="Find people in photos or videos, as keypoints to fit; needs the extra [detect].",
+        options=(".commands.options", "PredictOptions"),
+        more="Example: smplifyx predict PHOTOS --out KEYPOINTS --task holistic_landmarker.task\n\n"
+        "Writes X_keypoints.json for each picture, in OpenPose's form, and beside it\n"
+        "X.prediction.npz, what MediaPipe says of the people in 3D.",
+    ),
+    Command(
         name="run",
         about="Run a job file: the options of fit, written down.",
         options=(".commands.options", "RunOptions"),

@@ -26,7 +26,7 @@ from .point_forms import NotPoints, RawPoints, read_points
 from .reader import ImagePeople, KeypointFile
 from .values import clean, number_or_nan
 
-# Hands and faces have no confidence; these are what examples/recipes/detect_mediapipe.py gives them
+# Hands and faces have no confidence; these are what `predict` gives them
 HAND_CONFIDENCE = 0.7
 FACE_CONFIDENCE = 0.8
 MOST_FRACTION = 10.0  # of the image; landmarks may be guessed well outside, pixels lie beyond

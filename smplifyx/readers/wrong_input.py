@@ -12,10 +12,7 @@ from ..core.files import open_regular
 from ..core.signatures import HEAD_BYTES, FileKind, kind_of, kind_of_name
 from .walking import is_results
 
-_DETECT = (
-    "smplifyx reads keypoints, which a detector finds in photos first "
-    "(examples/recipes/detect_mediapipe.py does)"
-)
+_DETECT = "smplifyx reads keypoints, which a detector finds in photos first (smplifyx predict does)"
 _EXPECTED = "smplifyx reads 2D keypoints as JSON (OpenPose, COCO and others)"
 _REMEDIES = {
     FileKind.PHOTO: _DETECT,
