@@ -38,10 +38,10 @@ from smplifyx.viz.zbuffer import fill_numpy
 
 COUNT = 12
 QUICK = replace(REAL, solid=False)
-# of the usual protocol, as before there was another, on the body of today: x, y, confidence of
-# the first three points of person 0, and where person 5 stands
-KEYPOINTS_BEFORE = [638.353, 270.953, 0.679, 573.738, 329.171, 0.907, 583.143, 298.429, 0.732]
-PLACE_BEFORE = [-0.14475, 0.59696, 3.57929]
+# of the usual protocol, as before there was another, on the body and hands of today: x, y, confidence
+# of the first three points of person 0, and where person 5 stands
+KEYPOINTS_BEFORE = [634.42, 270.953, 0.679, 569.803, 329.171, 0.907, 579.073, 298.429, 0.732]
+PLACE_BEFORE = [-0.13398, 0.59241, 3.56002]
 
 
 def _body() -> BodyModel:

@@ -60,4 +60,4 @@ def test_nothing_outlives_the_body() -> None:
 def test_a_preset_says_how_many_components_a_hand_has() -> None:
     few = preset().model_copy(update={"hand_components": 6})
     assert len(make_decoder(embedded_body(), few).left_hand.sds) == 6
-    assert len(make_decoder(embedded_body(), preset()).left_hand.sds) == 12
+    assert len(make_decoder(embedded_body(), preset()).left_hand.sds) == 18

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,24 @@ from scipy.spatial.transform import Rotation
 
 from priors.recipes.bodies.hands import flexion_axis, sample_hands
 from priors.recipes.hands.kinematics import Chain, finger_points, solve
+from priors.recipes.hands.posed import (
+    read_godot,
+    read_iwer,
+    read_steamvr,
+    read_ultimatexr,
+    read_ultraleap,
+)
 from priors.recipes.hands.poses import finger_positions, hand_at_rest, rows_of, solve_hands
-from priors.recipes.hands.recordings import FINGERS, Recordings, Source, read_handyjs
-from priors.recipes.hands.statistics import Sample, hand_pca, levers, mix, reconstruction_mm
+from priors.recipes.hands.recordings import FINGERS, Recordings, Source, read_handyjs, thinned
+from priors.recipes.hands.statistics import (
+    Sample,
+    hand_pca,
+    levers,
+    mix,
+    reconstruction_degrees,
+    reconstruction_mm,
+)
+from priors.recipes.hands.tracked import read_dex, read_leap
 from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_INDEX
 from smplifyx.body.loading.files import load_body
@@ -200,6 +216,7 @@ def test_statistics_keep_moments_and_shares() -> None:
     covariance = (pca.components.T * pca.sds**2) @ pca.components
     np.testing.assert_allclose(covariance, np.cov(pose.T, bias=True), atol=1e-9)
     assert reconstruction_mm(pca, pose, 45, rest) < 1e-6
+    assert reconstruction_degrees(pca, pose, 45, rest) < 1e-5
     assert reconstruction_mm(pca, pose, 12, rest) < 0.5 * reconstruction_mm(pca, pose, 3, rest)
     both = mix([(Sample.of(pose), 3.0), (Sample.of(pose[:10] + 1), 1.0)])
     np.testing.assert_allclose(both.weight[:300].sum(), 0.75)
@@ -233,3 +250,37 @@ def test_recorded_hands_come_out_left_and_precise() -> None:
     )
     fist = Rotation.from_rotvec(solved.pose[recordings.group.index("asl s")].reshape(15, 3)[:12])
     assert (fist.as_rotvec()[:, 2] < -0.3).all()
+
+
+def test_frames_near_an_earlier_one_are_dropped() -> None:
+    points = np.zeros((4, 21, 3)) + np.array([0.0, 3.0, 12.0, 1.0])[:, None, None]
+    names = ("a 0", "a 1", "a 2", "b 0")
+    recordings = Recordings(points, names, ("a", "a", "a", "b"), Source.LEAP, np.zeros(4))
+    assert thinned(recordings, 8.0).name == ("a 0", "a 2", "b 0")
+    assert thinned(recordings, 8.0, across=True).name == ("a 0", "a 2")
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"needs the recorded hands of {DATA}")
+@pytest.mark.parametrize(
+    ("read", "count"),
+    [
+        (read_leap, 330),
+        (read_dex, 128),
+        (read_steamvr, 18),
+        (read_godot, 35),
+        (read_ultimatexr, 60),
+        (read_ultraleap, 6),
+        (read_iwer, 3),
+    ],
+)
+def test_every_source_gives_left_hands_that_curl(
+    read: Callable[[Path, np.ndarray], Recordings], count: int
+) -> None:
+    recordings = read(DATA, _rest())
+    assert len(recordings.points) == count and recordings.palm_error.mean() < 5.0
+    knuckles, middles, tips = (recordings.points[:, at] for at in ((5, 9), (6, 10), (8, 12)))
+    # along x, the thumb's side at +z, tips below their middle joints as the palm faces down
+    assert (knuckles[..., 0] > 50).all() and (recordings.points[:, 5] > recordings.points[:, 17])[
+        :, 2
+    ].all()
+    assert (tips[..., 1] < middles[..., 1]).mean() > 0.7

@@ -78,3 +78,17 @@ def test_a_person_weighs_once_over_all_sources() -> None:
     ]
     weights = pose_set_of(parts, resting_joints(), Balance(radius=0.0)).weights
     assert np.isclose(float(weights[:400].sum()), 0.5)
+
+
+def test_some_weigh_half_together() -> None:
+    angles, _ = recordings()
+    poses = Poses(np.zeros((400, 3)), angles)
+    parts = [
+        PersonPart("anna", "here", poses[:20]),
+        PersonPart("otto", "here", poses[20:40]),
+        PersonPart("eve", "there", poses[40:]),
+    ]
+    balance = Balance(radius=0.0, half=("anna", "otto"))
+    weights = pose_set_of(parts, resting_joints(), balance).weights
+    assert np.isclose(float(weights[:80].sum()), 0.5)
+    assert np.isclose(float(weights[:40].sum()), 0.25)

@@ -48,6 +48,8 @@ class Options:
     # metres between kept poses of a subject, root mean square over the joints; 0: every frame
     radius: float = 0.05
     power: float = 0.5  # a subject with n poses left weighs n ** power
+    # persons who together weigh half, as "cmu 01"; with --many
+    half: tuple[str, ...] = ()
     epochs: int | None = None
     mixture: MixtureSettings = field(default_factory=MixtureSettings)
     # the card of a training with --radius 0 --power 1: quoted as without balancing
@@ -83,7 +85,7 @@ def make(kind: Kind, options: Options, name: str) -> None:
     request = Request(
         options.data, kind, options.out / name, _origin(kind, options),
         schedule=replace(schedule, epochs=options.epochs or schedule.epochs),
-        balance=Balance(options.radius, options.power), held_out=held_out,
+        balance=Balance(options.radius, options.power, options.half), held_out=held_out,
         validation=options.validation, share=0.0, mixture=options.mixture, parts=parts,
         joined_with=options.joined_with,
     )  # fmt: skip

@@ -31,11 +31,13 @@ class Balance:
 
     Of a subject's poses those within `radius` metres (rms over the joints) of a kept one are
     dropped (0: none); a subject with n poses left weighs n ** `power`, so that no subject's trade
-    dominates (1: every pose alike).
+    dominates (1: every pose alike). The persons of `half` together weigh as much as all others
+    (none named: each by its own weight).
     """
 
     radius: float = 0.05
     power: float = 0.5
+    half: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,9 @@ def balanced(
         of_person[part.person] = of_person.get(part.person, 0) + size
     # n poses that weigh n ** (power - 1) each: n ** power together
     weights = np.repeat([of_person[part.person] ** (balance.power - 1) for part in parts], sizes)
+    favoured = np.repeat([part.person in balance.half for part in parts], sizes)
+    if favoured.any() and not favoured.all():
+        weights[favoured] *= weights[~favoured].sum() / weights[favoured].sum()
     lacks = {hole: np.repeat([hole in part.lacks for part in parts], sizes) for hole in Hole}
     together = concatenate(found)
     filled = Poses(together.global_orient, borrow(together.body_pose, lacks))

@@ -156,10 +156,13 @@ def _gather(request: Request, chosen: Plan) -> _Gathered:
     rest = resting_joints()
     groups = _divide(request) if request.parts else _read(request, chosen, rest)
     training = pose_set_of(groups.training, rest, request.balance)
+    validation = training
+    if groups.validation is not groups.training:  # thinning a hundred thousand poses takes minutes
+        validation = pose_set_of(groups.validation, rest, request.balance)
     body_joints = torch.from_numpy(rest[:22]).float()
     material = Material(
         training=training,
-        validation=pose_set_of(groups.validation, rest, request.balance),
+        validation=validation,
         augment=Fill.of(training, body_joints, chosen.fill),
         rest_joints=body_joints,
     )

@@ -10,6 +10,7 @@ prints.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,18 +26,63 @@ from smplifyx.body.model import BodyModel
 from smplifyx.pose_priors.limits import hand_limits
 
 from .pictures import contact_sheet
+from .posed import read_godot, read_iwer, read_steamvr, read_ultimatexr, read_ultraleap
 from .poses import HandPoses, hand_at_rest, solve_hands
-from .recordings import FINGERS, Recordings, read_handyjs, read_tfjs
-from .statistics import HandPca, Sample, hand_pca, levers, mix, reconstruction_mm
+from .recordings import FINGERS, Recordings, Source, read_handyjs, read_tfjs
+from .statistics import (
+    HandPca,
+    Sample,
+    hand_pca,
+    levers,
+    mix,
+    reconstruction_degrees,
+    reconstruction_mm,
+)
+from .tracked import read_dex, read_leap
 
 ROOT = Path(__file__).resolve().parents[3]
-SHARES = (0.6, 0.15, 0.25)  # handyjs, tfjs_asl, synthetic: see the card
+READERS = {
+    Source.HANDYJS: read_handyjs,
+    Source.TFJS: read_tfjs,
+    Source.LEAP: read_leap,
+    Source.DEX: read_dex,
+    Source.STEAMVR: read_steamvr,
+    Source.GODOT: read_godot,
+    Source.ULTIMATEXR: read_ultimatexr,
+    Source.ULTRALEAP: read_ultraleap,
+    Source.IWER: read_iwer,
+}
+# Precise skeletons with many poses, whose fingers bend about axes of their own; the others take
+# those of handyjs.
+OWN_AXES = (Source.HANDYJS, Source.LEAP, Source.STEAMVR, Source.GODOT, Source.ULTIMATEXR)
+# of the weight, see the card; what is left is synthetic
+SHARES = {
+    Source.HANDYJS: 0.35,
+    Source.TFJS: 0.05,
+    Source.LEAP: 0.15,
+    Source.DEX: 0.05,
+    Source.STEAMVR: 0.05,
+    Source.GODOT: 0.1,
+    Source.ULTIMATEXR: 0.05,
+    Source.ULTRALEAP: 0.01,
+    Source.IWER: 0.01,
+}
+SYNTHETIC_SHARE = 1 - sum(SHARES.values())
+FORMER_SHARES = {Source.HANDYJS: 0.6, Source.TFJS: 0.15}  # the other quarter synthetic
 KEPT, SYNTHETIC, SEED = 24, 4000, 0
 COUNTS = (6, 12, 24)
-CREDIT = (
-    "Handy.js (c) 2020-2021 Stewart Smith, MIT; TensorFlow.js models, hand-pose test data, Apache-2.0; synthetic "
-    "poses: priors/recipes/bodies/hands.py"
-)
+MOST_DRAWN = 50  # poses of a source, about
+CREDIT = {
+    Source.HANDYJS: "Handy.js (c) 2020-2021 Stewart Smith, MIT",
+    Source.TFJS: "TensorFlow.js models, hand-pose test data, Apache-2.0",
+    Source.LEAP: "Leap Motion, recordings of leapjs-playback and javascript v2, Apache-2.0, and of leapjs-plugins, MIT",
+    Source.DEX: "dex-retargeting, the hand sequence of example/profiling, MIT",
+    Source.STEAMVR: "Valve, SteamVR Unity plugin, BSD-3-Clause",
+    Source.GODOT: "Godot XR Tools, hand poses by DigitalN8m4r3, CC0-1.0",
+    Source.ULTIMATEXR: "VRMADA, UltimateXR, MIT",
+    Source.ULTRALEAP: "Ultraleap, Unity plugin, Apache-2.0",
+    Source.IWER: "Meta, Immersive Web Emulation Runtime, MIT",
+}
 
 
 @dataclass(frozen=True)
@@ -50,16 +96,28 @@ class Options:
 
 
 @dataclass(frozen=True)
+class Solved:
+    """One source as the body's hands.
+
+    sample: the poses and how much each weighs.
+    """
+
+    recordings: Recordings
+    poses: HandPoses
+    sample: Sample
+
+
+@dataclass(frozen=True)
 class Sources:
     """Everything the statistics are made of.
 
-    `rest` [21, 3] mm: the body's left hand, wrist at the origin.
+    rest: [21, 3] mm, the body's left hand, wrist at the origin.
+    scale: [45] the metric of the angles, see `levers`.
     """
 
     rest: np.ndarray
-    recordings: tuple[Recordings, Recordings]
-    poses: tuple[HandPoses, HandPoses]
-    samples: tuple[Sample, Sample, Sample]  # handyjs, tfjs_asl, synthetic
+    solved: dict[Source, Solved]
+    synthetic: Sample
     scale: np.ndarray
 
 
@@ -67,7 +125,7 @@ def main(options: Options) -> None:
     """Write prior and cards; print their figures."""
     body = load_body(None)
     sources = read_sources(options.data, body)
-    pca = hand_pca(mix(list(zip(sources.samples, SHARES, strict=True))), sources.scale)
+    pca = learned(sources)
     if options.percentiles:
         _print_percentiles(sources)
     arrays = {"mean": pca.mean, "components": pca.components[:KEPT], "sds": pca.sds[:KEPT]}
@@ -87,18 +145,35 @@ def main(options: Options) -> None:
 def read_sources(data: Path, body: BodyModel) -> Sources:
     """All recordings as poses of the body's left hand, and the synthetic ones."""
     rest = hand_at_rest(body)
-    headset, video = read_handyjs(data, rest), read_tfjs(data, rest)
-    precise, shapes = solve_hands(headset, rest)
-    noisy, _ = solve_hands(video, rest, shapes)
-    synthetic = sample_hands(
-        SYNTHETIC, flexion_axis(body.joint_template.double().numpy()), np.random.default_rng(SEED)
-    )
-    samples = (
-        Sample.of(precise.pose, precise.error),
-        Sample.of(noisy.pose, noisy.error),
-        Sample.of(synthetic),
-    )
-    return Sources(rest, (headset, video), (precise, noisy), samples, levers(precise.pose, rest))
+    solved: dict[Source, Solved] = {}
+    axes: list[np.ndarray] | None = None
+    for source, read in READERS.items():
+        recordings = read(data, rest)
+        poses, found = solve_hands(recordings, rest, None if source in OWN_AXES else axes)
+        if axes is None:
+            axes = found
+        solved[source] = Solved(recordings, poses, Sample.of(poses.pose, poses.error))
+    flexion = flexion_axis(body.joint_template.double().numpy())
+    synthetic = sample_hands(SYNTHETIC, flexion, np.random.default_rng(SEED))
+    scale = levers(solved[Source.HANDYJS].poses.pose, rest)
+    return Sources(rest, solved, Sample.of(synthetic), scale)
+
+
+def learned(
+    sources: Sources,
+    shares: dict[Source, float] | None = None,
+    rows: dict[Source, np.ndarray] | None = None,
+) -> HandPca:
+    """The components of the sources in these shares (None: those that ship), the rest synthetic.
+
+    `rows`: which poses of each source, bool (None: all).
+    """
+    shares = SHARES if shares is None else shares
+    parts = [(sources.synthetic, 1 - sum(shares.values()))]
+    for source, share in shares.items():
+        sample = sources.solved[source].sample
+        parts.append((sample if rows is None else sample[rows[source]], share))
+    return hand_pca(mix(parts), sources.scale)
 
 
 def draw(pca: HandPca, count: int, components: int, seed: int = SEED) -> np.ndarray:
@@ -110,59 +185,88 @@ def draw(pca: HandPca, count: int, components: int, seed: int = SEED) -> np.ndar
 
 
 def _prior_card(sources: Sources, pca: HandPca) -> dict:
-    pairs = [(r.source.value, r, p) for r, p in zip(sources.recordings, sources.poses, strict=True)]
+    named = {source.value: found for source, found in sources.solved.items()}
     return {
         "what": "Gaussian over the 45 finger angles (axis-angle, radians) of SMPL-X's left hand: mean [45], components "
         "[24, 45] of unit length, sds [24] of their coefficients; the right hand mirrors it (x kept, y and z negated)",
-        "source": CREDIT,
+        "source": _credit(),
         "licence": "Apache-2.0",
         "command": "python -m priors.recipes.hands.build",
-        "limits_of_the_data": "55 hand signs, both hands (110 poses), apparently of one person, and 13 seconds of "
-        "about six signs of another, seen by a detector: more signs than grasps, no variety of sizes or ages. "
-        "Thumbs that touch a finger in the recording miss it by about 15 mm here: the body's thumb sits elsewhere",
-        "mixture": dict(zip(("handyjs", "tfjs_asl", "synthetic"), SHARES, strict=True)),
-        "why_this_mixture": "held_out_mm: synthetic poses help where recordings are few (handyjs from tfjs_asl) and "
-        "cost signs left out of handyjs 0.5 mm with 12 components. In fits of generated people whose hands were the "
-        "other half of the signs, shares of synthetic poses from 0 to 1/2 were equal within 0.4 mm, on synthetic hands "
-        "more was better (10.2, 8.6, 8.0 mm for 0, 1/4, 1/2), on tfjs_asl less (6.4, 6.7, 7.1): a quarter is the "
-        "balance. tfjs_asl, imprecise and few signs, gets a small share. Components are ordered by how far they move "
-        "the finger points",
-        "in_fits": "hands in mm, generated people with signs that the prior never saw (two halves of handyjs, 128 "
-        "people each): 12.8 and 11.6 with the body's own components, 8.4 and 7.8 with 12 of these, 8.3 and 7.8 with 24; "
-        "measured before the fingers' joints went to the knuckles",
+        "limits_of_the_data": "Few people: handyjs (55 signs, both hands, apparently one person) and dex_retargeting and "
+        "tfjs_asl (a video each, seen by a detector) are one person each, leap a few, of one sensor that guesses where "
+        "fingers hide each other. The others were posed on skeletons, as signs and grasps of games. No variety of sizes "
+        "or ages. Thumbs that touch a finger in the recording miss it by about 15 mm here: the body's thumb sits elsewhere",
+        "mixture": {source.value: share for source, share in SHARES.items()}
+        | {"synthetic": round(SYNTHETIC_SHARE, 2)},
+        "poses": {name: len(found.poses.pose) for name, found in named.items()},
+        "thinning": "leap: of frames with a confidence over 0.7 those more than 8 mm (rms over the points) from every "
+        "earlier one of their recording, 330 of 8,413; dex_retargeting likewise by seconds; ultimatexr likewise over "
+        "all its clips. Where left and right mirror each other the left alone is read",
+        "why_this_mixture": "held_out_mm. More of leap and of the posed hands know those better and the signs of handyjs "
+        "worse: with a quarter for handyjs its held-out signs are off by 3.4 mm with 12 components, with 0.35 by 3.1, "
+        "with 0.6 by 2.9; the other sources by 3.8 instead of 4.7. Components are ordered by how far they move the "
+        "finger points",
+        "in_fits": "18 components, hand_prior 0.6, next to the former prior (handyjs, tfjs_asl and synthetic poses) with "
+        "12 and 0.7. Detected by OpenPose, hands reprojected in % of the keypoint box, 38 people of the photos and 20 "
+        "alone: smplx nearer by over 1 % of that for 40, further for 11, medians 0.72 to 0.76 and 0.33 to 0.28, means 2.40 to "
+        "2.35 and 0.57 to 0.52; fast nearer for 46, further for 7, medians 0.70 to 0.56 and 0.33 to 0.28. Generated people, "
+        "24 with hands of each source that the prior never saw (half of the groups), hands in mm: smplx 7.59 to 7.61 "
+        "(leap 8.3 to 7.0, handyjs 8.7 to 9.3, the others by less), fast 7.32 to 7.17",
         "figures": {
-            "fit_error_mm": {name: _spread(p.off) for name, _, p in pairs},
-            "fit_error_by_joint_mm": {name: _by_joint(p.off) for name, _, p in pairs},
-            "palm_error_mm": {name: _spread(r.palm_error) for name, r, _ in pairs},
+            "fit_error_mm": {name: _spread(found.poses.off) for name, found in named.items()},
+            "fit_error_by_finger_mm": {
+                name: _by_finger(found.poses.off) for name, found in named.items()
+            },
+            "palm_error_mm": {
+                name: _spread(found.recordings.palm_error) for name, found in named.items()
+            },
             "explained_by_6_12_24": [round(float(pca.explained[k - 1]), 3) for k in COUNTS],
-            "held_out_mm_by_6_12_24": held_out(sources),
-            "finger_spread_mm": round(reconstruction_mm(pca, sources.poses[0].pose, 0, sources.rest), 1),
+            "held_out": "each source's groups (signs, seconds of a video, recordings, poses) in two random halves: "
+            "components of one half of every source, poses of the other, both ways; former: without the sources "
+            "after tfjs_asl, the shares 0.6, 0.15 and 0.25 synthetic",
+            "held_out_mm_by_6_12_24": held_out(sources, reconstruction_mm, SHARES),
+            "held_out_mm_by_6_12_24_former": held_out(sources, reconstruction_mm, FORMER_SHARES),
+            "held_out_degrees_by_6_12_24": held_out(sources, reconstruction_degrees, SHARES),
+            "held_out_degrees_by_6_12_24_former": held_out(
+                sources, reconstruction_degrees, FORMER_SHARES
+            ),
+            "finger_spread_mm": round(
+                reconstruction_mm(pca, named["handyjs"].poses.pose, 0, sources.rest), 1
+            ),
         },
     }  # fmt: skip
 
 
-def held_out(sources: Sources) -> dict[str, list[float]]:
-    """Reconstruction error in mm of poses by components learned from others, for several mixtures."""
-    headset, video, synthetic = sources.samples
-    half = halves(sources.recordings[0].group)
-    one, other = headset[half], headset[~half]
-    trials = {
-        "handyjs from tfjs_asl": (headset, [(video, 1.0)]),
-        "handyjs from synthetic": (headset, [(synthetic, 1.0)]),
-        "handyjs from tfjs_asl and synthetic, half each": (
-            headset,
-            [(video, 1.0), (synthetic, 1.0)],
-        ),
-        "tfjs_asl from handyjs": (video, [(headset, 1.0)]),
-        "tfjs_asl from synthetic": (video, [(synthetic, 1.0)]),
-        "tfjs_asl from handyjs and 3/10 synthetic": (video, [(headset, 0.7), (synthetic, 0.3)]),
+def _credit() -> str:
+    return "; ".join([*CREDIT.values(), "synthetic poses: priors/recipes/bodies/hands.py"])
+
+
+def held_out(
+    sources: Sources,
+    error: Callable[[HandPca, np.ndarray, int, np.ndarray], float],
+    shares: dict[Source, float],
+) -> dict[str, list[float]]:
+    """The error of poses of each source by `COUNTS` components learned without them."""
+    half = {source: halves(found.recordings.group) for source, found in sources.solved.items()}
+    other = {source: ~rows for source, rows in half.items()}
+    folds = [(learned(sources, shares, half), other), (learned(sources, shares, other), half)]
+    return {
+        source.value: [
+            round(
+                float(
+                    np.mean(
+                        [
+                            error(pca, found.poses.pose[rows[source]], count, sources.rest)
+                            for pca, rows in folds
+                        ]
+                    )
+                ),
+                2,
+            )
+            for count in COUNTS
+        ]
+        for source, found in sources.solved.items()
     }
-    for name, test, train in (("second", other, one), ("first", one, other)):
-        rest = list(zip((train, video, synthetic), SHARES, strict=True))
-        trials |= {f"{name} half of handyjs from the other half": (test, [(train, 1.0)])}
-        trials |= {f"{name} half of handyjs from the other half in this mixture": (test, rest)}
-    return {name: [round(reconstruction_mm(hand_pca(mix(parts), sources.scale), test.pose, k, sources.rest), 2)
-                   for k in COUNTS] for name, (test, parts) in trials.items()}  # fmt: skip
 
 
 def halves(groups: tuple[str, ...], seed: int = 1) -> np.ndarray:
@@ -186,13 +290,13 @@ def _limits_card(sources: Sources, pca: HandPca, table: Path) -> dict:
             100 * float(((angles >= left.lower) & (angles <= left.upper)).double().mean()), 1
         )
 
-    poses = {r.source.value: p.pose for r, p in zip(sources.recordings, sources.poses, strict=True)}
-    poses |= {"synthetic": sources.samples[2].pose}
+    poses = {source.value: found.poses.pose for source, found in sources.solved.items()}
+    poses |= {"synthetic": sources.synthetic.pose}
     poses |= {f"samples of {k} components": draw(pca, 4000, k) for k in COUNTS[1:]}
     return {
         "what": "natural range of the 45 finger angles of SMPL-X's left hand: axis-angle components, radians",
         "source": "written by hand, a source in every row: anatomy (AAOS 1965 norms) and the range of the recordings "
-        f"({CREDIT})",
+        f"({CREDIT[Source.HANDYJS]}; {CREDIT[Source.TFJS]})",
         "licence": "Apache-2.0",
         "command": "python -m priors.recipes.hands.build",
         "figures": {
@@ -211,17 +315,18 @@ def _spread(values: np.ndarray) -> dict[str, float]:
     }
 
 
-def _by_joint(off: np.ndarray) -> dict[str, list[float]]:
-    return {name: [round(float(v), 2) for v in off[:, i].mean(0)] for i, name in enumerate(FINGERS)}
+def _by_finger(off: np.ndarray) -> dict[str, float]:
+    return {name: round(float(off[:, i].mean()), 2) for i, name in enumerate(FINGERS)}
 
 
 def _print_percentiles(sources: Sources) -> None:
-    """The 1 and 99 percentile of each angle in each recording, radians."""
+    """The 0.5 and 99.5 percentile of each angle in each recording, radians."""
+    everyone = [found.poses.pose for found in sources.solved.values()]
+    everyone.append(sources.synthetic.pose)
     for joint in range(15):
         name = f"{SKELETON_FINGERS[joint // 3]}{joint % 3 + 1}"
         for axis in range(3):
-            columns = [poses.pose[:, 3 * joint + axis] for poses in sources.poses]
-            columns.append(sources.samples[2].pose[:, 3 * joint + axis])
+            columns = [pose[:, 3 * joint + axis] for pose in everyone]
             print(
                 name,
                 "xyz"[axis],
@@ -236,9 +341,10 @@ def _draw(body: BodyModel, sources: Sources, pca: HandPca, folder: Path) -> None
     poses += list(draw(pca, 22, 12))
     labels += [f"sample {i}" for i in range(22)]
     contact_sheet(body, np.stack(poses), labels, folder / "prior.png")
-    for recording, solved, every in zip(sources.recordings, sources.poses, (2, 8), strict=True):
-        path = folder / f"{recording.source.value}.png"
-        contact_sheet(body, solved.pose[::every], list(recording.name[::every]), path)
+    for source, found in sources.solved.items():
+        every = max(1, len(found.poses.pose) // MOST_DRAWN)
+        names = list(found.recordings.name[::every])
+        contact_sheet(body, found.poses.pose[::every], names, folder / f"{source.value}.png")
 
 
 def _write_card(file: Path, card: dict) -> None:

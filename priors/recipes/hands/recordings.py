@@ -1,5 +1,5 @@
 """Recorded hand poses as 21 joint positions of a left hand in the palm frame of the embedded body's
-T-pose.
+T-pose: what every source becomes, and the two that are files of joint positions.
 """
 
 from __future__ import annotations
@@ -28,9 +28,29 @@ class Source(Enum):
 
     HANDYJS = "handyjs"  # a headset's own skeleton: rigid bones, whole millimetres
     TFJS = "tfjs_asl"  # a detector on a video: bones change length by a tenth
+    LEAP = "leap"  # a sensor under the hand: rigid bones, guesses where fingers hide each other
+    DEX = "dex_retargeting"  # a detector on a video: bones change length by a seventh
+    STEAMVR = "steamvr"  # posed by hand, on bones measured of a glove
+    GODOT = "godot_xr_tools"  # posed by hand
+    ULTIMATEXR = "ultimatexr"  # posed by hand
+    ULTRALEAP = "ultraleap"  # recorded signs, on the sensor's bones
+    IWER = "iwer"  # posed by hand
 
 
-ERROR = MappingProxyType({Source.HANDYJS: 0.5, Source.TFJS: 2.0})  # mm, of a joint, roughly
+# mm, of a joint, roughly
+ERROR = MappingProxyType(
+    {
+        Source.HANDYJS: 0.5,
+        Source.TFJS: 2.0,
+        Source.LEAP: 1.0,
+        Source.DEX: 3.0,
+        Source.STEAMVR: 0.5,
+        Source.GODOT: 0.5,
+        Source.ULTIMATEXR: 0.5,
+        Source.ULTRALEAP: 1.0,
+        Source.IWER: 0.5,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +59,7 @@ class Recordings:
     thumb at +z.
 
     `group` tells which poses are near-copies of each other (the same sign, the same second of the
-    video), `name` what each pose is called, `palm_error` how well wrist and knuckles agree with the
+    video, the same recording), `name` what each pose is called, `palm_error` how well wrist and knuckles agree with the
     body's (mean, mm, after scaling).
     """
 
@@ -76,20 +96,38 @@ def read_handyjs(folder: Path, rest: np.ndarray) -> Recordings:
                 continue
             points.append(np.array(pose["jointPositions"], float)[list(WEBXR)] * (sign, 1.0, 1.0))
             names.append((f"{side} {pose['names'][0]}", pose["names"][0]))
-    return _aligned(np.stack(points), rest, names, Source.HANDYJS)
+    return aligned(np.stack(points), rest, names, Source.HANDYJS)
 
 
 def read_tfjs(folder: Path, rest: np.ndarray) -> Recordings:
     """The frames of `folder/tfjs_asl`, a right hand, mirrored (y down, z away from the camera)."""
     frames = json.loads((folder / "tfjs_asl" / "asl_hand_3d.full.json").read_text(encoding="utf-8"))
     names = [(f"frame {i}", f"second {i // BLOCK}") for i in range(len(frames))]
-    return _aligned(1000 * np.array(frames) * (-1.0, 1.0, 1.0), rest, names, Source.TFJS)
+    return aligned(1000 * np.array(frames) * (-1.0, 1.0, 1.0), rest, names, Source.TFJS)
 
 
-def _aligned(
+def thinned(recordings: Recordings, radius: float, across: bool = False) -> Recordings:
+    """Without the poses within `radius` mm (rms over the points) of an earlier one of their group,
+    or of any where `across`.
+    """
+    kept: list[int] = []
+    of_group: dict[str, list[int]] = {}
+    for row, group in enumerate(recordings.group):
+        earlier = of_group.setdefault("" if across else group, [])
+        off = recordings.points[earlier] - recordings.points[row]
+        if not earlier or np.sqrt((off**2).sum(-1).mean(-1)).min() > radius:
+            earlier.append(row)
+            kept.append(row)
+    return recordings[np.array(kept)]
+
+
+def aligned(
     points: np.ndarray, rest: np.ndarray, names: list[tuple[str, str]], source: Source
 ) -> Recordings:
-    """Turned so that wrist and knuckles lie on the body's, its size taken on."""
+    """Turned so that wrist and knuckles lie on the body's; `names` are each pose's and its group's.
+
+    `points` [n, 21, 3] in mm of left hands of one size, anywhere.
+    """
     palm, goal = points[:, PALM], rest[list(PALM)]
     palm = palm - palm.mean(1, keepdims=True)
     goal = goal - goal.mean(0)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from .poses import finger_positions
 
@@ -96,3 +97,13 @@ def reconstruction_mm(pca: HandPca, pose: np.ndarray, count: int, rest: np.ndarr
     """
     off = finger_positions(pca.project(pose, count), rest) - finger_positions(pose, rest)
     return float(np.linalg.norm(off, axis=-1).mean())
+
+
+def reconstruction_degrees(pca: HandPca, pose: np.ndarray, count: int, rest: np.ndarray) -> float:
+    """Mean angle between the joints' turns of `pose` and those of its nearest pose among `count`
+    components.
+    """
+    del rest  # as `reconstruction_mm` is called
+    found = Rotation.from_rotvec(pca.project(pose, count).reshape(-1, 3))
+    true = Rotation.from_rotvec(pose.reshape(-1, 3))
+    return float(np.degrees((found.inv() * true).magnitude()).mean())
