@@ -28,7 +28,7 @@ def variants(config: FitConfig) -> dict[str, FitConfig]:
     found |= {f"no {name}": without(config, name) for name in names[:-1]}
     if {"mirror", "settle"} <= set(names):
         found["no mirror, no settle"] = without(without(config, "settle"), "mirror")
-    start = config.start
+    start = config.first_guess
     if start.yaws > 1:
         found[f"{start.yaws // 2} yaws"] = _started(config, {"yaws": start.yaws // 2})
     if len(start.poses) > 1:
@@ -67,7 +67,7 @@ def _changed(config: FitConfig, name: str, update: Mapping[str, object]) -> FitC
 
 
 def _started(config: FitConfig, update: Mapping[str, object]) -> FitConfig:
-    return config.model_copy(update={"start": config.start.model_copy(update=update)})
+    return config.model_copy(update={"first_guess": config.first_guess.model_copy(update=update)})
 
 
 @dataclass(frozen=True)

@@ -202,7 +202,7 @@ class FitConfig(Settings):
     # the network behind the weights of bone_depth: `many_people`, or an .npz
     depth_prior: str = "many_people"
     bone_depth: BoneDepthConfig = BoneDepthConfig()
-    start: StartConfig = StartConfig()
+    first_guess: StartConfig = StartConfig()
     stages: tuple[StageConfig, ...] = pydantic.Field(min_length=1, max_length=64)
 
     @pydantic.field_validator("stages")

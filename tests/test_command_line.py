@@ -148,7 +148,7 @@ PRESET_FAULTS = {
     "stages: []": "stages: has too few entries",
     "stages: 3": "stages: 3 is not a list",
     "stages: [3]": "stages.0: 3 is not a table of names and values",
-    "start: {kind: foo}": "start.kind: 'foo' is not one of pnp, similar_triangles",
+    "first_guess: {kind: foo}": "first_guess.kind: 'foo' is not one of pnp, similar_triangles",
     "stages: [{name: a, free: [nose]}]": "stages.0.free.0: 'nose' is not one of global_orient",
     "stages: [{name: a, free: [body], solver: {max_steps: 0}}]": "solver.max_steps: 0 is not a",
     "stages: [{name: a, free: [body], weights: {shape: .nan}}]": "weights.shape: nan is not a num",

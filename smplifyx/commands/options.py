@@ -24,6 +24,28 @@ class RunOptions(Settings):
     )
 
 
+class RefineOptions(Settings):
+    """Of `smplifyx refine`."""
+
+    predictions: Annotated[Path, Shown("PREDICTIONS", positional=True)] = Field(
+        description="file or folder of a network's predictions (docs/predictions.md)"
+    )
+    keypoints: Annotated[Path, Shown("KEYPOINTS")] = Field(
+        description="folder or file of keypoints of the same people"
+    )
+    out: Annotated[Path, Shown("OUT")] = Field(description="output folder, as of fit")
+    images: Annotated[Path | None, Shown("PATH")] = Field(
+        None, description="folder of the photos: their size, EXIF, overlays"
+    )
+    preset: Annotated[str, Shown("NAME|FILE")] = Field("smplx", description="how to fit")
+    model: Annotated[Path | None, Shown("PATH")] = Field(
+        None, description="body model, file or folder (default: the built-in)"
+    )
+    overlay: bool = Field(False, description="draw each photo with its bodies")
+    report: bool = Field(False, description="write a page with all people")
+    quiet: bool = Field(False, description="no progress bar, no closing line")
+
+
 class RenderOptions(Settings):
     """Of `smplifyx render`."""
 

@@ -42,6 +42,14 @@ COMMANDS = (
         "X.prediction.npz, what MediaPipe says of the people in 3D.",
     ),
     Command(
+        name="refine",
+        about="Fit what a network predicted to keypoints, and print before and after.",
+        options=(".commands.options", "RefineOptions"),
+        more="Example: smplifyx refine hmr2_output/ --keypoints KEYPOINTS --out OUT\n\n"
+        "As fit with --start. Before and after are compared on keypoints held out; where the\n"
+        "prediction was nearer to them, it is the result.",
+    ),
+    Command(
         name="run",
         about="Run a job file: the options of fit, written down.",
         options=(".commands.options", "RunOptions"),

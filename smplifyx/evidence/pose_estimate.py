@@ -157,8 +157,8 @@ class PoseEstimate(Bundle):
         if not weight:
             return ()
         return (
-            WeightedTerm("estimated_bones", weight, EstimatedBones(OUTLIER)),
-            WeightedTerm("estimated_rotations", weight, EstimatedRotations(OUTLIER)),
+            WeightedTerm("pose_estimate", weight, EstimatedBones(OUTLIER)),
+            WeightedTerm("pose_estimate_turns", weight, EstimatedRotations(OUTLIER)),
         )
 
     @classmethod

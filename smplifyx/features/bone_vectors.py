@@ -41,7 +41,7 @@ class BonesOnBody:
     bones: BoneVectors
     points: PointsOnBones
 
-    def place(self, pose: PosedBody) -> Float[Tensor, "batch 3n"]:
+    def place(self, pose: PosedBody) -> Float[Tensor, "batch coordinates"]:
         """Ends minus starts."""
         return self._differences(pose.bones.points)
 
@@ -61,13 +61,13 @@ class BonesOnBody:
         """Nothing to match."""
         return None
 
-    def _differences(self, values: Float[Tensor, "batch p 3 *rest"]) -> Tensor:
+    def _differences(self, values: Float[Tensor, "batch p 3 ..."]) -> Tensor:
         """Those of the points at the ends less those at the starts, coordinates joined to bones."""
         ends = values[:, column_index(self.bones.ends, values.device)]
         starts = values[:, column_index(self.bones.starts, values.device)]
         return (ends - starts).flatten(1, 2)
 
-    def _jacobian(self, motion: BodyMotion) -> Float[Tensor, "batch 3n dim"]:
+    def _jacobian(self, motion: BodyMotion) -> Float[Tensor, "batch coordinates dim"]:
         posed = motion.pose.bones
         batch, count = posed.points.shape[:2]
         like = posed.points

@@ -47,7 +47,7 @@ class FitSetup:
     @cached_property
     def templates(self) -> Templates:
         """The poses in which fits begin."""
-        return Templates.of(self.decoder, self.body, self.config.start.poses)
+        return Templates.of(self.decoder, self.body, self.config.first_guess.poses)
 
     @cached_property
     def neutral_points(self) -> Float[Tensor, "137 3"]:

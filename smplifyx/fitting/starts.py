@@ -38,11 +38,11 @@ class Starts(Bundle):
 
 def first_guess(people: FitBatch) -> Starts:
     """As the preset makes it; a prediction is one more, for those of whom there is one."""
-    if people.setup.config.start.kind is Start.SIMILAR_TRIANGLES:
+    if people.setup.config.first_guess.kind is Start.SIMILAR_TRIANGLES:
         starts = _by_triangles(people)
     else:
         starts = _by_alignment(people)
-    poses_tried = people.setup.config.start.poses
+    poses_tried = people.setup.config.first_guess.poses
     estimate = people.others.get(PoseEstimate)
     if estimate is None:
         return starts
@@ -84,7 +84,7 @@ def _by_alignment(people: FitBatch) -> Starts:
     """Every template pose in every yaw, rolled and placed to lie on the detections."""
     setup, like = people.setup, people.keypoints.xy
     config, templates = setup.config, setup.templates
-    yaws = yaw_orientations(config.start.yaws, like)
+    yaws = yaw_orientations(config.first_guess.yaws, like)
     about_pelvis = templates.points - templates.pelvis
     # hypotheses: yaw by yaw, the poses of each side by side
     turned = torch.einsum("tij,pnj->tpni", yaws, about_pelvis).flatten(0, 1)
@@ -123,7 +123,7 @@ def _by_triangles(people: FitBatch) -> Starts:
     transl[..., 2] = depth[:, None]
     right, left = names.POINT_INDEX["right_shoulder"], names.POINT_INDEX["left_shoulder"]
     shoulders = (xy[:, right] - xy[:, left]).norm(dim=-1)  # pixels
-    narrow = shoulders < setup.config.start.flip_below_shoulder_px
+    narrow = shoulders < setup.config.first_guess.flip_below_shoulder_px
     front_and_back = yaw_orientations(2, xy).expand(len(depth), 2, 3, 3).contiguous()
     return Starts(
         state.replace(orient=front_and_back, transl=transl),

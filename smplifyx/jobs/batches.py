@@ -41,7 +41,7 @@ LARGEST_BATCH = {"cpu": 256, "cuda": 4096}
 class FitTask:
     """A person to fit; keypoints, camera and evidence without batch axes.
 
-    evidence: what else is known, handed on unopened; all people of a job have the same kinds.
+    evidence: what else is known, handed on unopened.
     """
 
     stem: str  # of the frame, as it names the results
@@ -165,13 +165,14 @@ def chunks(items: Iterable[Item], size: int, whole_frames: bool = False) -> Iter
 def fit_people(
     people: Sequence[FitTask], bodies: Bodies, config: FitConfig, fit: BatchFit
 ) -> list[FitAnswer]:
-    """Fits everyone, one batch per gender, age and detector.
+    """Fits everyone, one batch per gender, age, detector and kinds of evidence.
 
     The answers are in the order of `people`.
     """
-    by_kind: dict[tuple[str, str, str], list[int]] = {}
+    by_kind: dict[tuple[str, ...], list[int]] = {}
     for i, person in enumerate(people):
-        kind = (person.gender.value, person.age.value, person.detector.value)
+        known = [type(one).__name__ for one in person.evidence]
+        kind = (person.gender.value, person.age.value, person.detector.value, *known)
         by_kind.setdefault(kind, []).append(i)
 
     answers: dict[int, FitAnswer] = {}

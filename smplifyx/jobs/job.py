@@ -82,6 +82,10 @@ class JobConfig(Settings):
         None, gt=0, description="score from which they count as confident (default: 0.3)"
     )
 
+    start: OptionalPath = Field(
+        None,
+        description="file or folder of a network's predictions to begin with (docs/predictions.md)",
+    )
     preset: Preset = Field(
         "smplx", description="how to fit: a name from `smplifyx presets`, or a .yaml file"
     )
@@ -184,6 +188,7 @@ HEADINGS = MappingProxyType(
     {
         "what goes in, what comes out": (
             *("out", "images", "recursive", "layout", "keypoint_size", "seen", "confident"),
+            "start",
         ),
         "how to fit": (
             *("preset", "prior", "model", "gender", "age", "kid_template", "height"),

@@ -5,20 +5,24 @@ why.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from ..body.loading.files import load_body
 from ..core.choices import Gender
 from ..core.messages import one_line, plain
 from ..evidence.evidence import SavedEvidence, by_kind
 from ..evidence.kinds import of_facts
+from ..evidence.pose_estimate import PoseEstimate
 from ..fitting.result import FitResult, Origin
 from ..keypoints import Keypoints
 from ..keypoints.layouts import trust
 from ..parallel.prefetch import prefetch
+from ..predictions.matching import Match
 from ..readers.folder import count_files, read_frames
 from ..readers.frames import Frame, Note, Person
 from ..readers.intrinsics import (
@@ -35,6 +39,7 @@ from .batches import FitTask, Item
 from .job import JobConfig
 from .notes import notes_cell
 from .result_names import StemTable
+from .starts import StartTable
 from .store import Store
 from .summary import Row, RowStatus, row_of
 
@@ -53,6 +58,7 @@ class Source:
     cameras: CameraOptions
     selection: Selection
     files: int
+    starts: StartTable | None = None
 
     def items(self, store: Store) -> Iterator[Item]:
         """One item per person, or per frame without people, in the order of the input; read ahead
@@ -65,7 +71,8 @@ class Source:
         """What was given and not used, a note of each kind; whole after the last item."""
         table = self.cameras.cameras
         unused = () if table is None else table.leftovers()
-        return (*self.frames.leftovers, *unused)
+        of_starts = () if self.starts is None else self.starts.leftovers()
+        return (*self.frames.leftovers, *unused, *of_starts)
 
     def _items(self, store: Store) -> Iterator[Item]:
         stems = StemTable()
@@ -122,8 +129,23 @@ class Source:
                 LOG.exception("%s person %d: %s", stem, person.index, error)
                 reason = _in_words(error)
                 known[person.index] = _row(frame, stem, person, RowStatus.UNREADABLE, reason)
+        tasks = self._with_starts(frame, camera, tasks)
         selected = iter(self._without_done(tasks, store))
         return [known.get(person.index) or next(selected) for person in frame.people]
+
+    def _with_starts(
+        self, frame: Frame, camera: CameraChoice, tasks: list[FitTask]
+    ) -> list[FitTask]:
+        """The people of a frame with what networks predicted of them, and a note where a prediction
+        is not of this person.
+        """
+        if self.starts is None or not tasks:
+            return tasks
+        keypoints = [task.keypoints for task in tasks]
+        told = self.starts.matches(frame, keypoints, camera.camera)
+        started = [_started(task, *own) for task, own in zip(tasks, told, strict=True)]
+        # people of one image are joined: all know the same kinds of things
+        return [_with_all_kinds(task) for task in started] if self.job.scene else started
 
     def _without_done(self, tasks: Sequence[FitTask], store: Store) -> Sequence[FitTask | Row]:
         """The people of a frame, or the lines of an earlier run for those who are done. Where they
@@ -148,7 +170,32 @@ def open_source(job: JobConfig) -> Source:
     if job.cameras is not None:
         # a reading of its own, since the first frame is taken
         check_table(cameras, read_frames(job.keypoints, job.images, job.recursive))
-    return Source(job, frames, cameras, selection, count_files(job.keypoints, job.recursive))
+    starts = None if job.start is None else StartTable.read(job.start, load_body(job.model))
+    files = count_files(job.keypoints, job.recursive)
+    return Source(job, frames, cameras, selection, files, starts)
+
+
+def _with_all_kinds(task: FitTask) -> FitTask:
+    """A person of whom nothing is told by a prediction, where none is theirs."""
+    if any(isinstance(one, PoseEstimate) for one in task.evidence):
+        return task
+    nothing = PoseEstimate.nothing((), torch.zeros(()))
+    return replace(task, evidence=(*task.evidence, nothing))
+
+
+def _started(task: FitTask, match: Match, system: str) -> FitTask:
+    """A person with the prediction that is theirs."""
+    origin = task.origin
+    if match.estimate is None:
+        why = "there is none"
+        if not math.isnan(match.error):
+            why = f"the nearest is {100 * match.error:.0f} cm off"
+        notes = [
+            text for text in (origin.notes, f"no prediction is of this person ({why})") if text
+        ]
+        return replace(task, origin=replace(origin, notes="; ".join(notes)))
+    evidence = (*task.evidence, match.estimate)
+    return replace(task, evidence=evidence, origin=replace(origin, start_source=system))
 
 
 def _row(frame: Frame, stem: str, person: Person | None, status: RowStatus, reason: str) -> Row:
@@ -276,6 +323,12 @@ def _same_input(found: FitResult, task: FitTask) -> bool:
     if not all(torch.equal(old, new.to(old)) for old, new in pairs):
         return False
     own = by_kind(task.evidence)
+    known: set[type] = set()
+    for kind, one in own.items():
+        if isinstance(one, SavedEvidence) and one.to_arrays():
+            known.add(kind)
+    if not known <= found.evidence.keys():  # more than there was
+        return False
     return all(_same_arrays(kind, old, own.get(kind)) for kind, old in found.evidence.items())
 
 

@@ -57,7 +57,9 @@ class Row:
     (see `depth_sd`). person_id: what the keypoint file calls the person; photo: the image's name as
     the input writes it; notes: what its owner should know of how the input was read.
     penetration_mm: how deep the deepest vertex lies inside another part of the body;
-    intersecting_triangles: how many cut another part.
+    intersecting_triangles: how many cut another part. start_source: the network whose prediction
+    the fit began with; start_error, end_error: percent of the box, moved_mm: see `StartCheck`;
+    kept_start: yes where the prediction was better and is the result, else no.
     """
 
     stem: str
@@ -86,6 +88,11 @@ class Row:
     depth_sd_m: float = math.nan
     penetration_mm: float = math.nan
     intersecting_triangles: int | None = None
+    start_source: str = ""
+    start_error: float = math.nan
+    end_error: float = math.nan
+    moved_mm: float = math.nan
+    kept_start: str = ""
     person_id: str = ""
     photo: str = ""
     notes: str = ""
@@ -144,10 +151,25 @@ def row_of(stem: str, result: FitResult) -> Row:
         depth_sd_m=float(depth_sd(result)),
         penetration_mm=float(penetration.depth_mm) if penetration else math.nan,
         intersecting_triangles=int(penetration.triangles) if penetration else None,
+        **_start_cells(result),
         person_id=result.origin.person_id,
         photo=result.origin.photo,
         notes=result.origin.notes,
     )
+
+
+def _start_cells(result: FitResult) -> dict[str, Any]:
+    """The columns about the prediction; empty where there was none."""
+    start = result.start
+    if start is None or not result.origin.start_source:
+        return {}
+    return {
+        "start_source": result.origin.start_source,
+        "start_error": float(start.start_error),
+        "end_error": float(start.end_error),
+        "moved_mm": float(start.moved_mm),
+        "kept_start": "yes" if start.kept else "no",
+    }
 
 
 def _reason(result: FitResult, status: FitStatus) -> str:

@@ -1,8 +1,8 @@
 """From predictions to evidence: bones and rotations with the errors that they have for this person.
 
 A card tells how far a network is usually off. How far it is off this time shows in the picture's
-plane, where the keypoints are: the more its bones differ from theirs, the less it is believed, along
-the view, too.
+plane, where the keypoints are: the more its bones differ from theirs, the less it is believed,
+along the view, too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where predicted points stand before the camera: by the keypoints, whatever camera the network had.
+"""Where predicted points stand before the camera: by the keypoints, whatever the network's camera.
 
 A network's own translation belongs to a crop, a guessed focal length and a body of its own; what it
 knows are directions and lengths within the person. The keypoints say where that person is, and how

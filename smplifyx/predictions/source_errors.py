@@ -39,15 +39,18 @@ class SourceErrors(Settings):
     """A card: where the numbers come from, and one standard deviation of each bone and joint.
 
     bones: metres across and along the view, of the bone that ends there; `hand`: from the wrist to
-    any point of a hand. rotations: degrees about each axis.
+    any point of a hand. rotations: degrees about each axis; none for networks that tell points
+    alone. A card may hold more, which nothing here reads.
     """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     what: str
     source: str
     licence: str
     command: str
     bones: dict[str, tuple[_Metres, _Metres]]
-    rotations: dict[str, _Degrees]
+    rotations: dict[str, _Degrees] = {}
 
     @pydantic.field_validator("bones")
     @classmethod
@@ -57,7 +60,7 @@ class SourceErrors(Settings):
     @pydantic.field_validator("rotations")
     @classmethod
     def _every_joint(cls, given: dict[str, float]) -> dict[str, float]:
-        return _complete(given, JOINT_KINDS)
+        return _complete(given, JOINT_KINDS) if given else given
 
     @property
     def across(self) -> Float[Tensor, " 44"]:
@@ -71,7 +74,9 @@ class SourceErrors(Settings):
 
     @property
     def turns(self) -> Float[Tensor, " 21"]:
-        """Of each body joint, radians."""
+        """Of each body joint, radians; NaN where the card has none."""
+        if not self.rotations:
+            return torch.full((len(JOINT_KINDS),), torch.nan)
         degrees = torch.tensor([self.rotations[kind] for kind in JOINT_KINDS])
         return torch.deg2rad(degrees)
 

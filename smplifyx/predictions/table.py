@@ -52,6 +52,7 @@ READERS: tuple[PredictionReader, ...] = (
 )
 DEEPEST = 16  # folders within folders
 MOST_FILES = 1_000_000
+KEYPOINTS = ("_keypoints.json", ".people.json", ".camera.json")
 _SHOWN = 3  # names of files that are passed over
 
 
@@ -105,6 +106,8 @@ class PredictionReading(Iterator[Prediction]):
         for path in _files(self.source, self.notes) if is_folder else (self.source,):
             name = plain(str(path.relative_to(self.source)) if is_folder else path.name)
             file = PredictionFile(path, name, self.hands)
+            if is_folder and path.name.lower().endswith(KEYPOINTS):
+                continue  # what a prediction goes with lies beside it
             if is_folder and not self._is_worth_reading(file):
                 passed_over.append(name)
                 continue

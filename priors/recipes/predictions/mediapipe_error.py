@@ -32,9 +32,11 @@ from smplifyx.body.joints import sideless
 from smplifyx.body.loading.files import load_body
 from smplifyx.data.mocap import heldout_poses
 from smplifyx.data.synthetic import generate_people
+from smplifyx.evidence.pose_estimate import BONES
 from smplifyx.keypoints import names
 from smplifyx.predict import PeopleDetector, open_detector
 from smplifyx.predict.people_detector import Detected
+from smplifyx.predictions.source_errors import BONE_KINDS
 
 MULTIVIEW = Path("../shared/data/multiview")
 EVERY = 4  # frames of the multiview videos
@@ -160,12 +162,13 @@ def card_of(sample: Sample) -> dict[str, object]:
         "turned_y_degrees": _rounded(_sigma(around[:, 1])),
         "turned_z_degrees": _rounded(_sigma(around[:, 2])),
         "points": _of_points(errors),
+        "bones": _of_bones(errors),
     }
 
 
 def table_of(card: dict[str, object]) -> str:
     """The card in lines."""
-    lines = [f"{key}: {value}" for key, value in card.items() if key != "points"]
+    lines = [f"{key}: {value}" for key, value in card.items() if key not in ("points", "bones")]
     lines.append(
         f"{'point':14s}{'n':>6s}{'across mm':>11s}{'depth mm':>10s}{'bias mm':>9s}{'gross':>7s}"
     )
@@ -238,6 +241,22 @@ def _of_points(errors: Float[np.ndarray, "n 137 3"]) -> dict[str, dict[str, floa
             "bias_depth_m": _rounded(np.median(own[:, 2])),
             "gross": _rounded((np.abs(own[:, 2]) > GROSS_SIGMAS * depth).mean()),
         }
+    return rows
+
+
+def _of_bones(errors: Float[np.ndarray, "n 137 3"]) -> dict[str, list[float]]:
+    """Of each kind of bone, metres: sigma of each of the two axes across the view, and along it."""
+    kinds: dict[str, list[np.ndarray]] = {}
+    for kind, (end, start) in zip(BONE_KINDS, BONES, strict=True):
+        kinds.setdefault(kind, []).append(errors[:, end] - errors[:, start])
+    rows: dict[str, list[float]] = {}
+    for kind, found in kinds.items():
+        own = np.concatenate(found)
+        own = own[np.isfinite(own).all(1)]
+        if len(own) >= FEWEST:
+            across = np.median(np.linalg.norm(own[:, :2], axis=1)) / MEDIAN_LENGTH
+            rows[kind] = [_rounded(across), _rounded(_sigma(own[:, 2]))]
+    rows.setdefault("small_toe", rows["big_toe"])  # MediaPipe has none: nothing reads it
     return rows
 
 
