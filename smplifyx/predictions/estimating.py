@@ -209,7 +209,8 @@ def _with_errors(
     across = torch.stack([card.across for card in cards]).to(bones)
     depth = torch.stack([card.depth for card in cards]).to(bones)
     turn_sd = torch.stack([card.turns for card in cards]).to(bones)
-    times = _times_usual(points, bones, across, keypoints, camera)
+    enlarged = torch.tensor([card.enlarged for card in cards]).to(bones)
+    times = enlarged * _times_usual(points, bones, across, keypoints, camera)
 
     sd = torch.stack([across, across, depth], -1) * times[:, None, None]
     # the error in the picture tells of this person alone

@@ -40,7 +40,9 @@ class SourceErrors(Settings):
 
     bones: metres across and along the view, of the bone that ends there; `hand`: from the wrist to
     any point of a hand. rotations: degrees about each axis; none for networks that tell points
-    alone. A card may hold more, which nothing here reads.
+    alone. enlarged: factor on them in a fit; more than 1 where the network errs as the fit does
+    without it, so that the two are no independent measurements. A card may hold more, which nothing
+    here reads.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
@@ -49,6 +51,7 @@ class SourceErrors(Settings):
     source: str
     licence: str
     command: str
+    enlarged: float = pydantic.Field(default=1.0, ge=1, le=100)
     bones: dict[str, tuple[_Metres, _Metres]]
     rotations: dict[str, _Degrees] = {}
 
