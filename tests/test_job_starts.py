@@ -1,0 +1,152 @@
+"""Jobs that begin with predictions: whose each is, what the table says, and going on."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from cases import embedded_body
+from job_tools import table
+from mocap_data import random_poses
+
+from smplifyx.commands.refine import table_lines
+from smplifyx.core import rotations
+from smplifyx.data.synthetic import GeneratedPeople, generate_people
+from smplifyx.jobs.job import JobConfig
+from smplifyx.jobs.runner import run_job
+from smplifyx.jobs.store import Store
+from smplifyx.jobs.summary import read_summary
+from smplifyx.predictions.table import PredictionError
+
+COUNT = 3
+
+
+class Silent:
+    """Nobody watches."""
+
+    def begin(self, files: int) -> None: ...
+
+    def advance(self, files: int, people: int) -> None: ...
+
+
+@lru_cache(maxsize=1)
+def people() -> GeneratedPeople:
+    return generate_people(embedded_body(torch.float32), random_poses(40, seed=3), COUNT, 9)
+
+
+def write_keypoints(folder: Path) -> Path:
+    """A photo for each person, each with a camera of its own."""
+    folder.mkdir()
+    seen = people()
+    for row in range(COUNT):
+        points = seen.keypoints.to_array()[row].numpy()
+        parts = {"pose": slice(0, 25), "hand_left": slice(25, 46), "hand_right": slice(46, 67)}
+        entry = {f"{k}_keypoints_2d": points[at].ravel().tolist() for k, at in parts.items()}
+        (folder / f"photo_{row}_keypoints.json").write_text(
+            json.dumps({"version": 1.3, "people": [entry]})
+        )
+        K, size = seen.camera.K[row].tolist(), seen.camera.image_size[row].int().tolist()
+        (folder / f"photo_{row}.camera.json").write_text(json.dumps({"K": K, "image_size": size}))
+    return folder
+
+
+def write_predictions(path: Path, turned: float = 0.0, rows: int = COUNT) -> Path:
+    """The true poses, the last person's turned about the vertical."""
+    truth = people().truth
+    root = rotations.exp(truth.global_orient)
+    root[-1] = rotations.about("y", torch.tensor(turned), root) @ root[-1]
+    np.savez(
+        path,
+        smplifyx_prediction=1,
+        system="tested",
+        global_orient=rotations.log(root).numpy()[:rows],
+        body_pose=truth.body_pose.numpy()[:rows],
+        photo=np.array([f"elsewhere/photo_{row}.jpg" for row in range(rows)]),
+    )
+    return path
+
+
+def run(keypoints: Path, out: Path, start: Path | None, **options: object) -> list[dict[str, str]]:
+    job = JobConfig(
+        keypoints=keypoints, out=out, start=start, preset="fast", quiet=True, processes=1, **options
+    )
+    run_job(job, Silent())
+    return table(out)
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory):
+    """A job whose last person has somebody else's prediction."""
+    folder = tmp_path_factory.mktemp("starts")
+    keypoints = write_keypoints(folder / "keypoints")
+    start = write_predictions(folder / "told.npz", turned=2.0)
+    return folder, keypoints, start, run(keypoints, folder / "out", start)
+
+
+def test_the_table_tells_before_and_after(outcome):
+    _, _, _, rows = outcome
+    for row in rows[:2]:
+        assert row["start_source"] == "tested" and row["kept_start"] in ("yes", "no")
+        assert float(row["start_error"]) > 0 and float(row["end_error"]) > 0
+        assert float(row["moved_mm"]) > 0 and row["notes"] == ""
+
+
+def test_somebody_elses_prediction_is_told_and_left_out(outcome):
+    _, _, _, rows = outcome
+    assert rows[2]["start_source"] == "" and rows[2]["start_error"] == ""
+    assert "no prediction is of this person (the nearest is" in rows[2]["notes"]
+
+
+def test_the_same_again_fits_nobody_and_another_prediction_does(outcome):
+    folder, keypoints, start, rows = outcome
+    results = {path: path.stat().st_mtime_ns for path in sorted((folder / "out").rglob("*.npz"))}
+    assert run(keypoints, folder / "out", start) == rows
+    assert {path: path.stat().st_mtime_ns for path in results} == results
+    write_predictions(start, turned=0.0)
+    now = run(keypoints, folder / "out", start)
+    assert [row["start_source"] for row in now] == ["tested"] * 3
+    changed = [path for path in results if path.stat().st_mtime_ns != results[path]]
+    assert len(changed) == 1  # the one whose prediction is another
+    write_predictions(start, turned=2.0)
+
+
+def test_people_of_one_image_are_joined_whoever_has_a_prediction(outcome, tmp_path: Path):
+    _, keypoints, start, _ = outcome
+    rows = run(keypoints, tmp_path / "out", start, scene=True)
+    assert [row["status"] for row in rows] == ["ok"] * 3 or all(row["body_px"] for row in rows)
+
+
+def test_predictions_of_nobody_are_told(outcome, tmp_path: Path):
+    _, keypoints, start, _ = outcome
+    one = tmp_path / "one"
+    one.mkdir()
+    for name in ("photo_0_keypoints.json", "photo_0.camera.json"):
+        (one / name).write_text((keypoints / name).read_text())
+    job = JobConfig(
+        keypoints=one, out=tmp_path / "out", start=start, preset="fast", quiet=True, processes=1
+    )
+    outcome_of_one = run_job(job, Silent())
+    said = " ".join(str(note) for note in outcome_of_one.leftovers)
+    assert "2 are of nobody who was fitted (photo_1, photo_2)" in said
+
+
+def test_a_file_that_is_no_prediction_is_one_line(outcome, tmp_path: Path):
+    _, keypoints, _, _ = outcome
+    strange = tmp_path / "strange.npz"
+    np.savez(strange, something=np.zeros(3))
+    with pytest.raises(PredictionError) as caught:
+        run(keypoints, tmp_path / "out", strange)
+    assert "\n" not in str(caught.value) and "strange.npz" in str(caught.value)
+
+
+def test_refine_prints_a_line_for_each_network(outcome):
+    folder, _, _, _ = outcome
+    rows = list(read_summary(Store(folder / "out").summary))
+    lines = table_lines(rows)
+    assert lines[0].startswith(("2 of 3", "3 of 3")) and any("tested" in line for line in lines)
+    assert all(len(line) <= 80 for line in lines)
+    assert table_lines([])[0] == "0 of 0 people have a prediction"
