@@ -23,6 +23,7 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from jaxtyping import Float
@@ -53,6 +54,8 @@ from .real import PROTOCOLS
 MOCAP = Path("../shared/data/mocap")
 PRESET = "smplx"
 TOGETHER = (1, 4)  # pictures, and all
+# how many of the people with a body of each model are female
+SHARES = MappingProxyType({Gender.FEMALE: 1.0, Gender.MALE: 0.0, Gender.NEUTRAL: 0.5})
 
 
 @dataclass(frozen=True)
@@ -164,19 +167,17 @@ def rows(
 
 def fit_calibration(some: Sequence[Albums]) -> tuple[float, float, float]:
     """Offset, temperature and correlation under which the genders are likeliest, whatever number of
-    pictures is put together.
+    pictures is put together. A body of the neutral model may be either's.
     """
     evidence = torch.cat([albums.evidence for albums in some]).double()
-    is_female = torch.cat(
-        [evidence.new_full((len(one.evidence),), one.gender is Gender.FEMALE) for one in some]
-    )
-    return _likeliest(evidence, is_female)
+    is_female = [evidence.new_full((len(one.evidence),), SHARES[one.gender]) for one in some]
+    return _likeliest(evidence, torch.cat(is_female))
 
 
 def _likeliest(
     evidence: Float[Tensor, "people pictures"], is_female: Float[Tensor, " people"]
 ) -> tuple[float, float, float]:
-    """is_female: 1 or 0."""
+    """is_female: 1, 0, or how likely."""
     # offset, 1 / temperature, which may become 0 where the evidence says nothing, and the logit of
     # the correlation: free numbers
     start = [float(evidence.mean()), 1.0, 0.0]
