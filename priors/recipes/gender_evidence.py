@@ -4,10 +4,9 @@
 
 Albums of generated people (`benchmarks.gender`) of the three built-in bodies in poses of CMU
 subjects 01 to 12, by both protocols of `benchmarks.real`. Offset, temperature and correlation are
-those under which the genders of the first half of the people are likeliest; those with a body of
-the neutral model count as either's, one half each: so what is decided is right although people are
-not such as the two bodies are. Of the two protocols, the higher temperature and correlation: nobody
-knows which is like the user's photos. Prints how the other half comes out.
+those under which the genders of the first half of the people are likeliest, whatever the protocol;
+those with a body of the neutral model count as either's, one half each, which makes the odds those
+of people who may have any proportions. Prints how the other half comes out.
 """
 
 from __future__ import annotations
@@ -37,8 +36,7 @@ def card_of(
 ) -> GenderCalibration:
     """The card that the people of `found` make; bodies: sha256 by gender."""
     both = [one for albums in found.values() for one in albums]
-    offset, _, _ = fit_calibration(both)
-    each = [fit_calibration(albums) for albums in found.values()]
+    offset, temperature, correlation = fit_calibration(both)
     return GenderCalibration(
         what=(
             "what makes log odds, female to male, of the evidence of smplifyx.fitting."
@@ -54,8 +52,8 @@ def card_of(
         people=sum(len(one.evidence) for one in both),
         pictures=both[0].evidence.shape[1],
         offset=round(offset, 3),
-        temperature=round(max(temperature for _, temperature, _ in each), 3),
-        correlation=round(max(correlation for _, _, correlation in each), 3),
+        temperature=round(temperature, 3),
+        correlation=round(correlation, 3),
     )
 
 

@@ -400,7 +400,8 @@ def _origin(arrays: Mapping[str, np.ndarray]) -> Origin:
         image_size_source=str(arrays["image_size_source"]),
         seconds=float(arrays["seconds"]),
         **{name: str(arrays.get(name, "")) for name in _NEW},
-        **{name: _number(arrays, name) for name in _NEW_NUMBERS},
+        gender_probability=_number(arrays, "gender_probability"),
+        gender_log_odds=_number(arrays, "gender_log_odds"),
         K_guess=tuple(np.asarray(arrays.get("K_guess", ())).ravel().tolist()),
     )
 

@@ -270,12 +270,14 @@ def _weighed(
 def _decisions(
     people: Sequence[FitTask], answers: Sequence[FitAnswer], bodies: Bodies
 ) -> dict[int, GenderDecision]:
-    """About the adults that were fitted, by their index; neutral where nothing can be told."""
+    """About the adults that were fitted well, by their index; neutral where nothing can be told."""
+    # points that are few, missed or misread tell no proportions
     adults = {
         i: answer
         for i, answer in enumerate(answers)
         if isinstance(answer, FitResult)
-        and int(answer.status) != FitStatus.FAILED
+        and int(answer.status) == FitStatus.OK
+        and not people[i].origin.doubt
         and answer.provenance.age == Age.ADULT.value
     }
 
