@@ -11,7 +11,7 @@ poses.
 
 For 1, 4 and all pictures put together: decided, the share of the groups of pictures of which the
 evidence decides at all; right, of those decided; wrong and abstain, of all; likelier: how often the
-likelier gender is the right one, without a threshold. Bodies of the neutral model have no right
+likelier gender is the right one, without a threshold, where there is evidence at all. Bodies of the neutral model have no right
 answer: there only `decided` means something. `shuffled`: the card's numbers fitted anew to the same
 evidence with random labels.
 """
@@ -133,17 +133,15 @@ def row(some: Sequence[Albums], card: GenderCalibration, count: int) -> dict[str
     ]
     decided = [gender for decision, gender in answers if decision.gender is not Gender.NEUTRAL]
     right = sum(decision.gender is gender for decision, gender in answers)
-    likelier = sum(
-        ((decision.log_odds or 0.0) > 0) == (gender is Gender.FEMALE)
-        for decision, gender in answers
-    )
+    told = [(each.log_odds, gender) for each, gender in answers if each.log_odds is not None]
+    likelier = sum((odds > 0) == (gender is Gender.FEMALE) for odds, gender in told)
     return {
         "groups": len(answers),
         "decided": len(decided) / len(answers),
         "right": right / len(decided) if decided else float("nan"),
         "wrong": (len(decided) - right) / len(answers),
         "abstain": 1 - len(decided) / len(answers),
-        "likelier": likelier / len(answers),
+        "likelier": likelier / max(len(told), 1),
     }
 
 
@@ -180,17 +178,20 @@ def _likeliest(
     """is_female: 1, 0, or how likely."""
     # offset, 1 / temperature, which may become 0 where the evidence says nothing, and the logit of
     # the correlation: free numbers
-    start = [float(evidence.mean()), 1.0, 0.0]
+    known = evidence.isfinite()
+    start = [float(evidence.nanmean()), 1.0, 0.0]
     unknowns = torch.tensor(start, dtype=torch.float64, requires_grad=True)
     solver = torch.optim.LBFGS([unknowns], max_iter=200, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         solver.zero_grad()
-        odds = (evidence - unknowns[0]) * unknowns[1]
+        odds = torch.where(known, (evidence.nan_to_num() - unknowns[0]) * unknowns[1], 0.0)
         total = evidence.new_zeros(())
         for count in (*TOGETHER, evidence.shape[1]):
             groups = odds.unflatten(1, (-1, count)).sum(-1)
-            groups = groups / (1 + (count - 1) * unknowns[2].sigmoid())
+            # of each group, the pictures that tell something
+            telling = known.unflatten(1, (-1, count)).sum(-1)
+            groups = groups / (1 + (telling - 1).clamp(min=0) * unknowns[2].sigmoid())
             labels = is_female[:, None].expand_as(groups)
             cross_entropy = torch.nn.functional.binary_cross_entropy_with_logits
             total = total + cross_entropy(groups, labels)

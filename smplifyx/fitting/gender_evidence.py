@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..body.model import BodyModel
@@ -32,6 +32,8 @@ from ..config import (
 )
 from ..core.bundle import Bundle
 from ..evidence.height import KnownHeight
+from ..keypoints import Keypoints, names
+from ..keypoints.confidence import SEEN
 from .batch import FitBatch
 from .fitter import Fitter, in_pieces
 from .result import FitResult
@@ -43,6 +45,7 @@ from .uncertainty import Posterior
 PRESET = "smplx"  # whose noise the card was fitted to, whatever preset people are fitted with
 FREE = {Block.GLOBAL_ORIENT, Block.TRANSL, Block.BODY, Block.BETAS}
 STEPS = 60  # at most
+SKELETON = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 TOLERANCE = 1e-4  # relative; two energies are compared that differ by little
 
 
@@ -50,7 +53,8 @@ def gender_evidence(
     fits: FitResult, female: BodyModel, male: BodyModel, evidence: Sequence[Bundle] = ()
 ) -> Float[Tensor, " batch"]:
     """log p(female body) - log p(male body) of each person, as the energies have it: before the
-    card's temperature, float64. NaN where a fit is not finite.
+    card's temperature, float64. NaN where a fit is not finite, and for people who do not show their
+    skeleton (`shows_skeleton`).
 
     fits: of the neutral body [batch], on the bodies' device; where the two begin.
     evidence: what else is known of the people, as for `Fitter.fit`; a height counts.
@@ -62,7 +66,20 @@ def gender_evidence(
     # their own the smaller body would be allowed more pixels, and win always.
     scale = (each[0].scale * each[1].scale).sqrt()
     of_female, of_male = (_log_evidence(fits, people, scale) for people in each)
-    return of_female - of_male
+    shown = shows_skeleton(fits.keypoints)
+    return torch.where(shown, of_female - of_male, math.nan)
+
+
+def shows_skeleton(keypoints: Keypoints) -> Bool[Tensor, "*batch"]:
+    """Whether one of each two shoulders, elbows, wrists, hips, knees and ankles is seen.
+
+    The offset of the card is that of whole people. Of somebody cut off, or not seen at all, the
+    priors of the two bodies would decide.
+    """
+    seen = keypoints.confidence >= SEEN
+    left = [names.POINT_INDEX[f"left_{joint}"] for joint in SKELETON]
+    right = [names.POINT_INDEX[f"right_{joint}"] for joint in SKELETON]
+    return (seen[..., left] | seen[..., right]).all(-1)
 
 
 def evidence_preset() -> FitConfig:
