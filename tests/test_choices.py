@@ -12,6 +12,7 @@ from smplifyx.body import model
 from smplifyx.core.choices import (
     BODY_AGES,
     BODY_GENDERS,
+    LABELLED,
     Age,
     Gender,
     MeshFormat,
@@ -23,7 +24,7 @@ from smplifyx.jobs.job import JobConfig
 
 
 def test_what_a_job_may_say_and_a_body_may_not() -> None:
-    assert set(Gender) - set(BODY_GENDERS) == {Gender.INPUT}
+    assert set(Gender) - set(BODY_GENDERS) == set(LABELLED)
     assert set(Age) - set(BODY_AGES) == {Age.AUTO}
 
 

@@ -54,7 +54,7 @@ FAULTS = {  # options after `fit KEYPOINTS --out OUT`: the words of the line
     "--largest 0": "--largest: 0 is not a whole number of at least 1",
     "--largest 1.5": "--largest: 1.5 is not a whole number of at least 1",
     "--min-keypoints 26": "--min-keypoints: 26 is not a whole number between 0 and 25",
-    "--gender x": "--gender: 'x' is not one of neutral, female, male, input",
+    "--gender x": "--gender: 'x' is not one of neutral, female, male, label, auto, input",
     "--age x": "--age: 'x' is not one of adult, child, auto",
     "--mesh stl": "--mesh: 'stl' is not one of obj, ply, glb",
     "--layout foo": "--layout: 'foo' is not one of body_25,",
@@ -117,7 +117,7 @@ def test_a_fault_of_any_command_is_one_line(line: str, capsys: pytest.CaptureFix
 JOB_FAULTS = {  # what a job file says besides: the words of the line
     "height: 175": "height: 175 m is not between 0.3 and 2.8 m (centimetres?)",
     "heigth: 1.75": "heigth: there is no such field; did you mean height?",
-    "gender: x": "gender: 'x' is not one of neutral, female, male, input",
+    "gender: x": "gender: 'x' is not one of neutral, female, male, label, auto, input",
     "recursive: 7": "recursive: 7 is not true or false",
     "images: 3": "images: 3 is not a path",
     "batch_size: {}": "batch_size: a table of names is not auto or a whole number",

@@ -35,6 +35,7 @@ FIELDS = {  # of the file, with their shapes
     "K": (3, 3), "image_size": (2,), "points3d": (137, 3), "points2d": (137, 2), "keypoints": (137, 3),
     "energies": (2,), "energy_terms": (2,), "hypothesis_energies": (4,), "status": (), "gender": (),
     "model_name": (), "model_sha256": (), "preset": (), "flat_hand_mean": (), "K_source": (), "image_size_source": (),
+    "gender_source": (), "gender_probability": (), "gender_log_odds": (),
 }  # fmt: skip
 
 

@@ -14,14 +14,29 @@ Choice = TypeVar("Choice", bound=Enum)
 
 
 class Gender(str, Enum):
-    """Whose body. INPUT, in a job only: each person's as their file says, neutral where it does
-    not.
+    """Whose body. In a job only: LABEL, each person's as their files say, neutral where they do
+    not; AUTO, the same, and where they do not as the proportions say. INPUT: an older word for
+    LABEL.
     """
 
     NEUTRAL = "neutral"
     FEMALE = "female"
     MALE = "male"
+    LABEL = "label"
+    AUTO = "auto"
     INPUT = "input"
+
+
+class GenderSource(str, Enum):
+    """Who said whose body a person gets, the most believed first."""
+
+    GIVEN = "given"  # the job, for everybody
+    SIDECAR = "sidecar"  # X.people.json
+    GT = "gt"  # the keypoint file, by somebody who knows: gender_gt, gender
+    PD = "pd"  # the keypoint file, by a classifier: gender_pd
+    CSV = "csv"  # the table of a classifier
+    EVIDENCE = "evidence"  # the person's proportions
+    DEFAULT = "default"  # nobody: neutral
 
 
 class Age(str, Enum):
@@ -53,7 +68,13 @@ class MeshFormat(str, Enum):
     GLB = "glb"
 
 
-# What a body itself can have: a body model is never of INPUT's gender or of AUTO's age.
+LABELLED = (
+    Gender.LABEL,
+    Gender.AUTO,
+    Gender.INPUT,
+)  # what leaves the gender to each person's files
+
+# What a body itself can have: a body model is never of LABEL's gender or of AUTO's age.
 BodyGender = Literal[Gender.NEUTRAL, Gender.FEMALE, Gender.MALE]
 BodyAge = Literal[Age.ADULT, Age.CHILD]
 BODY_GENDERS: tuple[BodyGender, ...] = (Gender.NEUTRAL, Gender.FEMALE, Gender.MALE)

@@ -8,15 +8,18 @@ all of them.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from .messages import one_line
 
 LONGEST_REASON = 300  # characters of what a decoder says
+_BLOCK = 2**20  # bytes read at once
 
 
 @contextlib.contextmanager
@@ -72,3 +75,12 @@ def read_bounded(path: Path | str, largest: int) -> bytes:
 
 def _in_units(count: int) -> str:
     return f"{count // 2**20} MiB" if count >= 2**20 else f"{count} bytes"
+
+
+def sha256_of(path: Path) -> str:
+    """The hash of a regular file's bytes, in hexadecimal. Raises OSError as `open_regular`."""
+    digest = hashlib.sha256()
+    with open_regular(path) as stream:
+        for block in iter(partial(stream.read, _BLOCK), b""):
+            digest.update(block)
+    return digest.hexdigest()

@@ -73,23 +73,33 @@ def generate_people(
 
 
 def photograph(
-    body: BodyModel, people: BodyParams, seed: int = 0, options: GenerateOptions | None = None
+    body: BodyModel,
+    people: BodyParams,
+    seed: int = 0,
+    options: GenerateOptions | None = None,
+    segments: Float[Tensor, "count segments"] | None = None,
 ) -> GeneratedPeople:
     """Given people, as `generate_people` sees those it draws: cameras and noise alone are random.
 
     people: [count], on the CPU. `global_orient` has y up; its tilt is kept, its heading and
-    `transl` are replaced.
+    `transl` are replaced. segments: standard normal, how long the segments of each are in
+    `segment_sd`s; None: drawn, for each row anew, as if no two were of one person.
     """
     options = options or GenerateOptions()
     draws = Draws.seeded(seed, len(people.transl))
     camera = random_cameras(draws, options)
     tilt = without_heading(rotations.exp(people.global_orient))
     seen_orient = rotations.log(random_view(draws, options) @ tilt)
-    return _seen(body, people.replace(global_orient=seen_orient), camera, draws, options)
+    return _seen(body, people.replace(global_orient=seen_orient), camera, draws, options, segments)
 
 
 def _seen(
-    body: BodyModel, people: BodyParams, camera: Camera, draws: Draws, options: GenerateOptions
+    body: BodyModel,
+    people: BodyParams,
+    camera: Camera,
+    draws: Draws,
+    options: GenerateOptions,
+    segments: Float[Tensor, "count segments"] | None = None,
 ) -> GeneratedPeople:
     """People around the origin, turned as their cameras see them, put before these and detected."""
     like = body.v_template
@@ -97,8 +107,9 @@ def _seen(
     truth = placed.to(device=like.device, dtype=like.dtype)
     camera = camera.to(device=like.device, dtype=like.dtype)
     apart = Draws.seeded(draws.generator.initial_seed() + APART, draws.count)
+    drawn = apart.normal(len(bone_lengths.SEGMENTS))
     factors = bone_lengths.segment_factors(
-        apart.normal(len(bone_lengths.SEGMENTS)), options.segment_sd
+        drawn if segments is None else segments, options.segment_sd
     )
     with torch.no_grad():
         points = skinning.points(body, truth)

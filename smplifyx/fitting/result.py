@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import math
 import platform
 from collections import Counter
 from collections.abc import Mapping
@@ -114,6 +115,11 @@ class Origin:
     K_guess: tuple[float, ...] = ()
     age_asked: str = ""  # an Age; `Provenance.age` is the one that was fitted
     start_source: str = ""  # the network whose prediction it began with; empty: none
+    gender_source: str = ""  # a GenderSource: who said whose body it is
+    # of the likelier of female and male, by that source; None: it tells none
+    gender_probability: float | None = None
+    # female to male, by the proportions; None: nobody asked, or they do not tell
+    gender_log_odds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -226,8 +232,10 @@ _PARAMS = tuple(f.name for f in dataclasses.fields(BodyParams))
 _ORIGIN = tuple(f.name for f in dataclasses.fields(Origin) if f.name != "K_guess")
 _PROVENANCE = tuple(f.name for f in dataclasses.fields(Provenance) if f.name != "versions")
 # Keys that files of version 0.1 lack, all of them texts.
-_NEW = ("person_id", "photo", "notes", "doubt", "age_asked", "start_source")
+_NEW = ("person_id", "photo", "notes", "doubt", "age_asked", "start_source", "gender_source")
+_NEW_NUMBERS = ("gender_probability", "gender_log_odds")  # NaN in files where they are None
 _DETECTOR = "detector"  # files of version 0.2 and before lack it: everybody had OpenPose's points
+_LATER = (*_NEW, *_NEW_NUMBERS, _DETECTOR)
 # Keys that say the unit, by field.
 _SHAPE = MappingProxyType(
     {"stature": "stature_m", "stature_sd": "stature_sd_m", "determined": "shape_determined"}
@@ -277,13 +285,14 @@ _EXPECTED = MappingProxyType(
         "steps": _COUNT,
         "versions": _WORDS,
     }
-    | {name: _TEXT for name in (*_PROVENANCE, *_ORIGIN) if name not in (*_NEW, _DETECTOR)}
+    | {name: _TEXT for name in (*_PROVENANCE, *_ORIGIN) if name not in _LATER}
     | {"person": _COUNT, "seconds": _NUMBER}
     | dict.fromkeys(_SHAPE.values(), _NUMBER)
 )
 # What it may have besides.
 _OPTIONAL = MappingProxyType(
     dict.fromkeys((*_NEW, _DETECTOR), _TEXT)
+    | dict.fromkeys(_NEW_NUMBERS, _NUMBER)
     | {_PENETRATION["depth_mm"]: _NUMBER, _PENETRATION["triangles"]: _COUNT, "tries": _COUNT}
     | {_JOINTS: npz.Expected((67, 3, 3), "f")}
     | {key: _NUMBER for name, key in _START.items() if name != "kept"}
@@ -328,6 +337,9 @@ def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
     provenance, origin = result.provenance, result.origin
     arrays |= {name: np.array(getattr(provenance, name)) for name in _PROVENANCE}
     arrays |= {name: np.array(getattr(origin, name)) for name in _ORIGIN}
+    for name in _NEW_NUMBERS:
+        value = getattr(origin, name)
+        arrays[name] = np.array(math.nan if value is None else value)
     if origin.K_guess:
         arrays["K_guess"] = np.array(origin.K_guess, dtype=np.float32).reshape(3, 3)
 
@@ -412,8 +424,16 @@ def _origin(arrays: Mapping[str, np.ndarray]) -> Origin:
         image_size_source=str(arrays["image_size_source"]),
         seconds=float(arrays["seconds"]),
         **{name: str(arrays.get(name, "")) for name in _NEW},
+        gender_probability=_number(arrays, "gender_probability"),
+        gender_log_odds=_number(arrays, "gender_log_odds"),
         K_guess=tuple(np.asarray(arrays.get("K_guess", ())).ravel().tolist()),
     )
+
+
+def _number(arrays: Mapping[str, np.ndarray], name: str) -> float | None:
+    """None where a file does not have it, or says that nobody knows."""
+    value = float(arrays.get(name, math.nan))
+    return None if math.isnan(value) else value
 
 
 def _penetration(arrays: Mapping[str, np.ndarray]) -> Penetration | None:

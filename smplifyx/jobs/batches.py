@@ -15,9 +15,16 @@ from ..body.model import BodyModel
 from ..camera import Camera
 from ..config import FitConfig
 from ..core.bundle import Bundle
-from ..core.choices import Age, BodyAge, BodyGender, Detector
+from ..core.choices import Age, BodyAge, BodyGender, Detector, Gender, body_gender
 from ..core.messages import one_line
-from ..fitting.result import FitResult, Origin
+from ..fitting.gender_choice import (
+    UNDECIDED,
+    GenderDecision,
+    decide,
+    load_gender_calibration,
+)
+from ..fitting.gender_evidence import gender_evidence
+from ..fitting.result import FitResult, FitStatus, Origin
 from ..keypoints import Keypoints
 from ..parallel.halving import halved
 from ..parallel.resources import how_many_fit
@@ -42,6 +49,7 @@ class FitTask:
     """A person to fit; keypoints, camera and evidence without batch axes.
 
     evidence: what else is known, handed on unopened.
+    weighed: the gender is neutral only until the person's proportions say otherwise.
     """
 
     stem: str  # of the frame, as it names the results
@@ -52,6 +60,7 @@ class FitTask:
     age: Age = Age.ADULT
     detector: Detector = Detector.OPENPOSE
     evidence: tuple[Bundle, ...] = ()
+    weighed: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,25 +174,35 @@ def chunks(items: Iterable[Item], size: int, whole_frames: bool = False) -> Iter
 def fit_people(
     people: Sequence[FitTask], bodies: Bodies, config: FitConfig, fit: BatchFit
 ) -> list[FitAnswer]:
-    """Fits everyone, one batch per gender, age, detector and kinds of evidence.
+    """Fits everyone, one batch per gender, age, detector and kinds of evidence; those whose gender
+    is weighed with the neutral body, and again where their proportions say whose they have.
 
     The answers are in the order of `people`.
     """
-    by_kind: dict[tuple[str, ...], list[int]] = {}
+    by_kind: dict[tuple[object, ...], list[int]] = {}
     for i, person in enumerate(people):
-        known = [type(one).__name__ for one in person.evidence]
-        kind = (person.gender.value, person.age.value, person.detector.value, *known)
+        known = sorted(type(one).__name__ for one in person.evidence)
+        whose = (person.gender.value, person.age.value, person.detector.value)
+        kind = (*whose, person.weighed, *known)
         by_kind.setdefault(kind, []).append(i)
 
     answers: dict[int, FitAnswer] = {}
     for _, indices in sorted(by_kind.items()):
         start = time.perf_counter()
-        found = _fit_kind([people[i] for i in indices], bodies, config, fit)
-        seconds = (time.perf_counter() - start) / len(indices)
-        for i, answer in zip(indices, found, strict=True):
+        some = [people[i] for i in indices]
+        found = _fit_kind(some, bodies, config, fit)
+        for i, person, answer in zip(indices, some, found, strict=True):
             if isinstance(answer, FitResult):
-                answer = answer.replace(origin=replace(people[i].origin, seconds=seconds))
+                answer = answer.replace(origin=person.origin)
             answers[i] = answer
+        if some[0].weighed:
+            weighed = [answers[i] for i in indices]
+            answers |= zip(indices, _weighed(some, weighed, bodies, config, fit), strict=True)
+        seconds = (time.perf_counter() - start) / len(indices)
+        for i in indices:
+            answer = answers[i]
+            if isinstance(answer, FitResult):
+                answers[i] = answer.replace(origin=replace(answer.origin, seconds=seconds))
     return [answers[i] for i in range(len(people))]
 
 
@@ -208,6 +227,84 @@ def _fit_kind(
         LOG.warning("a batch of %d failed (%s): trying its halves", count, _named(error))
 
     return halved(people, work, give_up, on_retry=tell)
+
+
+def fitted_gender(person: FitTask, answer: FitResult) -> BodyGender:
+    """Whose body a person has: the one asked for, or the one that the evidence chose."""
+    return body_gender(answer.provenance.gender) if person.weighed else person.gender
+
+
+def _weighed(
+    people: Sequence[FitTask],
+    answers: Sequence[FitAnswer],
+    bodies: Bodies,
+    config: FitConfig,
+    fit: BatchFit,
+) -> list[FitAnswer]:
+    """The answers, with what the evidence says of each person's gender; those of whom it decides
+    fitted with that body.
+
+    people: of one age and detector, fitted with the neutral body. An error costs a person no more
+    than the decision.
+    """
+    # Everywhere here a person is an index into `people`.
+    decisions = _decisions(people, answers, bodies)
+    found = list(answers)
+    for gender in (Gender.FEMALE, Gender.MALE):
+        decided = [i for i, decision in decisions.items() if decision.gender is gender]
+        some = [replace(people[i], gender=gender) for i in decided]
+        again = _fit_kind(some, bodies, config, fit) if some else []
+        for i, answer in zip(decided, again, strict=True):
+            if isinstance(answer, FitResult) and int(answer.status) != FitStatus.FAILED:
+                found[i] = answer
+    for i, decision in decisions.items():
+        answer = found[i]
+        assert isinstance(answer, FitResult), "only these are decided about"
+        origin = replace(
+            people[i].origin,
+            gender_log_odds=decision.log_odds,
+            gender_probability=decision.probability,
+        )
+        found[i] = answer.replace(origin=origin)
+    return found
+
+
+def _decisions(
+    people: Sequence[FitTask], answers: Sequence[FitAnswer], bodies: Bodies
+) -> dict[int, GenderDecision]:
+    """About the adults that were fitted well, by their index; neutral where nothing can be told."""
+    # points that are few, missed or misread tell no proportions
+    adults = {
+        i: answer
+        for i, answer in enumerate(answers)
+        if isinstance(answer, FitResult)
+        and int(answer.status) == FitStatus.OK
+        and not people[i].origin.doubt
+        and answer.provenance.age == Age.ADULT.value
+    }
+
+    def work(some: Sequence[int]) -> Sequence[GenderDecision]:
+        detector = people[some[0]].detector
+        female = bodies.of(Gender.FEMALE, detector=detector)
+        male = bodies.of(Gender.MALE, detector=detector)
+        card = load_gender_calibration()
+        if not card.is_of(female, male):  # odds are known of no other bodies
+            return [UNDECIDED] * len(some)
+        device = female.v_template.device
+        fits = FitResult.stack([adults[i] for i in some]).to(device=device)
+        known = _stacked([people[i] for i in some], device)[2]
+        log_odds = card.log_odds(gender_evidence(fits, female, male, known))
+        return [decide([odds], card) for odds in log_odds.tolist()]
+
+    def give_up(i: int, error: Exception) -> GenderDecision:
+        person = people[i]
+        reason = _named(error)
+        LOG.warning("%s person %d stays neutral: %s", person.stem, person.origin.person, reason)
+        return UNDECIDED
+
+    if not adults:
+        return {}
+    return dict(zip(adults, halved(list(adults), work, give_up), strict=True))
 
 
 def _stacked(

@@ -25,7 +25,7 @@ from ..config import (
     with_prior,
     without_collision,
 )
-from ..core.choices import Age, Gender, LayoutName, MeshFormat, Renderer
+from ..core.choices import LABELLED, Age, Gender, LayoutName, MeshFormat, Renderer
 from ..core.fields import LENGTHS, Shown
 
 if TYPE_CHECKING:
@@ -98,7 +98,13 @@ class JobConfig(Settings):
         None, description="body model, file or folder (default: the built-in)"
     )
     gender: Gender = Field(
-        Gender.NEUTRAL, description="whose body; input: as the keypoint files say"
+        Gender.NEUTRAL,
+        description="whose body; label (or input): as each person's files say, else neutral; auto: "
+        "the same, else as proportions say, if at all",
+    )
+    genders: OptionalPath = Field(
+        None,
+        description="CSV of a classifier: photo,person,gender,probability (gender label, auto)",
     )
     age: Age = Field(
         Age.AUTO, description="whose proportions; auto: adult, child where the evidence says so"
@@ -168,6 +174,14 @@ class JobConfig(Settings):
             raise PydanticCustomError("twice", reason, {"fields": given})
         return self
 
+    @model_validator(mode="after")
+    def _genders_are_asked_for(self) -> JobConfig:
+        """Raises ValueError for a table of genders that nobody would read."""
+        if self.genders is not None and self.gender not in LABELLED:
+            reason = f"is for gender label or auto, gender is {self.gender.value}"
+            raise PydanticCustomError("unused", reason, {"fields": ["genders"]})
+        return self
+
     @property
     def read_options(self) -> ReadOptions:
         """How the keypoint files are to be read."""
@@ -191,7 +205,7 @@ HEADINGS = MappingProxyType(
             "start",
         ),
         "how to fit": (
-            *("preset", "prior", "model", "gender", "age", "kid_template", "height"),
+            *("preset", "prior", "model", "gender", "genders", "age", "kid_template", "height"),
             *("collision", "scene"),
         ),
         "the camera (none: from EXIF, else a guess)": (

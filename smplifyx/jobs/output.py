@@ -147,4 +147,5 @@ def _failed(person: FitTask, reason: str) -> Row:
         person_id=person.origin.person_id,
         photo=person.origin.photo,
         notes=person.origin.notes,
+        gender_source=person.origin.gender_source,
     )

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-from functools import partial
 from pathlib import Path
 
 from ..body.loading.files import BodyFileError, find_body
 from ..body.loading.kid import kid_templates
 from ..config import FitConfig, HandPrior
 from ..core import assets
-from ..core.choices import BODY_GENDERS, BodyGender, Gender
-from ..core.files import open_regular
+from ..core.choices import BODY_GENDERS, LABELLED, BodyGender, Gender, body_gender
+from ..core.files import sha256_of
 from ..depth_prior.network import depth_file
 from ..fitting.result import program_versions
 from ..pose_priors import prior_file
 from .job import FREE_TO_CHANGE, JobConfig
 from .store import MADE_BY
 
-PATHS = ("keypoints", "images", "model", "cameras", "kid_template")
-CHUNK = 2**20
+PATHS = ("keypoints", "images", "model", "cameras", "kid_template", "genders")
 
 
 def record_of(job: JobConfig, config: FitConfig) -> dict[str, object]:
@@ -37,14 +34,14 @@ def record_of(job: JobConfig, config: FitConfig) -> dict[str, object]:
         MADE_BY: {"versions": program_versions(), **free},
         "job": settings,
         "preset": config.model_dump(mode="json"),
-        "models": {name: _sha256(path) for name, path in _models(job).items()},
-        "priors": {name: _sha256(path) for name, path in _priors(config).items()},
+        "models": {name: sha256_of(path) for name, path in _models(job).items()},
+        "priors": {name: sha256_of(path) for name, path in _priors(job, config).items()},
     }
 
 
 def genders_of(job: JobConfig) -> tuple[BodyGender, ...]:
     """The genders a job may need."""
-    return BODY_GENDERS if job.gender is Gender.INPUT else (job.gender,)
+    return BODY_GENDERS if job.gender in LABELLED else (body_gender(job.gender),)
 
 
 def _models(job: JobConfig) -> dict[str, Path]:
@@ -56,8 +53,8 @@ def _models(job: JobConfig) -> dict[str, Path]:
         try:
             found[gender.value] = find_body(job.model, gender)
         except BodyFileError:
-            # else only the people of that gender fail, each with this reason
-            if job.gender is not Gender.INPUT:
+            # else the people of that gender get the neutral body
+            if job.gender not in LABELLED:
                 raise
     if job.kid_template:
         kids = [job.kid_template]
@@ -69,7 +66,7 @@ def _models(job: JobConfig) -> dict[str, Path]:
     return found
 
 
-def _priors(config: FitConfig) -> dict[str, Path]:
+def _priors(job: JobConfig, config: FitConfig) -> dict[str, Path]:
     """The files that say what bodies are plausible."""
     shipped = assets.folder("priors")
     found = {
@@ -80,14 +77,8 @@ def _priors(config: FitConfig) -> dict[str, Path]:
     }
     if any(stage.weights.bone_depth for stage in config.stages):
         found["depth"] = depth_file(config.depth_prior)
+    if job.gender is Gender.AUTO:
+        found["gender evidence"] = shipped / "gender" / "evidence.yaml"
     if config.hand_prior is HandPrior.RECORDED:
         found["hands"] = shipped / "hands" / "hands.npz"
     return found
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open_regular(path) as stream:
-        for block in iter(partial(stream.read, CHUNK), b""):
-            digest.update(block)
-    return digest.hexdigest()

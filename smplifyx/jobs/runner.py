@@ -13,7 +13,7 @@ from functools import partial
 
 import torch
 
-from ..core.choices import Gender
+from ..core.choices import LABELLED, body_gender
 from ..core.threads import one_thread_per_operation
 from ..parallel.launch import Place, launch
 from ..parallel.launcher import Launcher, LaunchPlan, PendingAnswers
@@ -79,9 +79,9 @@ def run_job(
     device = pick_device(job.device)
     bodies = Bodies(job.model, device, job.kid_template)
     source = open_source(job)
-    if job.gender is not Gender.INPUT:
+    if job.gender not in LABELLED:
         # a file that cannot be read ends the job here, in one line
-        bodies.choice(job.gender, job.age)
+        bodies.choice(body_gender(job.gender), job.age)
     inputs = [job.keypoints] if job.images is None else [job.keypoints, job.images]
     with (
         telling_how_to_go_on(),

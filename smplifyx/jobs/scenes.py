@@ -13,7 +13,7 @@ from ..core.choices import body_age
 from ..fitting.result import FitResult
 from ..fitting.scene_fit import fit_together
 from ..parallel.halving import halved
-from .batches import Bodies, FitAnswer, FitTask
+from .batches import Bodies, FitAnswer, FitTask, fitted_gender
 from .fit_and_check import with_penetration
 
 LOG = logging.getLogger(__name__)
@@ -30,7 +30,9 @@ def fit_scenes(
     # Everywhere here a person is an index into `people`.
     fitted = {i: answer for i, answer in enumerate(answers) if isinstance(answer, FitResult)}
     models = {
-        i: bodies.of(people[i].gender, body_age(answer.provenance.age), people[i].detector)
+        i: bodies.of(
+            fitted_gender(people[i], answer), body_age(answer.provenance.age), people[i].detector
+        )
         for i, answer in fitted.items()
     }
     images: dict[str, list[int]] = {}

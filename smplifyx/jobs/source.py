@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ..body.loading.files import load_body
-from ..core.choices import Gender
+from ..core.choices import GenderSource
 from ..core.messages import one_line, plain
 from ..evidence.evidence import SavedEvidence, by_kind
 from ..evidence.kinds import of_facts
@@ -36,6 +36,7 @@ from ..readers.intrinsics import (
 from ..readers.reading import FrameReading
 from ..readers.selection import Selection, select
 from .batches import FitTask, Item
+from .gender_order import GenderAsked, GenderOrder, order_of
 from .job import JobConfig
 from .notes import notes_cell
 from .result_names import StemTable
@@ -58,6 +59,7 @@ class Source:
     cameras: CameraOptions
     selection: Selection
     files: int
+    genders: GenderOrder
     starts: StartTable | None = None
 
     def items(self, store: Store) -> Iterator[Item]:
@@ -72,13 +74,14 @@ class Source:
         table = self.cameras.cameras
         unused = () if table is None else table.leftovers()
         of_starts = () if self.starts is None else self.starts.leftovers()
-        return (*self.frames.leftovers, *unused, *of_starts)
+        return (*self.frames.leftovers, *unused, *self.genders.leftovers, *of_starts)
 
     def _items(self, store: Store) -> Iterator[Item]:
         stems = StemTable()
         for frame in self.frames:
             stem = stems.claim(frame.stem, frame.keypoint_file.name)
             camera, camera_notes = self._camera(frame)
+            frame = self.genders.told(frame)
             frame = replace(frame, notes=(*frame.notes, *camera_notes))
             for note in _all_notes(frame):
                 LOG.info("%s: %s", stem, note)
@@ -124,7 +127,10 @@ class Source:
                 known[person.index] = _row(frame, stem, person, status, reasons[person.index])
                 continue
             try:
-                tasks.append(_fit_task(frame, stem, person, camera, self.job))
+                whose = self.genders.asked(person)
+                for note in whose.notes:
+                    LOG.info("%s person %d: %s", stem, person.index, note)
+                tasks.append(_fit_task(frame, stem, person, camera, self.job, whose))
             except Exception as error:  # whatever is odd about a person costs no other
                 LOG.exception("%s person %d: %s", stem, person.index, error)
                 reason = _in_words(error)
@@ -172,7 +178,7 @@ def open_source(job: JobConfig) -> Source:
         check_table(cameras, read_frames(job.keypoints, job.images, job.recursive))
     starts = None if job.start is None else StartTable.read(job.start, load_body(job.model))
     files = count_files(job.keypoints, job.recursive)
-    return Source(job, frames, cameras, selection, files, starts)
+    return Source(job, frames, cameras, selection, files, order_of(job), starts)
 
 
 def _with_all_kinds(task: FitTask) -> FitTask:
@@ -237,7 +243,12 @@ def _all_notes(frame: Frame) -> tuple[Note, ...]:
 
 
 def _fit_task(
-    frame: Frame, stem: str, person: Person, camera: CameraChoice, job: JobConfig
+    frame: Frame,
+    stem: str,
+    person: Person,
+    camera: CameraChoice,
+    job: JobConfig,
+    whose: GenderAsked,
 ) -> FitTask:
     """A person of a frame to fit; what the keypoint file says of them goes before what the job
     says.
@@ -252,24 +263,22 @@ def _fit_task(
         image_size_source=frame.size_source.value,
         person_id=plain(person.id),
         photo=_photo(frame, stem),
-        notes=_notes_cell(frame, person),
+        notes=notes_cell((*person.notes, *whose.notes, *frame.notes)),
         doubt=plain(person.doubt or ""),
         K_guess=tuple(camera.camera.K.flatten().tolist()),
         age_asked=age.value,
+        gender_source=whose.label.source.value,
+        gender_probability=whose.label.probability,
     )
-    # The job's gender is for everybody, and INPUT leaves it to the file.
-    if job.gender is Gender.INPUT:
-        gender = person.gender or Gender.NEUTRAL
-    else:
-        gender = job.gender
     facts = {**job.facts, **person.facts}
     confidence_scale = 1.0 if person.layout is None else trust(person.layout)
     return FitTask(
         stem=stem,
         keypoints=Keypoints.from_array(person.keypoints, confidence_scale),
         camera=camera.camera,
-        gender=gender,
+        gender=whose.label.gender,
         origin=origin,
+        weighed=whose.label.source is GenderSource.EVIDENCE,
         age=age,
         detector=person.detector,
         evidence=of_facts(facts),
@@ -288,6 +297,12 @@ def _task_or_done(task: FitTask, store: Store) -> FitTask | Row:
     if found.origin.doubt != task.origin.doubt:  # its status would be another
         return task
     origin = replace(task.origin, seconds=found.origin.seconds)
+    if task.weighed:  # what was decided then
+        origin = replace(
+            origin,
+            gender_probability=found.origin.gender_probability,
+            gender_log_odds=found.origin.gender_log_odds,
+        )
     if not _same_texts(found.origin, origin):
         found = found.replace(origin=origin)
         try:
@@ -308,7 +323,13 @@ def _same_input(found: FitResult, task: FitTask) -> bool:
     Files of versions before 0.2 do not tell the camera as guessed, and so are made again.
     """
     before, now = found.origin, task.origin
-    if found.provenance.gender != task.gender.value or before.age_asked != now.age_asked:
+    if before.age_asked != now.age_asked:
+        return False
+    # with the same question the evidence comes to the same body
+    was_weighed = before.gender_source == GenderSource.EVIDENCE.value
+    if was_weighed != task.weighed:
+        return False
+    if not task.weighed and found.provenance.gender != task.gender.value:
         return False
     if found.provenance.detector != task.detector.value:
         return False

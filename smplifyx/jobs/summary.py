@@ -56,6 +56,7 @@ class Row:
     stature_sd_m: how well the stature is known; depth_sd_m: how well depths within the body are
     (see `depth_sd`). person_id: what the keypoint file calls the person; photo: the image's name as
     the input writes it; notes: what its owner should know of how the input was read.
+    gender_source, gender_probability: who said whose body it is, and how sure (see `Origin`).
     penetration_mm: how deep the deepest vertex lies inside another part of the body;
     intersecting_triangles: how many cut another part. start_source: the network whose prediction
     the fit began with; start_error, end_error: percent of the box, moved_mm: see `StartCheck`;
@@ -96,6 +97,8 @@ class Row:
     person_id: str = ""
     photo: str = ""
     notes: str = ""
+    gender_source: str = ""
+    gender_probability: float = math.nan
 
 
 _FIELDS = dataclasses.fields(Row)
@@ -155,6 +158,8 @@ def row_of(stem: str, result: FitResult) -> Row:
         person_id=result.origin.person_id,
         photo=result.origin.photo,
         notes=result.origin.notes,
+        gender_source=result.origin.gender_source,
+        gender_probability=_or_nan(result.origin.gender_probability),
     )
 
 
@@ -170,6 +175,10 @@ def _start_cells(result: FitResult) -> dict[str, Any]:
         "moved_mm": float(start.moved_mm),
         "kept_start": "yes" if start.kept else "no",
     }
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _reason(result: FitResult, status: FitStatus) -> str:

@@ -38,7 +38,7 @@ class CameraTable(Mapping[str, CameraRecord]):
         """The camera of a frame: by its stem, its photo's name, a folder that it lies in, a
         camera's name within its own, or the one that holds for all.
         """
-        names = _names_of(frame)
+        names = names_of_frame(frame)
         key = next(filter(None, map(self.key_of, names)), None)
         if key is None:
             return None
@@ -87,7 +87,7 @@ class CameraTable(Mapping[str, CameraRecord]):
         return (Note("cameras that match nothing", detail),)
 
 
-def _names_of(frame: Frame) -> list[str]:
+def names_of_frame(frame: Frame) -> list[str]:
     """What a frame may be called in a table, its own stem first."""
     names = [frame.stem]
     if frame.photo:

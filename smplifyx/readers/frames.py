@@ -11,11 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from ..core.choices import BODY_GENDERS, Age, BodyGender, Detector
+from ..core.choices import BODY_GENDERS, Age, BodyGender, Detector, Gender, GenderSource
 from ..keypoints import names
 from ..keypoints.layouts import LayoutName, detector_of
 
 ImageSize = tuple[int, int]  # (width, height) in pixels of the upright image
+LABEL_FROM = 0.9  # probability at which what a classifier says is a label, as Homogenus has it
 
 _GENDER_OF_WORD: dict[str, BodyGender] = {gender.value: gender for gender in BODY_GENDERS}
 _GENDER_OF_LETTER: dict[str, BodyGender] = {gender.value[0]: gender for gender in BODY_GENDERS}
@@ -50,6 +51,23 @@ class SizeSource(Enum):
     KEYPOINTS = "keypoints"  # only a lower bound: the smallest image that holds every point
 
 
+class GenderLabel(NamedTuple):
+    """Whose body a person has, and who says so; probability: a classifier's, None: not told."""
+
+    gender: BodyGender
+    source: GenderSource
+    probability: float | None = None
+
+    @classmethod
+    def predicted(
+        cls, gender: BodyGender, source: GenderSource, probability: float | None = None
+    ) -> GenderLabel | None:
+        """What a classifier says; None where that is no label: neutral, or below LABEL_FROM."""
+        if gender is Gender.NEUTRAL or (probability is not None and probability < LABEL_FROM):
+            return None
+        return cls(gender, source, probability)
+
+
 class Units(Enum):
     """What the coordinates of an image's people are counted in.
 
@@ -67,7 +85,7 @@ class Person:
     """One entry of a keypoint file.
 
     `index` is its place in the frame, from 0. `keypoints` are (x px, y px, confidence 0..1) in the
-    canonical order, all zero where unseen. `gender` and `age` are what is known of the person, None
+    canonical order, all zero where unseen. `label` and `age` are what is known of the person, None
     where nothing is; `facts` what else is said, by word (see `evidence.SavedEvidence`). `problem`
     says in one line why the entry is unusable (the keypoints are zero then); `notes` say what was
     left out of a usable one; `doubt` says in one line why a readable entry is probably misread.
@@ -78,13 +96,18 @@ class Person:
     index: int
     keypoints: Float[np.ndarray, "137 3"]
     id: str = ""
-    gender: BodyGender | None = None
+    label: GenderLabel | None = None
     age: Age | None = None
     facts: Mapping[str, object] = field(default_factory=dict)
     layout: LayoutName | None = None
     problem: str | None = None
     doubt: str | None = None
     notes: tuple[Note, ...] = ()
+
+    @property
+    def gender(self) -> BodyGender | None:
+        """The gender that the label says."""
+        return None if self.label is None else self.label.gender
 
     @property
     def detector(self) -> Detector:

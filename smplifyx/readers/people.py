@@ -11,17 +11,26 @@ from types import MappingProxyType
 
 import numpy as np
 
-from ..core.choices import BodyGender
+from ..core.choices import Gender, GenderSource
 from ..core.messages import one_line, plain
 from ..keypoints import names
 from ..keypoints.layouts import LAYOUTS, LayoutName, to_canonical
 from .camera_sidecar import IntrinsicsError, read_size
-from .frames import ImageSize, Note, Person, Units, read_gender, unusable
+from .frames import (
+    LABEL_FROM,
+    GenderLabel,
+    ImageSize,
+    Note,
+    Person,
+    Units,
+    read_gender,
+    unusable,
+)
 from .layout_choice import OF_COUNT, Choice, choose_layout, doubt_of
 from .options import AS_IT_COMES, ReadOptions
 from .point_forms import NotPoints, RawPoints, read_points
 from .reader import ImagePeople
-from .values import clean, looks_normalised
+from .values import clean, looks_normalised, number_or_nan
 
 MOST_PEOPLE = 10_000  # of one image; a row of the summary each
 LONGEST_ID = 100  # characters
@@ -81,7 +90,12 @@ PERSON_KEYS = frozenset(key for part in _PARTS for key in part.keys)
 IN_3D = ("pose_keypoints_3d", "joints19", "joints15", "keypoints_3d", "keypoints3d",
           "keypoints3D", "pred_keypoints_3d")  # fmt: skip
 _ID_KEYS = ("person_id", "personID", "idx", "track_id", "id_", "instance_id", "tid", "id")
-_GENDER_KEYS = ("gender_gt", "gender_pd", "gender")  # a label is worth more than a prediction
+# a label is worth more than a prediction
+_GENDER_KEYS = MappingProxyType({
+    "gender_gt": GenderSource.GT, "gender_pd": GenderSource.PD, "gender": GenderSource.GT,
+})  # fmt: skip
+_GENDER_PROBABILITIES = ("gender_probability", "gender_prob", "gender_pd_probability",
+                         "gender_pd_prob", "gender_score", "gender_confidence")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -182,12 +196,12 @@ def read_person(
         notes.append(NO_CONFIDENCE)
     if doubt is not None:
         notes.append(Note("points may be in another layout", doubt))
-    gender, gender_notes = read_person_gender(entry)
+    label, gender_notes = read_person_gender(entry)
     return Person(
         index=index,
         keypoints=keypoints,
         id=person_id(entry),
-        gender=gender,
+        label=label,
         layout=layout,
         doubt=doubt,
         notes=(*notes, *gender_notes),
@@ -253,18 +267,37 @@ def person_id(entry: object) -> str:
     return ""
 
 
-def read_person_gender(entry: Mapping[str, object]) -> tuple[BodyGender | None, Sequence[Note]]:
-    """The gender of the first key that has a usable one, and a note for each that has another."""
+def read_person_gender(entry: Mapping[str, object]) -> tuple[GenderLabel | None, Sequence[Note]]:
+    """The first key that says whose body it is, and a note for each that has no usable word.
+
+    What a classifier says is a label from LABEL_FROM on, and where it tells no probability, since
+    Homogenus writes `neutral` below.
+    """
     notes: list[Note] = []
-    for key in _GENDER_KEYS:
+    for key, source in _GENDER_KEYS.items():
         if entry.get(key) is None:
             continue
         gender = read_gender(entry[key])
-        if gender is not None:
-            return gender, notes
-        given = f"{key}: {entry[key]!r:.40}"
-        notes.append(Note("gender ignored", f"{given} is not neutral, female or male"))
+        if gender is None:
+            given = f"{key}: {entry[key]!r:.40}"
+            notes.append(Note("gender ignored", f"{given} is not neutral, female or male"))
+            continue
+        if source is GenderSource.GT:
+            return GenderLabel(gender, source), notes
+        probability = _probability_of(entry)
+        label = GenderLabel.predicted(gender, source, probability)
+        if label is not None:
+            return label, notes
+        if gender is not Gender.NEUTRAL:
+            detail = f"{key} {gender.value} at {probability}, below {LABEL_FROM:g}"
+            notes.append(Note("gender not believed", detail))
     return None, notes
+
+
+def _probability_of(entry: Mapping[str, object]) -> float | None:
+    """What the classifier of `gender_pd` says of its own answer; None where it does not."""
+    told = [number_or_nan(entry[key]) for key in _GENDER_PROBABILITIES if key in entry]
+    return next((number for number in told if 0 <= number <= 1), None)
 
 
 def image_of(

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..core.choices import Age, BodyGender
+from ..core.choices import Age, BodyGender, GenderSource
 from ..core.files import boundary
 from ..evidence.kinds import FACTS, of_facts
-from .frames import Frame, KeypointError, Person, read_gender
+from .frames import Frame, GenderLabel, KeypointError, Person, read_gender
 from .sidecars import PEOPLE_SUFFIX, find_sidecar, load_json
 
 _KEYS = ("age", "gender", *FACTS)
@@ -49,10 +49,13 @@ def _told(person: Person, facts: PersonFacts | None) -> Person:
     """The person with the facts; of what they leave out, what the keypoint file says stays."""
     if facts is None:
         return person
+    label = person.label
+    if facts.gender is not None:
+        label = GenderLabel(facts.gender, GenderSource.SIDECAR)
     return replace(
         person,
         age=person.age if facts.age is None else facts.age,
-        gender=person.gender if facts.gender is None else facts.gender,
+        label=label,
         facts={**person.facts, **facts.others},
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from ... import viz
+from ...core.choices import GenderSource
 from ...core.messages import plain
 from ...readers.frames import Note
 from ..notes import notes_of
@@ -117,6 +118,13 @@ def _remarks(notes: Sequence[Note]) -> tuple[viz.Remark, ...]:
     return tuple(viz.Remark(note.about, note.detail) for note in notes)
 
 
+def _whose(row: Row) -> str:
+    """The gender that files or evidence decided, and which of them."""
+    if row.gender_source in ("", GenderSource.GIVEN.value, GenderSource.DEFAULT.value):
+        return ""
+    return f", {row.gender} ({row.gender_source})"
+
+
 def _person_entry(row: Row, person: int, remarks: tuple[viz.Remark, ...]) -> viz.PersonEntry:
     """The line of one person."""
     was_fitted = row.status in FITTED
@@ -133,7 +141,7 @@ def _person_entry(row: Row, person: int, remarks: tuple[viz.Remark, ...]) -> viz
         face_percent=row.face_percent,
         energy_gap=row.gap,
         height=row.stature_m,
-        height_note=f"± {row.stature_sd_m:.2f} m, {row.age}" if was_fitted else "",
+        height_note=f"± {row.stature_sd_m:.2f} m, {row.age}{_whose(row)}" if was_fitted else "",
         depth_sd=row.depth_sd_m,
         focal=row.focal,
         focal_source=row.focal_source,
