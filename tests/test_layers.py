@@ -637,6 +637,7 @@ ROOMS = (  # the ground first
             "arguments",
             "bars",
             "fit",
+            "refine",
             "run",
             "predict",
             "render",
