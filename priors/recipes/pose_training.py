@@ -4,6 +4,7 @@ line.
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from dataclasses import dataclass, field, replace
@@ -126,7 +127,7 @@ def _changed(options: Options) -> list[str]:
         if isinstance(value, bool):
             words.append(f"--{name}")
         elif isinstance(value, tuple):
-            words.append(f"--{name} {' '.join(value)}")
+            words.append(f"--{name} {shlex.join(value)}")
         else:
             words.append(f"--{name} {getattr(value, 'name', value)}")
     for name, value in vars(options.mixture).items():
