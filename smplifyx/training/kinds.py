@@ -18,10 +18,10 @@ class Plan:
 
 
 def plan(kind: Kind) -> Plan:
-    """The settings that the shipped prior of this kind was trained with, but for its epochs.
+    """The settings that the shipped prior of this kind was trained with, but for the flow's epochs.
 
-    Those here suit a dozen people (5,000 poses); the shipped ones saw eighteen times as many, fewer
-    times (their cards).
+    Those here suit a dozen people (5,000 poses); the shipped flow saw eighteen times as many, fewer
+    times (its card).
     """
     if kind is Kind.FLOW:
         # without noise, since the flow sees the poses under that of the floors
