@@ -18,9 +18,12 @@ from smplifyx.core import rotations
 from smplifyx.data.synthetic import GeneratedPeople, generate_people
 from smplifyx.jobs.job import JobConfig
 from smplifyx.jobs.runner import run_job
+from smplifyx.jobs.starts import StartTable
 from smplifyx.jobs.store import Store
 from smplifyx.jobs.summary import read_summary
+from smplifyx.predictions.prediction import Prediction
 from smplifyx.predictions.table import PredictionError
+from smplifyx.readers.frames import Frame
 
 COUNT = 3
 
@@ -150,3 +153,24 @@ def test_refine_prints_a_line_for_each_network(outcome):
     assert lines[0].startswith(("2 of 3", "3 of 3")) and any("tested" in line for line in lines)
     assert all(len(line) <= 80 for line in lines)
     assert table_lines([])[0] == "0 of 0 people have a prediction"
+
+
+@pytest.mark.parametrize(
+    ("told", "stem", "is_found"),
+    [
+        (dict(photo="a/photo_1.jpg"), "photo_1", True),
+        (dict(photo="a/photo_1.jpg", frame=7), "photo_1", True),  # images, numbered
+        (dict(frame=7), "clip_000007", True),
+        (dict(frame=7), "clip_000017", False),
+        (dict(photo="clip.mp4", frame=7), "clip_000007", True),
+        (dict(photo="other.mp4", frame=7), "clip_000007", False),
+        (dict(photo="000007.jpg", frame=7), "clip_000007", True),
+        (dict(frame=7), "portrait", False),
+    ],
+)
+def test_a_prediction_is_of_the_frame_that_it_names(told: dict, stem: str, is_found: bool):
+    prediction = Prediction("tested", **told)
+    table = StartTable(embedded_body(torch.float32))
+    table.add(prediction)
+    frame = Frame(stem, Path("keypoints.json"))
+    assert (prediction in table.of(frame)) == is_found

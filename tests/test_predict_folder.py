@@ -128,7 +128,7 @@ def test_nobody_and_somebody_without_a_prediction(people: Sequence[Detected]) ->
 def test_every_so_manieth_frame_of_a_video(tmp_path: Path) -> None:
     path = video(tmp_path / "clip.avi", frames=7)
     assert stems(path, every=3) == ["clip_000000", "clip_000003", "clip_000006"]
-    assert all(picture.photo == "clip.avi" for picture in pictures_of(path))
+    assert all(picture.photo == picture.stem for picture in pictures_of(path))
 
 
 def test_a_video_that_cannot_be_read_is_one_problem(tmp_path: Path) -> None:

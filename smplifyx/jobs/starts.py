@@ -22,7 +22,8 @@ _SHOWN = 3  # names of photos whose predictions nobody has
 
 @dataclass(eq=False)
 class StartTable:
-    """All predictions of a file or folder, by photo and by frame.
+    """All predictions of a file or folder: by photo, or by the number of a frame, whose video may
+    be told.
 
     body: poses what is told in rotations. notes: what could not be read.
     """
@@ -39,25 +40,31 @@ class StartTable:
         table = cls(body)
         reading = read_predictions(source, body)
         for prediction in reading:
-            if prediction.photo:
-                table.by_photo.setdefault(_stem(prediction.photo), []).append(prediction)
-            elif prediction.frame is not None:
-                table.by_number.setdefault(prediction.frame, []).append(prediction)
-            else:
-                table.notes.append(
-                    f"a prediction of {prediction.system} names neither photo nor frame"
-                )
+            table.add(prediction)
         table.notes += reading.notes
         return table
 
+    def add(self, prediction: Prediction) -> None:
+        """One more, under all that it names."""
+        if prediction.frame is not None:
+            self.by_number.setdefault(prediction.frame, []).append(prediction)
+        if prediction.photo:
+            self.by_photo.setdefault(_stem(prediction.photo), []).append(prediction)
+        if prediction.frame is None and not prediction.photo:
+            self.notes.append(f"a prediction of {prediction.system} names neither photo nor frame")
+
     def of(self, frame: Frame) -> Sequence[Prediction]:
-        """Those of a frame: under its photo's name, its own, or its number."""
-        for name in (frame.photo, frame.stem):
-            found = self.by_photo.get(_stem(name)) if name else None
+        """Those of a frame: under its photo's name or its own, or under its number, where what is
+        told of the photo is the same photo, its video, or nothing.
+        """
+        own = [_stem(name) for name in (frame.photo, frame.stem) if name]
+        for name in own:
+            found = self.by_photo.get(name)
             if found:
                 return found
         number = _NUMBER.search(frame.stem)
-        return self.by_number.get(int(number[1]), ()) if number else ()
+        numbered = self.by_number.get(int(number[1]), ()) if number else ()
+        return [one for one in numbered if _is_of(one, own)]
 
     def matches(
         self, frame: Frame, keypoints: Sequence[Keypoints], camera: Camera
@@ -81,7 +88,11 @@ class StartTable:
     def leftovers(self) -> tuple[Note, ...]:
         """What was given and is nobody's; whole after the last frame."""
         groups = [*self.by_photo.items(), *((str(n), of) for n, of in self.by_number.items())]
-        unused = [name for name, of in groups for one in of if id(one) not in self._used]
+        name_of: dict[int, str] = {}  # each once, however many names it is found by
+        for name, predictions in groups:
+            for prediction in predictions:
+                name_of.setdefault(id(prediction), name)
+        unused = [name for one, name in name_of.items() if one not in self._used]
         notes = [Note("prediction not read", plain(note)) for note in self.notes]
         if unused:
             shown = ", ".join(dict.fromkeys(unused[:_SHOWN]))
@@ -89,6 +100,12 @@ class StartTable:
             said = f"{len(unused)} are of nobody who was fitted ({plain(shown)}{more})"
             notes.append(Note("predictions without a person", said))
         return tuple(notes)
+
+
+def _is_of(prediction: Prediction, names: Sequence[str]) -> bool:
+    """Whether a prediction of a frame's number may be of the frame of these names."""
+    told = _stem(prediction.photo)
+    return not told or any(name.startswith(told) or name.endswith(told) for name in names)
 
 
 def _stem(name: str) -> str:

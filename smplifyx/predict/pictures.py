@@ -24,7 +24,7 @@ class SourcePicture:
     """One picture.
 
     stem: what its files are called.
-    photo: its name, without folders; of a frame that of the video.
+    photo: its name, without folders; of a frame its stem, which tells it from others of the video.
     image: RGB, upright; None where it cannot be read.
     problem: why not, one line with its path; empty where it can.
     """
@@ -89,7 +89,8 @@ def _frames(path: Path, stem: str, every: int) -> Iterator[SourcePicture]:
     try:
         with boundary(path, "a readable video", PictureError):
             for number, image in frames:
-                yield SourcePicture(f"{stem}_{number:06d}", path.name, image)
+                name = f"{stem}_{number:06d}"
+                yield SourcePicture(name, name, image)
                 count += 1
             if not count:
                 raise ValueError("no frame of it can be decoded")
