@@ -70,6 +70,6 @@ def test_numbers_beyond_reason_are_refused(tmp_path: Path, fault: str) -> None:
     path = tmp_path / "a.yaml"
     solver = "{free: [transl], name: a" + (", weights: {depth: .nan}}" if key == "gap" else "}")
     start = f"{{yaws: {value}}}" if key == "yaws" else "{}"
-    path.write_text(f"name: a\nsummary: b\nstart: {start}\nstages: [{solver}]\n")
+    path.write_text(f"name: a\nsummary: b\nfirst_guess: {start}\nstages: [{solver}]\n")
     with pytest.raises(ConfigError, match=r"yaws|depth"):
         load_preset(path)

@@ -46,8 +46,8 @@ COMMANDS = (
         about="Fit what a network predicted to keypoints, and print before and after.",
         options=(".commands.options", "RefineOptions"),
         more="Example: smplifyx refine hmr2_output/ --keypoints KEYPOINTS --out OUT\n\n"
-        "As fit with --start. Before and after are compared on keypoints held out; where the\n"
-        "prediction was nearer to them, it is the result.",
+        "As fit with --start. Before and after are compared on keypoints held out;\n"
+        "where the prediction was nearer to them, it is the result.",
     ),
     Command(
         name="run",
