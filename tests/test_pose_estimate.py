@@ -15,6 +15,7 @@ from mocap_data import random_poses
 from smplifyx.body.params import BodyParams
 from smplifyx.config import ConfigError, load_preset
 from smplifyx.core import rotations
+from smplifyx.core.npz import ResultFileError
 from smplifyx.data.synthetic import GeneratedPeople, generate_people
 from smplifyx.evaluation.metrics import pa_mpjpe
 from smplifyx.evidence.kinds import evidence_of
@@ -176,6 +177,14 @@ def test_a_result_keeps_what_it_began_with(tmp_path: Path):
     kept = back.evidence[PoseEstimate]
     torch.testing.assert_close(kept.placed, begun.evidence[PoseEstimate].placed, equal_nan=True)
     assert PoseEstimate not in evidence_of({})
+
+    with np.load(path) as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    arrays["estimated_points"] = arrays["estimated_points"][:5]
+    np.savez(path, **arrays)
+    with pytest.raises(ResultFileError) as caught:
+        FitResult.load(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_people_are_the_same_alone_and_in_company():

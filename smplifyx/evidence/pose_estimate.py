@@ -178,12 +178,13 @@ class PoseEstimate(Bundle):
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> PoseEstimate:
-        """From all arrays of a result file."""
+        """From all arrays of a result file. Raises ValueError for arrays of other shapes."""
         nothing = cls.nothing((), torch.zeros(()))
         told: dict[str, Tensor] = {}
         for name, key in _KEYS.items():
             if key in arrays:
-                told[name] = torch.from_numpy(np.array(arrays[key], np.float32))
+                value = torch.from_numpy(np.array(arrays[key], np.float32))
+                told[name] = value.reshape(getattr(nothing, name).shape)
         return nothing.replace(**told)
 
 
