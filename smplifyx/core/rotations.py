@@ -124,6 +124,18 @@ def skew(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
     return (vector.index_select(-1, index) * sign).unflatten(-1, (3, 3))
 
 
+def swing(
+    start: Float[Tensor, "*batch 3"], end: Float[Tensor, "*batch 3"]
+) -> Float[Tensor, "*batch 3 3"]:
+    """The shortest turn from one direction to another; none between opposite ones or zeros."""
+    a = torch.nn.functional.normalize(start, dim=-1)
+    b = torch.nn.functional.normalize(end, dim=-1)
+    axis = torch.linalg.cross(a, b)
+    sine = axis.norm(dim=-1, keepdim=True)
+    angle = torch.atan2(sine, (a * b).sum(-1, keepdim=True))
+    return exp(axis / sine.clamp(min=1e-6) * angle)
+
+
 def about(axis: str, angle: float | Tensor, like: Tensor) -> Tensor:
     """Rotation matrices [..., 3, 3] about a coordinate axis ('x', 'y' or 'z') by `angle` radians
     [...]; dtype and device of `like`.

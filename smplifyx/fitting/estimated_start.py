@@ -106,7 +106,7 @@ def _with_limbs(
             bone = _BONE_OF[f"{side}_{far}"]
             now = _posed_bones(setup, neutral, rotation)[:, bone]
             target = (bones[:, bone, :, None] * orient).sum(-2)  # in the body's frame
-            swing = _swing(now, target.nan_to_num(nan=1.0))
+            swing = rotations.swing(now, target.nan_to_num(nan=1.0))
             above = _above(setup, rotation, f"{side}_{near}")
             local = above.mT @ swing @ above @ rotation[:, joint]
             use = told[:, bone] & ~knows_turn[:, joint]
@@ -128,15 +128,3 @@ def _above(
     for joint_above in reversed(chain):
         turned = turned @ rotation[:, joint_above - 1]
     return turned
-
-
-def _swing(
-    start: Float[Tensor, "batch 3"], end: Float[Tensor, "batch 3"]
-) -> Float[Tensor, "batch 3 3"]:
-    """The shortest turn from one direction to another."""
-    a = torch.nn.functional.normalize(start, dim=-1)
-    b = torch.nn.functional.normalize(end, dim=-1)
-    axis = torch.linalg.cross(a, b)
-    sine = axis.norm(dim=-1, keepdim=True)
-    angle = torch.atan2(sine, (a * b).sum(-1, keepdim=True))
-    return rotations.exp(axis / sine.clamp(min=1e-6) * angle)

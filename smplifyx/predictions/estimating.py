@@ -182,13 +182,10 @@ def _undo_crops(
     middle = torch.where(told.isfinite().all(-1, keepdim=True), told, middle)
 
     ray = (middle - camera.center) / camera.focal
-    ahead = torch.nn.functional.normalize(torch.nn.functional.pad(ray, (0, 1), value=1.0), dim=-1)
+    ahead = torch.nn.functional.pad(ray, (0, 1), value=1.0)
     straight = torch.zeros_like(ahead)
     straight[:, 2] = 1.0
-    axis = torch.linalg.cross(straight, ahead)
-    sine = axis.norm(dim=-1, keepdim=True)
-    angle = torch.atan2(sine, ahead[:, 2:])
-    turn = rotations.exp(axis / sine.clamp(min=1e-9) * angle)
+    turn = rotations.swing(straight, ahead)
     turned = (points[..., None, :] * turn[:, None]).sum(-1)
     return torch.where(is_crop.to(points.device)[:, None, None], turned, points)
 
