@@ -173,20 +173,6 @@ class Keypoints2D(Bundle):
         )
         return _with_unseen(seen, len(points.surface))
 
-    def body_widths(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Gain, unit (pixels) and robust width of the 25 body points [batch, 25], as the stages of
-        today's presets have them.
-        """
-        body = names.BODY
-        gain = seen_confidence(self.keypoints, self.data) * self.keypoints.trust
-        sigma = per_point(self.data.sigma).to(self.scale)
-        unit = self.scale[:, None] * sigma
-        if self.data.unit is Unit.IMAGE_HEIGHT:
-            gain = gain * 1000.0 / self.camera.image_size[:, 1:]
-            unit = torch.ones_like(unit)
-        rho = per_point(self.data.outlier).to(self.scale).expand_as(gain)
-        return gain[:, body], unit[:, body], rho[:, body]
-
     def terms(self, stage: StageConfig, body: BodyModel) -> tuple[WeightedTerm, ...]:
         """The data term."""
         if not stage.weights.reprojection:

@@ -16,12 +16,12 @@ from torch import Tensor
 from ..body import skinning
 from ..camera import Camera
 from ..core.bundle import Bundle
-from ..evidence.keypoints2d import Keypoints2D
 from ..evidence.pose_estimate import PoseEstimate
 from ..features.fold import PointSet
 from ..features.variables import State
 from ..keypoints import Keypoints, names
 from ..keypoints.confidence import SEEN
+from ..terms.reprojection import ObservedPoints
 from .alternatives import middle_of_hips
 from .batch import FitBatch
 from .estimated_start import estimated_guess
@@ -64,7 +64,8 @@ def checked_start(
     start_distance = (people.camera.project(of_start) - seen_at).norm(dim=-1)
     start_error = _median_percent(start_distance, keypoints)
     jacobian = joint_jacobian(posterior, order)[:, :BODY]
-    weight = _weights(people.seen, camera, of_fit)
+    seen = posterior.view.scene.observed[ObservedPoints]
+    weight = _weights(seen, order, (camera.project(of_fit) - seen_at).norm(dim=-1))
     left_out = held_out_distance(
         jacobian, posterior.factor, of_fit, camera, keypoints.xy[:, :BODY], weight
     )
@@ -138,12 +139,20 @@ def held_out_distance(
 
 
 def _weights(
-    seen: Keypoints2D, camera: Camera, points: Float[Tensor, "batch 25 3"]
+    seen: ObservedPoints, order: PointSet, distance: Float[Tensor, "batch 25"]
 ) -> Float[Tensor, "batch 25"]:
     """What a pixel of each body keypoint weighs in the last stage: slopes of the reweighted
-    residuals of `Reprojection`.
+    residuals of `Reprojection`; 0 for points that it does not look at.
+
+    distance: of the keypoints from the fit, pixels.
     """
-    gain, unit, rho = seen.body_widths()
-    error = (camera.project(points) - seen.keypoints.xy[:, :BODY]).norm(dim=-1) / unit
+    place_of = {point: place for place, point in enumerate(order.canonical)}
+    points = [point for point in range(BODY) if point in place_of]
+    at = [place_of[point] for point in points]
+    unit = seen.unit[:, at]
+    rho = seen.rho[:, at]
+    error = distance[:, points] / unit
     squash = rho / (error.square() + rho.square()).sqrt()
-    return (gain * squash.square() / unit).nan_to_num()
+    weight = torch.zeros_like(distance)
+    weight[:, points] = (seen.gain[:, at] * squash.square() / unit).nan_to_num()
+    return weight
