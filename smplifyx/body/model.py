@@ -84,9 +84,10 @@ class BodyModel:
     metres, y up.
 
     `name` and `sha256` tell the file it came from. `parents` holds -1 for the root. Models without
-    fingers have no hands. Betas are in standard deviations of the model's own population; where
-    `kid_sha256` names a kid template, the last is 0 for an adult and 1 for the child of the
-    template.
+    fingers have no hands. `points` are where a detector looks; `model_points` are where the model's
+    format has them, and so other programs. Betas are in standard deviations of the model's own
+    population; where `kid_sha256` names a kid template, the last is 0 for an adult and 1 for the
+    child of the template.
 
     A body also keeps what is worked out from it, see `derived`. A copy, a moved body, a replaced
     one and an unpickled one start without.
@@ -108,6 +109,7 @@ class BodyModel:
     left_hand: HandSpace | None
     right_hand: HandSpace | None
     points: PointTable
+    model_points: PointTable
     kid_sha256: str = ""
     detector: Detector = Detector.OPENPOSE  # whose points `points` are
     # no argument of the constructor, so `dataclasses.replace` makes a new one
@@ -152,6 +154,7 @@ class BodyModel:
             left_hand=None if self.left_hand is None else self.left_hand.to(device, dtype),
             right_hand=None if self.right_hand is None else self.right_hand.to(device, dtype),
             points=self.points.to(device, dtype),
+            model_points=self.model_points.to(device, dtype),
         )
 
     def sized(self, betas: int, expressions: int) -> BodyModel:

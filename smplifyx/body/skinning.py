@@ -74,8 +74,24 @@ def points(
 
     Raises ValueError as `vertices` does.
     """
+    return _points(model.derived(_needed), model, params, view)
+
+
+def model_points(
+    model: BodyModel, params: BodyParams, view: ContourView = ContourView.CAMERA
+) -> Float[Tensor, "*batch 137 3"]:
+    """The same where the model's format has them, not where a detector looks: what other programs
+    make of the parameters.
+
+    Raises ValueError as `vertices` does.
+    """
+    return _points(model.derived(_needed_by_format), model, params, view)
+
+
+def _points(
+    needed: _NeededVertices, model: BodyModel, params: BodyParams, view: ContourView
+) -> Float[Tensor, "*batch 137 3"]:
     posed = _posed(model, params)
-    needed = model.derived(_needed)
     table = needed.table
     joint_places = posed.place + params.transl[..., None, :]
     vertex_places = _skin(needed.vertices, model, params, posed)
@@ -190,7 +206,14 @@ def _vertex_arrays(model: BodyModel, at: slice | Int[Tensor, " v"]) -> _VertexAr
 
 
 def _needed(model: BodyModel) -> _NeededVertices:
-    table = model.points
+    return _needed_of(model.points, model)
+
+
+def _needed_by_format(model: BodyModel) -> _NeededVertices:
+    return _needed_of(model.model_points, model)
+
+
+def _needed_of(table: PointTable, model: BodyModel) -> _NeededVertices:
     joint_count = len(model.parents)
     used = torch.cat([table.sources.flatten(), table.contour_sources.flatten()]).unique()
     vertex = used[used >= joint_count] - joint_count

@@ -59,6 +59,26 @@ class RenderOptions(Settings):
     quiet: bool = Field(False, description="no progress bar, no closing line")
 
 
+class ExportOptions(Settings):
+    """Of `smplifyx export`."""
+
+    out: Annotated[Path, Shown("OUT", positional=True)] = Field(
+        description="the --out of an earlier fit"
+    )
+    format: Annotated[str, Shown("NAME")] = Field(description="of the dataset, see below")
+    to: Annotated[Path, Shown("FILE|FOLDER")] = Field(description="what to write")
+    photos: Annotated[Path | None, Shown("FOLDER")] = Field(
+        None, description="copy the photos there, upright (default: they stay)"
+    )
+    reader_model: Annotated[Path | None, Shown("PATH")] = Field(
+        None,
+        description="the body model that the readers load (default: the published one, which is "
+        "believed to be a fitted body with as many vertices)",
+    )
+    doubtful: bool = Field(False, description="also people whose status is not ok")
+    quiet: bool = Field(False, description="no progress bar, no closing lines")
+
+
 class PredictOptions(Settings):
     """Of `smplifyx predict`."""
 

@@ -61,6 +61,13 @@ COMMANDS = (
         options=(".commands.options", "RenderOptions"),
     ),
     Command(
+        name="export",
+        about="Write the people of a fit as a dataset that trainers read.",
+        options=(".commands.options", "ExportOptions"),
+        more="Example: smplifyx export OUT --format bedlam --to train.npz\n\n"
+        "Formats: docs/exports.md. The same command again goes on where it was stopped.",
+    ),
+    Command(
         name="presets",
         about="List the presets: ways of fitting that --preset names.",
         options=(".commands.options", "NoOptions"),

@@ -41,6 +41,21 @@ class Npy(NamedTuple):
         return np.ndarray(self.shape, self.dtype, self.data, order=order)
 
 
+@lru_cache(maxsize=256)  # results of a job have the same few dtypes and shapes
+def header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
+    """What an .npy of such an array in C order begins with; behind it come the array's bytes, or
+    the pickle of one of objects.
+    """
+    stream = io.BytesIO()
+    described = {
+        "descr": np.lib.format.dtype_to_descr(dtype),
+        "fortran_order": False,
+        "shape": shape,
+    }
+    np.lib.format.write_array_header_1_0(stream, described)
+    return stream.getvalue()
+
+
 def parse(content: bytes) -> Npy:
     """The .npy in these bytes. Raises ValueError where it is none."""
     if not content.startswith(MAGIC):

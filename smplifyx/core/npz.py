@@ -7,7 +7,6 @@ import io
 import os
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -39,7 +38,9 @@ def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         for name, array in arrays.items():
             # A ZipInfo made by name alone has a fixed date: equal arrays make equal files.
             member = zipfile.ZipInfo(f"{name}.npy")
-            archive.writestr(member, _header(array.dtype, array.shape) + array.tobytes())
+            if array.dtype.hasobject:
+                raise ValueError(f"an array of {array.dtype} cannot be written without pickle")
+            archive.writestr(member, npy.header(array.shape, array.dtype) + array.tobytes())
     with replacing(path) as temporary:
         temporary.write_bytes(content.getbuffer())
 
@@ -111,25 +112,6 @@ def _array(key: str, content: bytes) -> np.ndarray:
         return npy.parse(content).array()
     except ValueError as error:
         raise ValueError(f"{plain(key, limit=60)}: {one_line(error)}") from error
-
-
-@lru_cache(maxsize=256)
-def _header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
-    """What an npy file of such an array in C order begins with.
-
-    Kept because results of a job have the same few dtypes and shapes. Raises ValueError for an
-    array that needs pickle.
-    """
-    if dtype.hasobject:
-        raise ValueError(f"an array of {dtype} cannot be written without pickle")
-    stream = io.BytesIO()
-    described = {
-        "descr": np.lib.format.dtype_to_descr(dtype),
-        "fortran_order": False,
-        "shape": shape,
-    }
-    np.lib.format.write_array_header_1_0(stream, described)
-    return stream.getvalue()
 
 
 def _check(path: Path, key: str, array: np.ndarray | None, wanted: Expected) -> None:

@@ -57,6 +57,7 @@ class RecordedSettings(pydantic.BaseModel):
     preset: str
     model: str | None = None
     kid_template: str | None = None
+    images: str | None = None
 
 
 class Record(pydantic.BaseModel):

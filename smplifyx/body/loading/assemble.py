@@ -62,6 +62,7 @@ def assemble(
         left_hand=hand_space(raw, "l", dtype) if has_fingers else None,
         right_hand=hand_space(raw, "r", dtype) if has_fingers else None,
         points=point_table(raw, kind, faces, dtype, detector),
+        model_points=point_table(raw, kind, faces, dtype, None),
         detector=detector,
     )
 

@@ -73,9 +73,10 @@ _UNKNOWN = _PointSources(np.zeros(3, dtype=np.int64), _WHOLE)  # the root, of no
 
 
 def point_table(
-    raw: RawBody, kind: BodyKind, faces: np.ndarray, dtype: torch.dtype, detector: Detector
+    raw: RawBody, kind: BodyKind, faces: np.ndarray, dtype: torch.dtype, detector: Detector | None
 ) -> PointTable:
-    """The canonical points of a model whose triangles are `faces` [F, 3], where a detector looks.
+    """The canonical points of a model whose triangles are `faces` [F, 3], where a detector looks;
+    None: where the model's format has them, as every program that reads its files does.
 
     Vertices come from the file's `extra_points` (21 ids in the order of EXTRA_POINT_NAMES) and
     `pupils` (right, left), else from DEFAULT_VERTICES. Where a detector looks elsewhere, the file
@@ -96,7 +97,8 @@ def point_table(
         for name, (sources, coefficients) in zip(contour_names, front, strict=True):
             found[name] = _PointSources(sources, coefficients)
 
-    found |= _mixed_points(raw, found, kind, detector)
+    if detector is not None:
+        found |= _mixed_points(raw, found, kind, detector)
 
     lines = [found.get(name, _UNKNOWN) for name in names.POINT_NAMES]
     sources = np.array([line.sources for line in lines])

@@ -16,12 +16,14 @@ class RecordedJob:
     preset: how people were fitted, as the job named it.
     model: file or folder of the body models; None: the built-in ones.
     kid_template: of children; None: the one beside the model.
+    images: the folder of the photos; None: none was named.
     sha256: of the files of the bodies, by gender (and "kid").
     """
 
     preset: str
     model: Path | None
     kid_template: Path | None
+    images: Path | None
     sha256: dict[str, str]
 
 
@@ -32,6 +34,7 @@ def recorded_job(store: Store) -> RecordedJob:
         preset=plain(record.job.preset),
         model=_path(record.job.model),
         kid_template=_path(record.job.kid_template),
+        images=_path(record.job.images),
         sha256={plain(name): plain(sha256) for name, sha256 in record.models.items()},
     )
 

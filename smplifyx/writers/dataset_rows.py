@@ -1,0 +1,280 @@
+"""A block of people as a dataset's file takes them: a row each, in columns.
+
+The one truth from which every format is written. All rows have one kind of body; their genders and
+ages may differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ..body import skinning
+from ..body.joints import BodyKind
+from ..body.model import Age, BodyModel
+from ..body.params import BodyParams
+from ..camera import Camera
+from ..core.choices import BodyGender
+from ..fitting.result import FitResult
+from ..keypoints import Keypoints, names
+from ..keypoints.boxes import box
+from ..keypoints.confidence import CONFIDENT, SEEN
+
+BOX_MARGIN = 1.2  # what the box around the points is enlarged by, as SPIN and its heirs do
+# So many confident points make a hand or a face one that was seen: of 21 and of 70.
+SEEN_HAND = 6
+SEEN_FACE = 10
+_JOINTS_TOLD = 67  # of `FitResult.joint_covariance`: body and hands
+
+
+@dataclass(frozen=True)
+class PartsKept:
+    """What of a person is good enough for a dataset, by a gate or by hand.
+
+    reasons: why the others are not, in words.
+    """
+
+    body: bool = True
+    left_hand: bool = True
+    right_hand: bool = True
+    face: bool = True
+    shape: bool = True
+    reasons: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetPerson:
+    """One fitted person of a dataset, without batch axes, on the CPU.
+
+    id: unique among the people, `STEM/PERSON` for those of an output folder. image: what the
+    dataset calls the picture, a relative path with `/`; empty: none. photo: where it lies.
+    """
+
+    id: str
+    result: FitResult
+    body: BodyModel
+    image: str = ""
+    photo: Path | None = None
+    kept: PartsKept = field(default_factory=PartsKept)
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetRows:
+    """n people in columns; axis-angle in radians, hand mean included; metres in the camera's
+    frame; pixels of the upright image, as the detector counts them.
+
+    params: betas are the adult ones. age: the last beta of children's bodies, 0 for adults.
+    joints: the model's own. model_points: the canonical 137 where the model's format has them, NaN
+    where it has none: what a reader makes of the parameters. points2d, points3d: where the
+    detector looks. covariance: of `points3d` about the middle of the hips, m^2; NaN: not told.
+    block, first: the number of this block, and of its first person among all of the dataset.
+    """
+
+    people: tuple[DatasetPerson, ...]
+    kind: BodyKind
+    params: BodyParams
+    age: Float[Tensor, " n"]
+    camera: Camera
+    keypoints: Keypoints
+    points2d: Float[Tensor, "n 137 2"]
+    points3d: Float[Tensor, "n 137 3"]
+    joints: Float[Tensor, "n joints 3"]
+    model_points: Float[Tensor, "n 137 3"]
+    covariance: Float[Tensor, "n 67 3 3"]
+    block: int = 0
+    first: int = 0
+
+    @classmethod
+    def of(cls, people: Sequence[DatasetPerson], block: int = 0, first: int = 0) -> DatasetRows:
+        """The columns of these people. Raises ValueError for none, and for several kinds of
+        bodies.
+        """
+        kinds = {person.body.kind for person in people}
+        if len(kinds) != 1:
+            words = ", ".join(sorted(kind.value for kind in kinds)) or "nobody"
+            raise ValueError(f"people of a dataset have one kind of body, got {words}")
+        results = [person.result for person in people]
+        params, age = _joined_params(people)
+        joints = _by_body(people, params, age, skinning.joints)
+        model_points = _by_body(people, params, age, _as_readers_see)
+        return cls(
+            people=tuple(people),
+            kind=kinds.pop(),
+            params=params,
+            age=age,
+            camera=Camera.stack([result.camera for result in results]).to(dtype=torch.float32),
+            keypoints=Keypoints.stack([result.keypoints for result in results]),
+            points2d=torch.stack([result.points2d for result in results]).float(),
+            points3d=torch.stack([result.points3d for result in results]).float(),
+            joints=joints,
+            model_points=model_points,
+            covariance=torch.stack([_covariance(result) for result in results]),
+            block=block,
+            first=first,
+        )
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def __getitem__(self, index: Bool[Tensor, " n"]) -> DatasetRows:
+        """Some of the rows, in order; `first` stays that of the block."""
+        chosen = index.nonzero().flatten().tolist()
+        return DatasetRows(
+            people=tuple(self.people[row] for row in chosen),
+            kind=self.kind,
+            params=self.params[index],
+            age=self.age[index],
+            camera=self.camera[index],
+            keypoints=self.keypoints[index],
+            points2d=self.points2d[index],
+            points3d=self.points3d[index],
+            joints=self.joints[index],
+            model_points=self.model_points[index],
+            covariance=self.covariance[index],
+            block=self.block,
+            first=self.first,
+        )
+
+    @property
+    def images(self) -> list[str]:
+        """What the dataset calls each person's picture; empty: none."""
+        return [person.image for person in self.people]
+
+    @property
+    def genders(self) -> list[BodyGender]:
+        """Of the bodies that were fitted."""
+        return [person.body.gender for person in self.people]
+
+    def project(self, points: Float[Tensor, "n p 3"]) -> Float[Tensor, "n p 2"]:
+        """Where points of the camera's frame are in each person's image, pixels."""
+        return self.camera.project(points)
+
+    @cached_property
+    def boxes(self) -> Float[Tensor, "n 4"]:
+        """x, y of the corner, width and height of the box around the seen keypoints, pixels; zeros
+        where none is seen.
+        """
+        seen = self.keypoints.confidence > SEEN
+        low, high = box(self.keypoints.xy, seen)
+        found = torch.cat([low, high - low], -1)
+        return torch.where(seen.any(-1, keepdim=True), found, torch.zeros_like(found)).float()
+
+    @cached_property
+    def centers(self) -> Float[Tensor, "n 2"]:
+        """The middle of each box, pixels."""
+        return self.boxes[:, :2] + self.boxes[:, 2:] / 2
+
+    @cached_property
+    def box_sides(self) -> Float[Tensor, " n"]:
+        """The longer side of each box times `BOX_MARGIN`, pixels."""
+        return self.boxes[:, 2:].amax(-1) * BOX_MARGIN
+
+    @cached_property
+    def left_hand_valid(self) -> Bool[Tensor, " n"]:
+        """Whether the left hand was seen and is kept."""
+        return self._seen(names.LEFT_HAND, SEEN_HAND) & self._kept(lambda kept: kept.left_hand)
+
+    @cached_property
+    def right_hand_valid(self) -> Bool[Tensor, " n"]:
+        """Whether the right hand was seen and is kept."""
+        return self._seen(names.RIGHT_HAND, SEEN_HAND) & self._kept(lambda kept: kept.right_hand)
+
+    @cached_property
+    def face_valid(self) -> Bool[Tensor, " n"]:
+        """Whether the face was seen and is kept."""
+        return self._seen(names.FACE, SEEN_FACE) & self._kept(lambda kept: kept.face)
+
+    @cached_property
+    def body_valid(self) -> Bool[Tensor, " n"]:
+        """Whether the body is kept."""
+        return self._kept(lambda kept: kept.body)
+
+    @cached_property
+    def shape_kept(self) -> Bool[Tensor, " n"]:
+        """Whether the shape is kept; whether a reader can use it is asked elsewhere (`betas_hold`
+        of `reader_body`).
+        """
+        return self._kept(lambda kept: kept.shape)
+
+    @cached_property
+    def sigma(self) -> Float[Tensor, "n 137"]:
+        """How unsure each canonical point is across the view, one standard deviation along an axis
+        in pixels of a crop of the box to 256; points of the face as the nose, NaN: not told.
+        """
+        across = self.covariance[..., :2, :2].diagonal(dim1=-2, dim2=-1).mean(-1).sqrt()
+        depth = self.points3d[:, :_JOINTS_TOLD, 2].clamp(min=1e-3)
+        focal = self.camera.K[:, 0, 0]
+        side = self.box_sides.clamp(min=1.0)
+        told = across / depth * (focal * 256 / side)[:, None]
+        nose = told[:, :1]  # canonical point 0
+        return torch.cat([told, nose.expand(-1, names.COUNT - _JOINTS_TOLD)], -1)
+
+    def _seen(self, part: slice, least: int) -> Bool[Tensor, " n"]:
+        return (self.keypoints.confidence[:, part] >= CONFIDENT).sum(-1) >= least
+
+    def _kept(self, of: Callable[[PartsKept], bool]) -> Bool[Tensor, " n"]:
+        return torch.tensor([of(person.kept) for person in self.people])
+
+
+def _joined_params(people: Sequence[DatasetPerson]) -> tuple[BodyParams, Float[Tensor, " n"]]:
+    """All parameters in float32, the betas and expressions of the widest; and children's ages."""
+    adult: list[BodyParams] = []
+    ages: list[float] = []
+    for person in people:
+        params = person.result.params.to(dtype=torch.float32)
+        is_child = person.body.age is Age.CHILD and params.betas.shape[-1] > 0
+        ages.append(float(params.betas[-1]) if is_child else 0.0)
+        betas = params.betas[:-1] if is_child else params.betas
+        adult.append(params.replace(betas=betas))
+    shapes = max(params.betas.shape[-1] for params in adult)
+    expressions = max(params.expression.shape[-1] for params in adult)
+    padded = [_padded(params, shapes, expressions) for params in adult]
+    return BodyParams.stack(padded), torch.tensor(ages)
+
+
+def _padded(params: BodyParams, shapes: int, expressions: int) -> BodyParams:
+    pad = torch.nn.functional.pad
+    return params.replace(
+        betas=pad(params.betas, (0, shapes - params.betas.shape[-1])),
+        expression=pad(params.expression, (0, expressions - params.expression.shape[-1])),
+    )
+
+
+def _by_body(
+    people: Sequence[DatasetPerson],
+    params: BodyParams,
+    age: Float[Tensor, " n"],
+    place: Callable[[BodyModel, BodyParams], Tensor],
+) -> Float[Tensor, "n p 3"]:
+    """What `place` says of everybody, the people of one body together."""
+    bodies = {id(person.body): person.body for person in people}
+    whose = torch.tensor([list(bodies).index(id(person.body)) for person in people])
+    placed: Tensor | None = None
+    for number, body in enumerate(bodies.values()):
+        index = (whose == number).nonzero().flatten()
+        own = params[index]
+        if body.age is Age.CHILD:
+            own = own.replace(betas=torch.cat([own.betas, age[index, None]], -1))
+        points = place(body.to(dtype=torch.float32), own)
+        if placed is None:
+            placed = points.new_zeros(len(people), *points.shape[1:])
+        placed[index] = points
+    assert placed is not None  # there is somebody
+    return placed
+
+
+def _as_readers_see(body: BodyModel, params: BodyParams) -> Float[Tensor, "n 137 3"]:
+    """The points of the model's format, the face contour as the `smplx` package chooses it."""
+    return skinning.model_points(body, params, skinning.ContourView.SMPLX)
+
+
+def _covariance(result: FitResult) -> Float[Tensor, "67 3 3"]:
+    if result.joint_covariance is None:
+        return torch.full((_JOINTS_TOLD, 3, 3), torch.nan)
+    return result.joint_covariance.float()

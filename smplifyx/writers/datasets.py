@@ -1,0 +1,12 @@
+"""The formats of datasets: one line each."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from .bedlam import BEDLAM
+from .dataset_format import DatasetFormat
+
+FORMATS: MappingProxyType[str, DatasetFormat] = MappingProxyType(
+    {format.facts.name: format for format in (BEDLAM,)}
+)

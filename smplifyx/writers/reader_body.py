@@ -1,0 +1,81 @@
+"""Which body a dataset's readers load, and whether a person's betas mean anything to it.
+
+Betas belong to one model file: with another's the file loads, and every body in it is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ..body.joints import BodyKind
+from ..body.model import BodyModel
+from ..core.choices import BODY_GENDERS, BodyGender, Gender
+from .dataset_rows import DatasetRows
+
+# Vertices of the published models, which readers load; other bodies in their format have others.
+PUBLISHED_VERTICES = MappingProxyType(
+    {BodyKind.SMPLX: 10475, BodyKind.SMPLH: 6890, BodyKind.SMPL: 6890}
+)
+NEUTRAL_ONLY: tuple[BodyGender, ...] = (Gender.NEUTRAL,)
+
+
+@dataclass(frozen=True, eq=False)
+class ReaderBody:
+    """What the readers of a format load.
+
+    kind: of the body. genders: of those that they tell apart; a neutral one for all others.
+    model: the very body, where the user names it; None: the published model of that kind, which is
+    believed to be the one that was fitted where that has as many vertices.
+    """
+
+    kind: BodyKind
+    genders: Collection[BodyGender] = BODY_GENDERS
+    model: BodyModel | None = None
+
+    def understands(self, body: BodyModel) -> bool:
+        """Whether the reader's body with the betas of `body` is the fitted one."""
+        if body.kind is not self.kind or body.gender not in self.genders:
+            return False
+        if self.model is not None:
+            return body.sha256 == self.model.sha256
+        return len(body.v_template) == PUBLISHED_VERTICES[self.kind]
+
+    def shape_holds(self, rows: DatasetRows) -> Bool[Tensor, " n"]:
+        """Whose betas are to be believed: kept, and the reader's own."""
+        understood = torch.tensor([self.understands(person.body) for person in rows.people])
+        return understood & rows.shape_kept
+
+    def betas(self, rows: DatasetRows, count: int) -> Float[Tensor, "n count"]:
+        """The first `count` betas, zero for those whose do not hold."""
+        betas = rows.params.betas[:, :count]
+        betas = torch.nn.functional.pad(betas, (0, count - betas.shape[1]))
+        return torch.where(self.shape_holds(rows)[:, None], betas, torch.zeros_like(betas))
+
+    def why_not(self, body: BodyModel) -> str:
+        """Why betas of `body` mean nothing to the reader, in words; empty where they do."""
+        if self.understands(body):
+            return ""
+        if body.kind is not self.kind:
+            return f"a {body.kind.value} body, readers load {self.kind.value}"
+        if body.gender not in self.genders:
+            return f"a {body.gender.value} body, readers load the neutral one"
+        return f"betas of {body.name}, which is not the body that readers load"
+
+    def hand_means(self, rows: DatasetRows) -> tuple[Float[Tensor, "n 45"], Float[Tensor, "n 45"]]:
+        """The mean poses that a reader with `flat_hand_mean=False` adds, left and right."""
+        bodies = [self.model or person.body for person in rows.people]
+        return (
+            torch.stack([_mean(body, "left_hand") for body in bodies]),
+            torch.stack([_mean(body, "right_hand") for body in bodies]),
+        )
+
+
+def _mean(body: BodyModel, hand: str) -> Float[Tensor, " 45"]:
+    space = getattr(body, hand)
+    return torch.zeros(45) if space is None else space.mean.float()
