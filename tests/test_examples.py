@@ -6,7 +6,9 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+from golden_body import GoldenBody, project
 from PIL import Image
 
 from smplifyx.core import assets  # noqa: F401  (imports the package under the type checker first)
@@ -50,3 +52,15 @@ def test_several_people_come_near_the_truth():
 def test_your_own_term_pulls():
     without, with_it = load("05").main()
     assert with_it < 0.2 * without and with_it < 0.02
+
+
+def test_a_dataset_is_what_a_trainer_reads(tmp_path):
+    with np.load(load("06").main(tmp_path)) as file:
+        rows = dict(file)
+    assert len(rows["imgname"]) >= 4
+    reader = GoldenBody.embedded()
+    for row in range(len(rows["imgname"])):
+        pose = rows["pose_cam"][row].reshape(55, 3).astype(float)
+        _, joints, _ = reader.forward(pose, rows["shape"][row])
+        pixels = project(joints[:24] + rows["cam_ext"][row, :3, 3], rows["cam_int"][row])
+        assert np.abs(pixels - rows["gtkps"][row, :, :2]).max() < 0.1
