@@ -661,6 +661,7 @@ ROOMS = (  # the ground first
             "refine",
             "run",
             "predict",
+            "photo",
             "render",
             "export",
             "presets",

@@ -79,6 +79,28 @@ class ExportOptions(Settings):
     quiet: bool = Field(False, description="no progress bar, no closing lines")
 
 
+class PhotoOptions(Settings):
+    """Of `smplifyx photo`."""
+
+    pictures: Annotated[Path, Shown("PHOTOS", positional=True)] = Field(
+        description="a photo, a video, or a folder of them"
+    )
+    out: Annotated[Path, Shown("OUT")] = Field(
+        description="output folder, as of fit, with keypoints/ in it"
+    )
+    task: Annotated[Path | None, Shown("FILE")] = Field(
+        None, description="MediaPipe's models (holistic_landmarker.task), which 0.10.21 brings"
+    )
+    every: Annotated[int, Shown("N")] = Field(
+        1, ge=1, description="take every N-th frame of a video"
+    )
+    preset: Annotated[str, Shown("NAME|FILE")] = Field("smplx", description="how to fit")
+    model: Annotated[Path | None, Shown("PATH")] = Field(
+        None, description="body model, file or folder (default: the built-in)"
+    )
+    quiet: bool = Field(False, description="no progress bar, no closing lines")
+
+
 class PredictOptions(Settings):
     """Of `smplifyx predict`."""
 

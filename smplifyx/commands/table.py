@@ -34,6 +34,14 @@ COMMANDS = (
         "The same command again goes on where it was stopped.",
     ),
     Command(
+        name="photo",
+        about="Find people in photos or videos and fit bodies to them; needs the extra [detect].",
+        options=(".commands.options", "PhotoOptions"),
+        more="Example: smplifyx photo PHOTOS --out OUT --task holistic_landmarker.task\n\n"
+        "Draws overlays and writes a page with everybody: OUT/index.html. As predict and\n"
+        "then fit with --start, whose options it does not have.",
+    ),
+    Command(
         name="predict",
         about="Find people in photos or videos, as keypoints to fit; needs the extra [detect].",
         options=(".commands.options", "PredictOptions"),

@@ -51,6 +51,11 @@ def files_of(source: Path) -> list[Path]:
     return files
 
 
+def has_videos(source: Path) -> bool:
+    """Whether any of the files, by its name, is a video. Raises PictureError as `files_of` does."""
+    return any(kind_of_name(path.name) is FileKind.VIDEO for path in files_of(source))
+
+
 def pictures_of(source: Path, every: int = 1) -> Iterator[SourcePicture]:
     """The pictures of a photo, of every so manieth frame of a video, or of everything in a folder.
 
