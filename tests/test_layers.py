@@ -542,6 +542,7 @@ ROOMS = (  # the ground first
             "json_items",
             "whole_files",
             "bedlam",
+            "humandata",
             "datasets",
         ),
     ),
