@@ -543,6 +543,7 @@ ROOMS = (  # the ground first
             "whole_files",
             "bedlam",
             "humandata",
+            "neuralannot",
             "datasets",
         ),
     ),

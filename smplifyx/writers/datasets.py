@@ -7,7 +7,8 @@ from types import MappingProxyType
 from .bedlam import BEDLAM
 from .dataset_format import DatasetFormat
 from .humandata import HUMANDATA
+from .neuralannot import NEURALANNOT
 
 FORMATS: MappingProxyType[str, DatasetFormat] = MappingProxyType(
-    {format.facts.name: format for format in (BEDLAM, HUMANDATA)}
+    {format.facts.name: format for format in (BEDLAM, HUMANDATA, NEURALANNOT)}
 )
