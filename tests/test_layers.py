@@ -544,6 +544,7 @@ ROOMS = (  # the ground first
             "bedlam",
             "humandata",
             "neuralannot",
+            "agora",
             "datasets",
         ),
     ),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from .agora import AGORA
 from .bedlam import BEDLAM
 from .dataset_format import DatasetFormat
 from .humandata import HUMANDATA
 from .neuralannot import NEURALANNOT
 
 FORMATS: MappingProxyType[str, DatasetFormat] = MappingProxyType(
-    {format.facts.name: format for format in (BEDLAM, HUMANDATA, NEURALANNOT)}
+    {format.facts.name: format for format in (BEDLAM, HUMANDATA, NEURALANNOT, AGORA)}
 )
