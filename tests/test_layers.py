@@ -545,6 +545,7 @@ ROOMS = (  # the ground first
             "humandata",
             "neuralannot",
             "agora",
+            "smplifyx_pickle",
             "datasets",
         ),
     ),
