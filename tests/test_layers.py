@@ -546,6 +546,7 @@ ROOMS = (  # the ground first
             "neuralannot",
             "agora",
             "smplifyx_pickle",
+            "show",
             "datasets",
         ),
     ),
