@@ -7,7 +7,7 @@ ages may differ.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -151,6 +151,24 @@ class DatasetRows:
         """Of the bodies that were fitted."""
         return [person.body.gender for person in self.people]
 
+    def expressions(self, count: int) -> Float[Tensor, "n count"]:
+        """The first `count` expressions, zeros where people have fewer."""
+        told = self.params.expression[:, :count]
+        return torch.nn.functional.pad(told, (0, count - told.shape[1]))
+
+    def posed(self, params: BodyParams) -> DatasetRows:
+        """The same people in other parameters, e.g. those that a format can hold: the model's
+        joints and points follow, what was detected and fitted stays.
+
+        params: betas are the adult ones.
+        """
+        return replace(
+            self,
+            params=params,
+            joints=_by_body(self.people, params, self.age, skinning.joints),
+            model_points=_by_body(self.people, params, self.age, _as_readers_see),
+        )
+
     def project(self, points: Float[Tensor, "n p 3"]) -> Float[Tensor, "n p 2"]:
         """Where points of the camera's frame are in each person's image, pixels."""
         return self.camera.project(points)
@@ -160,10 +178,24 @@ class DatasetRows:
         """x, y of the corner, width and height of the box around the seen keypoints, pixels; zeros
         where none is seen.
         """
-        seen = self.keypoints.confidence > SEEN
+        return self.boxes_of(slice(None))
+
+    def boxes_of(self, part: slice) -> Float[Tensor, "n 4"]:
+        """The same of some of the canonical points, e.g. `names.FACE`."""
+        seen = torch.zeros_like(self.keypoints.confidence, dtype=torch.bool)
+        seen[:, part] = self.keypoints.confidence[:, part] > SEEN
         low, high = box(self.keypoints.xy, seen)
         found = torch.cat([low, high - low], -1)
         return torch.where(seen.any(-1, keepdim=True), found, torch.zeros_like(found)).float()
+
+    def within_image(self, boxes: Float[Tensor, "n 4"]) -> Float[Tensor, "n 4"]:
+        """What of each box lies in its image; readers that clip boxes themselves shift those that
+        begin outside.
+        """
+        size = self.camera.image_size
+        low = boxes[:, :2].clamp(min=0).minimum(size)
+        high = (boxes[:, :2] + boxes[:, 2:]).clamp(min=0).minimum(size)
+        return torch.cat([low, high - low], -1)
 
     @cached_property
     def centers(self) -> Float[Tensor, "n 2"]:
@@ -219,7 +251,7 @@ class DatasetRows:
         return (self.keypoints.confidence[:, part] >= CONFIDENT).sum(-1) >= least
 
     def _kept(self, of: Callable[[PartsKept], bool]) -> Bool[Tensor, " n"]:
-        return torch.tensor([of(person.kept) for person in self.people])
+        return torch.tensor([of(person.kept) for person in self.people], dtype=torch.bool)
 
 
 def _joined_params(people: Sequence[DatasetPerson]) -> tuple[BodyParams, Float[Tensor, " n"]]:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from ..core.npz import replacing
 from . import row_table
 from .dataset_format import FormatFacts
@@ -73,3 +75,8 @@ class JsonItems:
 def compact(value: object) -> str:
     """A value as JSON without needless spaces. Raises ValueError for NaN, which is none."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def numbers(values: Tensor) -> list[float]:
+    """All values, flat, to seven digits: what float32 holds."""
+    return [float(f"{value:.7g}") for value in values.flatten().tolist()]

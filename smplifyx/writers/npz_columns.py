@@ -44,9 +44,11 @@ class NpzColumns:
 
     tables: from a block to what each file holds of it, by the ending that its name gets instead of
     the target's `.npz`, e.g. `.npz` and `_fits.npy`. An npy has one column, of any name. A block of
-    which a file has nobody still gives its columns, without rows.
+    which a file has nobody still gives its columns, without rows; a file that nobody is in is not
+    made, and goes where an earlier export made one.
     constants: of each file, by its ending: members that are not of rows. Arrays, or anything that
     `old_pickle` writes, as the 0-d array of objects that readers call `.item()` on.
+    row_counts: names of members that hold how many rows a file has.
     """
 
     facts: FormatFacts
@@ -54,6 +56,7 @@ class NpzColumns:
     constants: Mapping[str, Mapping[str, object]] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    row_counts: tuple[str, ...] = ()
 
     def write_part(self, rows: DatasetRows, reader: ReaderBody, folder: Path) -> None:
         """Writes the columns of one block, and its lines of the table beside each file."""
@@ -69,12 +72,18 @@ class NpzColumns:
         for ending in sorted(path.name.removesuffix(_PART) for path in parts[0].glob(f"*{_PART}")):
             path = target.with_name(f"{stem}{ending}")
             columns = _Columns(tuple(part / f"{ending}{_PART}" for part in parts))
+            rows = columns.whole(columns.names[0]).shape[0]
+            if not rows:
+                path.unlink(missing_ok=True)
+                row_table.remove(path)
+                continue
             with npz.replacing(path) as temporary:
                 if path.suffix == _NPY:
                     with open(temporary, "wb") as stream:
                         columns.write_npy(columns.names[0], stream.write)
                 else:
-                    _write_npz(columns, self.constants.get(ending, {}), temporary)
+                    counts = dict.fromkeys(self.row_counts, rows)
+                    _write_npz(columns, {**self.constants.get(ending, {}), **counts}, temporary)
             made += [path, row_table.assemble([part / ending for part in parts], path)]
         return made
 

@@ -48,14 +48,21 @@ class ReaderBody:
 
     def shape_holds(self, rows: DatasetRows) -> Bool[Tensor, " n"]:
         """Whose betas are to be believed: kept, and the reader's own."""
-        understood = torch.tensor([self.understands(person.body) for person in rows.people])
-        return understood & rows.shape_kept
+        understood = [self.understands(person.body) for person in rows.people]
+        return torch.tensor(understood, dtype=torch.bool) & rows.shape_kept
 
     def betas(self, rows: DatasetRows, count: int) -> Float[Tensor, "n count"]:
         """The first `count` betas, zero for those whose do not hold."""
         betas = rows.params.betas[:, :count]
         betas = torch.nn.functional.pad(betas, (0, count - betas.shape[1]))
         return torch.where(self.shape_holds(rows)[:, None], betas, torch.zeros_like(betas))
+
+    def adult_betas(self, rows: DatasetRows, count: int) -> Float[Tensor, "n count"]:
+        """`betas` for formats that cannot say how much of a child somebody is: zero for children
+        too, whose other betas mean nothing without that.
+        """
+        betas = self.betas(rows, count)
+        return torch.where((rows.age == 0)[:, None], betas, torch.zeros_like(betas))
 
     def why_not(self, body: BodyModel) -> str:
         """Why betas of `body` mean nothing to the reader, in words; empty where they do."""
@@ -69,11 +76,49 @@ class ReaderBody:
 
     def hand_means(self, rows: DatasetRows) -> tuple[Float[Tensor, "n 45"], Float[Tensor, "n 45"]]:
         """The mean poses that a reader with `flat_hand_mean=False` adds, left and right."""
-        bodies = [self.model or person.body for person in rows.people]
+        bodies = self._bodies(rows)
         return (
             torch.stack([_mean(body, "left_hand") for body in bodies]),
             torch.stack([_mean(body, "right_hand") for body in bodies]),
         )
+
+    def hands_about_mean(
+        self, rows: DatasetRows
+    ) -> tuple[Float[Tensor, "n 45"], Float[Tensor, "n 45"]]:
+        """The hands without the mean that a reader with `flat_hand_mean=False` adds, left and
+        right.
+        """
+        left_mean, right_mean = self.hand_means(rows)
+        params = rows.params
+        return (
+            params.left_hand_pose.flatten(1) - left_mean,
+            params.right_hand_pose.flatten(1) - right_mean,
+        )
+
+    def hand_coefficients(
+        self, rows: DatasetRows, count: int
+    ) -> tuple[Float[Tensor, "n count"], Float[Tensor, "n count"]]:
+        """The hands in the first principal components of the reader's body, left and right: what
+        `use_pca=True` reads. What lies outside of them is lost.
+        """
+        left, right = self.hands_about_mean(rows)
+        bodies = self._bodies(rows)
+        to_left = torch.stack([body.derived(_projection, "left_hand", count) for body in bodies])
+        to_right = torch.stack([body.derived(_projection, "right_hand", count) for body in bodies])
+        return (left[:, None] @ to_left)[:, 0], (right[:, None] @ to_right)[:, 0]
+
+    def _bodies(self, rows: DatasetRows) -> list[BodyModel]:
+        return [self.model or person.body for person in rows.people]
+
+
+def _projection(body: BodyModel, hand: str, count: int) -> Float[Tensor, "45 count"]:
+    """From a hand about its mean to the nearest in the first components, by least squares."""
+    space = getattr(body, hand)
+    projection = torch.zeros(45, count)
+    if space is not None:
+        components = space.components[:count].float()
+        projection[:, : len(components)] = torch.linalg.pinv(components)
+    return projection
 
 
 def _mean(body: BodyModel, hand: str) -> Float[Tensor, " 45"]:

@@ -78,6 +78,11 @@ def assemble(parts: Sequence[Path], target: Path) -> Path:
     return path
 
 
+def remove(target: Path) -> None:
+    """Removes the table of a file that is no longer made. Raises OSError."""
+    target.with_name(f"{target.name}{SUFFIX}").unlink(missing_ok=True)
+
+
 def _of_person(person: DatasetPerson, reader: ReaderBody) -> dict[str, str]:
     result = person.result
     made, origin = result.provenance, result.origin
