@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from mocap_data import random_poses
 from smplifyx.commands.refine import table_lines
 from smplifyx.core import rotations
 from smplifyx.data.synthetic import GeneratedPeople, generate_people
+from smplifyx.jobs.batches import FitTask
 from smplifyx.jobs.job import JobConfig
 from smplifyx.jobs.runner import run_job
+from smplifyx.jobs.source import open_source
 from smplifyx.jobs.starts import StartTable
 from smplifyx.jobs.store import Store
-from smplifyx.jobs.summary import read_summary
+from smplifyx.jobs.summary import Row, read_summary
 from smplifyx.predictions.prediction import Prediction
 from smplifyx.predictions.table import PredictionError
 from smplifyx.readers.frames import Frame
@@ -57,7 +60,21 @@ def write_keypoints(folder: Path) -> Path:
     return folder
 
 
-def write_predictions(path: Path, turned: float = 0.0, rows: int = COUNT) -> Path:
+def copied(keypoints: Path, folder: Path, *stems: str) -> Path:
+    """A folder with some of the photos."""
+    folder.mkdir()
+    for stem in stems:
+        for name in (f"{stem}_keypoints.json", f"{stem}.camera.json"):
+            (folder / name).write_text((keypoints / name).read_text())
+    return folder
+
+
+def write_predictions(
+    path: Path,
+    turned: float = 0.0,
+    rows: int = COUNT,
+    photos: Sequence[str] = tuple(f"elsewhere/photo_{row}.jpg" for row in range(COUNT)),
+) -> Path:
     """The true poses, the last person's turned about the vertical."""
     truth = people().truth
     root = rotations.exp(truth.global_orient)
@@ -68,7 +85,7 @@ def write_predictions(path: Path, turned: float = 0.0, rows: int = COUNT) -> Pat
         system="tested",
         global_orient=rotations.log(root).numpy()[:rows],
         body_pose=truth.body_pose.numpy()[:rows],
-        photo=np.array([f"elsewhere/photo_{row}.jpg" for row in range(rows)]),
+        photo=np.array(photos[:rows]),
     )
     return path
 
@@ -123,12 +140,69 @@ def test_people_of_one_image_are_joined_whoever_has_a_prediction(outcome, tmp_pa
     assert [row["status"] for row in rows] == ["ok"] * 3 or all(row["body_px"] for row in rows)
 
 
+NAMED = {
+    # said of photo 0, the photo that the file tells, and what becomes of the person
+    "the only one": ('"pred.npz"', ["photo_0.jpg"], ""),
+    "the only one, of another photo": ('"pred.npz"', ["else.jpg"], ""),
+    "by the photo": ('"pred.npz"', ["photo_0.jpg", "photo_1.jpg", "photo_2.jpg"], ""),
+    "nearest": ('"pred.npz"', ["", "", ""], ""),
+    "by place": ('{"file": "pred.npz", "person": 0}', ["x.jpg", "y.jpg", "z.jpg"], ""),
+    "somebody else": ('{"file": "pred.npz", "person": 2}', ["", "", ""], "somebody else (the ne"),
+    "of no such photo": ('"pred.npz"', ["x.jpg", "y.jpg"], "none of the 2 people in the file"),
+    "no such place": ('{"file": "pred.npz", "person": 3}', ["", "", ""], "person is 3, the file"),
+    "no prediction": ('"photo_0_keypoints.json"', [""], "photo_0_keypoints.json: no prediction in"),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_sidecar_names_a_start(outcome, tmp_path: Path, name: str):
+    _, keypoints, _, _ = outcome
+    said, photos, told = NAMED[name]
+    here = copied(keypoints, tmp_path / "keypoints", "photo_0")
+    write_predictions(here / "pred.npz", turned=2.0, rows=len(photos), photos=photos)
+    (here / "photo_0.people.json").write_text(f'[{{"start": {said}}}]')
+    job = JobConfig(keypoints=here, out=tmp_path / "out")
+    (item,) = open_source(job).items(Store(job.out))
+    if isinstance(item.work, Row):
+        assert told and told in item.work.reason
+        assert "photo_0.people.json: person 0: start: " in item.work.reason
+    else:
+        assert item.work.origin.start_source == ("" if told else "tested")
+        assert told in item.work.origin.notes
+
+
+def test_a_named_start_goes_before_those_of_the_job(outcome, tmp_path: Path):
+    _, keypoints, start, _ = outcome
+    here = copied(keypoints, tmp_path / "keypoints", "photo_0", "photo_2")
+    write_predictions(here / "pred.npz", turned=0.0)
+    (here / "photo_2.people.json").write_text('[{"start": "pred.npz"}]')
+    job = JobConfig(keypoints=here, out=tmp_path / "out", start=start)  # whose last is another
+    tasks = [item.work for item in open_source(job).items(Store(job.out))]
+    assert [isinstance(task, FitTask) and task.origin.start_source for task in tasks] == [
+        "tested",
+        "tested",
+    ]
+
+
+def test_people_of_one_image_are_joined_whoever_has_a_start(outcome, tmp_path: Path):
+    _, keypoints, _, _ = outcome
+    here = copied(keypoints, tmp_path / "keypoints", "photo_0", "photo_1")
+    for place in (0, 1):  # each twice, in two images, of which one has a start
+        file = here / f"photo_{place}_keypoints.json"
+        document = json.loads(file.read_text())
+        document["people"] *= 2
+        file.write_text(json.dumps(document))
+    write_predictions(here / "pred.npz")
+    (here / "photo_0.people.json").write_text('[null, {"start": "pred.npz"}]')
+    rows = run(here, tmp_path / "out", None, scene=True)
+    assert [row["start_source"] for row in rows] == ["", "tested", "", ""]
+    assert all(row["body_px"] for row in rows)
+    assert "stay as fitted alone" not in (tmp_path / "out" / "log.txt").read_text()
+
+
 def test_predictions_of_nobody_are_told(outcome, tmp_path: Path):
     _, keypoints, start, _ = outcome
-    one = tmp_path / "one"
-    one.mkdir()
-    for name in ("photo_0_keypoints.json", "photo_0.camera.json"):
-        (one / name).write_text((keypoints / name).read_text())
+    one = copied(keypoints, tmp_path / "one", "photo_0")
     job = JobConfig(
         keypoints=one, out=tmp_path / "out", start=start, preset="fast", quiet=True, processes=1
     )
