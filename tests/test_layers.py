@@ -262,7 +262,7 @@ ROOMS = (  # the ground first
             "feature",
             "joint_angles",
             "points",
-            "bone_vectors",
+            "bone_shares",
             "coordinates",
             "spheres",
             "unknowns",
