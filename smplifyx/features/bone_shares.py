@@ -79,10 +79,12 @@ class BonesOnBody:
     def pull(self, block: JacobianBlock, motion: BodyMotion) -> Pulled:
         """Slopes along the bones as slopes along everything that is free."""
         count = 3 * len(self.bones.ends)
+        depth = motion.pose.bones.points[:, self.bones.root, 2, None]
         match block:
             case CoordinateBlock(at, slope) if at == tuple(range(len(at))):
+                slope = (slope / depth)[..., None]
                 ranges = [
-                    RowRange(rows, (Columns(places, DenseBlock(slope[:, rows, None] * jacobian)),))
+                    RowRange(rows, (Columns(places, DenseBlock(slope[:, rows] * jacobian)),))
                     for rows, places, jacobian in self._by_group(motion, len(at))
                 ]
                 return Pulled(ranges=tuple(ranges))
@@ -90,7 +92,7 @@ class BonesOnBody:
                 slope = written_out(block).slope
                 every = slope.new_zeros(len(motion.pose.bones.points), count, self.points.dim)
                 for rows, places, jacobian in self._by_group(motion, count):
-                    every[:, rows, column_index(places, slope.device)] = jacobian
+                    every[:, rows, column_index(places, slope.device)] = jacobian / depth[..., None]
                 through = gram(slope.expand(len(every), -1, -1).mT, every)
                 return Pulled(whole=(Columns(tuple(range(self.points.dim)), DenseBlock(through)),))
 
@@ -102,11 +104,10 @@ class BonesOnBody:
         self, motion: BodyMotion, count: int
     ) -> list[tuple[slice, tuple[int, ...], Float[Tensor, "batch rows columns"]]]:
         """Of each group among the first `count` coordinates: which it has, the places in x that
-        move them, and the slopes there.
+        move them, and the slopes there, times the root's depth.
         """
         posed = motion.pose.bones
         shares = self.place(motion.pose).unflatten(1, (-1, 3))
-        depth = posed.points[:, self.bones.root, 2, None, None, None]
         pulls = Pulls.along_axes(self.points.model, posed)
         # the root's depth moves all shares; mostly its group is also the first of the bones'
         root_places, of_group = _along_axes(self.of_root, pulls, motion)
@@ -127,20 +128,25 @@ class BonesOnBody:
             if more:
                 along = torch.nn.functional.pad(along, (0, len(more)))
             places = (*places, *more)
-            at_root = column_index(tuple(places.index(place) for place in root_places), root.device)
+            at_root = tuple(places.index(place) for place in root_places)
             by_root = root.new_zeros(len(root), len(places))
-            by_root[:, at_root] = root
-            along = along - shares[:, group.bones, :, None] * by_root[:, None, None]
-            found.append((group.rows, places, (along / depth).flatten(1, 2)))
+            by_root[:, column_index(at_root, root.device)] = root
+            of_bones = shares[:, group.bones, :, None]
+            along = torch.addcmul(along, of_bones, by_root[:, None, None], value=-1)
+            found.append((group.rows, places, along.flatten(1, 2)))
         return found
 
 
 def _along_axes(
     route: GroupRoute, pulls: Pulls, motion: BodyMotion
 ) -> tuple[tuple[int, ...], Float[Tensor, "batch p 3 columns"]]:
-    """The places in x that move a group of points, in order, and the points' slopes there."""
+    """The places in x that move a group of points, in order, and the points' slopes there; perhaps
+    none.
+    """
+    group = route.asked.group
+    none = pulls.force.new_zeros(len(pulls.force), group.stop - group.start, 3, 0)
     pulled = sorted(route.along_unknowns(pulls, motion), key=lambda found: found[0])
     places: tuple[int, ...] = ()
     for some, _ in pulled:
         places += some
-    return places, torch.cat([slopes for _, slopes in pulled], -1)
+    return places, torch.cat([none, *(slopes for _, slopes in pulled)], -1)
