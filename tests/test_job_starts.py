@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -14,9 +16,14 @@ from cases import embedded_body
 from job_tools import table
 from mocap_data import random_poses
 
-from smplifyx.commands.refine import table_lines
+from smplifyx.commands import refine
+from smplifyx.commands.options import RefineOptions
+from smplifyx.commands.refine import table_lines, truth_lines
+from smplifyx.commands.terminal import SteadyStream, Terminal
+from smplifyx.config import FieldError
 from smplifyx.core import rotations
 from smplifyx.data.synthetic import GeneratedPeople, generate_people
+from smplifyx.evaluation.metrics import pa_mpjpe
 from smplifyx.jobs.batches import FitTask
 from smplifyx.jobs.job import JobConfig
 from smplifyx.jobs.runner import run_job
@@ -24,6 +31,8 @@ from smplifyx.jobs.source import open_source
 from smplifyx.jobs.starts import StartTable
 from smplifyx.jobs.store import Store
 from smplifyx.jobs.summary import Row, read_summary
+from smplifyx.jobs.truth import truth_errors, truth_table
+from smplifyx.keypoints import names
 from smplifyx.predictions.prediction import Prediction
 from smplifyx.predictions.table import PredictionError
 from smplifyx.readers.frames import Frame
@@ -227,6 +236,62 @@ def test_refine_prints_a_line_for_each_network(outcome):
     assert lines[0].startswith(("2 of 3", "3 of 3")) and any("tested" in line for line in lines)
     assert all(len(line) <= 80 for line in lines)
     assert table_lines([])[0] == "0 of 0 people have a prediction"
+
+
+def write_truth(path: Path) -> Path:
+    """The true points of all but the first person, none with a left wrist, the last without a
+    middle hip.
+    """
+    points = people().points.clone()
+    points[0] = torch.nan
+    points[:, names.POINT_INDEX["left_wrist"]] = torch.nan
+    points[2, names.POINT_INDEX["mid_hip"]] = torch.nan
+    np.savez(
+        path,
+        smplifyx_prediction=1,
+        points3d=points.numpy(),
+        photo=np.array([f"photo_{row}.jpg" for row in range(COUNT)]),
+    )
+    return path
+
+
+def test_starts_and_fits_are_compared_with_truth(outcome, tmp_path: Path):
+    folder, keypoints, start, _ = outcome
+    write_predictions(start)
+    out = tmp_path / "out"
+    run(keypoints, out, start)
+    write_predictions(start, turned=2.0)
+    table = truth_table(write_truth(tmp_path / "truth.npz"), None)
+    rows = list(read_summary(Store(out).summary))
+    second, third = truth_errors(Store(out), rows, table)
+    result = Store(out).existing("photo_1", 0)
+    assert result is not None
+    true = people().points[1, :25]
+    use = true.isfinite().all(-1) & result.points3d[:25].isfinite().all(-1)
+    use[names.POINT_INDEX["left_wrist"]] = False
+    expected = pa_mpjpe(result.points3d[:25][use].double(), true[use].double())
+    assert second.fit_pa == pytest.approx(float(expected), abs=1e-3)
+    assert second.start_source == "tested" and 0 < second.start_pa < 60
+    assert second.start_mpjpe > second.start_pa and second.fit_mpjpe > second.fit_pa
+    assert third.fit_pa > 0 and math.isnan(third.fit_mpjpe) and math.isnan(third.start_mpjpe)
+
+    lines = truth_lines([second, third])
+    assert lines[0].startswith("2 of") and all(len(line) <= 80 for line in lines)
+    before, after = (second.start_pa + third.start_pa) / 2, (second.fit_pa + third.fit_pa) / 2
+    by_root = [second.start_mpjpe, second.fit_mpjpe]
+    means = [f"{mean:.1f}" for mean in (before, after, *by_root)]
+    assert lines[-1].split() == ["tested", "2", *means]
+    assert truth_lines([]) == ["0 of them have 3D truth"]
+
+
+def test_truth_that_is_not_there_is_told_at_once(outcome, tmp_path: Path):
+    _, keypoints, start, _ = outcome
+    options = RefineOptions(
+        predictions=start, keypoints=keypoints, out=tmp_path / "out", truth=tmp_path / "none"
+    )
+    with pytest.raises(FieldError, match="none: there is no such file"):
+        refine.run(options, Terminal(SteadyStream(sys.stdout), SteadyStream(sys.stderr)))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
