@@ -69,7 +69,8 @@ class ObservedEstimate(Bundle):
     shares: the told bones by the distance of the root; 0 likewise.
     rotation: the told turn of each joint; turn_gain: 1 / sd, 0 likewise.
     bones: where they are among the stage's points.
-    told: of how many of the first bones anything is told of anybody.
+    told: how many bones come before those of which nothing is told of anybody: all, the body's, or
+        none; knows_turns: whether any turn is told of anybody.
     """
 
     gain: Float[Tensor, "*batch bones 3"]
@@ -78,6 +79,7 @@ class ObservedEstimate(Bundle):
     turn_gain: Float[Tensor, "*batch 21"]
     bones: BoneShares = static(BoneShares((), (), 0))
     told: int = static(0)
+    knows_turns: bool = static(False)
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,8 @@ class PoseEstimate(Bundle):
         told = self.bones[:, bones]
         sd = self.bones_sd[:, bones] / self._distance
         is_told = told.isfinite() & (sd > 0)
-        of_hands = is_told[:, len(BODY_BONES) :]
+        of_body, of_hands = is_told[:, : len(BODY_BONES)], is_told[:, len(BODY_BONES) :]
+        rows = of_body.shape[1] if bool(of_body.any()) else 0
         vectors = BoneShares(
             tuple(place_of[BONES[bone][0]] for bone in bones),
             tuple(place_of[BONES[bone][1]] for bone in bones),
@@ -152,7 +155,8 @@ class PoseEstimate(Bundle):
             rotation=rotations.exp(torch.where(knows_turn[..., None], self.rotation, 0.0)),
             turn_gain=torch.where(knows_turn, 1 / self.rotation_sd, 0.0),
             bones=vectors,
-            told=len(bones) if bool(of_hands.any()) else min(len(bones), len(BODY_BONES)),
+            told=len(bones) if bool(of_hands.any()) else rows,
+            knows_turns=bool(knows_turn.any()),
         )
 
     def terms(self, stage: StageConfig, body: BodyModel) -> tuple[WeightedTerm, ...]:
@@ -222,6 +226,8 @@ class EstimatedBones:
         def jacobian() -> Jacobian:
             # as for keypoints (`Curvature.REWEIGHTED`): the exact gradient, curvature of squash^4
             square = squash * squash
+            if not observed.told:
+                return Jacobian((square * error).flatten(1)[:, :0], {})
             rows = tuple(range(3 * observed.told))
             along_bones = (square * gain).flatten(1)
             along_focal = (square * gain * told).flatten(1)
@@ -255,6 +261,8 @@ class EstimatedRotations:
 
         def jacobian() -> Jacobian:
             square = squash * squash
+            if not observed.knows_turns:
+                return Jacobian((square * error).flatten(1)[:, :0], {})
             by_angle = (
                 rotations.left_jacobian_inverse(turn)
                 @ observed.rotation.mT
