@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,14 +16,23 @@ from cases import embedded_body
 from job_tools import table
 from mocap_data import random_poses
 
-from smplifyx.commands.refine import table_lines
+from smplifyx.commands import refine
+from smplifyx.commands.options import RefineOptions
+from smplifyx.commands.refine import table_lines, truth_lines
+from smplifyx.commands.terminal import SteadyStream, Terminal
+from smplifyx.config import FieldError
 from smplifyx.core import rotations
 from smplifyx.data.synthetic import GeneratedPeople, generate_people
+from smplifyx.evaluation.metrics import pa_mpjpe
+from smplifyx.jobs.batches import FitTask
 from smplifyx.jobs.job import JobConfig
 from smplifyx.jobs.runner import run_job
+from smplifyx.jobs.source import open_source
 from smplifyx.jobs.starts import StartTable
 from smplifyx.jobs.store import Store
-from smplifyx.jobs.summary import read_summary
+from smplifyx.jobs.summary import Row, read_summary
+from smplifyx.jobs.truth import truth_errors, truth_table
+from smplifyx.keypoints import names
 from smplifyx.predictions.prediction import Prediction
 from smplifyx.predictions.table import PredictionError
 from smplifyx.readers.frames import Frame
@@ -57,7 +69,21 @@ def write_keypoints(folder: Path) -> Path:
     return folder
 
 
-def write_predictions(path: Path, turned: float = 0.0, rows: int = COUNT) -> Path:
+def copied(keypoints: Path, folder: Path, *stems: str) -> Path:
+    """A folder with some of the photos."""
+    folder.mkdir()
+    for stem in stems:
+        for name in (f"{stem}_keypoints.json", f"{stem}.camera.json"):
+            (folder / name).write_text((keypoints / name).read_text())
+    return folder
+
+
+def write_predictions(
+    path: Path,
+    turned: float = 0.0,
+    rows: int = COUNT,
+    photos: Sequence[str] = tuple(f"elsewhere/photo_{row}.jpg" for row in range(COUNT)),
+) -> Path:
     """The true poses, the last person's turned about the vertical."""
     truth = people().truth
     root = rotations.exp(truth.global_orient)
@@ -68,7 +94,7 @@ def write_predictions(path: Path, turned: float = 0.0, rows: int = COUNT) -> Pat
         system="tested",
         global_orient=rotations.log(root).numpy()[:rows],
         body_pose=truth.body_pose.numpy()[:rows],
-        photo=np.array([f"elsewhere/photo_{row}.jpg" for row in range(rows)]),
+        photo=np.array(photos[:rows]),
     )
     return path
 
@@ -123,12 +149,69 @@ def test_people_of_one_image_are_joined_whoever_has_a_prediction(outcome, tmp_pa
     assert [row["status"] for row in rows] == ["ok"] * 3 or all(row["body_px"] for row in rows)
 
 
+NAMED = {
+    # said of photo 0, the photo that the file tells, and what becomes of the person
+    "the only one": ('"pred.npz"', ["photo_0.jpg"], ""),
+    "the only one, of another photo": ('"pred.npz"', ["else.jpg"], ""),
+    "by the photo": ('"pred.npz"', ["photo_0.jpg", "photo_1.jpg", "photo_2.jpg"], ""),
+    "nearest": ('"pred.npz"', ["", "", ""], ""),
+    "by place": ('{"file": "pred.npz", "person": 0}', ["x.jpg", "y.jpg", "z.jpg"], ""),
+    "somebody else": ('{"file": "pred.npz", "person": 2}', ["", "", ""], "somebody else (the ne"),
+    "of no such photo": ('"pred.npz"', ["x.jpg", "y.jpg"], "none of the 2 people in the file"),
+    "no such place": ('{"file": "pred.npz", "person": 3}', ["", "", ""], "person is 3, the file"),
+    "no prediction": ('"photo_0_keypoints.json"', [""], "photo_0_keypoints.json: no prediction in"),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_sidecar_names_a_start(outcome, tmp_path: Path, name: str):
+    _, keypoints, _, _ = outcome
+    said, photos, told = NAMED[name]
+    here = copied(keypoints, tmp_path / "keypoints", "photo_0")
+    write_predictions(here / "pred.npz", turned=2.0, rows=len(photos), photos=photos)
+    (here / "photo_0.people.json").write_text(f'[{{"start": {said}}}]')
+    job = JobConfig(keypoints=here, out=tmp_path / "out")
+    (item,) = open_source(job).items(Store(job.out))
+    if isinstance(item.work, Row):
+        assert told and told in item.work.reason
+        assert "photo_0.people.json: person 0: start: " in item.work.reason
+    else:
+        assert item.work.origin.start_source == ("" if told else "tested")
+        assert told in item.work.origin.notes
+
+
+def test_a_named_start_goes_before_those_of_the_job(outcome, tmp_path: Path):
+    _, keypoints, start, _ = outcome
+    here = copied(keypoints, tmp_path / "keypoints", "photo_0", "photo_2")
+    write_predictions(here / "pred.npz", turned=0.0)
+    (here / "photo_2.people.json").write_text('[{"start": "pred.npz"}]')
+    job = JobConfig(keypoints=here, out=tmp_path / "out", start=start)  # whose last is another
+    tasks = [item.work for item in open_source(job).items(Store(job.out))]
+    assert [isinstance(task, FitTask) and task.origin.start_source for task in tasks] == [
+        "tested",
+        "tested",
+    ]
+
+
+def test_people_of_one_image_are_joined_whoever_has_a_start(outcome, tmp_path: Path):
+    _, keypoints, _, _ = outcome
+    here = copied(keypoints, tmp_path / "keypoints", "photo_0", "photo_1")
+    for place in (0, 1):  # each twice, in two images, of which one has a start
+        file = here / f"photo_{place}_keypoints.json"
+        document = json.loads(file.read_text())
+        document["people"] *= 2
+        file.write_text(json.dumps(document))
+    write_predictions(here / "pred.npz")
+    (here / "photo_0.people.json").write_text('[null, {"start": "pred.npz"}]')
+    rows = run(here, tmp_path / "out", None, scene=True)
+    assert [row["start_source"] for row in rows] == ["", "tested", "", ""]
+    assert all(row["body_px"] for row in rows)
+    assert "stay as fitted alone" not in (tmp_path / "out" / "log.txt").read_text()
+
+
 def test_predictions_of_nobody_are_told(outcome, tmp_path: Path):
     _, keypoints, start, _ = outcome
-    one = tmp_path / "one"
-    one.mkdir()
-    for name in ("photo_0_keypoints.json", "photo_0.camera.json"):
-        (one / name).write_text((keypoints / name).read_text())
+    one = copied(keypoints, tmp_path / "one", "photo_0")
     job = JobConfig(
         keypoints=one, out=tmp_path / "out", start=start, preset="fast", quiet=True, processes=1
     )
@@ -153,6 +236,62 @@ def test_refine_prints_a_line_for_each_network(outcome):
     assert lines[0].startswith(("2 of 3", "3 of 3")) and any("tested" in line for line in lines)
     assert all(len(line) <= 80 for line in lines)
     assert table_lines([])[0] == "0 of 0 people have a prediction"
+
+
+def write_truth(path: Path) -> Path:
+    """The true points of all but the first person, none with a left wrist, the last without a
+    middle hip.
+    """
+    points = people().points.clone()
+    points[0] = torch.nan
+    points[:, names.POINT_INDEX["left_wrist"]] = torch.nan
+    points[2, names.POINT_INDEX["mid_hip"]] = torch.nan
+    np.savez(
+        path,
+        smplifyx_prediction=1,
+        points3d=points.numpy(),
+        photo=np.array([f"photo_{row}.jpg" for row in range(COUNT)]),
+    )
+    return path
+
+
+def test_starts_and_fits_are_compared_with_truth(outcome, tmp_path: Path):
+    folder, keypoints, start, _ = outcome
+    write_predictions(start)
+    out = tmp_path / "out"
+    run(keypoints, out, start)
+    write_predictions(start, turned=2.0)
+    table = truth_table(write_truth(tmp_path / "truth.npz"), None)
+    rows = list(read_summary(Store(out).summary))
+    second, third = truth_errors(Store(out), rows, table)
+    result = Store(out).existing("photo_1", 0)
+    assert result is not None
+    true = people().points[1, :25]
+    use = true.isfinite().all(-1) & result.points3d[:25].isfinite().all(-1)
+    use[names.POINT_INDEX["left_wrist"]] = False
+    expected = pa_mpjpe(result.points3d[:25][use].double(), true[use].double())
+    assert second.fit_pa == pytest.approx(float(expected), abs=1e-3)
+    assert second.start_source == "tested" and 0 < second.start_pa < 60
+    assert second.start_mpjpe > second.start_pa and second.fit_mpjpe > second.fit_pa
+    assert third.fit_pa > 0 and math.isnan(third.fit_mpjpe) and math.isnan(third.start_mpjpe)
+
+    lines = truth_lines([second, third])
+    assert lines[0].startswith("2 of") and all(len(line) <= 80 for line in lines)
+    before, after = (second.start_pa + third.start_pa) / 2, (second.fit_pa + third.fit_pa) / 2
+    by_root = [second.start_mpjpe, second.fit_mpjpe]
+    means = [f"{mean:.1f}" for mean in (before, after, *by_root)]
+    assert lines[-1].split() == ["tested", "2", *means]
+    assert truth_lines([]) == ["0 of them have 3D truth"]
+
+
+def test_truth_that_is_not_there_is_told_at_once(outcome, tmp_path: Path):
+    _, keypoints, start, _ = outcome
+    options = RefineOptions(
+        predictions=start, keypoints=keypoints, out=tmp_path / "out", truth=tmp_path / "none"
+    )
+    with pytest.raises(FieldError, match="none: there is no such file"):
+        refine.run(options, Terminal(SteadyStream(sys.stdout), SteadyStream(sys.stderr)))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

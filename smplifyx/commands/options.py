@@ -34,6 +34,9 @@ class RefineOptions(Settings):
         description="folder or file of keypoints of the same people"
     )
     out: Annotated[Path, Shown("OUT")] = Field(description="output folder, as of fit")
+    truth: Annotated[Path | None, Shown("PATH")] = Field(
+        None, description="3D truth of some, in the same forms: prints errors in mm"
+    )
     images: Annotated[Path | None, Shown("PATH")] = Field(
         None, description="folder of the photos: their size, EXIF, overlays"
     )

@@ -55,7 +55,8 @@ COMMANDS = (
         options=(".commands.options", "RefineOptions"),
         more="Example: smplifyx refine hmr2_output/ --keypoints KEYPOINTS --out OUT\n\n"
         "As fit with --start. Before and after are compared on keypoints held out;\n"
-        "where the prediction was nearer to them, it is the result.",
+        "where the prediction was nearer to them, it is the result. With --truth, in mm\n"
+        "where 3D truth is known, too.",
     ),
     Command(
         name="run",

@@ -22,8 +22,7 @@ from ..config import Part, StageConfig
 from ..core import rotations
 from ..core.bundle import Bundle, static
 from ..depth_prior.bones import BONES as BODY_BONES
-from ..features.bone_vectors import BoneVectors
-from ..features.coordinates import Coordinates
+from ..features.bone_shares import BoneShares
 from ..features.fold import PointSet
 from ..features.jacobian_blocks import CoordinateBlock, DenseBlock
 from ..features.joint_angles import BODY_POSE
@@ -49,6 +48,8 @@ BONES: tuple[tuple[int, int], ...] = (*BODY_BONES, *_hand_bones())
 COUNT = len(BONES)  # 44
 OUTLIER = 1.5  # GMoF rho, in standard deviations: tails are heavy, and limbs go wrong as a whole
 LEAST_DISTANCE = 0.3  # metres, of the root
+# how many times as sure as by their errors bones count: half as much more or less is no better
+SURER = 3.4
 _HAND_ENDS = tuple(sorted({point for bone in BONES[len(BODY_BONES) :] for point in bone}))
 _KEYS = MappingProxyType(  # in a result file, by field
     {
@@ -64,18 +65,21 @@ _KEYS = MappingProxyType(  # in a result file, by field
 class ObservedEstimate(Bundle):
     """What the bones and joints of a stage are compared with.
 
-    gain: 1 / sd of each bone along x, y and z; 0 for bones of which nothing is told.
+    gain: 1 / sd of each bone's shares; 0 for bones of which nothing is told.
     shares: the told bones by the distance of the root; 0 likewise.
     rotation: the told turn of each joint; turn_gain: 1 / sd, 0 likewise.
-    bones, root: where they are among the stage's points.
+    bones: where they are among the stage's points.
+    told: how many bones come before those of which nothing is told of anybody: all, the body's, or
+        none; knows_turns: whether any turn is told of anybody.
     """
 
     gain: Float[Tensor, "*batch bones 3"]
     shares: Float[Tensor, "*batch bones 3"]
     rotation: Float[Tensor, "*batch 21 3 3"]
     turn_gain: Float[Tensor, "*batch 21"]
-    bones: BoneVectors = static(BoneVectors((), ()))
-    root: Coordinates = static(Coordinates(()))
+    bones: BoneShares = static(BoneShares((), (), 0))
+    told: int = static(0)
+    knows_turns: bool = static(False)
 
 
 @dataclass(frozen=True)
@@ -136,19 +140,23 @@ class PoseEstimate(Bundle):
         told = self.bones[:, bones]
         sd = self.bones_sd[:, bones] / self._distance
         is_told = told.isfinite() & (sd > 0)
-        vectors = BoneVectors(
+        of_body, of_hands = is_told[:, : len(BODY_BONES)], is_told[:, len(BODY_BONES) :]
+        rows = of_body.shape[1] if bool(of_body.any()) else 0
+        vectors = BoneShares(
             tuple(place_of[BONES[bone][0]] for bone in bones),
             tuple(place_of[BONES[bone][1]] for bone in bones),
+            place_of.get(ROOT, 0),
         )
 
         knows_turn = self.rotation.isfinite().all(-1) & (self.rotation_sd > 0)
         return ObservedEstimate(
-            gain=torch.where(is_told, 1 / sd, 0.0),
+            gain=torch.where(is_told, SURER / sd, 0.0),
             shares=torch.where(is_told, told, 0.0),
             rotation=rotations.exp(torch.where(knows_turn[..., None], self.rotation, 0.0)),
             turn_gain=torch.where(knows_turn, 1 / self.rotation_sd, 0.0),
             bones=vectors,
-            root=Coordinates((place_of[ROOT],) if bones else ()),
+            told=len(bones) if bool(of_hands.any()) else rows,
+            knows_turns=bool(knows_turn.any()),
         )
 
     def terms(self, stage: StageConfig, body: BodyModel) -> tuple[WeightedTerm, ...]:
@@ -208,25 +216,28 @@ class EstimatedBones:
         """Three residuals for each bone."""
         observed: ObservedEstimate = scene.observed[ObservedEstimate]
         gain = observed.gain
-        vectors = scene[observed.bones].unflatten(-1, (-1, 3))
+        shares = scene[observed.bones].unflatten(-1, (-1, 3))
         # A longer focal length moves a person away, and makes bones no longer.
-        shares = gain * observed.shares / scene[FOCAL].exp()[..., None]
-        told = shares * scene[observed.root][..., None]
-        error = gain * vectors - told  # [batch, bones, 3]
+        told = observed.shares / scene[FOCAL].exp()[..., None]
+        error = gain * (shares - told)  # [batch, bones, 3]
         length = (error * error).sum(-1, keepdim=True)
         squash = self.rho / torch.sqrt(length + self.rho**2)
 
         def jacobian() -> Jacobian:
             # as for keypoints (`Curvature.REWEIGHTED`): the exact gradient, curvature of squash^4
             square = squash * squash
+            if not observed.told:
+                return Jacobian((square * error).flatten(1)[:, :0], {})
+            rows = tuple(range(3 * observed.told))
             along_bones = (square * gain).flatten(1)
-            every = tuple(range(along_bones.shape[1]))
+            along_focal = (square * gain * told).flatten(1)
             blocks = {
-                observed.bones: CoordinateBlock(every, along_bones, len(every)),
-                observed.root: DenseBlock(-(square * shares).flatten(1)[..., None]),
-                FOCAL: DenseBlock((square * told).flatten(1)[..., None]),
+                observed.bones: CoordinateBlock(
+                    rows, along_bones[:, : len(rows)], along_bones.shape[1]
+                ),
+                FOCAL: DenseBlock(along_focal[:, : len(rows), None]),
             }
-            return Jacobian((square * error).flatten(1), blocks)
+            return Jacobian((square * error).flatten(1)[:, : len(rows)], blocks)
 
         return Residual((squash * error).flatten(1), jacobian)
 
@@ -250,6 +261,8 @@ class EstimatedRotations:
 
         def jacobian() -> Jacobian:
             square = squash * squash
+            if not observed.knows_turns:
+                return Jacobian((square * error).flatten(1)[:, :0], {})
             by_angle = (
                 rotations.left_jacobian_inverse(turn)
                 @ observed.rotation.mT

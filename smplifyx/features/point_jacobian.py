@@ -88,6 +88,18 @@ class Pulls(Bundle):
     def of(cls, model: PointModel, posed: Posed, slope: Float[Tensor, "batch p k 3"]) -> Pulls:
         """For the slopes of the residuals along the coordinates of the points."""
         force = slope.index_select(1, model.point)
+        return cls._at_pairs(model, posed, force)
+
+    @classmethod
+    def along_axes(cls, model: PointModel, posed: Posed) -> Pulls:
+        """For residuals that are the coordinates of the points."""
+        axes = torch.eye(3, dtype=posed.shares.dtype, device=posed.shares.device)
+        return cls._at_pairs(model, posed, axes.expand(*posed.shares.shape, 3))
+
+    @classmethod
+    def _at_pairs(
+        cls, model: PointModel, posed: Posed, force: Float[Tensor, "batch N k 3"]
+    ) -> Pulls:
         weight = posed.weights[..., None]  # [batch, N, 1]
         # From the group's origin, not from the camera: short levers round finely.
         origin = posed.place.index_select(1, model.origin)

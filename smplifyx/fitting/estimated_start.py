@@ -104,12 +104,14 @@ def _with_limbs(
         for side in ("left", "right"):
             joint = BODY_POSE_JOINTS.index(f"{side}_{near}")
             bone = _BONE_OF[f"{side}_{far}"]
+            use = told[:, bone] & ~knows_turn[:, joint]
+            if not bool(use.any()):  # as of networks that tell rotations: the bodies need no posing
+                continue
             now = _posed_bones(setup, neutral, rotation)[:, bone]
             target = (bones[:, bone, :, None] * orient).sum(-2)  # in the body's frame
             swing = rotations.swing(now, target.nan_to_num(nan=1.0))
             above = _above(setup, rotation, f"{side}_{near}")
             local = above.mT @ swing @ above @ rotation[:, joint]
-            use = told[:, bone] & ~knows_turn[:, joint]
             rotation[:, joint] = torch.where(use[:, None, None], local, rotation[:, joint])
     return rotation
 

@@ -41,7 +41,9 @@ def fit_scenes(
     shared = [image for image in images.values() if len(image) > 1]
 
     start = time.perf_counter()
-    together = _fit_images(shared, people, fitted, models, config)
+    together: dict[int, FitResult] = {}
+    for alike in _of_one_form(shared, fitted):
+        together |= _fit_images(alike, people, fitted, models, config)
     moved = {i: answer for i, answer in together.items() if answer is not fitted[i]}
     checked = _checked(moved, fitted, models)
 
@@ -51,6 +53,16 @@ def fit_scenes(
         found[i] = answer.replace(origin=replace(answer.origin, seconds=seconds))
     LOG.info("%d of %d people fitted together with others of their image", len(moved), len(fitted))
     return found
+
+
+def _of_one_form(
+    images: Sequence[list[int]], fitted: Mapping[int, FitResult]
+) -> list[list[list[int]]]:
+    """The images by what is known of their people, all of whom know the same kinds of things."""
+    alike: dict[frozenset[type], list[list[int]]] = {}
+    for image in images:
+        alike.setdefault(frozenset(fitted[image[0]].evidence), []).append(image)
+    return list(alike.values())
 
 
 def _fit_images(

@@ -23,6 +23,7 @@ from ..keypoints import Keypoints
 from ..keypoints.layouts import trust
 from ..parallel.prefetch import prefetch
 from ..predictions.matching import Match
+from ..predictions.table import PredictionError
 from ..readers.folder import count_files, read_frames
 from ..readers.frames import Frame, Note, Person
 from ..readers.intrinsics import (
@@ -40,7 +41,7 @@ from .gender_order import GenderAsked, GenderOrder, order_of
 from .job import JobConfig
 from .notes import notes_cell
 from .result_names import StemTable
-from .starts import StartTable
+from .starts import NamedStarts, StartTable
 from .store import Store
 from .summary import Row, RowStatus, row_of
 
@@ -60,6 +61,7 @@ class Source:
     selection: Selection
     files: int
     genders: GenderOrder
+    named_starts: NamedStarts
     starts: StartTable | None = None
 
     def items(self, store: Store) -> Iterator[Item]:
@@ -74,7 +76,8 @@ class Source:
         table = self.cameras.cameras
         unused = () if table is None else table.leftovers()
         of_starts = () if self.starts is None else self.starts.leftovers()
-        return (*self.frames.leftovers, *unused, *self.genders.leftovers, *of_starts)
+        named = self.named_starts.leftovers()
+        return (*self.frames.leftovers, *unused, *self.genders.leftovers, *of_starts, *named)
 
     def _items(self, store: Store) -> Iterator[Item]:
         stems = StemTable()
@@ -130,12 +133,23 @@ class Source:
                 whose = self.genders.asked(person)
                 for note in whose.notes:
                     LOG.info("%s person %d: %s", stem, person.index, note)
-                tasks.append(_fit_task(frame, stem, person, camera, self.job, whose))
+                task = _fit_task(frame, stem, person, camera, self.job, whose)
+                if person.start is not None:
+                    told = self.named_starts.match(
+                        person.start, frame, task.keypoints, camera.camera
+                    )
+                    task = _started(task, *told, "its own start is of somebody else")
+                tasks.append(task)
+            except PredictionError as error:
+                reason = plain(str(error), limit=None)
+                known[person.index] = _row(frame, stem, person, RowStatus.UNREADABLE, reason)
             except Exception as error:  # whatever is odd about a person costs no other
                 LOG.exception("%s person %d: %s", stem, person.index, error)
                 reason = _in_words(error)
                 known[person.index] = _row(frame, stem, person, RowStatus.UNREADABLE, reason)
         tasks = self._with_starts(frame, camera, tasks)
+        if self.job.scene:
+            tasks = _of_one_form(tasks)
         selected = iter(self._without_done(tasks, store))
         return [known.get(person.index) or next(selected) for person in frame.people]
 
@@ -143,15 +157,20 @@ class Source:
         self, frame: Frame, camera: CameraChoice, tasks: list[FitTask]
     ) -> list[FitTask]:
         """The people of a frame with what networks predicted of them, and a note where a prediction
-        is not of this person.
+        is not of this person; those whose sidecar names a prediction have it already.
         """
-        if self.starts is None or not tasks:
+        if self.starts is None:
             return tasks
-        keypoints = [task.keypoints for task in tasks]
-        told = self.starts.matches(frame, keypoints, camera.camera)
-        started = [_started(task, *own) for task, own in zip(tasks, told, strict=True)]
-        # people of one image are joined: all know the same kinds of things
-        return [_with_all_kinds(task) for task in started] if self.job.scene else started
+        have_own = {person.index for person in frame.people if person.start is not None}
+        others = [task for task in tasks if task.origin.person not in have_own]
+        keypoints = [task.keypoints for task in others]
+        told = iter(self.starts.matches(frame, keypoints, camera.camera))
+        return [
+            task
+            if task.origin.person in have_own
+            else _started(task, *next(told), "no prediction is of this person")
+            for task in tasks
+        ]
 
     def _without_done(self, tasks: Sequence[FitTask], store: Store) -> Sequence[FitTask | Row]:
         """The people of a frame, or the lines of an earlier run for those who are done. Where they
@@ -178,27 +197,34 @@ def open_source(job: JobConfig) -> Source:
         check_table(cameras, read_frames(job.keypoints, job.images, job.recursive))
     starts = None if job.start is None else StartTable.read(job.start, load_body(job.model))
     files = count_files(job.keypoints, job.recursive)
-    return Source(job, frames, cameras, selection, files, order_of(job), starts)
+    named = NamedStarts(job.model)
+    return Source(job, frames, cameras, selection, files, order_of(job), named, starts)
 
 
-def _with_all_kinds(task: FitTask) -> FitTask:
-    """A person of whom nothing is told by a prediction, where none is theirs."""
-    if any(isinstance(one, PoseEstimate) for one in task.evidence):
-        return task
+def _of_one_form(tasks: list[FitTask]) -> list[FitTask]:
+    """People who are fitted together, all with the same kinds of evidence: where one of them has a
+    prediction, nothing is told of those who have none.
+    """
+    has_start = [any(isinstance(one, PoseEstimate) for one in task.evidence) for task in tasks]
+    if not any(has_start):
+        return tasks
     nothing = PoseEstimate.nothing((), torch.zeros(()))
-    return replace(task, evidence=(*task.evidence, nothing))
+    return [
+        task if has else replace(task, evidence=(*task.evidence, nothing))
+        for task, has in zip(tasks, has_start, strict=True)
+    ]
 
 
-def _started(task: FitTask, match: Match, system: str) -> FitTask:
-    """A person with the prediction that is theirs."""
+def _started(task: FitTask, match: Match, system: str, otherwise: str) -> FitTask:
+    """A person with the prediction that is theirs; a note that begins with `otherwise` where none
+    is.
+    """
     origin = task.origin
     if match.estimate is None:
-        why = "there is none"
+        why = "there is none near"
         if not math.isnan(match.error):
             why = f"the nearest is {100 * match.error:.0f} cm off"
-        notes = [
-            text for text in (origin.notes, f"no prediction is of this person ({why})") if text
-        ]
+        notes = [text for text in (origin.notes, f"{otherwise} ({why})") if text]
         return replace(task, origin=replace(origin, notes="; ".join(notes)))
     evidence = (*task.evidence, match.estimate)
     return replace(task, evidence=evidence, origin=replace(origin, start_source=system))

@@ -68,6 +68,16 @@ class GenderLabel(NamedTuple):
         return cls(gender, source, probability)
 
 
+class NamedStart(NamedTuple):
+    """A network's prediction that a sidecar names as a person's; person: which one in the file,
+    from 0, None: not told; said_by: the sidecar and whom it is about, for messages.
+    """
+
+    file: Path
+    person: int | None
+    said_by: str
+
+
 class Units(Enum):
     """What the coordinates of an image's people are counted in.
 
@@ -86,11 +96,11 @@ class Person:
 
     `index` is its place in the frame, from 0. `keypoints` are (x px, y px, confidence 0..1) in the
     canonical order, all zero where unseen. `label` and `age` are what is known of the person, None
-    where nothing is; `facts` what else is said, by word (see `evidence.SavedEvidence`). `problem`
-    says in one line why the entry is unusable (the keypoints are zero then); `notes` say what was
-    left out of a usable one; `doubt` says in one line why a readable entry is probably misread.
-    `id` is what the file calls the person (person_id, idx, track_id, annotation id), as text; empty
-    where it does not.
+    where nothing is; `facts` what else is said, by word (see `evidence.SavedEvidence`); `start` is
+    the prediction that a sidecar says is theirs. `problem` says in one line why the entry is
+    unusable (the keypoints are zero then); `notes` say what was left out of a usable one; `doubt`
+    says in one line why a readable entry is probably misread. `id` is what the file calls the
+    person (person_id, idx, track_id, annotation id), as text; empty where it does not.
     """
 
     index: int
@@ -99,6 +109,7 @@ class Person:
     label: GenderLabel | None = None
     age: Age | None = None
     facts: Mapping[str, object] = field(default_factory=dict)
+    start: NamedStart | None = None
     layout: LayoutName | None = None
     problem: str | None = None
     doubt: str | None = None
