@@ -50,7 +50,8 @@ def person(
     params = _params(body, torch.Generator().manual_seed(seed + 101 * CASES.index(case)))
     points3d = skinning.points(body, params)
     points2d = camera.project(points3d)
-    keypoints = Keypoints.from_array(torch.cat([points2d, _seen(case)[:, None]], -1).nan_to_num(0))
+    # points that the body does not have are NaN, and so not seen
+    keypoints = Keypoints.from_array(torch.cat([points2d, _seen(case)[:, None]], -1))
     nothing = torch.tensor(0.0)
     result = FitResult(
         params=params,
