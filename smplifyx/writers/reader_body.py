@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..body.joints import BodyKind
-from ..body.model import BodyModel
+from ..body.model import Age, BodyModel
 from ..core.choices import BODY_GENDERS, BodyGender, Gender
 from .dataset_rows import DatasetRows
 
@@ -39,8 +39,12 @@ class ReaderBody:
     model: BodyModel | None = None
 
     def understands(self, body: BodyModel) -> bool:
-        """Whether the reader's body with the betas of `body` is the fitted one."""
+        """Whether the reader's body with the betas of `body` is the fitted one; a child's is not,
+        whose last beta is of a template.
+        """
         if body.kind is not self.kind or body.gender not in self.genders:
+            return False
+        if body.age is Age.CHILD:
             return False
         if self.model is not None:
             return body.sha256 == self.model.sha256
@@ -65,6 +69,8 @@ class ReaderBody:
             return f"a {body.kind.value} body, readers load {self.kind.value}"
         if body.gender not in self.genders:
             return f"a {body.gender.value} body, readers load the neutral one"
+        if body.age is Age.CHILD:
+            return "a child's body, readers load the adult's"
         return f"betas of {body.name}, which is not the body that readers load"
 
     def hand_means(self, rows: DatasetRows) -> tuple[Float[Tensor, "n 45"], Float[Tensor, "n 45"]]:
