@@ -6,7 +6,12 @@ from types import MappingProxyType
 
 from .bedlam import BEDLAM
 from .dataset_format import DatasetFormat
+from .spin import SPIN
 
+_FORMATS: tuple[DatasetFormat, ...] = (
+    BEDLAM,
+    SPIN,
+)
 FORMATS: MappingProxyType[str, DatasetFormat] = MappingProxyType(
-    {format.facts.name: format for format in (BEDLAM,)}
+    {format.facts.name: format for format in _FORMATS}
 )

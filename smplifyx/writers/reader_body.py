@@ -17,6 +17,7 @@ from ..body.joints import BodyKind
 from ..body.model import Age, BodyModel
 from ..core.choices import BODY_GENDERS, BodyGender, Gender
 from .dataset_rows import DatasetRows
+from .joint_regressor import JointRegressor
 
 # Vertices of the published models, which readers load; other bodies in their format have others.
 PUBLISHED_VERTICES = MappingProxyType(
@@ -31,12 +32,20 @@ class ReaderBody:
 
     kind: of the body. genders: of those that they tell apart; a neutral one for all others.
     model: the very body, where the user names it; None: the published model of that kind, which is
-    believed to be the one that was fitted where that has as many vertices.
+    believed to be the one that was fitted where that has as many vertices. joint_regressor: of
+    readers that sum up joints from the vertices of SMPL; None: not known.
     """
 
     kind: BodyKind
     genders: Collection[BodyGender] = BODY_GENDERS
     model: BodyModel | None = None
+    joint_regressor: JointRegressor | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Of the files that decide what is written for this reader."""
+        files = (self.model, self.joint_regressor)
+        return " ".join("" if file is None else file.sha256 for file in files)
 
     def understands(self, body: BodyModel) -> bool:
         """Whether the reader's body with the betas of `body` is the fitted one; a child's is not,
