@@ -6,11 +6,17 @@ from types import MappingProxyType
 
 from .bedlam import BEDLAM
 from .dataset_format import DatasetFormat
+from .four_d_humans import FOUR_D_HUMANS
+from .four_d_humans_prior import FOUR_D_HUMANS_PRIOR
+from .four_d_humans_tar import FOUR_D_HUMANS_TAR
 from .spin import SPIN
 
 _FORMATS: tuple[DatasetFormat, ...] = (
     BEDLAM,
     SPIN,
+    FOUR_D_HUMANS,
+    FOUR_D_HUMANS_TAR,
+    FOUR_D_HUMANS_PRIOR,
 )
 FORMATS: MappingProxyType[str, DatasetFormat] = MappingProxyType(
     {format.facts.name: format for format in _FORMATS}
