@@ -548,6 +548,7 @@ ROOMS = (  # the ground first
             "four_d_humans",
             "four_d_humans_tar",
             "four_d_humans_prior",
+            "eft",
             "datasets",
         ),
     ),

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from .bedlam import BEDLAM
 from .dataset_format import DatasetFormat
+from .eft import EFT
 from .four_d_humans import FOUR_D_HUMANS
 from .four_d_humans_prior import FOUR_D_HUMANS_PRIOR
 from .four_d_humans_tar import FOUR_D_HUMANS_TAR
@@ -17,6 +18,7 @@ _FORMATS: tuple[DatasetFormat, ...] = (
     FOUR_D_HUMANS,
     FOUR_D_HUMANS_TAR,
     FOUR_D_HUMANS_PRIOR,
+    EFT,
 )
 FORMATS: MappingProxyType[str, DatasetFormat] = MappingProxyType(
     {format.facts.name: format for format in _FORMATS}
