@@ -549,6 +549,7 @@ ROOMS = (  # the ground first
             "four_d_humans_tar",
             "four_d_humans_prior",
             "eft",
+            "camsmplify",
             "datasets",
         ),
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from .bedlam import BEDLAM
+from .camsmplify import CAMSMPLIFY
 from .dataset_format import DatasetFormat
 from .eft import EFT
 from .four_d_humans import FOUR_D_HUMANS
@@ -19,6 +20,7 @@ _FORMATS: tuple[DatasetFormat, ...] = (
     FOUR_D_HUMANS_TAR,
     FOUR_D_HUMANS_PRIOR,
     EFT,
+    CAMSMPLIFY,
 )
 FORMATS: MappingProxyType[str, DatasetFormat] = MappingProxyType(
     {format.facts.name: format for format in _FORMATS}
