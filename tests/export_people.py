@@ -50,7 +50,8 @@ def person(
     params = _params(body, torch.Generator().manual_seed(seed + 101 * CASES.index(case)))
     points3d = skinning.points(body, params)
     points2d = camera.project(points3d)
-    keypoints = Keypoints.from_array(torch.cat([points2d, _seen(case)[:, None]], -1).nan_to_num(0))
+    # points that the body does not have are NaN, and so not seen
+    keypoints = Keypoints.from_array(torch.cat([points2d, _seen(case)[:, None]], -1))
     nothing = torch.tensor(0.0)
     result = FitResult(
         params=params,
@@ -82,7 +83,8 @@ def everybody(kind: BodyKind = BodyKind.SMPLX, *, children: bool = True) -> list
 
 def reader_of(format: DatasetFormat, kind: BodyKind = BodyKind.SMPLX) -> ReaderBody:
     """A reader that loads the embedded neutral body as if it were the published one."""
-    return ReaderBody(kind, format.facts.genders, body_of(kind))
+    facts = format.facts
+    return ReaderBody(kind, facts.genders, body_of(kind), children=facts.children)
 
 
 def write(

@@ -89,7 +89,7 @@ class GoldenBody:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Vertices [v, 3], joints [j, 3] and world rotations [j, 3, 3] of one body.
 
-        pose: axis-angle [j, 3], full angles; betas, expression: as many as are given.
+        pose: axis-angle [j, 3] or matrices [j, 3, 3], full angles; betas, expression: as many as are given.
         """
         shape = np.zeros(self.directions.shape[-1])
         shape[: len(betas)] = betas
@@ -97,7 +97,9 @@ class GoldenBody:
             shape[self.shapes : self.shapes + len(expression)] = expression
         shaped = self.template + self.directions @ shape
         rest = self.regressor @ shaped
-        turns = np.stack([rodrigues(axis) for axis in pose.reshape(-1, 3)])
+        turns = pose
+        if pose.ndim < 3:
+            turns = np.stack([rodrigues(axis) for axis in pose.reshape(-1, 3)])
         shaped = shaped + self.posedirs @ (turns[1:] - np.eye(3)).ravel()
         world, places = [turns[0]], [rest[0]]
         for joint in range(1, len(rest)):

@@ -17,6 +17,7 @@ from .codes import DONE
 from .options import ExportOptions
 from .terminal import Terminal
 
+NO_REGRESSOR = "no J_regressor_extra.npy: nine joints have weight 0; see --joint-regressor"
 MOST_REASONS = 6  # that are told; the table has all
 
 
@@ -26,14 +27,15 @@ def run(options: ExportOptions, terminal: Terminal) -> int:
     Raises FieldError for a value that cannot be used, and as `export_people` does.
     """
     format = dataset_format(options.format)
+    store = Store(options.out)
+    job = recorded_job(store)
     rules = ExportRules(
         format=format,
-        reader=reader_body(format, options.reader_model),
+        reader=reader_body(format, options.reader_model, options.joint_regressor, job.model),
         doubtful=options.doubtful,
         photos=options.photos,
     )
-    store = Store(options.out)
-    people = JobPeople(store, recorded_job(store), rules)
+    people = JobPeople(store, job, rules)
     bar = Bar(options.quiet)
     bar.start(people.count(), unit="person")
 
@@ -49,6 +51,8 @@ def run(options: ExportOptions, terminal: Terminal) -> int:
         for line in [] if options.quiet else _left_out(people, options):
             terminal.say(line)
     if not options.quiet:
+        if format.facts.regressed and rules.reader.joint_regressor is None:
+            terminal.say(NO_REGRESSOR)
         terminal.say(f"{exported.people} people in {len(exported.files)} files; see {options.to}")
     return DONE
 

@@ -78,6 +78,11 @@ class ExportOptions(Settings):
         description="the body model that the readers load (default: the published one, which is "
         "believed to be a fitted body with as many vertices)",
     )
+    joint_regressor: Annotated[Path | None, Shown("FILE")] = Field(
+        None,
+        description="SPIN's J_regressor_extra.npy, for formats of SMPL (default: the one beside "
+        "the body model)",
+    )
     doubtful: bool = Field(False, description="also people whose status is not ok")
     quiet: bool = Field(False, description="no progress bar, no closing lines")
 

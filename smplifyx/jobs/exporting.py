@@ -24,6 +24,7 @@ from ..writers.dataset_format import DatasetFormat, Photos
 from ..writers.dataset_rows import DatasetPerson, PartsKept
 from ..writers.datasets import FORMATS
 from ..writers.export import Exported, PeopleBlock, export
+from ..writers.joint_regressor import find_joint_regressor, read_joint_regressor
 from ..writers.reader_body import ReaderBody
 from ..writers.upright_photos import copy_upright, is_turned
 from .batches import Bodies
@@ -62,14 +63,30 @@ def dataset_format(name: str) -> DatasetFormat:
     raise FieldError("format", f"{name!r} is no format{hint}")
 
 
-def reader_body(format: DatasetFormat, model: Path | None) -> ReaderBody:
-    """What the readers of a format load; `model`: the very file, None: the published one.
+def reader_body(
+    format: DatasetFormat, model: Path | None, regressor: Path | None, fitted: Path | None
+) -> ReaderBody:
+    """What the readers of a format load.
 
-    Raises BodyFileError for a model that cannot be read.
+    model: the very body file; None: the published one. regressor: of their joints; None: the file
+    that lies with the model or with the fitted one, if any. Raises BodyFileError and
+    JointRegressorError for files that cannot be read, FieldError for a regressor that no reader of
+    the format uses.
     """
     facts = format.facts
-    body = None if model is None else load_body(model, Gender.NEUTRAL)
-    return ReaderBody(facts.kind, facts.genders, body)
+    if regressor is not None and not facts.regressed:
+        raise FieldError("joint_regressor", f"readers of {facts.name} load none")
+    if regressor is None and facts.regressed:
+        models = [path for path in (model, fitted) if path is not None]
+        found = [find_joint_regressor(path) for path in models]
+        regressor = next((path for path in found if path is not None), None)
+    return ReaderBody(
+        kind=facts.kind,
+        genders=facts.genders,
+        model=None if model is None else load_body(model, Gender.NEUTRAL),
+        joint_regressor=None if regressor is None else read_joint_regressor(regressor),
+        children=facts.children,
+    )
 
 
 def export_people(people: JobPeople, target: Path, advance: Callable[[int], None]) -> Exported:
@@ -189,7 +206,10 @@ class JobPeople:
         body = bodies.of(*_body_of(row))
         if body.kind is not facts.kind:
             return self.rules.reader.why_not(body)
-        return "" if facts.marks_shape else self.rules.reader.why_not(body)
+        if facts.marks_shape:
+            return ""
+        # whoever cannot say that a shape means nothing would write the mean body's
+        return self.rules.reader.why_not(body) or ("" if kept.shape else f"gate: {kept.reasons}")
 
     def _photo(self, row: Row) -> tuple[str, Path | None, str]:
         """What the dataset calls a frame's photo, where it lies, and what is wrong with it."""
@@ -206,8 +226,8 @@ class JobPeople:
                 if not copy.exists():
                     copy_upright(photo, copy)
                 return name, copy, ""
-            fault = TURNED if use is Photos.NAMED and is_turned(photo) else ""
-            return name, photo, fault
+            turned = is_turned(photo)  # asked of every photo: what cannot be read shows here
+            return name, photo, TURNED if turned and use is Photos.NAMED else ""
         except (ImageError, npz.ResultFileError, OSError) as error:
             return row.photo, None, one_line(error)
 

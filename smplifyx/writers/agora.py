@@ -99,6 +99,7 @@ AGORA = WholeFiles(
         about="AGORA's evaluation: a prediction for each person, as a pickle",
         kind=BodyKind.SMPLX,
         marks_shape=False,  # zeros are the mean body
+        children=True,
     ),
     write,
 )

@@ -38,7 +38,8 @@ class FormatFacts:
     suffix: of the file that the user names; empty: a folder. marks_shape: whether it can say that
     betas mean nothing; where it cannot, people whose betas are another body's are left out.
     photos: what it does with them. shuffled: readers hold out the last rows, so the people of an
-    image come in no order that means anything.
+    image come in no order that means anything. regressed: they sum up joints from SMPL's vertices,
+    by weights that users have (`joint_regressor`). children: they can make a child's body.
     """
 
     name: str
@@ -49,6 +50,8 @@ class FormatFacts:
     marks_shape: bool = True
     photos: Photos = Photos.NAMED
     shuffled: bool = False
+    regressed: bool = False
+    children: bool = False
 
 
 @runtime_checkable

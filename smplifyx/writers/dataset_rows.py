@@ -30,6 +30,7 @@ BOX_MARGIN = 1.2  # what the box around the points is enlarged by, as SPIN and i
 # So many confident points make a hand or a face one that was seen: of 21 and of 70.
 SEEN_HAND = 6
 SEEN_FACE = 10
+_MESHES = 50  # that are in memory at once
 _JOINTS_TOLD = 67  # of `FitResult.joint_covariance`: body and hands
 
 
@@ -172,6 +173,22 @@ class DatasetRows:
     def project(self, points: Float[Tensor, "n p 3"]) -> Float[Tensor, "n p 2"]:
         """Where points of the camera's frame are in each person's image, pixels."""
         return self.camera.project(points)
+
+    def regressed(self, weights: Float[Tensor, "k v"]) -> Float[Tensor, "n k 3"]:
+        """Points that are sums of the posed vertices, metres in the camera's frame; NaN for people
+        whose mesh has another number of vertices.
+        """
+
+        def place(body: BodyModel, params: BodyParams) -> Float[Tensor, "m k 3"]:
+            if len(body.v_template) != weights.shape[1]:
+                return torch.full((len(params.transl), len(weights), 3), torch.nan)
+            # about the origin, as readers do: weights need not sum to 1
+            still = params.replace(transl=torch.zeros_like(params.transl))
+            some = [still[at : at + _MESHES] for at in range(0, len(params.transl), _MESHES)]
+            sums = [weights @ skinning.vertices(body, own) for own in some]
+            return torch.cat(sums) + params.transl[:, None]
+
+        return _by_body(self.people, self.params, self.age, place)
 
     @cached_property
     def boxes(self) -> Float[Tensor, "n 4"]:

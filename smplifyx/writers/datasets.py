@@ -6,15 +6,32 @@ from types import MappingProxyType
 
 from .agora import AGORA
 from .bedlam import BEDLAM
+from .camsmplify import CAMSMPLIFY
 from .dataset_format import DatasetFormat
+from .eft import EFT
+from .four_d_humans import FOUR_D_HUMANS
+from .four_d_humans_prior import FOUR_D_HUMANS_PRIOR
+from .four_d_humans_tar import FOUR_D_HUMANS_TAR
 from .humandata import HUMANDATA
 from .neuralannot import NEURALANNOT
 from .show import SHOW
 from .smplifyx_pickle import SMPLIFYX_PKL
+from .spin import SPIN
 
+_FORMATS: tuple[DatasetFormat, ...] = (
+    BEDLAM,
+    HUMANDATA,
+    NEURALANNOT,
+    AGORA,
+    SMPLIFYX_PKL,
+    SHOW,
+    SPIN,
+    FOUR_D_HUMANS,
+    FOUR_D_HUMANS_TAR,
+    FOUR_D_HUMANS_PRIOR,
+    EFT,
+    CAMSMPLIFY,
+)
 FORMATS: MappingProxyType[str, DatasetFormat] = MappingProxyType(
-    {
-        format.facts.name: format
-        for format in (BEDLAM, HUMANDATA, NEURALANNOT, AGORA, SMPLIFYX_PKL, SHOW)
-    }
+    {format.facts.name: format for format in _FORMATS}
 )

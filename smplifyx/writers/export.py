@@ -114,8 +114,7 @@ def _parts_of(target: Path) -> Path:
 
 
 def _fingerprint(block: PeopleBlock, format: DatasetFormat, reader: ReaderBody, first: int) -> str:
-    model = reader.model.sha256 if reader.model is not None else ""
-    texts = [__version__, format.facts.name, model, str(first), block.fingerprint]
+    texts = [__version__, format.facts.name, reader.sha256, str(first), block.fingerprint]
     return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

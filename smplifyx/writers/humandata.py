@@ -106,7 +106,7 @@ def _columns(rows: DatasetRows, reader: ReaderBody) -> dict[str, Tensor]:
         "smplx/global_orient": params.global_orient,
         "smplx/body_pose": params.body_pose,
         "smplx/jaw_pose": params.jaw_pose,
-        "smplx/betas": reader.adult_betas(rows, BETAS),
+        "smplx/betas": reader.betas(rows, BETAS),
         "smplx/betas_extra": rows.age,  # SMPLest-X leaves out whoever has one: children
         "smplx/expression": rows.expressions(EXPRESSIONS),
         "smplx/transl": params.transl,

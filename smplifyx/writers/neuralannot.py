@@ -70,7 +70,7 @@ def _fits(rows: DatasetRows, reader: ReaderBody) -> list[dict[str, object]]:
     parts = {
         "root_pose": params.global_orient,
         "body_pose": params.body_pose,
-        "shape": reader.adult_betas(rows, BETAS),
+        "shape": reader.betas(rows, BETAS),
         "trans": params.transl,
         "lhand_pose": left * rows.left_hand_valid[:, None],
         "rhand_pose": right * rows.right_hand_valid[:, None],

@@ -14,9 +14,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..body.joints import BodyKind
-from ..body.model import BodyModel
+from ..body.model import Age, BodyModel
 from ..core.choices import BODY_GENDERS, BodyGender, Gender
 from .dataset_rows import DatasetRows
+from .joint_regressor import JointRegressor
 
 # Vertices of the published models, which readers load; other bodies in their format have others.
 PUBLISHED_VERTICES = MappingProxyType(
@@ -31,16 +32,28 @@ class ReaderBody:
 
     kind: of the body. genders: of those that they tell apart; a neutral one for all others.
     model: the very body, where the user names it; None: the published model of that kind, which is
-    believed to be the one that was fitted where that has as many vertices.
+    believed to be the one that was fitted where that has as many vertices. joint_regressor: of
+    readers that sum up joints from the vertices of SMPL; None: not known. children: whether they
+    can make a child's body, by a last beta of its own.
     """
 
     kind: BodyKind
     genders: Collection[BodyGender] = BODY_GENDERS
     model: BodyModel | None = None
+    joint_regressor: JointRegressor | None = None
+    children: bool = False
+
+    @property
+    def sha256(self) -> str:
+        """Of the files that decide what is written for this reader."""
+        files = (self.model, self.joint_regressor)
+        return " ".join("" if file is None else file.sha256 for file in files)
 
     def understands(self, body: BodyModel) -> bool:
         """Whether the reader's body with the betas of `body` is the fitted one."""
         if body.kind is not self.kind or body.gender not in self.genders:
+            return False
+        if body.age is Age.CHILD and not self.children:
             return False
         if self.model is not None:
             return body.sha256 == self.model.sha256
@@ -57,13 +70,6 @@ class ReaderBody:
         betas = torch.nn.functional.pad(betas, (0, count - betas.shape[1]))
         return torch.where(self.shape_holds(rows)[:, None], betas, torch.zeros_like(betas))
 
-    def adult_betas(self, rows: DatasetRows, count: int) -> Float[Tensor, "n count"]:
-        """`betas` for formats that cannot say how much of a child somebody is: zero for children
-        too, whose other betas mean nothing without that.
-        """
-        betas = self.betas(rows, count)
-        return torch.where((rows.age == 0)[:, None], betas, torch.zeros_like(betas))
-
     def why_not(self, body: BodyModel) -> str:
         """Why betas of `body` mean nothing to the reader, in words; empty where they do."""
         if self.understands(body):
@@ -72,6 +78,8 @@ class ReaderBody:
             return f"a {body.kind.value} body, readers load {self.kind.value}"
         if body.gender not in self.genders:
             return f"a {body.gender.value} body, readers load the neutral one"
+        if body.age is Age.CHILD and not self.children:
+            return "a child's body, readers load the adult's"
         return f"betas of {body.name}, which is not the body that readers load"
 
     def hand_means(self, rows: DatasetRows) -> tuple[Float[Tensor, "n 45"], Float[Tensor, "n 45"]]:

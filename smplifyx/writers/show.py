@@ -192,6 +192,7 @@ SHOW = ShowClips(
         kind=BodyKind.SMPLX,
         genders=NEUTRAL_ONLY,
         marks_shape=False,  # zeros are the mean body
+        children=True,
         photos=Photos.NONE,
     )
 )

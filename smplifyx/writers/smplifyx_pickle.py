@@ -77,6 +77,7 @@ SMPLIFYX_PKL = WholeFiles(
         about="the original SMPLify-X's results, as pickles",
         kind=BodyKind.SMPLX,
         marks_shape=False,  # zeros are the mean body
+        children=True,
         photos=Photos.NONE,
     ),
     write,
