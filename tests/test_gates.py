@@ -233,6 +233,7 @@ def test_a_person_is_lost_with_a_part_that_is_needed() -> None:
 
 WRONG_GATES = [
     ("tests: []", "tests"),
+    ("needed: []\ntests: [{part: body, measure: points, at_most: 1}]", "needed"),
     ("tests: [{part: body, measure: points}]", "either at_most or at_least"),
     (
         "tests: [{part: body, measure: points, at_most: 1, at_least: 2}]",
@@ -456,7 +457,10 @@ def test_the_command_writes_its_files_and_resumed_jobs_keep_them(
 
     assert call("gate", out, "--gate", "hmr2", "--sheet", "--apply", tmp_path / "d.json") == 0
     said = capsys.readouterr()
-    assert "hmr2.html" in said.out and "1 decisions are on people without a result" in said.err
+    assert (
+        "hmr2.html" in said.out
+        and "1 of 2 decisions name nobody with a result here (nobody 7)" in said.err
+    )
     verdicts = read_verdicts(out / "gates" / "hmr2.csv")
     assert verdicts["frame_000", 0] == replace(verdicts["frame_000", 0], kept=True, by="hand")
     (out / "gates" / ".hmr2.csv.123.tmp").write_text("half")

@@ -46,8 +46,8 @@ def run(options: GateOptions, terminal: Terminal) -> int:
     if people.undecided:
         some = ", ".join(f"{stem} {person}" for stem, person in people.undecided[:MOST_TOLD])
         terminal.complain(
-            f"{options.apply}: {len(people.undecided)} decisions are on people without a result "
-            f"here ({some})"
+            f"{options.apply}: {len(people.undecided)} of {len(decisions)} decisions name nobody "
+            f"with a result here ({some})"
         )
     if not options.quiet:
         for line in table_lines(people):

@@ -53,7 +53,7 @@ class Gate(Settings):
 
     summary: str
     source: str  # where the bounds come from
-    needed: tuple[GatePart, ...] = (GatePart.BODY,)
+    needed: tuple[GatePart, ...] = pydantic.Field((GatePart.BODY,), min_length=1)
     tests: tuple[GateTest, ...] = pydantic.Field(min_length=1)
 
 
