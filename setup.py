@@ -69,7 +69,7 @@ setup(
             f"{depth}*.{kind}" for depth in ("", "*/") for kind in ("npz", "npy", "yaml")
         ]
         + ["pose/vposer/*.yaml", "pose/vposer/snapshots/*.ckpt"],
-        "smplifyx.cfg_files": ["*.yaml"],
+        "smplifyx.cfg_files": ["*.yaml", "gates/*.yaml"],
     },
     exclude_package_data={"smplifyx.priors": ["recipes/*"]},
     include_package_data=False,

@@ -30,7 +30,7 @@ MODEL_FOLDERS = ("models", "body_models", "data/models")
 REINSTALL = "pip install --force-reinstall smplifyx"
 
 
-class Verdict(Enum):
+class Health(Enum):
     """How a finding is to be read."""
 
     FINE = "ok"
@@ -42,12 +42,12 @@ class Verdict(Enum):
 class Finding:
     """One line of the examination.
 
-    verdict: how it is to be read.
+    health: how it is to be read.
     what: what was found.
     mend: the command that helps, where one does.
     """
 
-    verdict: Verdict
+    health: Health
     what: str
     mend: str = ""
 
@@ -70,36 +70,36 @@ def examine() -> list[Finding]:
 
 def _versions() -> list[Finding]:
     system = f"Python {platform.python_version()} on {platform.platform(terse=True)}"
-    findings = [Finding(Verdict.FINE, system)]
+    findings = [Finding(Health.FINE, system)]
     for name in ("smplifyx", *CORE):
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             findings.append(_missing(name))
         else:
-            findings.append(Finding(Verdict.FINE, f"{name} {version}"))
+            findings.append(Finding(Health.FINE, f"{name} {version}"))
     return findings
 
 
 def _missing(name: str) -> Finding:
     """What it means that no package of that name is installed."""
     if name == "opencv-python-headless" and importlib.util.find_spec("cv2"):
-        return Finding(Verdict.FINE, "OpenCV, from another package than opencv-python-headless")
+        return Finding(Health.FINE, "OpenCV, from another package than opencv-python-headless")
     if name == "smplifyx":
         what = "smplifyx runs from a checkout that is not installed"
-        return Finding(Verdict.OPTIONAL, what, mend="pip install -e .")
-    return Finding(Verdict.BROKEN, f"{name} is missing", mend=f"pip install {name}")
+        return Finding(Health.OPTIONAL, what, mend="pip install -e .")
+    return Finding(Health.BROKEN, f"{name} is missing", mend=f"pip install {name}")
 
 
 def _devices() -> list[Finding]:
     free = _gibibytes(torch.device("cpu"))
-    findings = [Finding(Verdict.FINE, f"CPU: {os.cpu_count()} cores, {free:.1f} GiB free")]
+    findings = [Finding(Health.FINE, f"CPU: {os.cpu_count()} cores, {free:.1f} GiB free")]
     for index in range(torch.cuda.device_count()):
         name = torch.cuda.get_device_name(index)
         free = _gibibytes(torch.device("cuda", index))
-        findings.append(Finding(Verdict.FINE, f"cuda:{index}: {name}, {free:.1f} GiB free"))
+        findings.append(Finding(Health.FINE, f"cuda:{index}: {name}, {free:.1f} GiB free"))
     if not torch.cuda.is_available():
-        findings.append(Finding(Verdict.OPTIONAL, "no CUDA device: fitting runs on the CPU"))
+        findings.append(Finding(Health.OPTIONAL, "no CUDA device: fitting runs on the CPU"))
     return findings
 
 
@@ -112,19 +112,19 @@ def _extras() -> list[Finding]:
     findings = []
     for extra, module in EXTRAS.items():
         if importlib.util.find_spec(module) is not None:
-            findings.append(Finding(Verdict.FINE, f"extra [{extra}]"))
+            findings.append(Finding(Health.FINE, f"extra [{extra}]"))
         else:
             what = f"extra [{extra}] is not installed"
             mend = f'pip install "smplifyx[{extra}]"'
-            findings.append(Finding(Verdict.OPTIONAL, what, mend))
+            findings.append(Finding(Health.OPTIONAL, what, mend))
     return findings
 
 
 def _graphics() -> Finding:
     if all(ctypes.util.find_library(name) for name in ("EGL", "GL")):
-        return Finding(Verdict.FINE, "GL: libEGL and libGL, for --renderer pyrender")
+        return Finding(Health.FINE, "GL: libEGL and libGL, for --renderer pyrender")
     what = "GL: no libEGL and libGL; only --renderer pyrender needs them"
-    return Finding(Verdict.OPTIONAL, what, mend="apt-get install libegl1 libgl1")
+    return Finding(Health.OPTIONAL, what, mend="apt-get install libegl1 libgl1")
 
 
 def _built_in_bodies() -> list[Finding]:
@@ -133,9 +133,9 @@ def _built_in_bodies() -> list[Finding]:
         try:
             path = find_body(None, gender)
         except (BodyFileError, FileNotFoundError) as error:
-            findings.append(Finding(Verdict.BROKEN, str(error), mend=REINSTALL))
+            findings.append(Finding(Health.BROKEN, str(error), mend=REINSTALL))
         else:
-            findings.append(Finding(Verdict.FINE, f"built-in body: {path.name}"))
+            findings.append(Finding(Health.FINE, f"built-in body: {path.name}"))
     return findings
 
 
@@ -150,10 +150,10 @@ def _own_models() -> list[Finding]:
                 path = find_body(folder, gender)
             except BodyFileError:
                 continue  # one gender less than could be
-            findings.append(Finding(Verdict.FINE, f"your model: {path}"))
+            findings.append(Finding(Health.FINE, f"your model: {path}"))
     if not findings:
         what = f"no models of yours in {', '.join(MODEL_FOLDERS)}: the built-in body is used"
-        findings.append(Finding(Verdict.OPTIONAL, what, mend="smplifyx fit ... --model PATH"))
+        findings.append(Finding(Health.OPTIONAL, what, mend="smplifyx fit ... --model PATH"))
     return findings
 
 
@@ -163,7 +163,7 @@ def _presets() -> list[Finding]:
         try:
             preset = load_preset(name)
         except ConfigError as error:
-            findings.append(Finding(Verdict.BROKEN, str(error), mend=REINSTALL))
+            findings.append(Finding(Health.BROKEN, str(error), mend=REINSTALL))
         else:
-            findings.append(Finding(Verdict.FINE, f"preset {preset.name}"))
+            findings.append(Finding(Health.FINE, f"preset {preset.name}"))
     return findings

@@ -95,6 +95,7 @@ OTHER_FAULTS = {
     "run": "JOB.yaml: missing",
     "run nowhere.yaml": "nowhere.yaml",
     "render": "OUT: missing",
+    "gate": "OUT: missing",
     "train-prior": "--kind: missing",
     "train-prior --data x --kind y --out z": "--kind: 'y' is not one of vposer, flow, gmm",
     "train-prior --data x --kind gmm --out z --epochs 0": "--epochs: 0 is not a whole number of",

@@ -11,7 +11,7 @@ import pytest
 
 from smplifyx import doctor
 from smplifyx.config import ConfigError
-from smplifyx.doctor import Verdict, examine
+from smplifyx.doctor import Health, examine
 
 SETUP = Path(__file__).parent.parent / "setup.py"
 NO_MODULE_OF_THEIR_OWN = {"train"}  # extras that bring several modules; train-prior names them
@@ -32,7 +32,7 @@ def test_the_extras_are_those_of_setup() -> None:
 
 def test_what_is_here_is_fine() -> None:
     findings = examine()
-    assert not [finding for finding in findings if finding.verdict is Verdict.BROKEN]
+    assert not [finding for finding in findings if finding.health is Health.BROKEN]
     told = " ".join(finding.what for finding in findings)
     assert all(word in told for word in ("Python", "torch", "CPU", "built-in body", "preset smplx"))
 
@@ -43,7 +43,7 @@ def test_a_missing_package_names_its_remedy(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(importlib.metadata, "version", version)
     findings = {finding.what: finding for finding in examine()}
-    assert findings["roma is missing"].verdict is Verdict.BROKEN
+    assert findings["roma is missing"].health is Health.BROKEN
     assert findings["roma is missing"].mend == "pip install roma"
     assert "OpenCV, from another package than opencv-python-headless" in findings
     assert findings["smplifyx runs from a checkout that is not installed"].mend
@@ -54,7 +54,7 @@ def test_a_missing_extra_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
     findings = {finding.what: finding for finding in examine()}
     for extra in doctor.EXTRAS:
         finding = findings[f"extra [{extra}] is not installed"]
-        assert finding.verdict is Verdict.OPTIONAL
+        assert finding.health is Health.OPTIONAL
         assert finding.mend == f'pip install "smplifyx[{extra}]"'
 
 
@@ -63,6 +63,6 @@ def test_a_broken_preset_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ConfigError(f"{name}.yaml: broken")
 
     monkeypatch.setattr(doctor, "load_preset", load_preset)
-    broken = [finding for finding in examine() if finding.verdict is Verdict.BROKEN]
+    broken = [finding for finding in examine() if finding.health is Health.BROKEN]
     assert "smplx.yaml: broken" in [finding.what for finding in broken]
     assert all(finding.mend for finding in broken)

@@ -22,6 +22,7 @@ from smplifyx.fitting.joint_calibration import JOINTS, NOISE_REFERENCE, load_joi
 from smplifyx.fitting.joint_uncertainty import (
     FARTHEST,
     JointSpread,
+    joint_jacobian,
     noise_level,
     squared_radius,
 )
@@ -66,7 +67,9 @@ def spread(posterior: Posterior) -> Tensor:
     points = places(posterior.view.x)
     none = Alternatives.none(points[:, 0, 0], 0)
     everything = torch.nn.functional.pad(points, (0, 0, 0, names.COUNT - JOINTS))
-    return JointSpread.of(posterior, stage.points, none, everything, points[:, 0, 0]).curvature
+    return JointSpread.of(
+        posterior, joint_jacobian(posterior, stage.points), none, everything, points[:, 0, 0]
+    ).curvature
 
 
 def test_the_covariance_is_that_of_people_drawn_from_the_posterior() -> None:

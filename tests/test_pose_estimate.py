@@ -231,6 +231,21 @@ def test_what_would_be_without_a_keypoint_is_told_without_a_fit():
         torch.testing.assert_close(told[held].double(), expected, rtol=0.05, atol=1e-3)
 
 
+def test_everybody_is_told_what_would_be_without_a_keypoint():
+    """Without predictions too; the same alone and in company, larger than what was fitted."""
+    seen, body = people(), embedded_body(torch.float32)
+    fitter = Fitter.of(body, "fast")
+    together = fitter.fit(seen.keypoints, seen.camera)
+    alone = fitter.fit(seen.keypoints[4:5], seen.camera[4:5])
+    assert torch.equal(together.held_out[4].nan_to_num(), alone.held_out[0].nan_to_num())
+    seen_body = seen.keypoints.confidence[:, :25] > 0
+    assert not (together.held_out.isfinite() & ~seen_body).any()
+    told = together.held_out.isfinite()
+    fitted = (together.points2d - seen.keypoints.xy).norm(dim=-1)[:, :25]
+    assert told.sum() > 0.9 * seen_body.sum()
+    assert together.held_out[told].median() > 1.1 * fitted[told].median()
+
+
 def test_cards_name_every_bone():
     for system in ("default", "mediapipe", "nobody has heard of"):
         card = load_source_errors(system)

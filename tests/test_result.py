@@ -105,6 +105,18 @@ def test_covariances_come_back_and_older_files_have_none(
     assert FitResult.load(tmp_path / "old.npz").joint_covariance is None
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_held_out_distances_come_back_and_older_files_have_none(
+    tmp_path: Path, dtype: torch.dtype
+) -> None:
+    held_out = torch.rand(3, 25, dtype=dtype)
+    people(3, dtype).replace(held_out=held_out)[2].save(tmp_path / "new.npz")
+    loaded = FitResult.load(tmp_path / "new.npz").held_out
+    assert torch.equal(loaded, held_out[2]) and loaded.dtype == dtype
+    people(3, dtype)[2].save(tmp_path / "old.npz")
+    assert FitResult.load(tmp_path / "old.npz").held_out is None
+
+
 def test_a_depth_is_as_sure_as_the_seen_joints() -> None:
     result = people(1)
     assert depth_sd(result).isnan().all()

@@ -46,7 +46,7 @@ from smplifyx.fitting.joint_calibration import (
     GroupCalibration,
     JointCalibration,
 )
-from smplifyx.fitting.joint_uncertainty import JointSpread, noise_level
+from smplifyx.fitting.joint_uncertainty import JointSpread, joint_jacobian, noise_level
 from smplifyx.fitting.schedule import final_stage, run_stages
 from smplifyx.fitting.uncertainty import Posterior
 from smplifyx.keypoints import names
@@ -128,7 +128,8 @@ def fitted(fitter: Fitter, people: GeneratedPeople) -> Sample:
         last = final_stage(some)
         posterior = Posterior.of(last.at(outcome.state), body, last.stage.weights)
         noise = noise_level(some.keypoints, some.camera, points)
-        spread = JointSpread.of(posterior, last.points, outcome.alternatives, points, noise)
+        jacobian = joint_jacobian(posterior, last.points)
+        spread = JointSpread.of(posterior, jacobian, outcome.alternatives, points, noise)
         return spread, from_hips(points) - from_hips(people.points[at][rows])
 
     spreads, errors = [], []

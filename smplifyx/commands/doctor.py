@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..doctor import Verdict, examine
+from ..doctor import Health, examine
 from .codes import DONE, NOTHING_DONE
 from .options import NoOptions
 from .terminal import Terminal
@@ -13,6 +13,6 @@ def run(_options: NoOptions, terminal: Terminal) -> int:
     findings = examine()
     for finding in findings:
         remedy = f"   -> {finding.mend}" if finding.mend else ""
-        terminal.say(f"[{finding.verdict.value}] {finding.what}{remedy}")
-    is_broken = any(finding.verdict is Verdict.BROKEN for finding in findings)
+        terminal.say(f"[{finding.health.value}] {finding.what}{remedy}")
+    is_broken = any(finding.health is Health.BROKEN for finding in findings)
     return NOTHING_DONE if is_broken else DONE

@@ -62,6 +62,23 @@ class RenderOptions(Settings):
     quiet: bool = Field(False, description="no progress bar, no closing line")
 
 
+class GateOptions(Settings):
+    """Of `smplifyx gate`."""
+
+    out: Annotated[Path, Shown("OUT", positional=True)] = Field(
+        description="the --out of an earlier fit"
+    )
+    gate: Annotated[str, Shown("NAME|FILE")] = Field("smplifyx", description="which fits are kept")
+    keep: Annotated[float | None, Shown("SHARE")] = Field(
+        None, gt=0, le=1, description="move the bounds until this share of people is kept"
+    )
+    sheet: bool = Field(False, description="write a page to accept or reject people by hand")
+    apply: Annotated[Path | None, Shown("FILE")] = Field(
+        None, description="decisions that the page saved; they go before the gate's"
+    )
+    quiet: bool = Field(False, description="no progress bar, no table")
+
+
 class ExportOptions(Settings):
     """Of `smplifyx export`."""
 

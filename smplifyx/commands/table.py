@@ -70,6 +70,14 @@ COMMANDS = (
         options=(".commands.options", "RenderOptions"),
     ),
     Command(
+        name="gate",
+        about="Say which fits are good enough to be kept, part by part, and why others are not.",
+        options=(".commands.options", "GateOptions"),
+        more="Example: smplifyx gate OUT --gate smplifyx --sheet\n\n"
+        "Writes OUT/gates/NAME.csv. Gates: smplifyx (ours), camsmplify, eft, hmr2, i2l,\n"
+        "spin, or your own .yaml (docs/gates.md).",
+    ),
+    Command(
         name="export",
         about="Write the people of a fit as a dataset that trainers read.",
         options=(".commands.options", "ExportOptions"),

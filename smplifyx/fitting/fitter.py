@@ -27,7 +27,7 @@ from ..terms.scene import WeightedTerm
 from .batch import FitBatch
 from .held_out import checked_start
 from .joint_calibration import JOINTS
-from .joint_uncertainty import JointSpread, noise_level
+from .joint_uncertainty import JointSpread, joint_jacobian, noise_level
 from .plausibility import Plausibility
 from .quality import status_of
 from .result import FitResult, FitStatus, Provenance
@@ -184,7 +184,8 @@ def result_of(
     body, config = setup.body, setup.config
     last = final_stage(people, extra_terms)
     posterior = Posterior.of(last.at(outcome.state), body, last.stage.weights)
-    checked = checked_start(people, outcome.state, posterior, last.points)
+    jacobian = joint_jacobian(posterior, last.points)
+    checked = checked_start(people, outcome.state, posterior, jacobian, last.points)
     # the focal length's unknown is the logarithm of a factor on the camera's own
     camera = people.camera.zoomed(checked.state.focal[:, 0].exp())
     params = setup.decoder.params(checked.state)
@@ -198,10 +199,11 @@ def result_of(
     shape = shape_uncertainty(posterior, body)
     if config.reprojection.unit is Unit.PERSON:
         noise = noise_level(keypoints, camera, points3d)
-        spread = JointSpread.of(posterior, last.points, outcome.alternatives, points3d, noise)
+        spread = JointSpread.of(posterior, jacobian, outcome.alternatives, points3d, noise)
         joint_covariance = spread.covariance(setup.joint_calibration).to(points3d)
     else:  # energies of another unit mean nothing to the calibration
         joint_covariance = points3d.new_full((count, JOINTS, 3, 3), torch.nan)
+        checked = checked.replace(held_out=torch.full_like(checked.held_out, torch.nan))
     is_child = body.age is Age.CHILD
     plausibility = Plausibility.of(params, points3d, shape.stature, is_child)
     return FitResult(
@@ -221,6 +223,7 @@ def result_of(
         shape=shape,
         joint_covariance=joint_covariance,
         provenance=Provenance.of(body, config.name, config.pose_prior),
+        held_out=checked.held_out,
         start=checked.check,
         evidence=people.others,
         tries=torch.ones_like(outcome.steps),

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..body import skinning
 from ..camera import Camera
 from ..core.bundle import Bundle
+from ..core.invariant_linalg import gram, whole_rows
 from ..evidence.pose_estimate import PoseEstimate
 from ..features.fold import PointSet
 from ..features.variables import State
@@ -25,7 +26,6 @@ from ..terms.reprojection import ObservedPoints
 from .alternatives import middle_of_hips
 from .batch import FitBatch
 from .estimated_start import estimated_guess
-from .joint_uncertainty import joint_jacobian
 from .start_check import StartCheck
 from .uncertainty import Posterior
 
@@ -36,39 +36,44 @@ BODY = names.BODY.stop
 
 @dataclass(frozen=True)
 class Checked(Bundle):
-    """The bodies that are the result [batch], and how they compare with the predictions; None:
-    there were none.
+    """The bodies that are the result [batch], how far they lie from keypoints that they have not
+    seen, and how they compare with the predictions; None: there were none.
     """
 
     state: State
+    held_out: Float[Tensor, "*batch 25"]  # pixels, of body keypoints; NaN for unseen ones
     check: StartCheck | None
 
 
 def checked_start(
-    people: FitBatch, fitted: State, posterior: Posterior, order: PointSet
+    people: FitBatch, fitted: State, posterior: Posterior, jacobian: Tensor, order: PointSet
 ) -> Checked:
     """The fitted bodies, but predicted ones where those are nearer to keypoints held out.
 
-    posterior: of the last stage at `fitted`, which looked at the points of `order`.
+    posterior: of the last stage at `fitted`, which looked at the points of `order`; jacobian: of
+    the joints there, as `joint_jacobian` gives it.
     """
-    estimate = people.others.get(PoseEstimate)
-    if estimate is None:
-        return Checked(fitted, None)
     setup, keypoints = people.setup, people.keypoints
-    predicted, is_told = estimated_guess(people, estimate)
-    of_start = skinning.points(setup.body, setup.decoder.params(predicted))[:, :BODY]
-    of_fit = skinning.points(setup.body, setup.decoder.params(fitted))[:, :BODY]
+    # a product of few rows rounds otherwise than one of many: always the same kernel
+    count = len(keypoints.confidence)
+    whole = whole_rows(count, keypoints.xy.device)
+    of_fit = skinning.points(setup.body, setup.decoder.params(fitted)[whole])[:count, :BODY]
     camera = people.camera.zoomed(fitted.focal[:, 0].exp())
-
     seen_at = keypoints.xy[:, :BODY]
-    start_distance = (people.camera.project(of_start) - seen_at).norm(dim=-1)
-    start_error = _median_percent(start_distance, keypoints)
-    jacobian = joint_jacobian(posterior, order)[:, :BODY]
     seen = posterior.view.scene.observed[ObservedPoints]
     weight = _weights(seen, order, (camera.project(of_fit) - seen_at).norm(dim=-1))
     left_out = held_out_distance(
-        jacobian, posterior.factor, of_fit, camera, keypoints.xy[:, :BODY], weight
+        jacobian[:, :BODY], posterior.factor, of_fit, camera, seen_at, weight
     )
+    left_out = torch.where(posterior.finite[:, None], left_out, torch.nan)
+
+    estimate = people.others.get(PoseEstimate)
+    if estimate is None:
+        return Checked(fitted, left_out, None)
+    predicted, is_told = estimated_guess(people, estimate)
+    of_start = skinning.points(setup.body, setup.decoder.params(predicted))[:, :BODY]
+    start_distance = (people.camera.project(of_start) - seen_at).norm(dim=-1)
+    start_error = _median_percent(start_distance, keypoints)
     end_error = _median_percent(left_out, keypoints)
     apart = (of_start - middle_of_hips(of_start)) - (of_fit - middle_of_hips(of_fit))
     moved = 1000 * apart.norm(dim=-1).nanmean(-1)
@@ -82,7 +87,10 @@ def checked_start(
         torch.where(is_told, moved, unknown),
         kept,
     )
-    return Checked(_where(kept, predicted, fitted), check)
+    # a prediction has seen no keypoint at all
+    unseen_by_start = torch.where(weight > 0, start_distance, torch.nan)
+    held_out = torch.where(kept[:, None], unseen_by_start, left_out)
+    return Checked(_where(kept, predicted, fitted), held_out, check)
 
 
 def _where(kept: Tensor, one: State, other: State) -> State:
@@ -119,7 +127,9 @@ def held_out_distance(
     camera64 = camera.to(dtype=torch.float64)
     there = points.double()
     by_point = camera64.projection_jacobian(there)  # [batch, 25, 2, 3]
-    slopes = (by_point @ jacobian.double()) * weight.double()[..., None, None]
+    # a sum over three axes, not a product of small matrices, whose rounding depends on the batch
+    terms = by_point[..., None] * jacobian.double()[..., None, :, :]
+    slopes = terms.sum(-2) * weight.double()[..., None, None]  # [batch, 25, 2, dim]
     pixels = camera64.project(there) - seen_at.double()
     residual = pixels * weight.double()[..., None]
     distance = torch.full_like(pixels[..., 0], torch.nan)
@@ -127,7 +137,7 @@ def held_out_distance(
         held = list(range(fold, slopes.shape[1], FOLDS))
         A = slopes[:, held].nan_to_num().flatten(1, 2)  # [batch, 2 m, dim]
         spread = torch.linalg.solve_triangular(factor, A.mT, upper=False)
-        own = spread.mT @ spread
+        own = gram(spread, spread)
         identity = torch.eye(own.shape[-1], dtype=own.dtype, device=own.device)
         left = torch.linalg.solve(
             identity - LARGEST_SHARE * own, residual[:, held].nan_to_num().flatten(1)[..., None]

@@ -62,13 +62,12 @@ class JointSpread(Bundle):
     def of(
         cls,
         posterior: Posterior,
-        order: PointSet,
+        jacobian: Float[Tensor, "batch 67 3 dim"],
         alternatives: Alternatives,
         points: Float[Tensor, "batch 137 3"],
         noise: Float[Tensor, " batch"],
     ) -> JointSpread:
-        """For fits whose last stage had the points of `order`, and which lie at `points`."""
-        jacobian = joint_jacobian(posterior, order)
+        """For fits at `points`; jacobian: of their joints, as `joint_jacobian` gives it."""
         slopes = jacobian.flatten(-2)  # as if they were coordinates
         from_hips = (slopes - middle_of_hips(slopes)).view_as(jacobian)
         curvature = posterior.with_true_priors().of_points(from_hips)

@@ -162,6 +162,9 @@ class FitResult(Bundle):
     # of each joint about `points3d`, from the middle of the hips, in the camera's axes, m^2 (see
     # `joint_uncertainty`); None: not told, in files of older versions
     joint_covariance: Float[Tensor, "*batch 67 3 3"] | None = None
+    # distance of each body keypoint from the fit that there would be without it and some others,
+    # pixels (see `held_out`); NaN for unseen ones; None: not told, in files of older versions
+    held_out: Float[Tensor, "*batch 25"] | None = None
     # fits that it took: 2 where the first made a body that nobody has; None: not told
     tries: Int[Tensor, "*batch"] | None = None
     # how a network's prediction and the fit compare; None: nobody had one
@@ -250,6 +253,7 @@ _START = MappingProxyType({
     "kept": "kept_start",
 })  # fmt: skip
 _JOINTS = "joint_covariance"
+_HELD_OUT = "held_out_px"
 _NUMBER = npz.Expected((), "f")
 _COUNT = npz.Expected((), "i")
 _TEXT = npz.Expected((), "U")
@@ -294,7 +298,7 @@ _OPTIONAL = MappingProxyType(
     dict.fromkeys((*_NEW, _DETECTOR), _TEXT)
     | dict.fromkeys(_NEW_NUMBERS, _NUMBER)
     | {_PENETRATION["depth_mm"]: _NUMBER, _PENETRATION["triangles"]: _COUNT, "tries": _COUNT}
-    | {_JOINTS: npz.Expected((67, 3, 3), "f")}
+    | {_JOINTS: npz.Expected((67, 3, 3), "f"), _HELD_OUT: npz.Expected((25,), "f")}
     | {key: _NUMBER for name, key in _START.items() if name != "kept"}
     | {_START["kept"]: npz.Expected((), "b")}
 )
@@ -324,6 +328,8 @@ def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
         tensors["tries"] = result.tries
     if result.joint_covariance is not None:
         tensors[_JOINTS] = result.joint_covariance
+    if result.held_out is not None:
+        tensors[_HELD_OUT] = result.held_out
     if result.penetration is not None:
         tensors |= {key: getattr(result.penetration, name) for name, key in _PENETRATION.items()}
     if result.start is not None:
@@ -386,6 +392,7 @@ def _from_arrays(arrays: Mapping[str, np.ndarray]) -> FitResult:
         origin=_origin(arrays),
         penetration=_penetration(arrays),
         joint_covariance=tensor(_JOINTS) if _JOINTS in arrays else None,
+        held_out=tensor(_HELD_OUT) if _HELD_OUT in arrays else None,
         tries=tensor("tries") if "tries" in arrays else None,
         start=_start(arrays),
         evidence=evidence_of(arrays),

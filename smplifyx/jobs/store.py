@@ -26,7 +26,7 @@ from .lock import locked
 
 MADE_BY = "smplifyx"  # first key of a config.yaml that is ours
 # what a job may make, and --overwrite remove
-FOLDERS = ("results", "overlays", "pictures", "meshes", "pages")
+FOLDERS = ("results", "overlays", "pictures", "meshes", "pages", "gates")
 FILES = ("summary.csv", "config.yaml", "log.txt", "index.html")
 # Names of half-written files: only these are ours to remove, each only where we write it.
 _PERSON = r"\d{3,}"
@@ -37,6 +37,7 @@ _TEMPORARIES = {
     "pictures": r"(photo|overlay|turned)\.jpg",
     "meshes": _PERSON + r"\.(obj|ply|glb)",
     "pages": r"\d{4,}\.html",
+    "gates": r".+\.(csv|html)",
 }
 
 
@@ -116,6 +117,10 @@ class Store:
     def result(self, stem: str, person: int) -> Path:
         """The file of one person. Raises StoreError as `inside`."""
         return self.inside("results", stem, f"{person:03d}.npz")
+
+    def gate(self, name: str, suffix: str) -> Path:
+        """A file of the gate of that name, `.csv` or `.html`. Raises StoreError as `inside`."""
+        return self.inside("gates", f"{name}{suffix}")
 
     def stems(self) -> list[str]:
         """The frames that have results, sorted."""

@@ -1,5 +1,6 @@
 """Pictures of fitted people, without a display: overlays, turned views, panels, a static report."""
 
+from .gate_sheet import Sheet, SheetEntry, write_sheet
 from .images import write_image
 from .marks import Marks
 from .overlay import overlay, panel, shrink
@@ -19,6 +20,8 @@ __all__ = [
     "PhotoEntry",
     "Remark",
     "Renderer",
+    "Sheet",
+    "SheetEntry",
     "Summary",
     "Tone",
     "draw_points",
@@ -29,4 +32,5 @@ __all__ = [
     "side_view",
     "write_image",
     "write_report",
+    "write_sheet",
 ]

@@ -137,3 +137,18 @@ def has_note(path: Path, note: str) -> bool:
             return note.encode() in stream.read(HEAD)
     except OSError:
         return False
+
+
+def drawn_pictures(store: Store, rows: Sequence[Row]) -> dict[Picture, Path]:
+    """The pictures of a frame; none where any lacks or shows something else."""
+    results = results_of(store, rows)
+    if not results:
+        return {}
+    try:
+        pictures = report_pictures(store, rows[0].stem)
+    except StoreError:  # a link leads elsewhere: nothing was drawn there
+        return {}
+    if not all(path.is_file() for path in pictures.values()):
+        return {}
+    note = made_from_note(fingerprint(results.values()))
+    return pictures if all(has_note(path, note) for path in pictures.values()) else {}

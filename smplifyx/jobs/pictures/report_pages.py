@@ -11,17 +11,9 @@ from ...core.messages import plain
 from ...readers.frames import Note
 from ..notes import notes_of
 from ..runner import FITTED
-from ..store import Store, StoreError
+from ..store import Store
 from ..summary import Row, RowStatus
-from .files import (
-    Picture,
-    fingerprint,
-    frames,
-    has_note,
-    made_from_note,
-    report_pictures,
-    results_of,
-)
+from .files import Picture, drawn_pictures, frames
 from .recorded_job import recorded_job
 
 TONES = {
@@ -62,7 +54,7 @@ def report(store: Store, leftovers: Sequence[Note] = ()) -> Path:
 
 def _photo_entry(store: Store, rows: Sequence[Row]) -> viz.PhotoEntry:
     """The card of a frame, with its pictures if all are there and show its results as they are."""
-    pictures = _drawn(store, rows)
+    pictures = drawn_pictures(store, rows)
     addresses = {picture: path.resolve() for picture, path in pictures.items()}
 
     # A note of the whole frame stands in the line of everybody in it.
@@ -88,21 +80,6 @@ def _photo_entry(store: Store, rows: Sequence[Row]) -> viz.PhotoEntry:
         remarks=_remarks(common),
         is_unreadable=rows[0].person is None and rows[0].status is RowStatus.UNREADABLE,
     )
-
-
-def _drawn(store: Store, rows: Sequence[Row]) -> dict[Picture, Path]:
-    """The pictures of a frame; none where any lacks or shows something else."""
-    results = results_of(store, rows)
-    if not results:
-        return {}
-    try:
-        pictures = report_pictures(store, rows[0].stem)
-    except StoreError:  # a link leads elsewhere: nothing was drawn there
-        return {}
-    if not all(path.is_file() for path in pictures.values()):
-        return {}
-    note = made_from_note(fingerprint(results.values()))
-    return pictures if all(has_note(path, note) for path in pictures.values()) else {}
 
 
 def _title(row: Row) -> str:
