@@ -187,7 +187,7 @@ class JobPeople:
             return f"gate: {kept.reasons or 'rejected'}"
         facts = self.rules.format.facts
         body = bodies.of(*_body_of(row))
-        if body.kind is not facts.kind:
+        if facts.kind not in (None, body.kind):
             return self.rules.reader.why_not(body)
         return "" if facts.marks_shape else self.rules.reader.why_not(body)
 

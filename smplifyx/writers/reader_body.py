@@ -29,17 +29,20 @@ NEUTRAL_ONLY: tuple[BodyGender, ...] = (Gender.NEUTRAL,)
 class ReaderBody:
     """What the readers of a format load.
 
-    kind: of the body. genders: of those that they tell apart; a neutral one for all others.
+    kind: of the body; None: each person's own, which the file names. genders: of those that they
+    tell apart; a neutral one for all others.
     model: the very body, where the user names it; None: the published model of that kind, which is
     believed to be the one that was fitted where that has as many vertices.
     """
 
-    kind: BodyKind
+    kind: BodyKind | None
     genders: Collection[BodyGender] = BODY_GENDERS
     model: BodyModel | None = None
 
     def understands(self, body: BodyModel) -> bool:
         """Whether the reader's body with the betas of `body` is the fitted one."""
+        if self.kind is None:
+            return True
         if body.kind is not self.kind or body.gender not in self.genders:
             return False
         if self.model is not None:
@@ -61,7 +64,7 @@ class ReaderBody:
         """Why betas of `body` mean nothing to the reader, in words; empty where they do."""
         if self.understands(body):
             return ""
-        if body.kind is not self.kind:
+        if self.kind is not None and body.kind is not self.kind:
             return f"a {body.kind.value} body, readers load {self.kind.value}"
         if body.gender not in self.genders:
             return f"a {body.gender.value} body, readers load the neutral one"
