@@ -522,7 +522,7 @@ ROOMS = (  # the ground first
         name="writers",
         owns="fitted bodies for other programs, one file per format",
         leaves="no pictures",
-        uses=("core", "camera", "keypoints", "body", "readers", "fitting"),
+        uses=("core", "camera", "keypoints", "body", "evidence", "readers", "fitting"),
         modules=(
             "__init__",
             "writer",
@@ -542,6 +542,8 @@ ROOMS = (  # the ground first
             "json_items",
             "whole_files",
             "bedlam",
+            "people_columns",
+            "parquet",
             "datasets",
         ),
     ),

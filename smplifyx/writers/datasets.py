@@ -6,7 +6,8 @@ from types import MappingProxyType
 
 from .bedlam import BEDLAM
 from .dataset_format import DatasetFormat
+from .parquet import PARQUET
 
 FORMATS: MappingProxyType[str, DatasetFormat] = MappingProxyType(
-    {format.facts.name: format for format in (BEDLAM,)}
+    {format.facts.name: format for format in (BEDLAM, PARQUET)}
 )
