@@ -544,6 +544,7 @@ ROOMS = (  # the ground first
             "bedlam",
             "people_columns",
             "parquet",
+            "webdataset",
             "datasets",
         ),
     ),

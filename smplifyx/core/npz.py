@@ -30,8 +30,18 @@ class ResultFileError(ValueError):
 def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes the arrays; makes the folder. Another process sees the whole file or none.
 
+    Raises OSError where the file cannot be written, ValueError for an array of objects.
+    """
+    content = content_of(arrays)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def content_of(arrays: Mapping[str, np.ndarray]) -> memoryview:
+    """The bytes of an npz of these arrays: the same for equal ones.
+
     What `np.savez` writes, in half its time, which counts where thousands of files are written a
-    minute. Raises OSError where the file cannot be written, ValueError for an array of objects.
+    minute. Raises ValueError for an array of objects.
     """
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
@@ -41,8 +51,7 @@ def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
             if array.dtype.hasobject:
                 raise ValueError(f"an array of {array.dtype} cannot be written without pickle")
             archive.writestr(member, npy.header(array.shape, array.dtype) + array.tobytes())
-    with replacing(path) as temporary:
-        temporary.write_bytes(content.getbuffer())
+    return content.getbuffer()
 
 
 @contextlib.contextmanager

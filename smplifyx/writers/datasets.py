@@ -7,7 +7,8 @@ from types import MappingProxyType
 from .bedlam import BEDLAM
 from .dataset_format import DatasetFormat
 from .parquet import PARQUET
+from .webdataset import WEBDATASET
 
 FORMATS: MappingProxyType[str, DatasetFormat] = MappingProxyType(
-    {format.facts.name: format for format in (BEDLAM, PARQUET)}
+    {format.facts.name: format for format in (BEDLAM, PARQUET, WEBDATASET)}
 )

@@ -108,12 +108,12 @@ def _results(rows: DatasetRows, pa: Any) -> dict[str, Any]:
     for name, path in people.NUMBERS.items():
         columns[name] = _numbers(every(path), pa)
     for name, field in people.FIXED.items():
-        stacked = torch.stack([_tensor(result, field.path) for result in results])
+        stacked = torch.stack([people.tensor(result, field.path) for result in results])
         columns[name] = _fixed(stacked, pa)
     columns[people.KEYPOINTS[0]] = _fixed(rows.keypoints.to_array(), pa)
     columns[people.COVARIANCE[0]] = _fixed(people.upper_triangles(rows.covariance), pa)
     for name, path in people.LISTS.items():
-        columns[name] = _float_lists([_tensor(result, path) for result in results], pa)
+        columns[name] = _float_lists([people.tensor(result, path) for result in results], pa)
     terms = [list(result.energies) for result in results]
     columns["energy_terms"] = _lists(terms, pa.string())
     energies = [torch.stack(list(result.energies.values())) for result in results]
@@ -126,25 +126,13 @@ def _results(rows: DatasetRows, pa: Any) -> dict[str, Any]:
 
 def _verdicts(rows: DatasetRows, reader: ReaderBody, pa: Any) -> dict[str, Any]:
     """What of a person is to be believed, and how unsure each point is."""
-    flags = {
-        "body": rows.body_valid,
-        "left_hand": rows.left_hand_valid,
-        "right_hand": rows.right_hand_valid,
-        "face": rows.face_valid,
-        "shape": reader.shape_holds(rows),
-    }
+    flags = reader.verdicts(rows)
     columns = {name: pa.array(values.numpy()) for name, values in flags.items()}
     columns["reasons"] = pa.array([person.kept.reasons for person in rows.people], pa.string())
     return {
         "verdict": pa.StructArray.from_arrays(list(columns.values()), names=list(columns)),
         "sigma_px": _fixed(rows.sigma, pa),
     }
-
-
-def _tensor(result: Any, path: str) -> Tensor:
-    value = people.found(result, path)
-    assert isinstance(value, Tensor)  # every result has these
-    return value
 
 
 def _numbers(values: Sequence[object], pa: Any) -> Any:

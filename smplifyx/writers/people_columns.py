@@ -95,6 +95,13 @@ def found(result: FitResult, path: str) -> object:
     return value
 
 
+def tensor(result: FitResult, path: str) -> Tensor:
+    """What is at a path where every result has an array."""
+    value = found(result, path)
+    assert isinstance(value, Tensor)
+    return value
+
+
 def status_of(result: FitResult) -> str:
     """As a result file says it."""
     return FitStatus(int(result.status)).name.lower()

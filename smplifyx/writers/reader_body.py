@@ -54,6 +54,16 @@ class ReaderBody:
         understood = torch.tensor([self.understands(person.body) for person in rows.people])
         return understood & rows.shape_kept
 
+    def verdicts(self, rows: DatasetRows) -> dict[str, Bool[Tensor, " n"]]:
+        """Which parts of each person are to be believed."""
+        return {
+            "body": rows.body_valid,
+            "left_hand": rows.left_hand_valid,
+            "right_hand": rows.right_hand_valid,
+            "face": rows.face_valid,
+            "shape": self.shape_holds(rows),
+        }
+
     def betas(self, rows: DatasetRows, count: int) -> Float[Tensor, "n count"]:
         """The first `count` betas, zero for those whose do not hold."""
         betas = rows.params.betas[:, :count]

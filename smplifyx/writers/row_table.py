@@ -43,14 +43,7 @@ def write_part(piece: Path, rows: DatasetRows, reader: ReaderBody) -> None:
     """
     parts = {name: rows.sigma[:, points] for name, points in _SIGMAS.items()}
     sigmas = {name: values.mean(-1).tolist() for name, values in parts.items()}
-    valid = {
-        "body": rows.body_valid,
-        "left_hand": rows.left_hand_valid,
-        "right_hand": rows.right_hand_valid,
-        "face": rows.face_valid,
-        "shape": reader.shape_holds(rows),
-    }
-    flags = {name: values.tolist() for name, values in valid.items()}
+    flags = {name: values.tolist() for name, values in reader.verdicts(rows).items()}
     text = io.StringIO()
     for number, person in enumerate(rows.people):
         cells = _of_person(person, reader)
