@@ -545,6 +545,7 @@ ROOMS = (  # the ground first
             "people_columns",
             "parquet",
             "webdataset",
+            "amass",
             "datasets",
         ),
     ),
