@@ -550,6 +550,13 @@ ROOMS = (  # the ground first
         ),
     ),
     Room(
+        name="imports",
+        owns="files of datasets back to fitted people, one file per format",
+        leaves="fits nobody; predictions to begin with are predictions'",
+        uses=("core", "camera", "keypoints", "body", "fitting", "writers"),
+        modules=("imported", "parquet_file", "bedlam_file", "amass_file", "__init__"),
+    ),
+    Room(
         name="jobs",
         owns="folders of people: a stream that resumes, its output folder, `pictures/` beside it",
         leaves="no optimisation of its own",
@@ -569,6 +576,7 @@ ROOMS = (  # the ground first
             "predictions",
             "fitting",
             "writers",
+            "imports",
         ),
         modules=(
             "fit_and_check",
@@ -595,6 +603,7 @@ ROOMS = (  # the ground first
             "closing",
             "pictures.files",
             "exporting",
+            "importing",
             "pictures.unsure_skin",
             "pictures.draw_frame",
             "pictures.report_pages",
@@ -667,6 +676,7 @@ ROOMS = (  # the ground first
             "predict",
             "render",
             "export",
+            "import_people",
             "presets",
             "train_prior",
             "doctor",

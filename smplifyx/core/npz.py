@@ -92,11 +92,21 @@ def read(
     """
     with boundary(path, "a readable npz", ResultFileError):
         arrays = arrays_of(read_bounded(path, LARGEST), allowed=LARGEST)
+    check(path, arrays, expected, optional)
+    return arrays
+
+
+def check(
+    path: Path,
+    arrays: Mapping[str, np.ndarray],
+    expected: Mapping[str, Expected],
+    optional: Mapping[str, Expected] = MappingProxyType({}),
+) -> None:
+    """Raises ResultFileError, which names `path`, where arrays are not the `expected` ones."""
     for key, wanted in expected.items():
         _check(path, key, arrays.get(key), wanted)
     for key in optional.keys() & arrays.keys():
         _check(path, key, arrays[key], optional[key])
-    return arrays
 
 
 def arrays_of(

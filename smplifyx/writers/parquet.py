@@ -116,7 +116,10 @@ def _results(rows: DatasetRows, pa: Any) -> dict[str, Any]:
         columns[name] = _float_lists([people.tensor(result, path) for result in results], pa)
     terms = [list(result.energies) for result in results]
     columns["energy_terms"] = _lists(terms, pa.string())
-    energies = [torch.stack(list(result.energies.values())) for result in results]
+    energies = [
+        torch.stack(list(result.energies.values())) if result.energies else torch.zeros(0)
+        for result in results
+    ]
     columns["energies"] = _float_lists(energies, pa)
     guesses = [result.origin.K_guess or None for result in results]
     columns["K_guess"] = pa.array(guesses, pa.list_(pa.float32(), 9))
