@@ -7,6 +7,7 @@ left to the table.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -90,9 +91,16 @@ TEXTS = MappingProxyType({
 def found(result: FitResult, path: str) -> object:
     """What is at a path of fields; None where a field on the way is None."""
     value: object = result
-    for name in path.split("."):
-        value = None if value is None else getattr(value, name)
+    for name in _names(path):
+        value = getattr(value, name)
+        if value is None:
+            break
     return value
+
+
+@functools.cache
+def _names(path: str) -> tuple[str, ...]:
+    return tuple(path.split("."))
 
 
 def tensor(result: FitResult, path: str) -> Tensor:
