@@ -33,6 +33,7 @@ EXTRAS = {
     # 0.10.21 brings its models; later ones need a file of them (`smplifyx predict --task`)
     "detect": ["mediapipe>=0.10.21,<2"],
     "heif": ["pillow-heif>=0.18"],
+    "export": ["pyarrow>=14"],
     "train": ["scikit-learn>=1.4,<2", "matplotlib>=3.8,<4", "zuko>=1.2,<2"],
 }
 EXTRAS["all"] = sorted(requirement for extra in EXTRAS.values() for requirement in extra)
@@ -45,7 +46,7 @@ TOOLS = [
     "beartype>=0.18",
     "setuptools>=77",
 ]
-EXTRAS["dev"] = EXTRAS["smplx"] + EXTRAS["train"] + TOOLS
+EXTRAS["dev"] = EXTRAS["smplx"] + EXTRAS["train"] + EXTRAS["export"] + TOOLS
 
 setup(
     name="smplifyx",

@@ -25,6 +25,7 @@ EXTRAS = {  # the module by which each shows
     "render": "pyrender",
     "detect": "mediapipe",
     "heif": "pillow_heif",
+    "export": "pyarrow",
 }
 MODEL_FOLDERS = ("models", "body_models", "data/models")
 REINSTALL = "pip install --force-reinstall smplifyx"

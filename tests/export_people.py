@@ -84,6 +84,8 @@ def everybody(kind: BodyKind = BodyKind.SMPLX, *, children: bool = True) -> list
 def reader_of(format: DatasetFormat, kind: BodyKind = BodyKind.SMPLX) -> ReaderBody:
     """A reader that loads the embedded neutral body as if it were the published one."""
     facts = format.facts
+    if facts.kind is None:  # each person's own
+        return ReaderBody(None)
     return ReaderBody(kind, facts.genders, body_of(kind), children=facts.children)
 
 
@@ -99,7 +101,9 @@ def write(
         PeopleBlock(len(own), "\0".join(one.id for one in own), lambda own=own: own)
         for own in (people[at : at + per_block] for at in range(0, len(people), per_block))
     ]
-    return export(blocks, format, target, reader or reader_of(format, format.facts.kind))
+    return export(
+        blocks, format, target, reader or reader_of(format, format.facts.kind or BodyKind.SMPLX)
+    )
 
 
 def rows_of(people: Sequence[DatasetPerson]) -> DatasetRows:

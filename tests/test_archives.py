@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 import zipfile
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,6 +49,18 @@ def test_odd_archives_are_refused(case: str) -> None:
     data, message = REFUSED[case]
     with pytest.raises((ValueError, NotImplementedError, zipfile.BadZipFile), match=message):
         arrays_of(data)
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("what", ["magic", "name", "data", "length"])
+def test_damaged_members_are_noticed(what: str, packing: int, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", packing) as archive:
+        archive.writestr("zwölf.npy", bytes(range(200)))
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    assert open_archive(bytes(data)).read("zwölf.npy") == bytes(range(200))
+    data[{"magic": 1, "name": 31, "data": 60, "length": 27}[what]] ^= 64
+    with pytest.raises((ValueError, zipfile.BadZipFile, zlib.error)):
+        open_archive(bytes(data)).read("zwölf.npy")
 
 
 def test_a_member_is_read_no_further_than_it_says() -> None:

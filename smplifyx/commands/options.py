@@ -126,6 +126,21 @@ class PhotoOptions(Settings):
     quiet: bool = Field(False, description="no progress bar, no closing lines")
 
 
+class ImportOptions(Settings):
+    """Of `smplifyx import`."""
+
+    file: Annotated[Path, Shown("FILE|FOLDER", positional=True)] = Field(
+        description="of the dataset, or a folder of its files"
+    )
+    format: Annotated[str, Shown("NAME")] = Field(description="parquet, bedlam or amass")
+    to: Annotated[Path, Shown("OUT")] = Field(description="output folder, as of fit")
+    model: Annotated[Path | None, Shown("PATH")] = Field(
+        None, description="body model of the parameters, file or folder (default: the built-in)"
+    )
+    images: Annotated[Path | None, Shown("PATH")] = Field(None, description="folder of the photos")
+    quiet: bool = Field(False, description="no progress bar, no closing line")
+
+
 class PredictOptions(Settings):
     """Of `smplifyx predict`."""
 

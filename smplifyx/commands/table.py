@@ -10,7 +10,8 @@ class Command:
     """One command.
 
     about: a sentence for the list of commands. more: what its own help says beside. options: the
-    module of its schema and that schema's name. prints: its work is what it prints.
+    module of its schema and that schema's name. prints: its work is what it prints. file: the
+    module that runs it, where it cannot have the command's name.
     """
 
     name: str
@@ -18,11 +19,12 @@ class Command:
     options: tuple[str, str]
     more: str = ""
     prints: bool = False
+    file: str = ""
 
     @property
     def module(self) -> str:
         """The module, relative to the package, that runs it."""
-        return f".commands.{self.name.replace('-', '_')}"
+        return f".commands.{self.file or self.name.replace('-', '_')}"
 
 
 COMMANDS = (
@@ -83,6 +85,14 @@ COMMANDS = (
         options=(".commands.options", "ExportOptions"),
         more="Example: smplifyx export OUT --format bedlam --to train.npz\n\n"
         "Formats: docs/exports.md. The same command again goes on where it was stopped.",
+    ),
+    Command(
+        name="import",
+        about="Make an output folder of the people of a dataset's file.",
+        options=(".commands.options", "ImportOptions"),
+        more="Example: smplifyx import train.npz --format bedlam --model MODELS --to OUT\n\n"
+        "Then `smplifyx render OUT` draws them. Formats: docs/exports.md.",
+        file="import_people",
     ),
     Command(
         name="presets",

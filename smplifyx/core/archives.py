@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import itertools
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 
 ZIP_MAGIC = b"PK"
@@ -17,6 +19,8 @@ MOST_MEMBERS = 10_000
 ALWAYS_ALLOWED = 256 * 2**20  # bytes
 TIMES_ITS_SIZE = 20
 NEVER_MORE = 2**32  # bytes
+_MEMBER_MAGIC = b"PK\x03\x04"
+_UTF8 = 0x800  # of the flags
 _HEADER_BYTES = 30  # before each member, at least
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1  # of the flags
@@ -27,6 +31,7 @@ class Archive:
     """The members of an archive; made by `open_archive`."""
 
     _zip: zipfile.ZipFile
+    _content: bytes
 
     @property
     def names(self) -> list[str]:
@@ -43,6 +48,8 @@ class Archive:
         damaged.
         """
         member = self._zip.getinfo(name)
+        if member.compress_type == zipfile.ZIP_STORED:
+            return _stored(self._content, member)
         with self._zip.open(member) as stream:
             # never read(): that unpacks all there is before it looks at the size
             content = stream.read(member.file_size)
@@ -76,7 +83,27 @@ def open_archive(content: bytes, allowed: int = ALWAYS_ALLOWED) -> Archive:
     if len({member.filename for member in members}) < len(members):
         raise ValueError("two members of one name")
     _refuse_overlaps(members, archive.start_dir)
-    return Archive(archive)
+    return Archive(archive, content)
+
+
+def _stored(content: bytes, member: zipfile.ZipInfo) -> bytes:
+    """A member that is not packed, as it lies there: a tenth of the time of a stream, which counts
+    where results by the thousand have fifty members each. Raises zipfile.BadZipFile where it is
+    damaged.
+    """
+    header = content[member.header_offset : member.header_offset + _HEADER_BYTES]
+    if not header.startswith(_MEMBER_MAGIC) or len(header) < _HEADER_BYTES:
+        raise zipfile.BadZipFile(f"{member.filename}: no header where it should be")
+    name_bytes, extra_bytes = struct.unpack("<2H", header[-4:])
+    name_at = member.header_offset + _HEADER_BYTES
+    start = name_at + name_bytes + extra_bytes
+    data = content[start : start + member.file_size]
+    encoding = "utf-8" if member.flag_bits & _UTF8 else "cp437"
+    same_name = content[name_at : name_at + name_bytes] == member.orig_filename.encode(encoding)
+    is_whole = member.compress_size == member.file_size == len(data)
+    if not (same_name and is_whole and zlib.crc32(data) == member.CRC):
+        raise zipfile.BadZipFile(f"{member.filename} is damaged")
+    return data
 
 
 def _refuse_overlaps(members: list[zipfile.ZipInfo], end: int) -> None:

@@ -220,7 +220,15 @@ class FitResult(Bundle):
     @classmethod
     def load(cls, path: Path | str) -> FitResult:
         """Reads what `save` wrote. Raises npz.ResultFileError, one line, for anything else."""
-        arrays = npz.read(Path(path), _EXPECTED, _OPTIONAL)
+        return cls.from_arrays(npz.read(Path(path), {}), path)
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], path: Path | str) -> FitResult:
+        """From the arrays of a result file; path: where they were read.
+
+        Raises npz.ResultFileError, one line, for anything else.
+        """
+        npz.check(Path(path), arrays, _EXPECTED, _OPTIONAL)
         with boundary(path, "a result of smplifyx", npz.ResultFileError):
             return _from_arrays(arrays)
 

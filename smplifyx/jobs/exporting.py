@@ -204,7 +204,7 @@ class JobPeople:
             return f"gate: {kept.reasons or 'rejected'}"
         facts = self.rules.format.facts
         body = bodies.of(*_body_of(row))
-        if body.kind is not facts.kind:
+        if facts.kind not in (None, body.kind):
             return self.rules.reader.why_not(body)
         if facts.marks_shape:
             return ""

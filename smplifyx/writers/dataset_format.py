@@ -44,7 +44,7 @@ class FormatFacts:
 
     name: str
     about: str
-    kind: BodyKind
+    kind: BodyKind | None
     genders: tuple[BodyGender, ...] = BODY_GENDERS
     suffix: str = ""
     marks_shape: bool = True

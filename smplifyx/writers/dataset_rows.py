@@ -7,13 +7,14 @@ ages may differ.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from ..body import skinning
 from ..body.joints import BodyKind
@@ -31,6 +32,9 @@ BOX_MARGIN = 1.2  # what the box around the points is enlarged by, as SPIN and i
 SEEN_HAND = 6
 SEEN_FACE = 10
 _MESHES = 50  # that are in memory at once
+_FIXED = tuple(
+    field.name for field in fields(BodyParams) if field.name not in ("betas", "expression")
+)
 _JOINTS_TOLD = 67  # of `FitResult.joint_covariance`: body and hands
 
 
@@ -71,9 +75,8 @@ class DatasetRows:
     frame; pixels of the upright image, as the detector counts them.
 
     params: betas are the adult ones. age: the last beta of children's bodies, 0 for adults.
-    joints: the model's own. model_points: the canonical 137 where the model's format has them, NaN
-    where it has none: what a reader makes of the parameters. points2d, points3d: where the
-    detector looks. covariance: of `points3d` about the middle of the hips, m^2; NaN: not told.
+    points2d, points3d: where the detector looks. covariance: of `points3d` about the middle of the
+    hips, m^2; NaN: not told.
     block, first: the number of this block, and of its first person among all of the dataset.
     """
 
@@ -85,8 +88,6 @@ class DatasetRows:
     keypoints: Keypoints
     points2d: Float[Tensor, "n 137 2"]
     points3d: Float[Tensor, "n 137 3"]
-    joints: Float[Tensor, "n joints 3"]
-    model_points: Float[Tensor, "n 137 3"]
     covariance: Float[Tensor, "n 67 3 3"]
     block: int = 0
     first: int = 0
@@ -102,8 +103,6 @@ class DatasetRows:
             raise ValueError(f"people of a dataset have one kind of body, got {words}")
         results = [person.result for person in people]
         params, age = _joined_params(people)
-        joints = _by_body(people, params, age, skinning.joints)
-        model_points = _by_body(people, params, age, _as_readers_see)
         return cls(
             people=tuple(people),
             kind=kinds.pop(),
@@ -113,8 +112,6 @@ class DatasetRows:
             keypoints=Keypoints.stack([result.keypoints for result in results]),
             points2d=torch.stack([result.points2d for result in results]).float(),
             points3d=torch.stack([result.points3d for result in results]).float(),
-            joints=joints,
-            model_points=model_points,
             covariance=torch.stack([_covariance(result) for result in results]),
             block=block,
             first=first,
@@ -135,12 +132,24 @@ class DatasetRows:
             keypoints=self.keypoints[index],
             points2d=self.points2d[index],
             points3d=self.points3d[index],
-            joints=self.joints[index],
-            model_points=self.model_points[index],
             covariance=self.covariance[index],
             block=self.block,
             first=self.first,
         )
+
+    # worked out where a format asks: that takes longer than writing most of them
+
+    @cached_property
+    def joints(self) -> Float[Tensor, "n joints 3"]:
+        """The model's own."""
+        return _by_body(self.people, self.params, self.age, skinning.joints)
+
+    @cached_property
+    def model_points(self) -> Float[Tensor, "n 137 3"]:
+        """The canonical 137 where the model's format has them, NaN where it has none: what a reader
+        makes of the parameters.
+        """
+        return _by_body(self.people, self.params, self.age, _as_readers_see)
 
     @property
     def images(self) -> list[str]:
@@ -273,26 +282,23 @@ class DatasetRows:
 
 def _joined_params(people: Sequence[DatasetPerson]) -> tuple[BodyParams, Float[Tensor, " n"]]:
     """All parameters in float32, the betas and expressions of the widest; and children's ages."""
-    adult: list[BodyParams] = []
-    ages: list[float] = []
-    for person in people:
-        params = person.result.params.to(dtype=torch.float32)
-        is_child = person.body.age is Age.CHILD and params.betas.shape[-1] > 0
-        ages.append(float(params.betas[-1]) if is_child else 0.0)
-        betas = params.betas[:-1] if is_child else params.betas
-        adult.append(params.replace(betas=betas))
-    shapes = max(params.betas.shape[-1] for params in adult)
-    expressions = max(params.expression.shape[-1] for params in adult)
-    padded = [_padded(params, shapes, expressions) for params in adult]
-    return BodyParams.stack(padded), torch.tensor(ages)
-
-
-def _padded(params: BodyParams, shapes: int, expressions: int) -> BodyParams:
-    pad = torch.nn.functional.pad
-    return params.replace(
-        betas=pad(params.betas, (0, shapes - params.betas.shape[-1])),
-        expression=pad(params.expression, (0, expressions - params.expression.shape[-1])),
+    every = [person.result.params for person in people]
+    columns = {
+        name: torch.stack([getattr(params, name) for params in every]).float() for name in _FIXED
+    }
+    ages = [0.0] * len(people)
+    betas = [params.betas for params in every]
+    for number, person in enumerate(people):
+        if person.body.age is Age.CHILD and len(betas[number]):
+            ages[number] = float(betas[number][-1])
+            betas[number] = betas[number][:-1]
+    expressions = [params.expression for params in every]
+    params = BodyParams(
+        **columns,
+        betas=pad_sequence(betas, batch_first=True).float(),
+        expression=pad_sequence(expressions, batch_first=True).float(),
     )
+    return params, torch.tensor(ages)
 
 
 def _by_body(

@@ -30,14 +30,15 @@ NEUTRAL_ONLY: tuple[BodyGender, ...] = (Gender.NEUTRAL,)
 class ReaderBody:
     """What the readers of a format load.
 
-    kind: of the body. genders: of those that they tell apart; a neutral one for all others.
+    kind: of the body; None: each person's own, which the file names. genders: of those that they
+    tell apart; a neutral one for all others.
     model: the very body, where the user names it; None: the published model of that kind, which is
     believed to be the one that was fitted where that has as many vertices. joint_regressor: of
     readers that sum up joints from the vertices of SMPL; None: not known. children: whether they
     can make a child's body, by a last beta of its own.
     """
 
-    kind: BodyKind
+    kind: BodyKind | None
     genders: Collection[BodyGender] = BODY_GENDERS
     model: BodyModel | None = None
     joint_regressor: JointRegressor | None = None
@@ -51,6 +52,8 @@ class ReaderBody:
 
     def understands(self, body: BodyModel) -> bool:
         """Whether the reader's body with the betas of `body` is the fitted one."""
+        if self.kind is None:
+            return True
         if body.kind is not self.kind or body.gender not in self.genders:
             return False
         if body.age is Age.CHILD and not self.children:
@@ -64,6 +67,16 @@ class ReaderBody:
         understood = [self.understands(person.body) for person in rows.people]
         return torch.tensor(understood, dtype=torch.bool) & rows.shape_kept
 
+    def verdicts(self, rows: DatasetRows) -> dict[str, Bool[Tensor, " n"]]:
+        """Which parts of each person are to be believed."""
+        return {
+            "body": rows.body_valid,
+            "left_hand": rows.left_hand_valid,
+            "right_hand": rows.right_hand_valid,
+            "face": rows.face_valid,
+            "shape": self.shape_holds(rows),
+        }
+
     def betas(self, rows: DatasetRows, count: int) -> Float[Tensor, "n count"]:
         """The first `count` betas, zero for those whose do not hold."""
         betas = rows.params.betas[:, :count]
@@ -74,7 +87,7 @@ class ReaderBody:
         """Why betas of `body` mean nothing to the reader, in words; empty where they do."""
         if self.understands(body):
             return ""
-        if body.kind is not self.kind:
+        if self.kind is not None and body.kind is not self.kind:
             return f"a {body.kind.value} body, readers load {self.kind.value}"
         if body.gender not in self.genders:
             return f"a {body.gender.value} body, readers load the neutral one"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import hashlib
 import io
 import math
@@ -43,20 +44,16 @@ def write_part(piece: Path, rows: DatasetRows, reader: ReaderBody) -> None:
     """
     parts = {name: rows.sigma[:, points] for name, points in _SIGMAS.items()}
     sigmas = {name: values.mean(-1).tolist() for name, values in parts.items()}
-    valid = {
-        "body": rows.body_valid,
-        "left_hand": rows.left_hand_valid,
-        "right_hand": rows.right_hand_valid,
-        "face": rows.face_valid,
-        "shape": reader.shape_holds(rows),
-    }
-    flags = {name: values.tolist() for name, values in valid.items()}
+    flags = {name: values.tolist() for name, values in reader.verdicts(rows).items()}
+    keypoints = rows.keypoints.to_array().cpu().numpy()
     text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
     for number, person in enumerate(rows.people):
         cells = _of_person(person, reader)
+        cells["keypoints_sha256"] = _digest(keypoints[number])
         cells |= {name: _number(values[number]) for name, values in sigmas.items()}
         cells |= {name: str(int(values[number])) for name, values in flags.items()}
-        text.write(_line([cells[name] for name in COLUMNS]))
+        lines.writerow([_cell(cells[name]) for name in COLUMNS])
     path = piece.with_name(f"{piece.name}{SUFFIX}")
     path.write_text(text.getvalue(), encoding="utf-8")
 
@@ -109,7 +106,6 @@ def _of_person(person: DatasetPerson, reader: ReaderBody) -> dict[str, str]:
         "preset": made.preset,
         "pose_prior": made.pose_prior,
         "keypoints": origin.source,
-        "keypoints_sha256": _digest(result.keypoints.to_array().cpu().numpy()),
         "smplifyx": made.versions.get("smplifyx", ""),
         "torch": made.versions.get("torch", ""),
     }
@@ -122,6 +118,11 @@ def _digest(array: np.ndarray) -> str:
 
 def _number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.3g}"
+
+
+@functools.lru_cache(maxsize=4096)  # most are the same for many people
+def _cell(text: str) -> str:
+    return cell(text)
 
 
 def _line(cells: Sequence[str]) -> str:
