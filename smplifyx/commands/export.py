@@ -9,6 +9,7 @@ from ..jobs.exporting import (
     dataset_format,
     export_people,
     reader_body,
+    verdicts_of,
 )
 from ..jobs.pictures.recorded_job import recorded_job
 from ..jobs.store import Store
@@ -32,6 +33,7 @@ def run(options: ExportOptions, terminal: Terminal) -> int:
     rules = ExportRules(
         format=format,
         reader=reader_body(format, options.reader_model, options.joint_regressor, job.model),
+        verdicts=None if options.gate is None else verdicts_of(store, options.gate),
         doubtful=options.doubtful,
         photos=options.photos,
     )

@@ -100,6 +100,9 @@ class ExportOptions(Settings):
         description="SPIN's J_regressor_extra.npy, for formats of SMPL (default: the one beside "
         "the body model)",
     )
+    gate: Annotated[str | None, Shown("NAME")] = Field(
+        None, description="whom smplifyx gate kept (default: everybody whose status is ok)"
+    )
     doubtful: bool = Field(False, description="also people whose status is not ok")
     quiet: bool = Field(False, description="no progress bar, no closing lines")
 

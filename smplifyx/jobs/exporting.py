@@ -16,9 +16,12 @@ from ..config import FieldError
 from ..core import npz
 from ..core.choices import BodyAge, BodyGender, Gender, body_age, body_gender
 from ..core.fields import nearest
-from ..core.files import read_bounded
 from ..core.messages import cell, one_line
 from ..fitting.result import FitResult
+from ..gates.facts import GatePart
+from ..gates.gate import gate_name
+from ..gates.verdict import Verdict
+from ..gates.verdict_table import Person, read_verdicts
 from ..readers.images import ImageError
 from ..writers.dataset_format import DatasetFormat, Photos
 from ..writers.dataset_rows import DatasetPerson, PartsKept
@@ -35,6 +38,8 @@ from .summary import FITTED, Row, RowStatus
 
 BLOCK = 1000  # people; a block ends where an image does
 LEFT_OUT = ".left_out.csv"
+_UNJUDGED = PartsKept(body=False, reasons="not in the gate's table")
+REJECTED = "rejected by the gate: "
 NO_PHOTO = "no photo, and the format needs one"
 TURNED = "the photo is turned by its EXIF; --photos FOLDER makes upright copies"
 
@@ -43,16 +48,28 @@ TURNED = "the photo is turned by its EXIF; --photos FOLDER makes upright copies"
 class ExportRules:
     """What of an output folder is exported, and how.
 
-    doubtful: also those whose status is not `ok`. photos: folder for upright copies of all photos;
-    None: they stay where they are. verdicts: of a gate, by stem and person; None: everybody is
-    kept.
+    verdicts: of a gate, who is kept and what of them; None: everybody whose status is `ok`, and
+    with `doubtful` everybody who was fitted. photos: folder for upright copies of all photos; None:
+    they stay where they are.
     """
 
     format: DatasetFormat
     reader: ReaderBody
     doubtful: bool = False
     photos: Path | None = None
-    verdicts: Mapping[tuple[str, int], PartsKept] | None = None
+    verdicts: Mapping[Person, Verdict] | None = None
+
+
+def verdicts_of(store: Store, gate: str) -> Mapping[Person, Verdict]:
+    """What `smplifyx gate` said of the people of an output folder.
+
+    Raises FieldError, of the field `gate`, where it did not, VerdictFileError for another file.
+    """
+    table = store.gate(gate_name(gate), ".csv")
+    if not table.is_file():
+        command = f"smplifyx gate {store.root} --gate {gate}"
+        raise FieldError("gate", f"{table}: there is none yet; {command}")
+    return read_verdicts(table)
 
 
 def dataset_format(name: str) -> DatasetFormat:
@@ -156,7 +173,9 @@ class JobPeople:
                         if isinstance(candidate, _Candidate):
                             waiting.append(candidate)
                             continue
-                        self.left_out[reason] += 1
+                        # of a gate each has reasons of its own
+                        kind = REJECTED.strip(": ") if reason.startswith(REJECTED) else reason
+                        self.left_out[kind] += 1
                         person = "" if candidate.person is None else candidate.person
                         status = candidate.status.value
                         writer.writerow((cell(candidate.stem), person, status, cell(reason)))
@@ -176,32 +195,41 @@ class JobPeople:
         self, rows: Sequence[Row], bodies: Bodies
     ) -> Iterator[tuple[_Candidate | Row, str]]:
         """Each person of a frame: to export, or the line and why not."""
-        fitted = [row for row in rows if row.status in FITTED]
-        image, photo, fault = self._photo(fitted[0]) if fitted else ("", None, "")
+        fitted: list[tuple[Row, Path, str]] = []
         for row in rows:
-            if row.status not in FITTED:
+            if row.status not in FITTED or row.person is None:
                 yield row, row.reason or row.status.value
                 continue
-            assert row.person is not None  # of those who were fitted
+            path = self.store.result(row.stem, row.person)
+            try:
+                fitted.append((row, path, _image_of(path)))
+            except npz.ResultFileError as error:
+                yield row, one_line(error)
+        if not fitted:
+            return
+        first, _, of_first = fitted[0]
+        image, photo, fault = self._photo(first, of_first)  # people of a frame have one
+        for row, path, _ in fitted:
             reason = fault or self._refusal(row, bodies)
             if reason:
                 yield row, reason
-                continue
-            path = self.store.result(row.stem, row.person)
-            yield _Candidate(row, path, image, photo, self._kept(row)), ""
+            else:
+                yield _Candidate(row, path, image, photo, self._kept(row)), ""
 
     def _kept(self, row: Row) -> PartsKept:
         if self.rules.verdicts is None:
             return PartsKept()
-        return self.rules.verdicts.get((row.stem, row.person or 0), PartsKept())
+        verdict = self.rules.verdicts.get((row.stem, row.person or 0))
+        return _UNJUDGED if verdict is None else _parts_kept(verdict)
 
     def _refusal(self, row: Row, bodies: Bodies) -> str:
         """Why somebody who was fitted is not exported; empty: is."""
-        if row.status is not RowStatus.OK and not self.rules.doubtful:
+        asks_status = self.rules.verdicts is None and not self.rules.doubtful
+        if asks_status and row.status is not RowStatus.OK:
             return f"status {row.status.value}; --doubtful exports them too"
         kept = self._kept(row)
         if not kept.body:
-            return f"gate: {kept.reasons or 'rejected'}"
+            return f"{REJECTED}{kept.reasons}"
         facts = self.rules.format.facts
         body = bodies.of(*_body_of(row))
         if facts.kind not in (None, body.kind):
@@ -209,17 +237,22 @@ class JobPeople:
         if facts.marks_shape:
             return ""
         # whoever cannot say that a shape means nothing would write the mean body's
-        return self.rules.reader.why_not(body) or ("" if kept.shape else f"gate: {kept.reasons}")
+        why = self.rules.reader.why_not(body)
+        return why or ("" if kept.shape else f"{REJECTED}{kept.reasons}")
 
-    def _photo(self, row: Row) -> tuple[str, Path | None, str]:
-        """What the dataset calls a frame's photo, where it lies, and what is wrong with it."""
+    def _photo(self, row: Row, image: str) -> tuple[str, Path | None, str]:
+        """What the dataset calls a frame's photo, where it lies, and what is wrong with it.
+
+        image: its path as a result has it; empty: there is none.
+        """
         use = self.rules.format.facts.photos
         if use is Photos.NONE:
             return "", None, ""
         try:
-            photo = _photo_of(self.store.result(row.stem, row.person or 0))
-            if photo is None:
-                return (row.photo, None, NO_PHOTO if use is Photos.INSIDE else "")
+            # resolved: what it is called below the folder of images leads nowhere else
+            photo = Path(image).resolve() if image else None
+            if photo is None or not photo.is_file():
+                return row.photo, None, NO_PHOTO if use is Photos.INSIDE else ""
             name = self._name(photo)
             if self.rules.photos is not None:
                 copy = self.rules.photos / name
@@ -228,7 +261,7 @@ class JobPeople:
                 return name, copy, ""
             turned = is_turned(photo)  # asked of every photo: what cannot be read shows here
             return name, photo, TURNED if turned and use is Photos.NAMED else ""
-        except (ImageError, npz.ResultFileError, OSError) as error:
+        except (ImageError, OSError) as error:
             return row.photo, None, one_line(error)
 
     def _name(self, photo: Path) -> str:
@@ -237,6 +270,19 @@ class JobPeople:
         if images is not None and photo.is_relative_to(images):
             return photo.relative_to(images).as_posix()
         return photo.name
+
+
+def _parts_kept(verdict: Verdict) -> PartsKept:
+    """Of a person who is kept whole the reasons are empty."""
+    lost = verdict.reasons
+    return PartsKept(
+        body=verdict.kept,
+        left_hand=GatePart.LEFT_HAND not in lost,
+        right_hand=GatePart.RIGHT_HAND not in lost,
+        face=GatePart.FACE not in lost,
+        shape=GatePart.SHAPE not in lost,
+        reasons="; ".join(f"{part.value}: {why}" for part, why in lost.items()),
+    )
 
 
 def _block(waiting: Sequence[_Candidate], bodies: Bodies) -> PeopleBlock:
@@ -265,12 +311,9 @@ def _body_of(row: Row) -> tuple[BodyGender, BodyAge]:
     return body_gender(row.gender), body_age(row.age)
 
 
-def _photo_of(result: Path) -> Path | None:
-    """Where the photo of a result lies; None: it has none, or it is gone."""
-    content = read_bounded(result, npz.LARGEST)
-    image = str(npz.arrays_of(content, {"image"})["image"])
-    path = Path(image) if image else None
-    return path if path is not None and path.is_file() else None
+def _image_of(result: Path) -> str:
+    """The path of the photo of a result; empty: it has none. Raises ResultFileError."""
+    return str(npz.read(result, {"image": npz.Expected((), "U")})["image"])
 
 
 def _stamp(path: Path) -> str:
