@@ -287,6 +287,7 @@ ROOMS = (  # the ground first
             "keypoints2d",
             "bone_depth",
             "pose_estimate",
+            "surface_points",
             "kinds",
         ),
     ),
