@@ -75,10 +75,10 @@ class PointSet:
 def fold(body: BodyModel, points: PointSet) -> PointModel:
     """The point model of some points of a body, in the body's dtype and on its device.
 
-    Exact but for the pose correctives of canonical points: those of the face contour leave them out
-    (a millimetre where the jaw opens), the others those of bones that do not carry them; and but
-    for surface points that want none. Raises ValueError for a point that the body lacks, and for a surface point of vertices that it lacks or
-    of shares that do not sum to 1.
+    Exact but for pose correctives: the points of the face contour leave them out (a millimetre
+    where the jaw opens), other canonical points those of bones that do not carry them, and surface
+    points have them where they ask for them. Raises ValueError for a point that the body lacks, and
+    for a surface point of vertices that it lacks or of shares that do not sum to 1.
     """
     _check(body, points)
     device = body.v_template.device

@@ -23,7 +23,7 @@ from ..terms.scene import Jacobian, Residual, Scene, WeightedTerm
 
 
 @dataclass(frozen=True)
-class ObservedPlaces(Bundle):
+class ObservedPoints3D(Bundle):
     """Where the points of a stage were seen.
 
     gain: 1 / sd of each point; 0 for points of which nothing is told.
@@ -34,7 +34,7 @@ class ObservedPlaces(Bundle):
 
 
 @dataclass(frozen=True)
-class SurfacePoints(Bundle):
+class Keypoints3D(Bundle):
     """Where some points of each person are [batch], with standard deviations.
 
     places: metres, in the camera's frame, in the order of `of`; NaN where one is not known.
@@ -48,9 +48,9 @@ class SurfacePoints(Bundle):
 
     def points(self, stage: StageConfig, body: BodyModel) -> PointSet:
         """All of them, in every stage that weighs them."""
-        return self.of if stage.weights.surface_points else PointSet()
+        return self.of if stage.weights.keypoints3d else PointSet()
 
-    def observe(self, stage: StageConfig, points: PointSet) -> ObservedPlaces:
+    def observe(self, stage: StageConfig, points: PointSet) -> ObservedPoints3D:
         """Those of the stage, in its order; points that others asked for have a gain of 0."""
         # canonical points come first in both sets
         own = {point: place for place, point in enumerate((*self.of.canonical, *self.of.surface))}
@@ -61,24 +61,24 @@ class SurfacePoints(Bundle):
         places = torch.where(knows[..., None], self.places, 0.0)
         index = torch.tensor(at, dtype=torch.long, device=places.device)
         pad = torch.nn.functional.pad
-        return ObservedPlaces(
+        return ObservedPoints3D(
             pad(places, (0, 0, 0, 1)).index_select(-2, index),
             pad(gain, (0, 1)).index_select(-1, index),
         )
 
     def terms(self, stage: StageConfig, body: BodyModel) -> tuple[WeightedTerm, ...]:
         """One term."""
-        weight = stage.weights.surface_points
-        return (WeightedTerm("surface_points", weight, PlacesTerm()),) if weight else ()
+        weight = stage.weights.keypoints3d
+        return (WeightedTerm("keypoints3d", weight, DistanceInSpace()),) if weight else ()
 
 
 @dataclass(frozen=True)
-class PlacesTerm:
+class DistanceInSpace:
     """Each point less where it was seen, in standard deviations."""
 
     def __call__(self, scene: Scene) -> Residual:
         """Three residuals for each point of the stage."""
-        seen: ObservedPlaces = scene.observed[ObservedPlaces]
+        seen: ObservedPoints3D = scene.observed[ObservedPoints3D]
         gain = seen.gain[..., None]
         residual = (gain * (scene[POINTS] - seen.places)).flatten(1)
 

@@ -11,7 +11,7 @@ from test_fold import problem_with
 from smplifyx.body import skinning
 from smplifyx.config import StageConfig, Weights
 from smplifyx.evidence.evidence import Evidence
-from smplifyx.evidence.surface_points import SurfacePoints
+from smplifyx.evidence.keypoints3d import Keypoints3D
 from smplifyx.features.fold import PointSet, SurfacePoint
 from smplifyx.features.points import POINTS
 
@@ -20,11 +20,11 @@ OF = PointSet((4, 7), SKIN)
 STAGE = StageConfig(name="test", free=("transl",))
 
 
-def told() -> SurfacePoints:
+def told() -> Keypoints3D:
     """Two people; nobody knows the first point of the second."""
     places = torch.arange(24, dtype=DOUBLE).view(2, 4, 3)
     places[1, 0] = torch.nan
-    return SurfacePoints(places, torch.tensor([[0.5, 1, 2, torch.inf]] * 2).to(DOUBLE), OF)
+    return Keypoints3D(places, torch.tensor([[0.5, 1, 2, torch.inf]] * 2).to(DOUBLE), OF)
 
 
 def test_a_stage_sees_its_own_points_in_its_own_order() -> None:
@@ -37,7 +37,7 @@ def test_a_stage_sees_its_own_points_in_its_own_order() -> None:
 
 
 def test_a_stage_that_does_not_weigh_them_folds_no_points() -> None:
-    silent = STAGE.model_copy(update={"weights": Weights(surface_points=0.0)})
+    silent = STAGE.model_copy(update={"weights": Weights(keypoints3d=0.0)})
     assert told().points(STAGE, setup().body) == OF
     assert told().points(silent, setup().body) == PointSet()
     assert told().terms(silent, setup().body) == ()
