@@ -2,7 +2,7 @@
 another.
 
 Another mesh (short edges collapsed), another rest pose (arms down, fingers and back bent), another
-shape space (axes turned among one another, another mean), other joints and hand means. Poses and
+shape space (axes turned among one another, another mean, stretched), other joints and hand means. Poses and
 shapes of the two models do not mean the same, and neither can copy the other exactly.
 """
 
@@ -39,6 +39,11 @@ REST = {
     "spine2": (0.05, 0.0, 0.0),
     "head": (-0.08, 0.0, 0.0),
 }
+STRETCH = (
+    1.01,
+    0.98,
+    1.04,
+)  # of the mean body along x, y and z, which no shape of the other undoes
 FINGER = 0.15  # radians: each finger joint bends so far at rest, towards the palm
 
 
@@ -67,7 +72,7 @@ def _another(
     shapedirs = np.einsum("vij,vjn->vin", turns, arrays["shapedirs"].astype(float))
     posedirs = np.einsum("vij,vjn->vin", turns, arrays["posedirs"].astype(float))
     betas, expressions = shapedirs[..., :SHAPES], shapedirs[..., SHAPES:]
-    places = places + betas @ draws.normal(0, 0.4, SHAPES)
+    places = places * np.array(STRETCH) + betas @ draws.normal(0, 0.4, SHAPES)
     betas = betas @ _random_turn(SHAPES, draws)
     expressions = expressions @ _random_turn(expressions.shape[-1], draws)
 
