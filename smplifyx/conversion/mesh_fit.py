@@ -29,7 +29,7 @@ from .posing import posed_like
 
 PRESET = "convert"  # the name in results; no preset of `cfg_files`, since no keypoints are fitted
 POINTS = 1500
-PASSES = 3  # the correctives of the next pass are those of the pose that the last one found
+PASSES = 3  # each has the correctives of the pose that the one before it found
 PEOPLE = 64  # fitted together: bounds the memory
 # Millimetres of points against whole units of what people usually are: they decide what the skin
 # leaves open, such as how three vertebrae share a bend.
@@ -74,11 +74,13 @@ class MeshFit:
         keypoints: Keypoints | None = None,
         camera: Camera | None = None,
         start: BodyParams | None = None,
+        passes: int = PASSES,
     ) -> FitResult:
         """The bodies whose vertices lie at `places`, metres; rows are independent.
 
         keypoints, camera: of the same people, for the result; they count nothing. start: bodies to
-        begin with; None: as the places show.
+        begin with, and places that are NaN do not count; None: as the places show, all of them
+        numbers. passes: how often pose correctives are worked out.
         """
         if keypoints is None or camera is None:
             keypoints, camera = unseen(places)
@@ -87,7 +89,7 @@ class MeshFit:
         of = PointSet(surface=tuple(_vertex(vertex) for vertex in self.chosen.tolist()))
         sd = self.sd.expand(len(places), -1)
         result = None
-        for _ in range(PASSES):
+        for _ in range(passes):
             held = self._correctives(params)
             evidence = Keypoints3D(places[:, self.chosen] - held, sd, of)
             result = self.fitter.fit_once(

@@ -33,6 +33,7 @@ JOINT_STEPS = 60  # of the first fit, to the joints alone
 JOINT_SD, TURN_SD = 0.01, 0.3  # metres, radians
 # metres: how far apart points may be that are called the same, round by round
 REACH = (0.08, 0.06, 0.05, 0.04, 0.03, 0.03, 0.02, 0.02)
+POINTS = 1000  # of the surface, that shape and pose are fitted to
 FARTHEST = 0.02  # metres, in the end
 LEAST_FACING = 0.3  # cosine between normals
 LANDMARKS = range(names.CONTOUR.stop, names.FACE.stop)  # those that lie at one point of the skin
@@ -59,16 +60,13 @@ def _gives_way(one: BodyModel, other: BodyModel) -> bool:
 def _laid_on(moving: BodyModel, fixed: BodyModel) -> Float[NDArray, "v 3"]:
     """The vertices of a body that is shaped and posed like the mean of another."""
     places = fixed.v_template.numpy()
-    everywhere = torch.full((len(moving.v_template),), SD)
-    params = _by_joints(moving, fixed)
+    fit = MeshFit.of(moving, torch.full((len(moving.v_template),), SD), POINTS)
+    params = _sized(_by_joints(moving, fixed), fit.body)
     for reach in REACH:
         laid = skinning.vertices(moving, params)[0].numpy()
         matches = _matches(moving, laid, fixed, places, reach)
-        fit = MeshFit.of(
-            moving, torch.where(torch.from_numpy(matches.found), everywhere, torch.inf)
-        )
-        wanted = torch.from_numpy(matches.places).float()[None]
-        params = fit.fit(wanted, start=_sized(params, fit.body)).params
+        wanted = np.where(matches.found[:, None], matches.places, np.nan)
+        params = fit.fit(torch.from_numpy(wanted).float()[None], start=params, passes=1).params
     laid = skinning.vertices(moving, params)[0].double().numpy()
     return _smoothed(moving, laid, fixed, places)
 
