@@ -505,6 +505,7 @@ ROOMS = (  # the ground first
             "registration",
             "cache",
             "converter",
+            "meshes",
         ),
     ),
     Room(
@@ -571,6 +572,7 @@ ROOMS = (  # the ground first
             "readers",
             "predictions",
             "fitting",
+            "conversion",
             "writers",
         ),
         modules=(
@@ -596,6 +598,9 @@ ROOMS = (  # the ground first
             "fit_pool",
             "runner",
             "closing",
+            "convert_options",
+            "convert_input",
+            "convert",
             "pictures.files",
             "pictures.unsure_skin",
             "pictures.draw_frame",
@@ -665,6 +670,7 @@ ROOMS = (  # the ground first
             "bars",
             "fit",
             "refine",
+            "convert",
             "run",
             "predict",
             "render",
