@@ -14,7 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from scipy.sparse import csr_array
+from torch import Tensor
 
 from smplifyx.body import skinning
 from smplifyx.body.joints import JOINT_INDEX, JOINT_NAMES
@@ -24,6 +26,7 @@ from smplifyx.body.params import BodyParams
 from smplifyx.core.choices import Gender
 from smplifyx.core.npz import write
 
+CLUSTERS = "clusters.npz"
 VERTICES = 9200
 SHAPES = 10  # columns of shapedirs before those of expressions
 OWN_JOINTS = 0.3  # how far joints go from the embedded body's to where the skin of two bones meets
@@ -54,7 +57,9 @@ def write_stand_in(path: Path, seed: int = 0, vertices: int = VERTICES) -> Path:
     """
     with np.load(find_body(None, Gender.NEUTRAL)) as stored:
         arrays = {key: stored[key] for key in stored.files}
-    write(path, _another(arrays, load_body(None), np.random.default_rng(seed), vertices))
+    another, cluster = _another(arrays, load_body(None), np.random.default_rng(seed), vertices)
+    write(path, another)
+    write(path.with_name(CLUSTERS), {"cluster": cluster})
     return path
 
 
@@ -64,10 +69,18 @@ def stand_in(folder: Path, seed: int = 0) -> BodyModel:
     return load_body(path if path.exists() else write_stand_in(path, seed))
 
 
+def replaced_vertices(folder: Path) -> Int[Tensor, " v"]:
+    """For each vertex of the embedded body, that of the stand-in in `folder` that replaces it,
+    which is the mean of all that it replaces: what no conversion may know.
+    """
+    with np.load(folder / CLUSTERS) as stored:
+        return torch.from_numpy(stored["cluster"])
+
+
 def _another(
     arrays: dict[str, np.ndarray], body: BodyModel, draws: np.random.Generator, count: int
-) -> dict[str, np.ndarray]:
-    """The arrays of the other model."""
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The arrays of the other model, and which of its vertices replaces each."""
     places, turns = _rest_pose(body)
     shapedirs = np.einsum("vij,vjn->vin", turns, arrays["shapedirs"].astype(float))
     posedirs = np.einsum("vij,vjn->vin", turns, arrays["posedirs"].astype(float))
@@ -93,7 +106,7 @@ def _another(
         flat = to_new @ values.reshape(len(values), -1)
         return flat.reshape(-1, *values.shape[1:]).astype(np.float32)
 
-    return {
+    another = {
         "model_name": np.array("smplifyx-stand-in"),
         "v_template": averaged(places),
         "f": faces.astype(np.uint32),
@@ -109,6 +122,7 @@ def _another(
         "extra_points": cluster[arrays["extra_points"]],
         "pupils": cluster[arrays["pupils"]],
     }
+    return another, cluster
 
 
 def _rest_pose(body: BodyModel) -> tuple[np.ndarray, np.ndarray]:

@@ -125,13 +125,14 @@ class Bridges:
         self._options = options
         self._targets = Bodies(options.model, torch.device("cpu"), options.kid_template)
         self._made: dict[tuple[str, str, str, str], Converter] = {}
-        if options.gender is not None:
-            self._targets.of(options.gender)
+        self._gender = None if options.gender is None else body_gender(options.gender)
+        if self._gender is not None:
+            self._targets.of(self._gender)
 
     def files(self) -> dict[str, Path]:
         """The files of the new bodies, by gender. Raises BodyFileError where there is none."""
         found: dict[str, Path] = {}
-        genders = BODY_GENDERS if self._options.gender is None else (self._options.gender,)
+        genders = BODY_GENDERS if self._gender is None else (self._gender,)
         for gender in genders:
             with contextlib.suppress(BodyFileError):
                 found[gender.value] = find_body(self._options.model, gender)
@@ -142,7 +143,7 @@ class Bridges:
     def body(self, wanted: tuple[BodyGender, BodyAge, Detector]) -> BodyModel:
         """The new body for such people. Raises BodyFileError where there is none."""
         gender, age, detector = wanted
-        return self._targets.of(self._options.gender or gender, age, detector)
+        return self._targets.of(self._gender or gender, age, detector)
 
     def converted(self, people: Sequence[PersonToConvert]) -> list[FitAnswer]:
         """Everybody in order; those of the same two bodies are converted together."""
@@ -259,7 +260,7 @@ def _record(options: ConvertOptions, people: ConvertInput, bridges: Bridges) -> 
         "preset": PRESET,
         "model": str(options.model.resolve()),
         "kid_template": str(options.kid_template.resolve()) if options.kid_template else None,
-        "gender": options.gender.value if options.gender else None,
+        "gender": options.gender,
         "people": str(options.people.resolve()),
         "people_sha256": people.identity(),
         "correspondences_sha256": (

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from ..config import Settings
-from ..core.choices import BodyGender
 from ..core.fields import Shown
 
 
@@ -24,7 +23,7 @@ class ConvertOptions(Settings):
     to: Annotated[Path, Shown("FOLDER")] = Field(
         description="output folder, laid out as that of a fit"
     )
-    gender: Annotated[BodyGender | None, Shown("neutral|female|male")] = Field(
+    gender: Annotated[Literal["neutral", "female", "male"] | None, Shown()] = Field(
         None, description="of the new bodies (default: as fitted)"
     )
     kid_template: Annotated[Path | None, Shown("FILE")] = Field(
