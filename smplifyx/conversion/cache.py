@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from pathlib import Path
@@ -30,26 +31,29 @@ def correspondence_of(
     """Where each vertex of `target` lies on the surface of `source`.
 
     Bodies of one mesh have the same vertices. Of two others it is worked out once, which takes half
-    a minute, and kept in `folder` (None: the user's cache), beside a card that says of what; a file
-    that is broken is made anew, and a folder that cannot be written to costs the time again.
+    a minute, and kept for both directions in `folder` (None: the user's cache), beside cards that
+    say of what; a file that is broken is made anew, and a folder that cannot be written to costs
+    the time again.
     """
     if _of_one_mesh(source, target):
         return _same(target)
-    name = f"{source.sha256[:16]}-to-{target.sha256[:16]}-{METHOD}"
-    path = (folder or cache_folder()) / f"{name}.npz"
+    folder = folder or cache_folder()
+    path = folder / _file_name(source, target)
     try:
         found = load_correspondence(path, targets=len(target.v_template))
         if found.sources == len(source.v_template):
             return found
     except CorrespondenceError:
         pass
-    found = register(_adult(source), _adult(target))
-    try:
-        found.save(path)
-        _write_card(path, source, target, found)
-    except OSError:  # the next one works it out again
-        pass
-    return found
+    there, back = register(_adult(source), _adult(target))
+    with contextlib.suppress(OSError):  # the next one works it out again
+        _keep(path, source, target, there)
+        _keep(folder / _file_name(target, source), target, source, back)
+    return there
+
+
+def _file_name(source: BodyModel, target: BodyModel) -> str:
+    return f"{source.sha256[:16]}-to-{target.sha256[:16]}-{METHOD}.npz"
 
 
 def _of_one_mesh(first: BodyModel, second: BodyModel) -> bool:
@@ -72,8 +76,9 @@ def _adult(body: BodyModel) -> BodyModel:
     return dataclasses.replace(body, shapedirs=body.shapedirs[..., :-1], kid_sha256="")
 
 
-def _write_card(path: Path, source: BodyModel, target: BodyModel, found: Correspondence) -> None:
-    """What the file is, for whoever finds it."""
+def _keep(path: Path, source: BodyModel, target: BodyModel, found: Correspondence) -> None:
+    """Writes the file, and beside it a card that says what it is. Raises OSError."""
+    found.save(path)
     known = found.sd.isfinite()
     distance = 1000 * (found.sd[known].square() - SD**2).clamp(min=0).sqrt()
     card = {

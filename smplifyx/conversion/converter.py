@@ -32,9 +32,14 @@ class Converter:
     face: Bool[Tensor, " v"]
 
     @classmethod
-    def of(cls, target: BodyModel, correspondence: Correspondence) -> Converter:
-        """For the body that people are wanted as, and where its vertices are on the source."""
-        fit = MeshFit.of(target, correspondence.sd.to(target.v_template))
+    def of(
+        cls, target: BodyModel, correspondence: Correspondence, has_face: bool = True
+    ) -> Converter:
+        """For the body that people are wanted as, and where its vertices are on the source.
+
+        has_face: whether the source can show an expression.
+        """
+        fit = MeshFit.of(target, correspondence.sd.to(target.v_template), has_face=has_face)
         fingers = [name[-1].isdigit() and "spine" not in name for name in joint_names(target.kind)]
         hands = target.weights[:, fingers].sum(-1) > 0.5
         if target.expressiondirs.shape[-1]:

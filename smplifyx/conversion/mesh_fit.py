@@ -38,7 +38,7 @@ PRIORS = Weights(
     height=0.0,
     pose_prior=0.03,
     shape=0.03,
-    expression=0.03,
+    expression=1.0,
     hand_prior=0.01,
     eyes=0.1,
 )
@@ -57,16 +57,26 @@ class MeshFit:
     known: Bool[Tensor, " v"]
     chosen: Int[Tensor, " p"]
     sd: Float[Tensor, " p"]
+    has_face: bool
     fitter: Fitter
 
     @classmethod
-    def of(cls, body: BodyModel, sd: Float[Tensor, " v"], points: int = POINTS) -> MeshFit:
-        """For a body; sd: metres, how well the place of each vertex is known, inf: not at all."""
-        fitter = Fitter.of(body, convert_config(body))
+    def of(
+        cls,
+        body: BodyModel,
+        sd: Float[Tensor, " v"],
+        points: int = POINTS,
+        has_face: bool = True,
+    ) -> MeshFit:
+        """For a body; sd: metres, how well the place of each vertex is known, inf: not at all.
+
+        has_face: whether the surface may show an expression; else the body's is left neutral.
+        """
+        fitter = Fitter.of(body, convert_config(body, has_face))
         body = fitter.setup.body  # of as many betas as are fitted
         known = sd.isfinite()
         chosen = chosen_vertices(body, known, points)
-        return cls(body, known, chosen, sd[chosen], fitter)
+        return cls(body, known, chosen, sd[chosen], has_face, fitter)
 
     def fit(
         self,
@@ -86,6 +96,8 @@ class MeshFit:
             keypoints, camera = unseen(places)
         with torch.no_grad():
             params = posed_like(self.body, places, self.known) if start is None else start
+            if not self.has_face:
+                params = _without_face(params)
         of = PointSet(surface=tuple(_vertex(vertex) for vertex in self.chosen.tolist()))
         sd = self.sd.expand(len(places), -1)
         result = None
@@ -108,12 +120,14 @@ class MeshFit:
         )
 
 
-def convert_config(body: BodyModel) -> FitConfig:
-    """How a body is fitted to its own surface: one stage, everything free that it has."""
+def convert_config(body: BodyModel, has_face: bool = True) -> FitConfig:
+    """How a body is fitted to its own surface: one stage, everything free that it has, but for the
+    face where the surface has none.
+    """
     free = [Block.GLOBAL_ORIENT, Block.TRANSL, Block.BODY, Block.BETAS]
     if body.left_hand is not None:
         free += [Block.LEFT_HAND, Block.RIGHT_HAND]
-    if body.expressiondirs.shape[-1]:
+    if has_face and body.expressiondirs.shape[-1]:
         free += [Block.EXPRESSION, Block.JAW, Block.LEYE, Block.REYE]
     stage = StageConfig(
         name="surface",
@@ -182,6 +196,11 @@ def _farthest(points: Float[Tensor, "n 3"], count: int) -> Int[Tensor, " count"]
 
 def _vertex(vertex: int) -> SurfacePoint:
     return SurfacePoint((vertex, vertex, vertex), (1.0, 0.0, 0.0), corrected=False)
+
+
+def _without_face(params: BodyParams) -> BodyParams:
+    faces = ("expression", "jaw_pose", "leye_pose", "reye_pose")
+    return params.replace(**{name: torch.zeros_like(getattr(params, name)) for name in faces})
 
 
 def _without_posedirs(body: BodyModel) -> BodyModel:

@@ -56,7 +56,8 @@ def _bone_turns(
     total = weights.sum(-1)
     share = weights / total.clamp(min=1e-6)[:, None]
     rest = body.v_template
-    places = torch.where(known[:, None], places, 0.0)
+    # a mesh that is not finite keeps its place of NaN, and so fails alone
+    places = torch.where(known[:, None], places, 0.0).nan_to_num(0.0, 0.0, 0.0)
     rest_middle = share @ rest  # [j, 3]
     middle = share @ places  # [batch, j, 3]
     by_pair = (places[..., :, None] * rest[:, None, :]).flatten(-2)  # [batch, v, 9]

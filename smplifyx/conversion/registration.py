@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import trimesh
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import factorized
@@ -38,18 +38,22 @@ FARTHEST = 0.02  # metres, in the end
 LEAST_FACING = 0.3  # cosine between normals
 LANDMARKS = range(names.CONTOUR.stop, names.FACE.stop)  # those that lie at one point of the skin
 STIFFNESS = 3.0  # of the skin against bending, where shapes do not reach
-SMOOTHINGS = 5
+SMOOTHINGS = 3
 EYES = ("left_eye_smplhf", "right_eye_smplhf")
 
 
-def register(source: BodyModel, target: BodyModel) -> Correspondence:
-    """Where each vertex of `target` lies on the surface of `source`."""
-    source, target = (body.to("cpu", torch.float32) for body in (source, target))
-    if _gives_way(target, source):
-        laid = _laid_on(target, source)
-        return _nearest(target, laid, source, source.v_template.numpy())
-    laid = _laid_on(source, target)
-    return _nearest(target, target.v_template.numpy(), source, laid)
+def register(first: BodyModel, second: BodyModel) -> tuple[Correspondence, Correspondence]:
+    """Where each vertex of `second` lies on the surface of `first`, and the other way round."""
+    first, second = (body.to("cpu", torch.float32) for body in (first, second))
+    places = [body.v_template.double().numpy() for body in (first, second)]
+    if _gives_way(first, second):
+        places[0] = _laid_on(first, second)
+    else:
+        places[1] = _laid_on(second, first)
+    return (
+        _nearest(second, places[1], first, places[0]),
+        _nearest(first, places[0], second, places[1]),
+    )
 
 
 def _gives_way(one: BodyModel, other: BodyModel) -> bool:
@@ -64,9 +68,11 @@ def _laid_on(moving: BodyModel, fixed: BodyModel) -> Float[NDArray, "v 3"]:
     params = _sized(_by_joints(moving, fixed), fit.body)
     for reach in REACH:
         laid = skinning.vertices(moving, params)[0].numpy()
-        matches = _matches(moving, laid, fixed, places, reach)
-        wanted = np.where(matches.found[:, None], matches.places, np.nan)
-        params = fit.fit(torch.from_numpy(wanted).float()[None], start=params, passes=1).params
+        matches = _matches(moving, laid, fixed, places, reach, fit.chosen.numpy())
+        wanted = torch.full((1, *laid.shape), torch.nan)
+        found = torch.from_numpy(np.where(matches.found[:, None], matches.places, np.nan))
+        wanted[0, fit.chosen] = found.float()
+        params = fit.fit(wanted, start=params, passes=1).params
     laid = skinning.vertices(moving, params)[0].double().numpy()
     return _smoothed(moving, laid, fixed, places)
 
@@ -113,14 +119,17 @@ def _matches(
     other: BodyModel,
     others: Float[NDArray, "v2 3"],
     reach: float,
+    at: Int[NDArray, " p"] | slice = slice(None),
 ) -> Nearest:
-    """For each vertex of a body, the nearest point of another's surface that may be the same."""
+    """For each vertex of a body (or those `at`), the nearest point of another's surface that may be
+    the same.
+    """
     mesh = trimesh.Trimesh(vertices, body.faces.numpy(), process=False)
     surface = trimesh.Trimesh(others, other.faces.numpy(), process=False)
     nearest = nearest_on_mesh(
-        np.asarray(vertices, float),
-        np.asarray(mesh.vertex_normals),
-        parts_of(body).of_vertex.numpy(),
+        np.asarray(vertices, float)[at],
+        np.asarray(mesh.vertex_normals)[at],
+        parts_of(body).of_vertex.numpy()[at],
         surface,
         parts_of(other).of_face.numpy(),
         _may_meet(body, other),

@@ -184,7 +184,8 @@ class Bridges:
             else:
                 assert source is not None  # `MeshFolder` sees to it
                 found = correspondence_of(source, target)
-            self._made[key] = Converter.of(target, found)
+            has_face = source is None or source.expressiondirs.shape[-1] > 0
+            self._made[key] = Converter.of(target, found, has_face)
         return self._made[key]
 
 

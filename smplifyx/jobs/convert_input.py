@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -83,6 +83,7 @@ class PersonOfMesh:
 PersonToConvert = PersonOfFit | PersonOfMesh
 
 
+@runtime_checkable
 class ConvertInput(Protocol):
     """People in the order in which they are written."""
 
