@@ -505,6 +505,7 @@ ROOMS = (  # the ground first
             "registration",
             "cache",
             "converter",
+            "points_fit",
             "meshes",
         ),
     ),

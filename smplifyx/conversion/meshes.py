@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from trimesh.exchange.ply import load_ply
 
+from ..core.archives import open_archive
 from ..core.files import boundary, read_bounded
 from ..core.npz import arrays_of
 
@@ -37,13 +40,18 @@ class PeopleMeshes:
 
 
 def mesh_files(place: Path) -> list[Path]:
-    """A file of meshes itself, or those of a folder, sorted. Raises MeshFileError for none."""
-    found = [place] if place.is_file() else []
-    if place.is_dir():
-        found = [path for path in place.iterdir() if path.suffix.lower() in ENDINGS]
-    if not found:
-        raise MeshFileError(f"{place}: no meshes ({', '.join(ENDINGS)})")
-    return sorted(found)
+    """A file of meshes itself, or those of a folder, sorted; of .npz those that hold vertices."""
+    found = sorted(place.iterdir()) if place.is_dir() else [place]
+    return [path for path in found if path.suffix.lower() in ENDINGS and _may_be_mesh(path)]
+
+
+def _may_be_mesh(path: Path) -> bool:
+    if path.suffix.lower() != ".npz":
+        return True
+    with contextlib.suppress(ValueError, OSError, zipfile.BadZipFile):
+        names = open_archive(read_bounded(path, LARGEST_FILE), LARGEST_FILE).names
+        return not {f"{key}.npy" for key in VERTEX_KEYS}.isdisjoint(names)
+    return False
 
 
 def read_meshes(path: Path, y_up: bool) -> PeopleMeshes:
@@ -86,7 +94,7 @@ def _of_obj(content: bytes) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _of_ply(content: bytes) -> tuple[np.ndarray, np.ndarray | None]:
-    mesh = load_ply(io.BytesIO(content), skip_materials=True, fix_texture=False)
+    mesh = load_ply(io.BytesIO(content), fix_texture=False)
     faces = mesh.get("faces")
     return np.asarray(mesh["vertices"]), None if faces is None else np.asarray(faces)
 

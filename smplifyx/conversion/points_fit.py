@@ -53,3 +53,14 @@ def fit_points(
     result = Fitter.of(body, config).fit(keypoints, camera, [evidence])
     params = result.params.replace(transl=result.params.transl - shift)
     return result.replace(params=params, points3d=result.points3d - shift[:, None], evidence={})
+
+
+def point_errors(
+    result: FitResult, points: Float[Tensor, "batch 137 3"]
+) -> Float[Tensor, "batch 4"]:
+    """Millimetres between fitted and given points: mean and largest, mean of hands and of face."""
+    distance = 1000 * (result.points3d - points).norm(dim=-1)
+    hands = distance[:, names.LEFT_HAND.start : names.RIGHT_HAND.stop]
+    largest = distance.nan_to_num(-1.0).amax(-1)
+    means = (distance.nanmean(-1), largest, hands.nanmean(-1), distance[:, names.FACE].nanmean(-1))
+    return torch.stack(means, -1)

@@ -230,7 +230,9 @@ def _laplacian(body: BodyModel) -> sparse.csr_array:
     linked = sparse.csr_array(entries, shape=(count, count))  # an edge of two faces adds up
     linked.data[:] = 1.0
     degree = np.maximum(linked.sum(1), 1)
-    return sparse.csr_array(sparse.eye_array(count) - sparse.diags_array(1 / degree) @ linked)
+    return sparse.csr_array(
+        sparse.diags_array(np.ones(count)) - sparse.diags_array(1 / degree) @ linked
+    )
 
 
 def _nearest(

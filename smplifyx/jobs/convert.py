@@ -8,7 +8,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from ..conversion.cache import correspondence_of
 from ..conversion.converter import Converter, of_mesh
 from ..conversion.correspondence import load_correspondence
 from ..conversion.mesh_fit import PRESET, convert_config
+from ..conversion.points_fit import fit_points, point_errors
 from ..core.choices import BODY_GENDERS, Age, BodyAge, BodyGender, Detector, body_gender
 from ..core.files import sha256_of
 from ..core.messages import cell, one_line
@@ -30,6 +31,7 @@ from .convert_input import (
     ConvertInput,
     PersonOfFit,
     PersonOfMesh,
+    PersonOfPoints,
     PersonToConvert,
     failed,
     open_input,
@@ -75,9 +77,9 @@ def convert_people(options: ConvertOptions, progress: JobProgress = NO_PROGRESS)
     """Converts everybody that the options name and writes results/, summary.csv, conversion.csv,
     config.yaml and log.txt.
 
-    Raises FieldError, BodyFileError, StoreError, CorrespondenceError, MeshFileError or
-    FolderBusyError, one line each, before anybody is converted; afterwards an error costs no more
-    than its person. OSError if the disk refuses: what is done is kept.
+    Raises FieldError, BodyFileError, StoreError, PredictionError or FolderBusyError, one line
+    each, before anybody is converted; afterwards an error costs no more than its person. OSError if
+    the disk refuses: what is done is kept.
     """
     people = open_input(options)
     bridges = Bridges(options)
@@ -125,7 +127,8 @@ class Bridges:
         self._options = options
         self._targets = Bodies(options.model, torch.device("cpu"), options.kid_template)
         self._made: dict[tuple[str, str, str, str], Converter] = {}
-        self._gender = None if options.gender is None else body_gender(options.gender)
+        asked = options.gender
+        self._gender: BodyGender | None = None if asked is None else body_gender(asked)
         if self._gender is not None:
             self._targets.of(self._gender)
 
@@ -149,8 +152,7 @@ class Bridges:
         """Everybody in order; those of the same two bodies are converted together."""
         groups: dict[tuple[object, ...], list[int]] = {}
         for place, person in enumerate(people):
-            source = person.source.sha256 if person.source else len(person_vertices(person))
-            groups.setdefault((type(person), source, person.body), []).append(place)
+            groups.setdefault((type(person), _topology(person), person.body), []).append(place)
         answers: dict[int, FitAnswer] = {}
         for places in groups.values():
             some = [people[place] for place in places]
@@ -160,6 +162,8 @@ class Bridges:
 
     def _together(self, people: Sequence[PersonToConvert]) -> Sequence[FitResult]:
         first = people[0]
+        if isinstance(first, PersonOfPoints):
+            return self._of_points([one for one in people if isinstance(one, PersonOfPoints)])
         converter = self._converter(first)
         fitted = [person.result for person in people if isinstance(person, PersonOfFit)]
         if isinstance(first, PersonOfFit):
@@ -170,11 +174,20 @@ class Bridges:
             of_mesh(found[row], errors[row], person.origin) for row, person in enumerate(meshes)
         ]
 
-    def _converter(self, person: PersonToConvert) -> Converter:
+    def _of_points(self, people: Sequence[PersonOfPoints]) -> Sequence[FitResult]:
+        body = self.body(people[0].body)
+        points = torch.stack([person.points for person in people])
+        found = fit_points(body, points, body.kind.value)  # a preset for each kind of body
+        errors = point_errors(found, points).tolist()
+        return [
+            found[row].replace(origin=replace(person.origin, conversion_mm=tuple(errors[row])))
+            for row, person in enumerate(people)
+        ]
+
+    def _converter(self, person: PersonOfFit | PersonOfMesh) -> Converter:
         target = self.body(person.body)
         source = person.source
-        name = source.sha256 if source else str(len(person_vertices(person)))
-        key = (name, target.sha256, target.age.value, target.detector.value)
+        key = (_topology(person), target.sha256, target.age.value, target.detector.value)
         if key not in self._made:
             file = self._options.correspondences
             if file is not None:
@@ -189,9 +202,11 @@ class Bridges:
         return self._made[key]
 
 
-def person_vertices(person: PersonToConvert) -> torch.Tensor:
-    """A mesh of the person's topology [v, 3]."""
-    return person.vertices if isinstance(person, PersonOfMesh) else person.source.v_template
+def _topology(person: PersonToConvert) -> str:
+    """What people have in common whose vertices are the same points."""
+    if person.source is not None:
+        return person.source.sha256
+    return f"{len(person.vertices)} vertices" if isinstance(person, PersonOfMesh) else "points"
 
 
 def _give_up(person: PersonToConvert, error: Exception) -> Failure:

@@ -1,14 +1,16 @@
-"""Who is to be converted: the people of an output folder, of one result file, or meshes."""
+"""Who is to be converted: people of an output folder or of one result file, meshes, or points."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
@@ -31,6 +33,7 @@ from ..core.files import sha256_of
 from ..core.messages import one_line
 from ..core.npz import ResultFileError
 from ..fitting.result import FitResult, Origin
+from ..predictions.table import read_predictions
 from .batches import Bodies
 from .convert_options import ConvertOptions
 from .pictures.recorded_job import recorded_job
@@ -39,6 +42,7 @@ from .store import MADE_BY, Store, read_record
 from .summary import FITTED, Row, RowStatus, read_summary
 
 CPU = torch.device("cpu")
+FEWEST_POINTS = 12
 NO_CAMERA = "none"  # the K_source of people who were in no picture
 
 
@@ -80,7 +84,23 @@ class PersonOfMesh:
         return Gender.NEUTRAL, Age.ADULT, Detector.OPENPOSE
 
 
-PersonToConvert = PersonOfFit | PersonOfMesh
+@dataclass(frozen=True, eq=False)
+class PersonOfPoints:
+    """Points in space that a network predicted, metres along a camera's axes; NaN: not told."""
+
+    stem: str
+    person: int
+    points: Float[Tensor, "137 3"]
+    origin: Origin
+    source: None = None
+
+    @property
+    def body(self) -> tuple[BodyGender, BodyAge, Detector]:
+        """What the new body should be like: its points where MHR's and annotators have them."""
+        return Gender.NEUTRAL, Age.ADULT, Detector.HALPE
+
+
+PersonToConvert = PersonOfFit | PersonOfMesh | PersonOfPoints
 
 
 @runtime_checkable
@@ -102,7 +122,7 @@ class ConvertInput(Protocol):
 
 
 def open_input(options: ConvertOptions) -> ConvertInput:
-    """What the options name. Raises FieldError, StoreError or MeshFileError, one line each."""
+    """What the options name. Raises FieldError or StoreError, one line each."""
     place = options.people
     if not place.exists():
         raise FieldError("people", f"{place}: there is no such file or folder")
@@ -110,7 +130,9 @@ def open_input(options: ConvertOptions) -> ConvertInput:
         return FitFolder(Store(place))
     if place.suffix.lower() == ".npz" and _is_result(place):
         return OneResult(place, options.source_model)
-    return MeshFolder(options)
+    if mesh_files(place):
+        return MeshFolder(options)
+    return PredictedPoints(place)
 
 
 def _is_result(path: Path) -> bool:
@@ -181,9 +203,7 @@ class MeshFolder:
     """Meshes of another body model."""
 
     def __init__(self, options: ConvertOptions) -> None:
-        """Raises MeshFileError where there are none, FieldError where nothing tells whose they
-        are.
-        """
+        """Raises FieldError where nothing tells whose they are."""
         self._paths = mesh_files(options.people)
         self._y_up = options.y_up
         self._source: BodyModel | None = None
@@ -226,6 +246,42 @@ class MeshFolder:
                 )
                 mesh = torch.from_numpy(vertices).float()
                 yield PersonOfMesh(stem, person, mesh, meshes.faces, self._source, origin)
+
+
+class PredictedPoints:
+    """People of whom a network predicted points in space, such as SAM 3D Body."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+
+    files = 1
+
+    def identity(self) -> str:
+        """The name: files are read as they come."""
+        return self._place.name
+
+    def items(self) -> Iterator[PersonToConvert | Row]:
+        """Everybody with enough points, named after the photo. Raises PredictionError for none."""
+        counts: Counter[str] = Counter()
+        for one in read_predictions(self._place):
+            frame = "" if one.frame is None else f"_{one.frame:06d}"
+            stem = safe_stem((Path(one.photo).stem or self._place.stem) + frame)
+            person = counts[stem]
+            counts[stem] += 1
+            points = torch.from_numpy(np.array(one.points, np.float32))
+            if int(points.isfinite().all(-1).sum()) < FEWEST_POINTS:
+                yield failed(stem, person, f"fewer than {FEWEST_POINTS} points in space")
+                continue
+            origin = Origin(
+                source=str(self._place),
+                person=person,
+                K_source=NO_CAMERA,
+                image_size_source=NO_CAMERA,
+                photo=one.photo,
+                person_id=one.person_id,
+                converted_from=f"points of {one.system}",
+            )
+            yield PersonOfPoints(stem, person, points, origin)
 
 
 def failed(stem: str, person: int, reason: str) -> Row:

@@ -15,7 +15,8 @@ class ConvertOptions(Settings):
     """Who is converted to what."""
 
     people: Annotated[Path, Shown("PEOPLE", positional=True)] = Field(
-        description="output folder of a fit, one of its .npz, or meshes (.obj, .ply, .npz)"
+        description="output folder of a fit, one of its .npz, meshes (.obj, .ply, .npz), or "
+        "predictions with points in space"
     )
     model: Annotated[Path, Shown("PATH")] = Field(
         description="body model that people are wanted as, file or folder"
