@@ -30,10 +30,12 @@ from smplifyx.conversion.correspondence import (
     load_correspondence,
 )
 from smplifyx.conversion.meshes import MeshFileError, read_meshes
+from smplifyx.conversion.points_fit import fit_points, point_errors
 from smplifyx.conversion.posing import posed_like
 from smplifyx.data.synthetic import generate_people
 from smplifyx.fitting.result import FitResult, FitStatus
 from smplifyx.jobs.store import Store
+from smplifyx.keypoints import names
 
 COUNT = 4
 
@@ -105,6 +107,19 @@ def test_the_first_pose_is_near_whatever_the_pose_is(pair: Pair) -> None:
     assert distances_mm(start, vertices).mean() < 60  # the expressions and joints are not its own
     at_rest = pair.truth.map(torch.zeros_like).replace(transl=pair.truth.transl)
     assert distances_mm(skinning.vertices(pair.body, at_rest), vertices).mean() > 300
+
+
+def test_points_in_space_alone_make_a_body(pair: Pair) -> None:
+    points = skinning.points(pair.body, pair.truth)[:2]
+    points[:, names.FACE] = torch.nan
+    near = points - points[:, :1]  # about the origin, behind what any camera sees
+    found = fit_points(pair.body, near, "fast")
+    body = pair.truth[:2].replace(transl=pair.truth.transl[:2] - points[:, 0])
+    assert (
+        distances_mm(*(skinning.vertices(pair.body, p) for p in (found.params, body))).mean() < 25
+    )
+    errors = point_errors(found, near)
+    assert (errors[:, 0] < 8).all() and errors[:, 3].isnan().all() and (errors[:, 2] < 6).all()
 
 
 # ---- correspondences

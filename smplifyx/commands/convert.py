@@ -34,7 +34,7 @@ def run(options: ConvertOptions, terminal: Terminal) -> int:
         middle = statistics.median(outcome.mean_mm)
         asked = outcome.converted + outcome.counts[RowStatus.FAILED]
         terminal.say(
-            f"{outcome.converted} of {asked} converted, vertices {middle:.1f} mm from where they "
-            f"were (median of people, {max(outcome.mean_mm):.1f} at most); see {outcome.table}"
+            f"{outcome.converted} of {asked} converted, {middle:.1f} mm from where they were on "
+            f"average (median of people, {max(outcome.mean_mm):.1f} at most); see {outcome.table}"
         )
     return DONE
