@@ -141,6 +141,7 @@ class Weights(Settings):
     depth: float = 0.0
     bone_depth: float = 0.0
     pose_estimate: float = 0.0  # counts only for people of whom there is a prediction
+    keypoints3d: float = 1.0  # counts only for people of whom points in space are known
     focal: float = 0.0
     collision: float = 0.0
 

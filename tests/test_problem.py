@@ -15,8 +15,10 @@ from smplifyx.depth_prior.bones import BONES
 from smplifyx.evidence.bone_depth import BoneDepth
 from smplifyx.evidence.height import KnownHeight
 from smplifyx.evidence.keypoints2d import Keypoints2D
+from smplifyx.evidence.keypoints3d import Keypoints3D
 from smplifyx.evidence.pose_estimate import PoseEstimate
 from smplifyx.features.feature import FoldedBody
+from smplifyx.features.fold import PointSet, SurfacePoint
 from smplifyx.features.jacobian_blocks import DenseBlock
 from smplifyx.features.joint_angles import BODY_POSE
 from smplifyx.features.points import POINTS
@@ -35,7 +37,7 @@ ALL_PARTS = (Part.BODY, Part.HANDS, Part.FACE, Part.CONTOUR)
 EVERY_WEIGHT = Weights(
     reprojection=1.0, pose_prior=0.7, limits=2.0, bending=0.5, shape=1.5, expression=0.9, hand_prior=0.6, hand_size=0.4,
     hand_limits=1.1, jaw=(5.0, 20.0, 10.0), eyes=0.8, upright=1.3, depth=3.0, focal=1.2, collision=0.9,
-    bone_depth=0.8, pose_estimate=0.6,
+    bone_depth=0.8, pose_estimate=0.6, keypoints3d=0.02,
 )  # fmt: skip
 TERMS = [name for name in Weights.model_fields]
 
@@ -59,7 +61,7 @@ def people_of(
     told = BoneDepth(share, torch.full_like(share, 0.07))
     seen_so = Keypoints2D(seen, cameras, scale, data)
     estimate = estimate_of(points3d, dtype)
-    known_so = {KnownHeight: known, PoseEstimate: estimate}
+    known_so = {KnownHeight: known, PoseEstimate: estimate, Keypoints3D: places_of(points3d)}
     return FitBatch(seen_so, known_so, setup(dtype), {BoneDepth: told})
 
 
@@ -72,6 +74,17 @@ def estimate_of(points3d: torch.Tensor, dtype: torch.dtype) -> PoseEstimate:
     sd[:, 7] = torch.nan
     turn_sd = torch.linspace(0.1, 0.5, 21, dtype=dtype).expand(count, -1)
     return PoseEstimate(points3d + 0.01 * points3d.flip(1), sd, rotation, turn_sd)
+
+
+def places_of(points3d: torch.Tensor) -> Keypoints3D:
+    """Of two canonical points and two of the skin, one of them without correctives; one is not known."""
+    skin = tuple(
+        SurfacePoint((9, 4000, 9000), (0.2, 0.3, 0.5), corrected) for corrected in (True, False)
+    )
+    places = points3d[:, [4, 7, 0, 8]].clone()
+    places[0, 1] = torch.nan
+    sd = torch.tensor([0.01, 0.02, 0.03, 0.04]).to(places).expand(len(places), -1)
+    return Keypoints3D(places, sd, PointSet((7, 4), skin))
 
 
 def stage_of(weights: Weights, free: tuple[Block, ...] = tuple(Block)) -> StageConfig:

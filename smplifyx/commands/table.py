@@ -61,6 +61,14 @@ COMMANDS = (
         "where 3D truth is known, too.",
     ),
     Command(
+        name="convert",
+        about="Convert people to another body model: SMPL-X, SMPL-H or SMPL of your own.",
+        options=(".jobs.convert_options", "ConvertOptions"),
+        more="Example: smplifyx convert OUT --model models/smplx --to OUT_SMPLX\n\n"
+        "Each vertex keeps its place as well as the new body can; conversion.csv says how\n"
+        "well. The same command again goes on where it was stopped.",
+    ),
+    Command(
         name="run",
         about="Run a job file: the options of fit, written down.",
         options=(".commands.options", "RunOptions"),

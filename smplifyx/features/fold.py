@@ -35,10 +35,15 @@ _PARTS = (names.BODY, names.LEFT_HAND, names.RIGHT_HAND, names.CONTOUR, names.FA
 
 @dataclass(frozen=True)
 class SurfacePoint:
-    """A point on the mesh: three vertices and what each of them counts, which sums to 1."""
+    """A point on the mesh: three vertices and what each of them counts, which sums to 1.
+
+    corrected: whether pose correctives move it. Where a body's correctives are dense, thousands of
+    points with them do not fit into memory; who leaves them out accounts for them otherwise.
+    """
 
     vertices: tuple[int, int, int]
     shares: tuple[float, float, float]
+    corrected: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,10 @@ class PointSet:
 def fold(body: BodyModel, points: PointSet) -> PointModel:
     """The point model of some points of a body, in the body's dtype and on its device.
 
-    Exact but for the pose correctives of canonical points: those of the face contour leave them out
-    (a millimetre where the jaw opens), the others those of bones that do not carry them. Raises
-    ValueError for a point that the body lacks, and for a surface point of vertices that it lacks or
-    of shares that do not sum to 1.
+    Exact but for pose correctives: the points of the face contour leave them out (a millimetre
+    where the jaw opens), other canonical points those of bones that do not carry them, and surface
+    points have them where they ask for them. Raises ValueError for a point that the body lacks, and
+    for a surface point of vertices that it lacks or of shares that do not sum to 1.
     """
     _check(body, points)
     device = body.v_template.device
@@ -239,6 +244,8 @@ class _CarrierTable:
 
         posedirs = _posedirs(rest, sums, carriers)
         posedirs[contour_at] = 0  # left out: see `fold`
+        plain = [i for i, point in enumerate(points.surface) if not point.corrected]
+        posedirs[len(canonical) + torch.tensor(plain, dtype=torch.int64)] = 0
         return cls(
             depends_on=depends_on,
             carriers=carriers,

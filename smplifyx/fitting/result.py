@@ -120,6 +120,11 @@ class Origin:
     gender_probability: float | None = None
     # female to male, by the proportions; None: nobody asked, or they do not tell
     gender_log_odds: float | None = None
+    # the body that was converted to this one, by its name, or the mesh's file; empty: none, a fit
+    converted_from: str = ""
+    # distances of vertices from the surface they came from: mean, largest, mean of hands, of face;
+    # empty for a fit, NaN for a part that a body lacks
+    conversion_mm: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -240,10 +245,20 @@ _POINT_ORDER = "OpenPose: body 25, left hand 21, right hand 21, face 70"
 _UNITS = "axis-angle in radians; metres; pixels; camera frame: x right, y down, z forward"
 # Keys that are the names of fields.
 _PARAMS = tuple(f.name for f in dataclasses.fields(BodyParams))
-_ORIGIN = tuple(f.name for f in dataclasses.fields(Origin) if f.name != "K_guess")
+_NUMBERS = ("K_guess", "conversion_mm")  # of an Origin, kept where there are any
+_ORIGIN = tuple(f.name for f in dataclasses.fields(Origin) if f.name not in _NUMBERS)
 _PROVENANCE = tuple(f.name for f in dataclasses.fields(Provenance) if f.name != "versions")
 # Keys that files of version 0.1 lack, all of them texts.
-_NEW = ("person_id", "photo", "notes", "doubt", "age_asked", "start_source", "gender_source")
+_NEW = (
+    "person_id",
+    "photo",
+    "notes",
+    "doubt",
+    "age_asked",
+    "start_source",
+    "gender_source",
+    "converted_from",
+)
 _NEW_NUMBERS = ("gender_probability", "gender_log_odds")  # NaN in files where they are None
 _DETECTOR = "detector"  # files of version 0.2 and before lack it: everybody had OpenPose's points
 _LATER = (*_NEW, *_NEW_NUMBERS, _DETECTOR)
@@ -356,6 +371,8 @@ def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
         arrays[name] = np.array(math.nan if value is None else value)
     if origin.K_guess:
         arrays["K_guess"] = np.array(origin.K_guess, dtype=np.float32).reshape(3, 3)
+    if origin.conversion_mm:
+        arrays["conversion_mm"] = np.array(origin.conversion_mm)
 
     energies = [float(value) for value in result.energies.values()]
     versions = [f"{name}={version}" for name, version in provenance.versions.items()]
@@ -442,6 +459,7 @@ def _origin(arrays: Mapping[str, np.ndarray]) -> Origin:
         gender_probability=_number(arrays, "gender_probability"),
         gender_log_odds=_number(arrays, "gender_log_odds"),
         K_guess=tuple(np.asarray(arrays.get("K_guess", ())).ravel().tolist()),
+        conversion_mm=tuple(np.asarray(arrays.get("conversion_mm", ())).ravel().tolist()),
     )
 
 

@@ -27,11 +27,11 @@ from .lock import locked
 MADE_BY = "smplifyx"  # first key of a config.yaml that is ours
 # what a job may make, and --overwrite remove
 FOLDERS = ("results", "overlays", "pictures", "meshes", "pages", "gates")
-FILES = ("summary.csv", "config.yaml", "log.txt", "index.html")
+FILES = ("summary.csv", "conversion.csv", "config.yaml", "log.txt", "index.html")
 # Names of half-written files: only these are ours to remove, each only where we write it.
 _PERSON = r"\d{3,}"
 _TEMPORARIES = {
-    "": r"summary\.csv|config\.yaml|index\.html",
+    "": r"(summary|conversion)\.csv|config\.yaml|index\.html",
     "results": _PERSON + r"\.npz",
     "overlays": r".+\.jpg",
     "pictures": r"(photo|overlay|turned)\.jpg",

@@ -1,0 +1,3 @@
+"""From one body model to another: which points of two bodies are the same, and parameters from
+meshes.
+"""
