@@ -37,7 +37,7 @@ COMMANDS = (
     ),
     Command(
         name="photo",
-        about="Find people in photos or videos and fit bodies to them; needs the extra [detect].",
+        about="Find people in photos or videos and fit bodies to them; needs extra [detect].",
         options=(".commands.options", "PhotoOptions"),
         more="Example: smplifyx photo PHOTOS --out OUT --task holistic_landmarker.task\n\n"
         "Draws overlays and writes a page with everybody: OUT/index.html. As predict and\n"
