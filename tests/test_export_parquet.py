@@ -97,7 +97,7 @@ def test_types(tmp_path: Path) -> None:
 
 
 def test_what_is_unknown_is_null(tmp_path: Path) -> None:
-    """SMPL has no points of the face; and what nobody measured."""
+    """SMPL has no points of hands and face; and what nobody measured."""
     one = person("adult", BodyKind.SMPL)
     lacking = dataclasses.replace(
         one,
@@ -110,7 +110,7 @@ def test_what_is_unknown_is_null(tmp_path: Path) -> None:
     rows = read(tmp_path / "people")
     assert rows["joint_covariance"] == [None]
     assert rows["points3d"][0][67 * 3 :] == [None] * (70 * 3)
-    assert None not in rows["points3d"][0][: 67 * 3]
+    assert None not in rows["points3d"][0][: 25 * 3]
     assert rows["penetration_mm"] == rows["kept_start"] == rows["gender_probability"] == [None]
     assert rows["sigma_px"] == [None]
     assert rows["model_kind"] == ["smpl"]
@@ -148,7 +148,13 @@ def test_optional_fields(tmp_path: Path) -> None:
         penetration=Penetration(number, torch.tensor(7)),
         start=StartCheck(number, number, number, torch.tensor(True)),
         tries=torch.tensor(2),
-        origin=dataclasses.replace(one.result.origin, K_guess=tuple(map(float, range(9)))),
+        held_out=torch.tensor([3.5, torch.nan] + [1.0] * 23),
+        origin=dataclasses.replace(
+            one.result.origin,
+            K_guess=tuple(map(float, range(9))),
+            converted_from="another",
+            conversion_mm=(1.0, 9.0, 2.0, 3.0),
+        ),
     )
     write(PARQUET, tmp_path / "people", [dataclasses.replace(one, result=more), one])
     rows = read(tmp_path / "people")
@@ -156,6 +162,9 @@ def test_optional_fields(tmp_path: Path) -> None:
     assert rows["kept_start"] == [True, None]
     assert rows["tries"] == [2, None]
     assert rows["K_guess"] == [[float(i) for i in range(9)], None]
+    assert rows["held_out_px"] == [[3.5, None] + [1.0] * 23, None]
+    assert rows["converted_from"] == ["another", ""]
+    assert rows["conversion_mm"] == [[1.0, 9.0, 2.0, 3.0], None]
 
 
 def test_same_bytes_and_manifest(tmp_path: Path) -> None:

@@ -81,8 +81,14 @@ def test_parquet_gives_the_result_file(tmp_path: Path) -> None:
         penetration=Penetration(number, torch.tensor(7)),
         start=StartCheck(number, number, number, torch.tensor(True)),
         tries=torch.tensor(2),
+        held_out=torch.tensor([3.5, torch.nan] + [1.0] * 23),
         origin=dataclasses.replace(
-            one.result.origin, K_guess=tuple(map(float, range(9))), gender_probability=0.5, image=""
+            one.result.origin,
+            K_guess=tuple(map(float, range(9))),
+            gender_probability=0.5,
+            image="",
+            converted_from="another",
+            conversion_mm=(1.0, 9.0, 2.0, 3.0),
         ),
     )
     for name, each in (("full", result), ("bare", one.result.replace(origin=result.origin))):

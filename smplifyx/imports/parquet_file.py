@@ -81,8 +81,9 @@ def _arrays(row: Mapping[str, Any]) -> dict[str, np.ndarray]:
     covariance, shape = columns.COVARIANCE
     if row[covariance] is not None:
         arrays[covariance] = columns.symmetric(_floats(row[covariance]).reshape(shape))
-    if row["K_guess"] is not None:
-        arrays["K_guess"] = _floats(row["K_guess"])
+    for name in columns.OPTIONAL:
+        if row[name] is not None:
+            arrays[name] = _floats(row[name])
     for entry in row["evidence"]:
         arrays[entry["name"]] = _floats(entry["values"]).reshape(entry["shape"])
     return arrays

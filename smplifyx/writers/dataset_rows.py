@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ..body import skinning
-from ..body.joints import BodyKind
+from ..body.joints import BodyKind, joint_names
 from ..body.model import Age, BodyModel
 from ..body.params import BodyParams
 from ..camera import Camera
@@ -142,14 +142,14 @@ class DatasetRows:
     @cached_property
     def joints(self) -> Float[Tensor, "n joints 3"]:
         """The model's own."""
-        return _by_body(self.people, self.params, self.age, skinning.joints)
+        return self._placed(skinning.joints, len(joint_names(self.kind)))
 
     @cached_property
     def model_points(self) -> Float[Tensor, "n 137 3"]:
         """The canonical 137 where the model's format has them, NaN where it has none: what a reader
         makes of the parameters.
         """
-        return _by_body(self.people, self.params, self.age, _as_readers_see)
+        return self._placed(_as_readers_see, names.COUNT)
 
     @property
     def images(self) -> list[str]:
@@ -172,12 +172,7 @@ class DatasetRows:
 
         params: betas are the adult ones.
         """
-        return replace(
-            self,
-            params=params,
-            joints=_by_body(self.people, params, self.age, skinning.joints),
-            model_points=_by_body(self.people, params, self.age, _as_readers_see),
-        )
+        return replace(self, params=params)
 
     def project(self, points: Float[Tensor, "n p 3"]) -> Float[Tensor, "n p 2"]:
         """Where points of the camera's frame are in each person's image, pixels."""
@@ -197,7 +192,7 @@ class DatasetRows:
             sums = [weights @ skinning.vertices(body, own) for own in some]
             return torch.cat(sums) + params.transl[:, None]
 
-        return _by_body(self.people, self.params, self.age, place)
+        return self._placed(place, len(weights))
 
     @cached_property
     def boxes(self) -> Float[Tensor, "n 4"]:
@@ -273,6 +268,22 @@ class DatasetRows:
         nose = told[:, :1]  # canonical point 0
         return torch.cat([told, nose.expand(-1, names.COUNT - _JOINTS_TOLD)], -1)
 
+    def _placed(
+        self, place: Callable[[BodyModel, BodyParams], Tensor], count: int
+    ) -> Float[Tensor, "n {count} 3"]:
+        """What `place` says of everybody, `count` points each; the people of one body together."""
+        bodies = {id(person.body): person.body for person in self.people}
+        number = {key: index for index, key in enumerate(bodies)}
+        whose = torch.tensor([number[id(person.body)] for person in self.people])
+        placed = self.points3d.new_zeros(len(self), count, 3)
+        for index, body in enumerate(bodies.values()):
+            rows = (whose == index).nonzero().flatten()
+            own = self.params[rows]
+            if body.age is Age.CHILD:
+                own = own.replace(betas=torch.cat([own.betas, self.age[rows, None]], -1))
+            placed[rows] = place(body.to(dtype=torch.float32), own)
+        return placed
+
     def _seen(self, part: slice, least: int) -> Bool[Tensor, " n"]:
         return (self.keypoints.confidence[:, part] >= CONFIDENT).sum(-1) >= least
 
@@ -299,29 +310,6 @@ def _joined_params(people: Sequence[DatasetPerson]) -> tuple[BodyParams, Float[T
         expression=pad_sequence(expressions, batch_first=True).float(),
     )
     return params, torch.tensor(ages)
-
-
-def _by_body(
-    people: Sequence[DatasetPerson],
-    params: BodyParams,
-    age: Float[Tensor, " n"],
-    place: Callable[[BodyModel, BodyParams], Tensor],
-) -> Float[Tensor, "n p 3"]:
-    """What `place` says of everybody, the people of one body together."""
-    bodies = {id(person.body): person.body for person in people}
-    whose = torch.tensor([list(bodies).index(id(person.body)) for person in people])
-    placed: Tensor | None = None
-    for number, body in enumerate(bodies.values()):
-        index = (whose == number).nonzero().flatten()
-        own = params[index]
-        if body.age is Age.CHILD:
-            own = own.replace(betas=torch.cat([own.betas, age[index, None]], -1))
-        points = place(body.to(dtype=torch.float32), own)
-        if placed is None:
-            placed = points.new_zeros(len(people), *points.shape[1:])
-        placed[index] = points
-    assert placed is not None  # there is somebody
-    return placed
 
 
 def _as_readers_see(body: BodyModel, params: BodyParams) -> Float[Tensor, "n 137 3"]:

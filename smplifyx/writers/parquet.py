@@ -121,8 +121,11 @@ def _results(rows: DatasetRows, pa: Any) -> dict[str, Any]:
         for result in results
     ]
     columns["energies"] = _float_lists(energies, pa)
-    guesses = [result.origin.K_guess or None for result in results]
-    columns["K_guess"] = pa.array(guesses, pa.list_(pa.float32(), 9))
+    for name, field in people.OPTIONAL.items():
+        values = [people.found(result, field.path) for result in results]
+        # of an Origin an empty tuple, of a result None: not told
+        told = [None if value is None or not len(value) else np.asarray(value) for value in values]
+        columns[name] = pa.array(told, pa.list_(pa.float32(), *field.shape), from_pandas=True)
     columns["evidence"] = _evidence(rows.people, pa)
     return columns
 

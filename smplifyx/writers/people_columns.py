@@ -46,6 +46,12 @@ FIXED = MappingProxyType({
     "points2d": FixedField("points2d", (_POINTS, 2)),
 })  # fmt: skip
 KEYPOINTS = ("keypoints", (_POINTS, 3))  # x, y, confidence
+# Of the same shape for everybody who has it.
+OPTIONAL = MappingProxyType({
+    "K_guess": FixedField("origin.K_guess", (9,)),
+    "conversion_mm": FixedField("origin.conversion_mm", (4,)),
+    "held_out_px": FixedField("held_out", (25,)),
+})  # fmt: skip
 COVARIANCE = ("joint_covariance", (67, 6))  # xx, xy, xz, yy, yz, zz
 UPPER = torch.triu_indices(3, 3)
 # As long as the model, the prior or the preset has it.
@@ -78,7 +84,8 @@ COUNTS = MappingProxyType({
 })  # fmt: skip
 FLAGS = MappingProxyType({"kept_start": "start.kept"})
 _NO_TEXTS = {
-    "versions", "person", "seconds", "gender_probability", "gender_log_odds", "K_guess", "image",
+    "versions", "person", "seconds", "gender_probability", "gender_log_odds", "image",
+    *OPTIONAL,
 }  # fmt: skip
 TEXTS = MappingProxyType({
     field.name: f"{where}.{field.name}"
