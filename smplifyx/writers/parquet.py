@@ -122,9 +122,7 @@ def _results(rows: DatasetRows, pa: Any) -> dict[str, Any]:
     ]
     columns["energies"] = _float_lists(energies, pa)
     for name, field in people.OPTIONAL.items():
-        values = [people.found(result, field.path) for result in results]
-        # of an Origin an empty tuple, of a result None: not told
-        told = [None if value is None or not len(value) else np.asarray(value) for value in values]
+        told = [_told(value) for value in every(field.path)]
         columns[name] = pa.array(told, pa.list_(pa.float32(), *field.shape), from_pandas=True)
     columns["evidence"] = _evidence(rows.people, pa)
     return columns
@@ -144,6 +142,14 @@ def _verdicts(rows: DatasetRows, reader: ReaderBody, pa: Any) -> dict[str, Any]:
 def _numbers(values: Sequence[object], pa: Any) -> Any:
     numbers = [np.nan if value is None else float(value) for value in values]  # type: ignore[arg-type]
     return pa.array(np.array(numbers, np.float32), from_pandas=True)  # NaN becomes null
+
+
+def _told(value: object) -> np.ndarray | None:
+    """Numbers that only some results have: of an Origin an empty tuple, of a result None stands for
+    none.
+    """
+    numbers = np.zeros(0) if value is None else np.asarray(value)
+    return numbers if numbers.size else None
 
 
 def _fixed(values: Tensor, pa: Any) -> Any:
