@@ -91,6 +91,18 @@ def test_shapes_and_box(file: dict[str, np.ndarray]) -> None:
     assert file["scale"][0] == pytest.approx(1.2 * extent / 200, rel=1e-4)
 
 
+def test_hand_boxes_are_about_the_hands(file: dict[str, np.ndarray]) -> None:
+    """CameraHMR crops hands: the wrist's children lie in them, also of hands nobody saw."""
+    body = GoldenBody.embedded()
+    pose = file["pose_cam"][0].reshape(55, 3).astype(float)
+    _, joints, _ = body.forward(pose, file["shape"][0])
+    pixels = project(joints + file["cam_ext"][0, :3, 3], file["cam_int"][0].astype(float))
+    for name, fingers in (("lh", pixels[25:40]), ("rh", pixels[40:55])):
+        half = 100 * file[f"{name}_s"][0]
+        assert np.abs(fingers - file[f"{name}_c"][0]).max() < half
+        assert half < 0.4 * 100 * file["scale"][0]
+
+
 def test_target_is_whole_or_nothing(tmp_path: Path) -> None:
     target = tmp_path / "train.npz"
     made = write(BEDLAM, target, everybody(children=False), per_block=2)

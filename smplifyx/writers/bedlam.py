@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..body.joints import BodyKind
 from ..core.choices import Gender
+from ..keypoints import names
 from .confidences import squared_weight
 from .dataset_format import FormatFacts
-from .dataset_rows import DatasetRows
+from .dataset_rows import BOX_MARGIN, DatasetRows
 from .joint_orders import SMPLX_144, seen_index
 from .npz_columns import NpzColumns, Table
 from .reader_body import NEUTRAL_ONLY, ReaderBody
@@ -44,9 +46,19 @@ def tables(rows: DatasetRows, reader: ReaderBody) -> dict[str, Table]:
         "cam_ext": extrinsics,
         "cam_int": rows.camera.K,
         "gtkps": points,
+        **_hand_boxes(rows, "lh", names.LEFT_HAND),
+        **_hand_boxes(rows, "rh", names.RIGHT_HAND),
         "gender": np.array([_LETTERS[gender] for gender in rows.genders]),
     }
     return {".npz": Table({name: np.asarray(value) for name, value in columns.items()}, rows)}
+
+
+def _hand_boxes(rows: DatasetRows, name: str, hand: slice) -> dict[str, Tensor]:
+    """Centre and side / 200 of the box around a hand of the body, pixels: CameraHMR crops it."""
+    points = rows.project(rows.model_points[:, hand])
+    low, high = points.amin(1), points.amax(1)
+    side = (high - low).amax(-1) * BOX_MARGIN
+    return {f"{name}_c": (low + high) / 2, f"{name}_s": side / 200}
 
 
 BEDLAM = NpzColumns(
