@@ -31,7 +31,7 @@ from smplifyx.jobs.store import Store
 def export(out: Path, to: Path, name: str = "bedlam", **rules: object) -> JobPeople:
     """Exports for readers that load the embedded body."""
     format = dataset_format(name)
-    reader = reader_body(format, PRIORS / "neutral.npz", None, None)
+    reader = reader_body(format, PRIORS / "neutral.npz")
     store = Store(out)
     people = JobPeople(store, recorded_job(store), ExportRules(format, reader, **rules))
     export_people(people, to, lambda count: None)

@@ -209,7 +209,8 @@ def reaching(palm: tuple[float, ...], elbow: tuple[float, ...]) -> BodyParams:
         from_pelvis = scene[POINTS][:, [PALM, ELBOW]] - scene[POINTS][:, [PELVIS]]
         return Residual((from_pelvis - places).flatten(1))
 
-    natural = stage_of(Weights(reprojection=0.0, pose_prior=0.3, limits=1.0), free=(Block.BODY,))
+    weights = Weights(reprojection=0.0, keypoints3d=0.0, pose_prior=0.3, limits=1.0)
+    natural = stage_of(weights, free=(Block.BODY,))
     state = random_state(1, seed=1)
     # One Gaussian: which component of a mixture holds the arm would be another matter.
     usual = FitSetup(embedded_body(), with_prior(preset(), "gaussian"))

@@ -81,7 +81,10 @@ def dataset_format(name: str) -> DatasetFormat:
 
 
 def reader_body(
-    format: DatasetFormat, model: Path | None, regressor: Path | None, fitted: Path | None
+    format: DatasetFormat,
+    model: Path | None = None,
+    regressor: Path | None = None,
+    fitted: Path | None = None,
 ) -> ReaderBody:
     """What the readers of a format load.
 
