@@ -59,17 +59,9 @@ def write(rows: DatasetRows, reader: ReaderBody, folder: Path) -> None:
 
 
 def _params(rows: DatasetRows, reader: ReaderBody) -> dict[str, Tensor]:
-    left, right = reader.hands_about_mean(rows)
-    params = rows.params
     return {
-        "transl": params.transl,
-        "global_orient": params.global_orient,
-        "body_pose": params.body_pose.flatten(1),
-        "left_hand_pose": left,
-        "right_hand_pose": right,
-        "jaw_pose": params.jaw_pose,
-        "leye_pose": params.leye_pose,
-        "reye_pose": params.reye_pose,
+        "transl": rows.params.transl,
+        **reader.pose_arguments(rows),
         "betas": reader.betas(rows, BETAS),
         "expression": rows.expressions(EXPRESSIONS),
     }

@@ -250,8 +250,8 @@ class DatasetRows:
 
     @cached_property
     def shape_kept(self) -> Bool[Tensor, " n"]:
-        """Whether the shape is kept; whether a reader can use it is asked elsewhere (`betas_hold`
-        of `reader_body`).
+        """Whether the shape is kept; whether a reader can use it is asked elsewhere
+        (`ReaderBody.shape_holds`).
         """
         return self._kept(lambda kept: kept.shape)
 

@@ -6,7 +6,6 @@ box's side is divided by 200 here; the same program's npz has it in pixels.
 
 from __future__ import annotations
 
-import io
 import itertools
 import re
 import tarfile
@@ -26,7 +25,7 @@ from .old_pickle import dumps
 from .reader_body import NEUTRAL_ONLY, ReaderBody
 from .spin_points import smpl_pose
 from .upright_photos import upright_jpeg
-from .whole_files import WholeFiles
+from .whole_files import WholeFiles, add_member
 
 ROBUST = 100.0  # pixels: beyond this an error counts no more, as in SMPLify
 _NO_KEY = re.compile(r"[^A-Za-z0-9_-]+")
@@ -44,8 +43,8 @@ def write(rows: DatasetRows, reader: ReaderBody, folder: Path) -> None:
             people = list(group)
             key = _key(rows, people[0])
             persons = [_person(columns, row, losses[row]) for row in people]
-            _add(shard, f"{key}.jpg", upright_jpeg(photo))
-            _add(shard, f"{key}.data.pyd", dumps(persons))
+            add_member(shard, f"{key}.jpg", upright_jpeg(photo))
+            add_member(shard, f"{key}.data.pyd", dumps(persons))
 
 
 def reprojection_loss(rows: DatasetRows) -> Float[Tensor, " n"]:
@@ -89,13 +88,6 @@ def _key(rows: DatasetRows, row: int) -> str:
     """
     stem = PurePosixPath(rows.people[row].image).stem
     return f"{rows.first + row:09d}_{_NO_KEY.sub('_', stem)[:_LONGEST_STEM]}"
-
-
-def _add(shard: tarfile.TarFile, name: str, content: bytes) -> None:
-    """A member without date or owner: equal data make equal shards."""
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    shard.addfile(member, io.BytesIO(content))
 
 
 FOUR_D_HUMANS_TAR = WholeFiles(

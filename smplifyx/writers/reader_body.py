@@ -116,6 +116,22 @@ class ReaderBody:
             params.right_hand_pose.flatten(1) - right_mean,
         )
 
+    def pose_arguments(self, rows: DatasetRows) -> dict[str, Tensor]:
+        """What the `smplx` package's model with `flat_hand_mean=False` is called with, by its
+        names, but for translation, betas and expression.
+        """
+        left, right = self.hands_about_mean(rows)
+        params = rows.params
+        return {
+            "global_orient": params.global_orient,
+            "body_pose": params.body_pose.flatten(1),
+            "left_hand_pose": left,
+            "right_hand_pose": right,
+            "jaw_pose": params.jaw_pose,
+            "leye_pose": params.leye_pose,
+            "reye_pose": params.reye_pose,
+        }
+
     def hand_coefficients(
         self, rows: DatasetRows, count: int
     ) -> tuple[Float[Tensor, "n count"], Float[Tensor, "n count"]]:

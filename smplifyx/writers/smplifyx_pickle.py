@@ -40,18 +40,10 @@ def write(rows: DatasetRows, reader: ReaderBody, folder: Path) -> None:
 
 def _original(rows: DatasetRows, reader: ReaderBody) -> dict[str, Tensor]:
     """All but betas; the body's angles instead of a latent, the hands' instead of coefficients."""
-    params = rows.params
-    left, right = reader.hands_about_mean(rows)
     return {
         "camera_rotation": torch.eye(3).repeat(len(rows), 1, 1),
-        "camera_translation": params.transl,
-        "global_orient": params.global_orient,
-        "body_pose": params.body_pose.flatten(1),
-        "left_hand_pose": left,
-        "right_hand_pose": right,
-        "jaw_pose": params.jaw_pose,
-        "leye_pose": params.leye_pose,
-        "reye_pose": params.reye_pose,
+        "camera_translation": rows.params.transl,
+        **reader.pose_arguments(rows),
         "expression": rows.expressions(EXPRESSIONS),
     }
 

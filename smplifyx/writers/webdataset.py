@@ -7,7 +7,6 @@ readers split names at the first one.
 
 from __future__ import annotations
 
-import io
 import itertools
 import re
 import tarfile
@@ -24,7 +23,7 @@ from .dataset_rows import DatasetRows
 from .json_items import compact
 from .reader_body import ReaderBody
 from .upright_photos import upright_jpeg
-from .whole_files import WholeFiles
+from .whole_files import WholeFiles, add_member
 
 NOT_TOLD = -1.0  # in `sigma_px`
 LONGEST_NAME = 60  # characters of a key that are the image's
@@ -47,9 +46,9 @@ def write(rows: DatasetRows, reader: ReaderBody, folder: Path) -> None:
                 "people": texts[own],
             }
             people = {name: array[own] for name, array in arrays.items()}
-            _add(tar, f"{key}.jpg", upright_jpeg(person.photo))
-            _add(tar, f"{key}.json", compact(sample).encode())
-            _add(tar, f"{key}.npz", npz.content_of(people))
+            add_member(tar, f"{key}.jpg", upright_jpeg(person.photo))
+            add_member(tar, f"{key}.json", compact(sample).encode())
+            add_member(tar, f"{key}.npz", npz.content_of(people))
 
 
 def _images(rows: DatasetRows) -> Iterator[slice]:
@@ -117,13 +116,6 @@ def _texts(rows: DatasetRows, reader: ReaderBody) -> list[dict[str, object]]:
             }
         )
     return told
-
-
-def _add(tar: tarfile.TarFile, name: str, content: bytes | memoryview) -> None:
-    """A member without dates and owners: equal data make equal files."""
-    info = tarfile.TarInfo(name)
-    info.size = len(content)
-    tar.addfile(info, io.BytesIO(content))
 
 
 WEBDATASET = WholeFiles(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,3 +52,10 @@ class WholeFiles:
                 made.append(place)
         made.append(row_table.assemble([part / _PEOPLE for part in parts], target / _PEOPLE))
         return made
+
+
+def add_member(tar: tarfile.TarFile, name: str, content: bytes | memoryview) -> None:
+    """Adds a file without dates and owners: equal data make equal tars."""
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    tar.addfile(member, io.BytesIO(content))
