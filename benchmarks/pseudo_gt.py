@@ -3,9 +3,9 @@
     python -m benchmarks.pseudo_gt [--count 3072] [--seeds 3] [--mocap FOLDER] [--cache FOLDER]
 
 Training people are generated in poses of the subjects that are not held out, half of them by each
-protocol of `benchmarks.real`, and fitted with the guessed focal length, as photos are. The same
-network (keypoints of a body to the rotations and shape of a body; an MLP) learns them with the
-labels of each row:
+protocol of `benchmarks.real`, every third with wrong or hidden keypoints (`benchmarks.damage`), and
+fitted with the guessed focal length, as photos are. The same network (keypoints of a body to the
+rotations and shape of a body; an MLP) learns them with the labels of each row:
 
     truth         the bodies that they were generated from
     2019          fits of the preset `smplify_x_2019`
@@ -21,6 +21,7 @@ of those that are used. Figures are means over networks of several seeds; +-: th
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ from smplifyx.keypoints import Keypoints, names
 from smplifyx.pose_priors.sixd import to_rotation
 from smplifyx.writers.joint_orders import seen_index
 
+from .damage import damaged
 from .quality import fit_in_batches, guessed, table
 from .real import PROTOCOLS
 
@@ -58,6 +60,7 @@ EPOCHS = 120
 BATCH = 128
 WIDTH = 512
 GATE = "smplifyx"
+DAMAGED_EVERY = 3  # of the training people
 SURE = 0.05  # metres: a joint with this standard deviation counts half as much as a sure one
 ROTATION_WEIGHT = 0.1  # of a unit of the matrices' entries, beside a metre of the joints
 SHAPE_WEIGHT = 0.01
@@ -202,6 +205,14 @@ def generated(body: BodyModel, poses: Poses, count: int, seed: int) -> list[Gene
     return [generate_people(body, poses, each, seed, options) for options in PROTOCOLS.values()]
 
 
+def with_damage(people: GeneratedPeople, seed: int) -> GeneratedPeople:
+    """The same people, the keypoints of every third as photos spoil them."""
+    spoiled, _ = damaged(people.keypoints, seed)
+    rows = torch.arange(0, len(people.keypoints.confidence), DAMAGED_EVERY)
+    keypoints = people.keypoints.put(rows, spoiled[rows])
+    return dataclasses.replace(people, keypoints=keypoints)
+
+
 def fits(
     people: Sequence[GeneratedPeople], body: BodyModel, preset: str, cache: Path | None
 ) -> FitResult:
@@ -258,16 +269,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=3072, help="training people")
     parser.add_argument("--test", type=int, default=1024, help="people of the test")
     parser.add_argument("--seeds", type=int, default=3, help="networks of each row")
+    parser.add_argument("--threads", type=int, default=2, help="of torch")
     parser.add_argument("--cache", type=Path, help="keep the fits there for another run")
     asked = parser.parse_args(arguments)
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(asked.threads)
     body = load_body(None)
     rest = body.joint_template.double().numpy()
     subjects = [subject for subject in SUBJECTS if subject not in HELD_OUT]
     recorded = concatenate(list(subject_poses(asked.mocap, rest, subjects).values()))
     recorded = recorded[plausible(recorded)]
-    training = generated(body, recorded, asked.count, 0)
+    training = [with_damage(some, 0) for some in generated(body, recorded, asked.count, 0)]
     test = people_of(generated(body, heldout_poses(asked.mocap, rest), asked.test, TEST_SEED))
     people = people_of(training)
     default = fits(training, body, "smplx", asked.cache)
