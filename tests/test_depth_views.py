@@ -16,7 +16,7 @@ from smplifyx.training.depth_views import (
     CUT_OFF,
     FEET_MISSING,
     Detections,
-    Views,
+    PosedViews,
     draw_views,
 )
 from smplifyx.training.poses import Balance, PersonPart, balanced
@@ -25,7 +25,7 @@ from smplifyx.training.skeleton import resting_joints
 SMALL = DepthSettings(width=32, blocks=1, steps=60, batch=64, rate=3e-3)
 
 
-def views(count: int = 128, seed: int = 0) -> Views:
+def views(count: int = 128, seed: int = 0) -> PosedViews:
     poses = random_poses(40, seed=3)
     return draw_views(embedded_body(torch.float32), poses, np.full(40, 1 / 40), count, seed)
 

@@ -110,6 +110,13 @@ ROOMS = (  # the ground first
         ),
     ),
     Room(
+        name="views",
+        owns="several calibrated cameras of one moment: points in space, who is who across views",
+        leaves="no files; fits nobody",
+        uses=("core", "camera", "keypoints"),
+        modules=("__init__", "calibrated_camera", "triangulation", "matching"),
+    ),
+    Room(
         name="solvers",
         owns="L-BFGS, Levenberg-Marquardt, Adam over independent rows; linear systems dense, arrow, block-tridiagonal",
         leaves="never sees a body",
@@ -274,7 +281,14 @@ ROOMS = (  # the ground first
         owns="residuals and their Jacobians: functions from a scene",
         leaves="no per-person data of their own",
         uses=("core", "camera", "pose_priors", "features"),
-        modules=("__init__", "scene", "collision", "regularisers", "reprojection"),
+        modules=(
+            "__init__",
+            "scene",
+            "collision",
+            "regularisers",
+            "reprojection",
+            "reprojection_in_views",
+        ),
     ),
     Room(
         name="evidence",
@@ -289,6 +303,7 @@ ROOMS = (  # the ground first
             "keypoints3d",
             "bone_depth",
             "pose_estimate",
+            "views",
             "kinds",
         ),
     ),
@@ -444,6 +459,7 @@ ROOMS = (  # the ground first
             "terms",
             "evidence",
             "predictions",
+            "views",
             "problem",
         ),
         modules=(
@@ -479,6 +495,7 @@ ROOMS = (  # the ground first
             "gender_evidence",
             "age_choice",
             "fit",
+            "views_fit",
             "scene_fit",
         ),
     ),

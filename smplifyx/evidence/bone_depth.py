@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..body.model import BodyModel
@@ -74,6 +74,12 @@ class BoneDepth(Bundle):
         told = network.tell(PersonView.of(rays, confidence[:, body]))
         distance = camera.focal[:, :1] / seen.scale[:, None]  # metres, from how long bones look
         return cls(told.bones, told.sd * distance + SPREAD, config)
+
+    def without(self, measured: Bool[Tensor, "batch 137"]) -> BoneDepth:
+        """The same without the bones whose two ends are measured: their depth is not guessed."""
+        ends = measured[:, [end for end, _ in BONES]]
+        starts = measured[:, [start for _, start in BONES]]
+        return self.replace(sd=torch.where(ends & starts, torch.inf, self.sd))
 
     def points(self, stage: StageConfig, body: BodyModel) -> PointSet:
         """Those of the 25 that the body has."""

@@ -14,6 +14,7 @@ from ..core.bundle import Bundle, static
 from ..evidence.bone_depth import BoneDepth
 from ..evidence.evidence import Evidence
 from ..evidence.keypoints2d import Keypoints2D, seen_confidence
+from ..evidence.views import Views
 from ..keypoints import Keypoints
 from .setup import FitSetup
 
@@ -36,6 +37,9 @@ class FitBatch(Bundle):
         if network is not None:
             confidence = seen_confidence(seen.keypoints, config.reprojection)
             depths = BoneDepth.read(seen, confidence, network, config.bone_depth)
+            views = others.get(Views)
+            if views is not None:  # they measure what the network guesses
+                depths = depths.without(views.measured(confidence))
             inferred[BoneDepth] = depths
         return cls(seen, dict(others), setup, inferred)
 

@@ -49,6 +49,15 @@ class ObservedPoints(Bundle):
     rho: Float[Tensor, "*batch p"]  # units
 
 
+@dataclass(frozen=True, eq=False)
+class BentErrors:
+    """Errors as a solver needs them: residuals of the energy's exact gradient, and their slopes."""
+
+    values: Float[Tensor, "*batch p 2"]
+    by_points: Float[Tensor, "*batch p 2 3"]
+    by_focal: Float[Tensor, "*batch p 2 1"]
+
+
 @dataclass(frozen=True)
 class Reprojection:
     """gain x GMoF of the distance between projection and detection (Geman-McClure, rho r / sqrt(r^2
@@ -61,34 +70,56 @@ class Reprojection:
     def __call__(self, scene: Scene) -> Residual:
         """Two residuals for each point of the stage."""
         seen: ObservedPoints = scene.observed[ObservedPoints]
-        error = _error(seen, scene[POINTS], scene[FOCAL])  # [batch, p, 2], in units
+        points = scene[POINTS]
+        zoom = scene[FOCAL].exp()[:, None]
+        error = error_of(seen, points, zoom)  # [batch, p, 2], in units
+        squash = self.squash(seen, error)
+        residual = seen.gain[..., None] * squash * error
+
+        def jacobian() -> Jacobian:
+            bent = self.bent(seen, points, zoom, error, squash)
+            blocks = {
+                POINTS: PointBlock(bent.by_points),
+                FOCAL: DenseBlock(bent.by_focal.flatten(1, 2)),
+            }
+            return Jacobian(bent.values.flatten(1), blocks)
+
+        return Residual(residual.flatten(1), jacobian)
+
+    def squash(
+        self, seen: ObservedPoints, error: Float[Tensor, "*batch p 2"]
+    ) -> Float[Tensor, "*batch p k"]:
+        """1 near the target, towards 0 far from it: of each error, or of each coordinate."""
         square = error * error
         if not self.per_coordinate:
             square = square.sum(-1, keepdim=True)
         rho = seen.rho[..., None]
-        gain = seen.gain[..., None]
-        squash = rho / torch.sqrt(square + rho * rho)  # 1 near the target, towards 0 far from it
-        residual = gain * squash * error
-        return Residual(residual.flatten(1), lambda: self._jacobian(scene, error, squash))
+        return rho / torch.sqrt(square + rho * rho)
 
-    def _jacobian(self, scene: Scene, error: Tensor, squash: Tensor) -> Jacobian:
+    def bent(
+        self,
+        seen: ObservedPoints,
+        points: Float[Tensor, "*batch p 3"],
+        zoom: Tensor,
+        error: Float[Tensor, "*batch p 2"],
+        squash: Float[Tensor, "*batch p k"],
+    ) -> BentErrors:
         """Residuals `pull e` with slopes `across de`, shrunk along e: pull x across x shrink =
         gain^2 s^4.
+
+        zoom: the factor on the cameras' focal lengths, broadcast to the errors.
         """
-        seen: ObservedPoints = scene.observed[ObservedPoints]
-        points, zoom = scene[POINTS], scene[FOCAL].exp()[:, None]
         across, pull, shrink = self._bend(squash)
         gain = seen.gain[..., None]
         scale = gain * across / seen.unit[..., None] * zoom
-        by_points = scale[..., None] * seen.camera.projection_jacobian(points)  # [b, p, 2, 3]
+        by_points = scale[..., None] * seen.camera.projection_jacobian(points)
         # a longer focal length moves every pixel away from the principal point
-        offset = seen.camera.project(points) - seen.camera.center[:, None]
-        by_focal = (scale * offset)[..., None]  # [b, p, 2, 1]
+        offset = seen.camera.project(points) - seen.camera.center[..., None, :]
+        by_focal = (scale * offset)[..., None]
         if shrink is not None:
             by_points = self._shrunk(by_points, error, shrink)
             by_focal = self._shrunk(by_focal, error, shrink)
-        blocks = {POINTS: PointBlock(by_points), FOCAL: DenseBlock(by_focal.flatten(1, 2))}
-        return Jacobian((gain * pull * error).flatten(1), blocks)
+        return BentErrors(gain * pull * error, by_points, by_focal)
 
     def _bend(self, squash: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """`across`, `pull` (both without the gain) and `shrink` (None: 1) of each error."""
@@ -108,8 +139,13 @@ class Reprojection:
         return slope - (1 - shrink)[..., None] * along * (along * slope).sum(-2, keepdim=True)
 
 
-def _error(seen: ObservedPoints, points: Tensor, focal: Tensor) -> Tensor:
-    """(projected - detected) / unit, [b, p, 2]."""
-    center = seen.camera.center[:, None]
-    pixels = (seen.camera.project(points) - center) * focal.exp()[:, None] + center
+def error_of(
+    seen: ObservedPoints, points: Float[Tensor, "*batch p 3"], zoom: Tensor
+) -> Float[Tensor, "*batch p 2"]:
+    """(projected - detected) / unit of points in the camera's frame.
+
+    zoom: the factor on the cameras' focal lengths, broadcast to the errors.
+    """
+    center = seen.camera.center[..., None, :]
+    pixels = (seen.camera.project(points) - center) * zoom + center
     return (pixels - seen.target) / seen.unit[..., None]

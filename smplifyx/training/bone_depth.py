@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..depth_prior.bones import BONES, ENDS, POINTS, STARTS
 from ..depth_prior.network import LOG_SCALES, OUTPUTS
 from ..depth_prior.person_view import NUMBERS
-from .depth_views import Detections, Lesson, Views
+from .depth_views import Detections, Lesson, PosedViews
 
 VALIDATE_EVERY = 250
 VALIDATION_SEED = 9
@@ -100,7 +100,7 @@ def loss_of(told: tuple[Tensor, Tensor], lesson: Lesson) -> Float[Tensor, ""]:
 
 
 def train_depths(
-    training: Views, validation: Views, settings: DepthSettings
+    training: PosedViews, validation: PosedViews, settings: DepthSettings
 ) -> tuple[DepthLearner, list[dict[str, float]]]:
     """The network after all steps, and the figures on the way; prints a line for each."""
     torch.manual_seed(settings.seed)

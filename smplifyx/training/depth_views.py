@@ -58,7 +58,7 @@ FOCAL_SD = 0.2  # of the logarithm of how wrong the guess is
 
 
 @dataclass(frozen=True)
-class Views(Bundle):
+class PosedViews(Bundle):
     """People before cameras: where their 25 points are, and which of them their body hides."""
 
     points: Float[Tensor, "*batch 25 3"]  # metres, in the camera's frame
@@ -67,7 +67,7 @@ class Views(Bundle):
 
 def draw_views(
     body: BodyModel, poses: Poses, weights: Float[NDArray, " poses"], count: int, seed: int
-) -> Views:
+) -> PosedViews:
     """So many people of random shapes and bones before random cameras, on the CPU.
 
     poses: with the tilts that people were recorded in, y up; weights: how often each is to be seen,
@@ -75,16 +75,16 @@ def draw_views(
     """
     generator = np.random.default_rng(seed)
     chosen = generator.choice(len(weights), count, p=weights)
-    pieces: list[Views] = []
+    pieces: list[PosedViews] = []
     for start in range(0, count, BATCH):
         some = poses[chosen[start : start + BATCH]]
         draws = Draws.seeded(seed + 1 + start, len(some.body_pose))
         pieces.append(_posed(body, some, draws))
-    return Views.cat(pieces)
+    return PosedViews.cat(pieces)
 
 
 @torch.no_grad()
-def _posed(body: BodyModel, poses: Poses, draws: Draws) -> Views:
+def _posed(body: BodyModel, poses: Poses, draws: Draws) -> PosedViews:
     tilt = without_heading(rotations.exp(torch.as_tensor(poses.global_orient).float()))
     orient = random_view(draws, VIEWS) @ tilt
     betas = draws.truncated_normal(SHAPES, SHAPE_BOUND)
@@ -102,7 +102,7 @@ def _posed(body: BodyModel, poses: Poses, draws: Draws) -> Views:
     shifts = bone_lengths.joint_shifts(body, params, factors)
     points = bone_lengths.moved(body, skinning.points(body, params), shifts)
     points = points[:, POINTS.start : POINTS.stop]
-    return Views(points, hidden_points(body, params, points, shifts, which=POINTS))
+    return PosedViews(points, hidden_points(body, params, points, shifts, which=POINTS))
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Detections:
         """By the detector's card."""
         return cls(NoiseTable.of(load_detector_noise(name)).of_points(POINTS))
 
-    def lesson(self, views: Views, seed: int, whole: bool = False) -> Lesson:
+    def lesson(self, views: PosedViews, seed: int, whole: bool = False) -> Lesson:
         """whole: nobody is cut off and no limb missing, and every focal length is known."""
         draws = Draws.seeded(seed, len(views.points))
         points = views.points

@@ -1,0 +1,1 @@
+"""Several calibrated cameras of one moment: geometry alone."""
