@@ -22,6 +22,7 @@ CORE = [
     "jaxtyping>=0.2.36,<0.4",
     "pydantic>=2.7,<3",
     "PyYAML>=6,<7",
+    'tomli>=2,<3; python_version < "3.11"',  # the standard library reads TOML from 3.11 on
     "Pillow>=10",
     "Jinja2>=3.1,<4",
     "tqdm>=4.65,<5",

@@ -26,6 +26,7 @@ from smplifyx.camera import Camera
 from smplifyx.core.choices import Detector
 from smplifyx.keypoints import Keypoints, layouts, names
 from smplifyx.keypoints.layouts import LayoutName
+from smplifyx.readers.calibrations import read_calibration
 from smplifyx.views.calibrated_camera import CalibratedCamera
 
 ARCHIVE = "pose2sim_multiview.tar.xz"
@@ -95,17 +96,10 @@ def calibrated_cameras(folder: Path) -> list[CalibratedCamera]:
     """The four cameras with their places in the room. Raises OSError where the archive is missing."""
     with tarfile.open(folder / ARCHIVE) as archive:
         calibration = _content(archive, archive.getmember(CALIBRATION)).decode()
-    distortions = [
-        json.loads(row) for row in re.findall(r"^distortions = (.*)$", calibration, re.M)
-    ]
-    found = []
-    for number, (K, (turn, shift)) in enumerate(
-        zip(matrices_of(calibration), places_of(calibration), strict=True)
-    ):
-        size = round(SIZE[0]), round(SIZE[1])
-        own = np.array(distortions[number])
-        found.append(CalibratedCamera(f"cam_0{number + 1}", K, own, turn, shift, size))
-    return found
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "calibration.toml"
+        path.write_text(calibration)
+        return list(read_calibration(path))
 
 
 def video_frames(

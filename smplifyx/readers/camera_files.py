@@ -13,6 +13,11 @@ from typing import NamedTuple
 
 import yaml
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # pyright: ignore[reportMissingImports]  # not there on newer ones
+
 from ..core.files import boundary, read_bounded
 from . import camera_spellings as spell
 from .camera_sidecar import CameraRecord, IntrinsicsError, is_camera, read_record
@@ -55,15 +60,23 @@ def read_cameras(path: Path) -> CameraTable:
     `cameras`), OpenCV's YAML (`camera_matrix`, or `K_NAME` for each), TOML as Pose2Sim has it, and
     COLMAP's cameras.txt. Raises IntrinsicsError, also where nothing in it is a camera.
     """
+    document = load_document(path)
+    with boundary(path, "a file of cameras", IntrinsicsError):
+        return _table(path, list(_entries(document)))
+
+
+def load_document(path: Path) -> object:
+    """What a file of cameras holds, as dicts and lists, by the kind that its name tells.
+
+    Raises IntrinsicsError.
+    """
     load = _LOADERS.get(path.suffix.lower())
     if load is None:
         if not path.exists():
             raise IntrinsicsError(f"{path}: no such file")
         kinds = ", ".join(sorted(_LOADERS))
         raise IntrinsicsError(f"{path}: cameras are read from files of the kinds {kinds}")
-    document = load(path)
-    with boundary(path, "a file of cameras", IntrinsicsError):
-        return _table(path, list(_entries(document)))
+    return load(path)
 
 
 def _table(path: Path, entries: list[_Entry]) -> CameraTable:
@@ -170,10 +183,6 @@ def _load_yaml(path: Path) -> object:
 
 
 def _load_toml(path: Path) -> object:
-    if sys.version_info < (3, 11):
-        raise IntrinsicsError(f"{path}: TOML is read with Python 3.11 or newer")
-    import tomllib
-
     with boundary(path, "readable as TOML", IntrinsicsError):
         return tomllib.loads(read_bounded(path, LARGEST_SIDECAR).decode("utf-8-sig"))
 
