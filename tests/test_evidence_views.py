@@ -50,9 +50,10 @@ def views_of(points: torch.Tensor, noise: float = 0.0) -> Views:
     moved = (own[:, :, None] * points[:, None, :, None]).sum(-1) + shift[:, :, None]
     seen = noisy_keypoints(cameras.project(moved).flatten(0, 1), noise)
     keypoints = seen.map(lambda t: t.unflatten(0, (len(points), VIEWS)))
+    here = torch.eye(4, dtype=points.dtype).repeat(len(points), 1, 1)
     own_setup = setup(points.dtype)
-    data = own_setup.config.reprojection
-    return Views.of(keypoints, cameras, own, shift, own_setup.neutral_points, data)
+    views = Views(keypoints, cameras, own, shift, here)
+    return views.measured_against(own_setup.neutral_points, own_setup.config.reprojection)
 
 
 def people(dtype: torch.dtype = DOUBLE, noise: float = 0.0) -> tuple[FitBatch, torch.Tensor]:
@@ -143,7 +144,8 @@ def test_a_view_that_has_not_seen_somebody_says_nothing() -> None:
     blind = views.replace(keypoints=views.keypoints.replace(confidence=confidence))
     gain = blind.observe(STAGE, views.points(STAGE, setup().body)).seen.gain
     assert float(gain[0, 1].max()) == 0 and float(gain[1:].max()) > 0
-    alone = views.map(lambda t: t[:, :1])
+    first = ("keypoints", "camera", "rotation", "translation", "scale")
+    alone = views.replace(**{name: getattr(views, name)[:, :1] for name in first})
     energies = []
     for one in (blind, alone):
         at = StageProblem.of(STAGE, _with(batch, one)).at(state)

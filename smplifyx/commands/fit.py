@@ -47,7 +47,7 @@ def check_machine(job: JobConfig) -> None:
     """Raises FieldError for the first file, folder or device that the job names and that is not
     there.
     """
-    for field in ("keypoints", "images", "model", "kid_template", "cameras", "start"):
+    for field in ("keypoints", "images", "model", "kid_template", "cameras", "views", "start"):
         place = getattr(job, field)
         if place is not None and not place.exists():
             raise FieldError(field, f"{place}: there is no such file or folder")

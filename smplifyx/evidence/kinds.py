@@ -11,11 +11,12 @@ from ..core.bundle import Bundle
 from .evidence import SavedEvidence
 from .height import KnownHeight
 from .pose_estimate import PoseEstimate
+from .views import Views
 
 # everybody's, told in a word and a number; nothing is known where nothing is said
 KINDS: tuple[type[SavedEvidence], ...] = (KnownHeight,)
 # of those alone who have a file of it
-OF_FILES: tuple[type[SavedEvidence], ...] = (PoseEstimate,)
+OF_FILES: tuple[type[SavedEvidence], ...] = (PoseEstimate, Views)
 FACTS = tuple(word for kind in KINDS for word in kind.facts())
 
 

@@ -34,14 +34,17 @@ class FitBatch(Bundle):
         """With what the preset infers from the keypoints."""
         network, config = setup.depth_network, setup.config
         inferred: dict[type, Any] = {}
+        others = dict(others)
+        views = others.get(Views)
+        if views is not None:
+            others[Views] = views.measured_against(setup.neutral_points, config.reprojection)
         if network is not None:
             confidence = seen_confidence(seen.keypoints, config.reprojection)
             depths = BoneDepth.read(seen, confidence, network, config.bone_depth)
-            views = others.get(Views)
             if views is not None:  # they measure what the network guesses
                 depths = depths.without(views.measured(confidence))
             inferred[BoneDepth] = depths
-        return cls(seen, dict(others), setup, inferred)
+        return cls(seen, others, setup, inferred)
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:

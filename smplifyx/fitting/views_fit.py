@@ -14,13 +14,14 @@ from ..body.model import BodyModel
 from ..camera import Camera
 from ..config import Block, FitConfig, as_preset
 from ..core.bundle import Bundle
-from ..evidence.keypoints2d import seen_confidence
 from ..evidence.views import Views
 from ..keypoints import Keypoints, names
 from ..views.calibrated_camera import CalibratedCamera, CameraRig, undistorted
 from .fitter import Fitter
 from .result import FitResult
-from .setup import FitSetup, setup_of
+from .setup import setup_of
+
+LEAST_CONFIDENCE = 1e-6  # of a point that is seen
 
 
 @dataclass(frozen=True)
@@ -29,18 +30,17 @@ class ViewsFit(Bundle):
 
     result: each in the frame of their own camera, the one that sees most of them.
     reference: the number of that camera.
-    rotation, translation: T_world_camera of that camera: a point x of `result` lies at `rotation x
-        + translation` in the world, metres.
+    T_world_camera: from that camera's frame to the world's, metres.
     """
 
     result: FitResult
     reference: Int[Tensor, "*batch"]
-    rotation: Float[Tensor, "*batch 3 3"]
-    translation: Float[Tensor, "*batch 3"]
+    T_world_camera: Float[Tensor, "*batch 4 4"]
 
     def in_world(self, points: Float[Tensor, "*batch n 3"]) -> Float[Tensor, "*batch n 3"]:
         """Points of each person's camera as the world has them, metres."""
-        return _turned(self.rotation[..., None, :, :], points) + self.translation[..., None, :]
+        rotation = self.T_world_camera[..., None, :3, :3]
+        return _turned(rotation, points) + self.T_world_camera[..., None, :3, 3]
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,18 @@ class PeopleInViews(Bundle):
     camera: Camera
     views: Views
     reference: Int[Tensor, "*batch"]
-    rotation: Float[Tensor, "*batch 3 3"]  # of T_world_camera
-    translation: Float[Tensor, "*batch 3"]
 
     @classmethod
     def of(
-        cls, keypoints: Keypoints, cameras: Sequence[CalibratedCamera], setup: FitSetup
+        cls,
+        keypoints: Keypoints,
+        cameras: Sequence[CalibratedCamera],
+        min_confidence: float,
+        like: Tensor,
     ) -> PeopleInViews:
-        """keypoints: [people, cameras], pixels as detected, confidence 0 for who is not seen.
+        """keypoints: [people, cameras], pixels as detected, confidence 0 for who is not seen;
+        min_confidence: less confident points do not count for who sees most; like: whose dtype and
+        device the answer has.
 
         Raises ValueError where there is not one camera for each view, or only one.
         """
@@ -71,13 +75,11 @@ class PeopleInViews(Bundle):
                 f"several views: expected keypoints [people, cameras, {names.COUNT}] of at least "
                 f"2 cameras, got {list(keypoints.confidence.shape)} and {len(cameras)} cameras"
             )
-        like = setup.body.v_template
         straight = Keypoints.stack(
             [undistorted(keypoints[:, view], camera) for view, camera in enumerate(cameras)], 1
         ).to(device=like.device, dtype=like.dtype)
-        data = setup.config.reprojection
-        seen = seen_confidence(straight, data)[..., names.BODY] > 0
-        reference = _most(seen.sum(-1), straight)
+        confident = straight.confidence[..., names.BODY] >= max(min_confidence, LEAST_CONFIDENCE)
+        reference = _most(confident.sum(-1), straight)
 
         further = _others(reference, len(cameras))  # [people, cameras - 1]
         rows = torch.arange(len(reference), device=reference.device)
@@ -87,22 +89,15 @@ class PeopleInViews(Bundle):
         back = own.rotation.mT
         rotation = _product(rest.rotation, back[:, None])
         translation = rest.translation - _turned(rotation, own.translation[:, None])
-        views = Views.of(
+        views = Views(
             straight[rows[:, None], further],
             rest.camera.to(dtype=like.dtype),
             rotation.to(like),
             translation.to(like),
-            setup.neutral_points,
-            data,
+            _homogeneous(back, -_turned(back, own.translation)).to(like),
         )
-        return cls(
-            straight[rows, reference],
-            own.camera.to(dtype=like.dtype),
-            views,
-            reference,
-            back.to(like),
-            -_turned(back, own.translation).to(like),
-        )
+        camera = own.camera.to(dtype=like.dtype)
+        return cls(straight[rows, reference], camera, views, reference)
 
 
 def fit_views(
@@ -124,9 +119,10 @@ def fit_views(
     Rows are independent. Raises ValueError, one line, where keypoints and cameras do not fit.
     """
     setup = setup_of(body, calibrated(as_preset(config)))
-    people = PeopleInViews.of(keypoints, cameras, setup)
+    least = setup.config.reprojection.min_confidence
+    people = PeopleInViews.of(keypoints, cameras, least, body.v_template)
     result = Fitter(setup).fit(people.keypoints, people.camera, [*evidence, people.views])
-    return ViewsFit(result, people.reference, people.rotation, people.translation)
+    return ViewsFit(result, people.reference, people.views.T_world_camera)
 
 
 def calibrated(config: FitConfig) -> FitConfig:
@@ -154,6 +150,13 @@ def _turned(rotation: Tensor, vector: Tensor) -> Tensor:
 def _product(left: Tensor, right: Tensor) -> Tensor:
     """left x right, likewise."""
     return (left[..., None] * right[..., None, :, :]).sum(-2)
+
+
+def _homogeneous(rotation: Tensor, translation: Tensor) -> Float[Tensor, "*batch 4 4"]:
+    """As one matrix."""
+    top = torch.cat([rotation, translation[..., None]], -1)
+    last = top.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(*top.shape[:-2], 1, 4)
+    return torch.cat([top, last], -2)
 
 
 def _others(reference: Int[Tensor, " people"], cameras: int) -> Int[Tensor, "people further"]:

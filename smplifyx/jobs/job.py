@@ -142,6 +142,11 @@ class JobConfig(Settings):
         False, description="fit the focal length too, from that guess; needs strong perspective"
     )
     cameras: OptionalPath = Field(None, description="JSON or CSV file with a K for each image")
+    views: OptionalPath = Field(
+        None,
+        description="calibration of several cameras of one moment, a folder of KEYPOINTS for each "
+        "(docs/views.md)",
+    )
 
     min_keypoints: Annotated[int, Shown("N")] = Field(
         0, ge=0, le=25, description="leave out people with fewer confident body keypoints"
@@ -182,6 +187,19 @@ class JobConfig(Settings):
             raise PydanticCustomError("unused", reason, {"fields": ["genders"]})
         return self
 
+    @model_validator(mode="after")
+    def _views_know_their_cameras(self) -> JobConfig:
+        """Raises ValueError for what a job of several calibrated cameras does not take."""
+        if self.views is None:
+            return self
+        given = [name for name in _NOT_OF_VIEWS if getattr(self, name) not in (None, False)]
+        if given:
+            reason = "is not for a job of views, whose cameras are calibrated"
+            if given[0] in ("start", "scene", "recursive"):
+                reason = "is not for a job of views yet"
+            raise PydanticCustomError("views", reason, {"fields": given[:1]})
+        return self
+
     @property
     def read_options(self) -> ReadOptions:
         """How the keypoint files are to be read."""
@@ -196,6 +214,7 @@ class JobConfig(Settings):
 
 
 _FOCAL_LENGTHS = ("focal", "fov", "focal_35mm")
+_NOT_OF_VIEWS = (*_FOCAL_LENGTHS, "free_focal", "cameras", "start", "scene", "recursive")
 
 # The headings of `smplifyx fit --help`, and what stands under each.
 HEADINGS = MappingProxyType(
@@ -209,7 +228,7 @@ HEADINGS = MappingProxyType(
             *("collision", "scene"),
         ),
         "the camera (none: from EXIF, else a guess)": (
-            *(*_FOCAL_LENGTHS, "free_focal", "cameras"),
+            *(*_FOCAL_LENGTHS, "free_focal", "cameras", "views"),
         ),
         "who is fitted": ("min_keypoints", "min_size", "largest"),
         "pictures and meshes": ("overlay", "report", "mesh", "renderer"),
@@ -253,6 +272,10 @@ def preset_of(job: JobConfig) -> FitConfig:
         config = without_collision(config)
     if job.free_focal:
         config = with_free_focal(config)
+    if job.views is not None:
+        from ..fitting.views_fit import calibrated  # here: as above
+
+        config = calibrated(config)
     if job.scene:
         from ..fitting.scene_fit import check_shared_camera  # here: as above
 

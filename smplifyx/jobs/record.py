@@ -16,7 +16,7 @@ from ..pose_priors import prior_file
 from .job import FREE_TO_CHANGE, JobConfig
 from .store import MADE_BY
 
-PATHS = ("keypoints", "images", "model", "cameras", "kid_template", "genders", "start")
+PATHS = (*("keypoints", "images", "model", "cameras", "views", "kid_template", "genders", "start"),)
 
 
 def record_of(job: JobConfig, config: FitConfig) -> dict[str, object]:

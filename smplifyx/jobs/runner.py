@@ -32,6 +32,7 @@ from .record import record_of
 from .source import open_source
 from .store import Store, open_store
 from .summary import FITTED, RowStatus, writing_summary
+from .views_source import open_views_source
 
 __all__ = ["FITTED", "NO_FRAMES", "JobOutcome", "run_job"]
 
@@ -78,7 +79,7 @@ def run_job(
     config = preset_of(job)
     device = pick_device(job.device)
     bodies = Bodies(job.model, device, job.kid_template)
-    source = open_source(job)
+    source = open_source(job) if job.views is None else open_views_source(job)
     if job.gender not in LABELLED:
         # a file that cannot be read ends the job here, in one line
         bodies.choice(body_gender(job.gender), job.age)

@@ -105,19 +105,20 @@ class Source:
             return str(error), ()
         except Exception as error:  # whatever is odd about an image costs no other
             LOG.exception("%s: its camera: %s", frame.stem, error)
-            return _in_words(error), ()
+            return in_words(error), ()
 
     def _works(
         self, frame: Frame, camera: CameraChoice | str | None, stem: str, store: Store
     ) -> list[FitTask | Row]:
         """Everybody in a frame, in order, or one line of the summary for a frame without people."""
         if frame.problem is not None:
-            return [_row(frame, stem, None, RowStatus.UNREADABLE, frame.problem)]
+            return [frame_row(frame, stem, None, RowStatus.UNREADABLE, frame.problem)]
         if camera is None:
-            return [_row(frame, stem, None, RowStatus.NO_PEOPLE, "the file has no people")]
+            return [frame_row(frame, stem, None, RowStatus.NO_PEOPLE, "the file has no people")]
         if isinstance(camera, str):
             return [
-                _row(frame, stem, person, RowStatus.UNREADABLE, camera) for person in frame.people
+                frame_row(frame, stem, person, RowStatus.UNREADABLE, camera)
+                for person in frame.people
             ]
         LOG.info("%s: %s", stem, camera.note)
 
@@ -127,13 +128,13 @@ class Source:
         for person in frame.people:
             if person.index in reasons:
                 status = RowStatus.UNREADABLE if person.problem else RowStatus.NOT_SELECTED
-                known[person.index] = _row(frame, stem, person, status, reasons[person.index])
+                known[person.index] = frame_row(frame, stem, person, status, reasons[person.index])
                 continue
             try:
                 whose = self.genders.asked(person)
                 for note in whose.notes:
                     LOG.info("%s person %d: %s", stem, person.index, note)
-                task = _fit_task(frame, stem, person, camera, self.job, whose)
+                task = task_of(frame, stem, person, camera, self.job, whose)
                 if person.start is not None:
                     told = self.named_starts.match(
                         person.start, frame, task.keypoints, camera.camera
@@ -142,11 +143,11 @@ class Source:
                 tasks.append(task)
             except PredictionError as error:
                 reason = plain(str(error), limit=None)
-                known[person.index] = _row(frame, stem, person, RowStatus.UNREADABLE, reason)
+                known[person.index] = frame_row(frame, stem, person, RowStatus.UNREADABLE, reason)
             except Exception as error:  # whatever is odd about a person costs no other
                 LOG.exception("%s person %d: %s", stem, person.index, error)
-                reason = _in_words(error)
-                known[person.index] = _row(frame, stem, person, RowStatus.UNREADABLE, reason)
+                reason = in_words(error)
+                known[person.index] = frame_row(frame, stem, person, RowStatus.UNREADABLE, reason)
         tasks = self._with_starts(frame, camera, tasks)
         if self.job.scene:
             tasks = _of_one_form(tasks)
@@ -176,13 +177,13 @@ class Source:
         """The people of a frame, or the lines of an earlier run for those who are done. Where they
         are fitted together, all are done or nobody is.
         """
-        works = [_task_or_done(task, store) for task in tasks]
+        works = [task_or_done(task, store) for task in tasks]
         some_left = any(isinstance(work, FitTask) for work in works)
         return tasks if self.job.scene and some_left else works
 
 
 def open_source(job: JobConfig) -> Source:
-    """The input of a job.
+    """The input of a job of one view.
 
     Raises KeypointError, IntrinsicsError, ValueError where files or options cannot be used.
     """
@@ -230,7 +231,9 @@ def _started(task: FitTask, match: Match, system: str, otherwise: str) -> FitTas
     return replace(task, evidence=evidence, origin=replace(origin, start_source=system))
 
 
-def _row(frame: Frame, stem: str, person: Person | None, status: RowStatus, reason: str) -> Row:
+def frame_row(
+    frame: Frame, stem: str, person: Person | None, status: RowStatus, reason: str
+) -> Row:
     """The line of somebody who is not fitted, or (None) of a frame without people."""
     return Row(
         stem=stem,
@@ -243,7 +246,7 @@ def _row(frame: Frame, stem: str, person: Person | None, status: RowStatus, reas
     )
 
 
-def _in_words(error: Exception) -> str:
+def in_words(error: Exception) -> str:
     """An error that nobody foresaw, for a cell of the table."""
     return f"{type(error).__name__}: {one_line(error, limit=300)}"
 
@@ -268,7 +271,7 @@ def _all_notes(frame: Frame) -> tuple[Note, ...]:
     return (*frame.notes, *of_people)
 
 
-def _fit_task(
+def task_of(
     frame: Frame,
     stem: str,
     person: Person,
@@ -311,7 +314,7 @@ def _fit_task(
     )
 
 
-def _task_or_done(task: FitTask, store: Store) -> FitTask | Row:
+def task_or_done(task: FitTask, store: Store) -> FitTask | Row:
     """The line of an earlier run, if its file is sound and all that decided it is the same.
 
     What only describes the person, names and notes, may have changed: then the file is written
