@@ -487,6 +487,7 @@ ROOMS = (  # the ground first
             "joint_depth",
             "stage_problem",
             "estimated_start",
+            "views_start",
             "held_out",
             "starts",
             "stage_runner",

@@ -18,6 +18,7 @@ from ..core import rotations
 from ..core.bundle import Bundle
 from ..evidence.keypoints2d import seen_confidence
 from ..evidence.pose_estimate import PoseEstimate
+from ..evidence.views import Views
 from ..features.variables import State
 from ..keypoints import names
 from .alignment import align, depth_by_similar_triangles, yaw_orientations
@@ -26,6 +27,7 @@ from .estimated_start import estimated_guess
 from .mirroring import repeated
 from .setup import FitSetup
 from .templates import neutral_state
+from .views_start import triangulated_guess
 
 
 @dataclass(frozen=True)
@@ -37,21 +39,34 @@ class Starts(Bundle):
 
 
 def first_guess(people: FitBatch) -> Starts:
-    """As the preset makes it; a prediction is one more, for those of whom there is one."""
+    """As the preset makes it; a prediction is one more, for those of whom there is one, and so is
+    what several views tell.
+    """
     if people.setup.config.first_guess.kind is Start.SIMILAR_TRIANGLES:
         starts = _by_triangles(people)
     else:
         starts = _by_alignment(people)
-    poses_tried = people.setup.config.first_guess.poses
     estimate = people.others.get(PoseEstimate)
-    if estimate is None:
-        return starts
-    state, is_told = estimated_guess(people, estimate)
-    one_more = Starts(state.map(lambda t: t[:, None]), is_told[:, None])
-    # a prediction knows the pose: of the others the likeliest is enough, from every side
+    if estimate is not None:
+        starts = _one_more(people, starts, *estimated_guess(people, estimate))
+    views = people.others.get(Views)
+    if views is not None:
+        starts = _one_more(people, starts, *triangulated_guess(people, views))
+    return starts
+
+
+def _one_more(
+    people: FitBatch, starts: Starts, state: State, is_told: Bool[Tensor, " batch"]
+) -> Starts:
+    """The starts with one that knows the pose, for those of whom it is told.
+
+    Of the others the likeliest pose is enough for them, from every side.
+    """
+    told = Starts(state.map(lambda t: t[:, None]), is_told[:, None])
+    poses_tried = people.setup.config.first_guess.poses
     poses = torch.arange(starts.tried.shape[1], device=is_told.device) % len(poses_tried)
     needed = starts.tried & ((poses == 0) | ~is_told[:, None])
-    return Starts.cat([Starts(starts.state, needed), one_more], 1)
+    return Starts.cat([Starts(starts.state, needed), told], 1)
 
 
 def given_guess(setup: FitSetup, bodies: BodyParams) -> Starts:
