@@ -41,9 +41,10 @@ from smplifyx.data.mocap import heldout_poses
 from smplifyx.data.random_views import detect
 from smplifyx.data.synthetic import GeneratedPeople, generate_people
 from smplifyx.evaluation.metrics import pa_mpjpe, person_errors
+from smplifyx.fitting.fit import fit
 from smplifyx.fitting.views_fit import ViewsFit, fit_views
 from smplifyx.keypoints import Keypoints, names
-from smplifyx.views.calibrated_camera import CalibratedCamera, CameraRig
+from smplifyx.views.calibrated_camera import CalibratedCamera, CameraRig, undistorted
 from smplifyx.views.matching import match_people
 
 from .multiview import ARCHIVE, calibrated_cameras, read_multiview
@@ -154,8 +155,21 @@ def man_row(seen: Seen, body: BodyModel, preset: str) -> dict[str, float]:
     return errors(fitted, seen.points, TRUE_POINTS)
 
 
+def single_row(seen: Seen, view: int, body: BodyModel, preset: str) -> dict[str, float]:
+    """The same from one view, as `smplifyx.fit` does it."""
+    camera = seen.cameras[view]
+    keypoints = undistorted(seen.keypoints[:, view], camera)
+    rig = CameraRig.of([camera]).to(dtype=torch.float32)
+    result = fit(keypoints, rig.camera[0], body, preset)
+    T_world_camera = torch.eye(4).repeat(len(seen.points), 1, 1)
+    T_world_camera[:, :3, :3] = rig.rotation[0].T
+    T_world_camera[:, :3, 3] = torch.from_numpy(camera.center).float()
+    reference = torch.full((len(seen.points),), view)
+    return errors(ViewsFit(result, reference, T_world_camera), seen.points, TRUE_POINTS)
+
+
 def errors(fitted: ViewsFit, truth: Tensor, which: Sequence[int]) -> dict[str, float]:
-    """Mean errors in mm of some points."""
+    """Mean errors in mm of some points; stature sd: from frame to frame of one man."""
     own = fitted.result.points3d[:, list(which)]
     true = truth[:, list(which)]
     of_person = (fitted.in_world(own) - true).norm(dim=-1).nanmean(-1) * 1000
@@ -277,8 +291,15 @@ def man_rows(folder: Path, every: int, preset: str) -> dict[str, dict[str, float
     for pair in itertools.combinations(numbers, 2):
         pairs.append(man_row(man.only(pair), body, preset))
         rows[f"views {pair[0] + 1}, {pair[1] + 1}"] = pairs[-1]
-    rows["two views, mean"] = {key: sum(row[key] for row in pairs) / len(pairs) for key in pairs[0]}
+    rows["two views, mean"] = mean_of(pairs)
+    singles = [single_row(man, view, body, preset) for view in numbers]
+    rows["one view, mean"] = mean_of(singles)
     return rows
+
+
+def mean_of(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Of each column."""
+    return {key: sum(row[key] for row in rows) / len(rows) for key in rows[0]}
 
 
 if __name__ == "__main__":

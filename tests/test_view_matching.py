@@ -95,6 +95,15 @@ def test_strangers_are_not_put_together() -> None:
     assert all(np.isnan(person.distance) for person in found)
 
 
+def test_who_has_nobody_does_not_part_others() -> None:
+    """Cameras opposite each other: everybody's lines pass near everybody."""
+    for seed in range(20):
+        views = seen(crowd(4, seed), noise=3.0)
+        some = [views[0][:3], views[1][:0], views[2][1:], views[3][:0]]
+        pairs = {person.seen for person in match_people(cameras(), some) if len(person.views) > 1}
+        assert {(1, None, 0, None), (2, None, 1, None)} <= pairs
+
+
 def test_few_points_in_common_tell_nothing() -> None:
     views = seen(crowd(1))
     few = torch.zeros(1, names.COUNT, dtype=torch.float64)

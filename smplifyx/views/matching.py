@@ -21,7 +21,7 @@ from .calibrated_camera import CalibratedCamera, CameraRig, undistorted
 FEWEST = 5  # body points that two detections must have in common
 # of the person's box: detectors are off by 1 or 2 %, and the lines of two cameras by both
 LARGEST = 0.05
-FAR = 1e6  # instead of infinity, which an assignment cannot take
+FAR = 1e6  # shares of a box: more than any two detections that have points in common
 
 Place = tuple[int, int]  # the number of a view, and of a person in it
 
@@ -134,9 +134,10 @@ def _joined(
     """Detections put together into people."""
     edges: list[tuple[float, Place, Place]] = []
     for (i, j), matrix in distances.items():
-        costs = matrix.clamp(max=FAR).nan_to_num(nan=FAR).numpy()
+        # strangers are strangers: of two who have nobody, how far they are apart decides nothing
+        costs = matrix.clamp(max=largest).numpy()
         for row, column in zip(*linear_sum_assignment(costs), strict=True):
-            cost = float(costs[row, column])
+            cost = float(matrix[row, column])
             if cost <= largest:
                 edges.append((cost, (i, int(row)), (j, int(column))))
 
