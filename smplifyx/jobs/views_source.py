@@ -205,22 +205,21 @@ class ViewsSource:
         person = own.frame.people[places[reference]]
         whose = self.genders.asked(person)
         camera = CameraChoice(people.camera[0], CameraSource.SIDECAR, "K of the calibration")
-        others = [_whom(seen[view], places[view]) for view in matched.views if view != reference]
-        LOG.info(
-            "%s: also seen as %s", _whom(own, places[reference]), ", ".join(others) or "nobody"
-        )
         task = task_of(own.frame, own.stem, person, camera, self.job, whose)
         evidence = (*task.evidence, people.views[0])
         task = dataclasses.replace(task, keypoints=people.keypoints[0], evidence=evidence)
+
+        me = _whom(own, places[reference])
         found: dict[tuple[str, int], FitTask | Row] = {}
         found[own.stem, places[reference]] = task_or_done(task, store)
-        for view in matched.views:
-            if view != reference:
-                one = seen[view]
-                same = one.frame.people[places[view]]
-                reason = f"fitted as {_whom(own, places[reference])}"
-                row = frame_row(one.frame, one.stem, same, RowStatus.NOT_SELECTED, reason)
-                found[one.stem, places[view]] = row
+        for view, place in places.items():
+            if view == reference:
+                continue
+            one = seen[view]
+            LOG.info("%s is %s", _whom(one, place), me)
+            same = one.frame.people[place]
+            row = frame_row(one.frame, one.stem, same, RowStatus.NOT_SELECTED, f"fitted as {me}")
+            found[one.stem, place] = row
         return found
 
     def _in_views(self, matched: MatchedPerson, seen: Sequence[SeenFrame]) -> PeopleInViews:

@@ -108,16 +108,22 @@ def epipolar_distance(two: CameraRig, first: Keypoints, second: Keypoints) -> Fl
     off_second = _from_line(ahead[1][None], in_second[:, None])  # [n, m, 25]
     off_first = _from_line(ahead[0][:, None], in_first[None])
 
-    by_box = []
-    for view, (off, seen) in enumerate(((off_first, first), (off_second, second))):
-        size = seen.box_diagonal(seen.confidence >= SEEN).clamp(min=1.0)  # pixels
-        in_pixels = off * two.camera.focal[view].mean()
-        by_box.append(in_pixels / (size[:, None, None] if view == 0 else size[:, None]))
-    both = (first.confidence[:, None, body] >= SEEN) & (second.confidence[None, :, body] >= SEEN)
-    distance = torch.where(both, (by_box[0] + by_box[1]) / 2, torch.nan)
+    # pixels of each view, then shares of the person's box in it
+    focal_first, focal_second = two.camera.focal.mean(-1).unbind()
+    by_first = off_first * focal_first / _size(first)[:, None, None]
+    by_second = off_second * focal_second / _size(second)[:, None]
+    seen_first = first.confidence[:, None, body] >= SEEN
+    seen_second = second.confidence[None, :, body] >= SEEN
+    both = seen_first & seen_second
+    distance = torch.where(both, (by_first + by_second) / 2, torch.nan)
     median = distance.nanquantile(0.5, -1)
     enough = both.sum(-1) >= FEWEST
     return torch.where(enough, median, torch.inf)
+
+
+def _size(people: Keypoints) -> Float[Tensor, " n"]:
+    """The diagonal of each person's box, pixels."""
+    return people.box_diagonal(people.confidence >= SEEN).clamp(min=1.0)
 
 
 def _from_line(point: Tensor, line: Tensor) -> Tensor:
