@@ -201,5 +201,14 @@ def test_a_job_goes_on_where_it_stopped_unless_a_view_has_changed(tmp_path: Path
     assert len(tasks(items(job))) == 1
 
 
+def test_another_number_of_cameras_is_another_fit(tmp_path: Path) -> None:
+    write_views(tmp_path / "in", [[0]] * COUNT)
+    job = job_of(tmp_path)
+    assert run_quick(job.keypoints, job.out, views=job.views).fitted == 1
+    calibration(tmp_path, COUNT - 1)
+    found = items(job)
+    assert len(tasks(found)) == 1 and len(found) == COUNT - 1
+
+
 def row_is_done(work: FitTask | Row) -> bool:
     return isinstance(work, Row) and work.status is not RowStatus.NOT_SELECTED
