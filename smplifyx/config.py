@@ -180,7 +180,7 @@ class ClipConfig(Settings):
     them, each in units of how people move.
     """
 
-    acceleration: float = pydantic.Field(default=1.0, ge=0)  # of points of body and hands
+    acceleration: float = pydantic.Field(default=0.25, ge=0)  # of points of body and hands
     depth: float = pydantic.Field(default=1.0, gt=0)  # on it along the view, where errors are large
     # GMoF rho, in standard deviations of the acceleration
     outlier: float = pydantic.Field(default=4.0, gt=0)
@@ -190,7 +190,7 @@ class ClipConfig(Settings):
     stand: float = pydantic.Field(default=0.0, ge=0)  # feet that stand keep still
     # how many frames, spread over a track, tell its shape; and for how many of them each counts
     shape_frames: int = pydantic.Field(default=48, ge=1, le=256)
-    shape_evidence: float = pydantic.Field(default=1.0, gt=0, le=1)
+    shape_evidence: float = pydantic.Field(default=0.1, gt=0, le=1)
     survivors: int = pydantic.Field(default=4, ge=1, le=16)  # bodies of a frame that paths lead through
     # frames that are solved together, and how many of the next they look at
     chunk: int = pydantic.Field(default=64, ge=8, le=1024)

@@ -15,8 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..core.invariant_linalg import gram
-from ..features.jacobian_blocks import PointBlock, written_out
-from ..features.points import POINTS
+from ..features.points import POINTS, PointsOnBones
 from ..solvers.contract import Evaluation
 from ..solvers.linear_systems import Arrow, BlockBanded, BlockDiagonal
 from ..solvers.linear_systems.frame_blocks import sum_over_frames
@@ -227,16 +226,10 @@ class MovingPoints:
     def _slopes(self, view: View) -> Float[Tensor, "groups n coordinates width"]:
         """How the points move with the problem's unknowns, frame by frame."""
         folded = self.problem.folded
-        points = view.scene[POINTS]
-        axes = points.new_zeros(*points.shape, 3)
-        axes[:, list(self.at)] = torch.eye(3, dtype=points.dtype, device=points.device)
-        pulled = folded.bound(POINTS).pull(PointBlock(axes), ChainRule(folded, view))
-        slopes = points.new_zeros(len(points), 3 * points.shape[1], folded.dim)
-        for one in pulled.ranges:
-            for columns in one.columns:
-                slopes[:, one.where, list(columns.at)] = written_out(columns.block).slope
-        chosen = slopes.unflatten(1, (-1, 3))[:, list(self.at)].flatten(1, 2)
-        return self.smooth.tied.frames.padded(chosen)
+        points = folded.bound(POINTS)
+        assert isinstance(points, PointsOnBones)
+        slopes = points.slopes(self.at, ChainRule(folded, view))
+        return self.smooth.tied.frames.padded(slopes.flatten(1, 2))
 
 
 def _gram(one: Tensor, weight: Tensor, other: Tensor) -> Tensor:
