@@ -191,7 +191,9 @@ class ClipConfig(Settings):
     # how many frames, spread over a track, tell its shape; and for how many of them each counts
     shape_frames: int = pydantic.Field(default=48, ge=1, le=256)
     shape_evidence: float = pydantic.Field(default=0.1, gt=0, le=1)
-    survivors: int = pydantic.Field(default=4, ge=1, le=16)  # bodies of a frame that paths lead through
+    survivors: int = pydantic.Field(
+        default=4, ge=1, le=16
+    )  # bodies of a frame that paths lead through
     # frames that are solved together, and how many of the next they look at
     chunk: int = pydantic.Field(default=64, ge=8, le=1024)
     ahead: int = pydantic.Field(default=16, ge=0, le=512)

@@ -205,7 +205,9 @@ class Clips:
         for count, numbers in by_count.items():
             at = torch.cat([chosen[number] for number in numbers])
             own = torch.arange(len(numbers), device=at.device).repeat_interleave(count)
-            found[numbers] = self._tied_shapes(_shape_stage(stage, self.clip, count), people[at], own)
+            found[numbers] = self._tied_shapes(
+                _shape_stage(stage, self.clip, count), people[at], own
+            )
         return found
 
     def _tied_shapes(
@@ -254,7 +256,10 @@ class Clips:
         looked = [self._looked_at(one) for one in begun]
         people = FitBatch.cat([one.people for one in begun])
         group = torch.cat(
-            [torch.full((len(one.people),), i, device=people.scale.device) for i, one in enumerate(begun)]
+            [
+                torch.full((len(one.people),), i, device=people.scale.device)
+                for i, one in enumerate(begun)
+            ]
         )
         frames = Frames.of(group)
         held = torch.zeros_like(frames.present)
@@ -315,7 +320,9 @@ class Clips:
             last = body - middle_of_hips(body)
             energy = torch.cat([first, energy])
             points = torch.cat([last[:, None].expand(-1, points.shape[1], -1, -1), points])
-            seconds = torch.cat([seconds.new_full((1,), (begun.chunk.held - 1) / self.fps), seconds])
+            seconds = torch.cat(
+                [seconds.new_full((1,), (begun.chunk.held - 1) / self.fps), seconds]
+            )
         chosen = best_path(energy, points, seconds)[-len(at) :]
         rows = torch.arange(len(at), device=at.device)
         return hypotheses[rows, chosen].state.rebased(), chosen
@@ -394,9 +401,7 @@ def _spread(rows: Int[Tensor, " rows"], most: int) -> Int[Tensor, " some"]:
     return rows[torch.linspace(0, len(rows) - 1, most).round().long()]
 
 
-def _resized(
-    setup: FitSetup, state: State, betas: Float[Tensor, "rows betas"]
-) -> State:
+def _resized(setup: FitSetup, state: State, betas: Float[Tensor, "rows betas"]) -> State:
     """The same bodies with other betas, as large in their images as before."""
     before = _joints(setup, state)
     resized = state.replace(betas=betas)

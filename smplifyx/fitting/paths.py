@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-SPEED = 2.0  # metres per second, of points from the hips: what is usual
-LARGEST_JUMP = 9.0  # in usual jumps, squared: more costs no more
-JUMP_WEIGHT = 0.5  # of one point's squared jump, in units of the energy
+SPEED = 1.0  # metres per second, of points from the hips: what is usual
+LARGEST_JUMP = 36.0  # in usual jumps, squared: more costs no more
+JUMP_WEIGHT = 3.0  # of one point's squared jump, in units of the energy
 
 
 def best_path(
