@@ -424,6 +424,7 @@ ROOMS = (  # the ground first
             "normal_equations",
             "problem",
             "spheres_between",
+            "motion",
         ),
     ),
     Room(
@@ -480,6 +481,10 @@ ROOMS = (  # the ground first
             "age_choice",
             "fit",
             "scene_fit",
+            "paths",
+            "motion_card",
+            "even_motion",
+            "clip_fit",
         ),
     ),
     Room(
@@ -546,6 +551,7 @@ ROOMS = (  # the ground first
             "random_bodies",
             "retarget_check",
             "synthetic",
+            "generated_clips",
         ),
     ),
     Room(
