@@ -175,6 +175,31 @@ class StageConfig(Settings):
     keep: int = pydantic.Field(default=1, ge=1, le=1000)
 
 
+class ClipConfig(Settings):
+    """How the frames of a clip hold together (`fitting.clip_fit`): weights of what lies between
+    them, each in units of how people move.
+    """
+
+    acceleration: float = pydantic.Field(default=0.25, ge=0)  # of points of body and hands
+    depth: float = pydantic.Field(default=1.0, gt=0)  # on it along the view, where errors are large
+    # GMoF rho, in standard deviations of the acceleration
+    outlier: float = pydantic.Field(default=4.0, gt=0)
+    turns: float = pydantic.Field(default=0.3, ge=0)  # second differences of the body's angles
+    hands: float = pydantic.Field(default=1.0, ge=0)  # and of hands' coefficients
+    face: float = pydantic.Field(default=1.0, ge=0)  # and of jaw and expression
+    # feet slower than 5 cm/s keep still
+    stand: float = pydantic.Field(default=0.0, ge=0)
+    # how many frames, spread over a track, tell its shape; and for how many of them each counts
+    shape_frames: int = pydantic.Field(default=24, ge=1, le=256)
+    shape_evidence: float = pydantic.Field(default=0.1, gt=0, le=1)
+    survivors: int = pydantic.Field(
+        default=4, ge=1, le=16
+    )  # bodies of a frame that paths lead through
+    # frames that are solved together, and how many of the next they look at
+    chunk: int = pydantic.Field(default=64, ge=8, le=1024)
+    ahead: int = pydantic.Field(default=16, ge=0, le=512)
+
+
 class StartConfig(Settings):
     """The first guess and its hypotheses."""
 
@@ -204,6 +229,7 @@ class FitConfig(Settings):
     depth_prior: str = "many_people"
     bone_depth: BoneDepthConfig = BoneDepthConfig()
     first_guess: StartConfig = StartConfig()
+    clip: ClipConfig = ClipConfig()
     stages: tuple[StageConfig, ...] = pydantic.Field(min_length=1, max_length=64)
 
     @pydantic.field_validator("stages")

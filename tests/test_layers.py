@@ -440,6 +440,7 @@ ROOMS = (  # the ground first
             "normal_equations",
             "problem",
             "spheres_between",
+            "motion",
         ),
     ),
     Room(
@@ -499,6 +500,10 @@ ROOMS = (  # the ground first
             "fit",
             "views_fit",
             "scene_fit",
+            "paths",
+            "motion_card",
+            "even_motion",
+            "clip_fit",
         ),
     ),
     Room(
@@ -565,6 +570,7 @@ ROOMS = (  # the ground first
             "random_bodies",
             "retarget_check",
             "synthetic",
+            "generated_clips",
         ),
     ),
     Room(

@@ -91,6 +91,22 @@ class PointsOnBones:
         """Nothing to match."""
         return None
 
+    def slopes(
+        self, at: tuple[int, ...], motion: BodyMotion
+    ) -> Float[Tensor, "batch chosen 3 dim"]:
+        """How some of the points themselves move with the unknowns."""
+        posed = motion.pose.bones
+        batch, count = posed.points.shape[:2]
+        axes = torch.eye(3, dtype=posed.points.dtype, device=posed.points.device)
+        pulls = Pulls.of(self.model, posed, axes.expand(batch, count, 3, 3))
+        found = axes.new_zeros(batch, count, 3, self.dim)
+        for route in self.routes:
+            group = route.asked.group
+            if any(group.start <= point < group.stop for point in at):
+                for places, slopes in route.along_unknowns(pulls, motion):
+                    found[:, group.start : group.stop, :, list(places)] = slopes
+        return found[:, list(at)]
+
     def _by_group(
         self, slope: Float[Tensor, "batch p k 3"], motion: BodyMotion
     ) -> tuple[RowRange, ...]:

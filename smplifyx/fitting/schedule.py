@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..config import Block, FitConfig, without_collision
+from ..core.bundle import Bundle
 from ..features.variables import State
 from ..problem.problem import Problem
 from ..terms.scene import WeightedTerm
@@ -42,6 +43,16 @@ class StagesOutcome:
     alternatives: Alternatives  # [batch]: what else the evidence may mean
 
 
+@dataclass(frozen=True)
+class Survivors(Bundle):
+    """The bodies of each person that all stages have kept, and what became of the others."""
+
+    hypotheses: Hypotheses  # [batch, kept], best first
+    energies: Float[Tensor, "batch made"]  # as `StagesOutcome.hypothesis_energies`
+    gap: Float[Tensor, " batch"]  # as there
+    alternatives: Alternatives  # [batch]
+
+
 def run_stages(
     people: FitBatch,
     extra_terms: tuple[WeightedTerm, ...] = (),
@@ -49,7 +60,30 @@ def run_stages(
     watch: Watch | None = None,
 ) -> StagesOutcome:
     """Fits every person of the batch [batch] through all stages of their preset; rows are
-    independent.
+    independent. The best body of each is the outcome.
+    """
+    survivors = survivors_of(people, extra_terms, start, watch)
+    best = survivors.hypotheses[:, 0]
+    names = StageProblem.of(people.setup.config.stages[-1], people, extra_terms).names
+    by_term = dict(zip(names, best.by_term.unbind(-1), strict=True))
+    return StagesOutcome(
+        best.state,
+        by_term,
+        survivors.energies,
+        best.index,
+        survivors.gap,
+        best.steps,
+        survivors.alternatives,
+    )
+
+
+def survivors_of(
+    people: FitBatch,
+    extra_terms: tuple[WeightedTerm, ...] = (),
+    start: Starts | None = None,
+    watch: Watch | None = None,
+) -> Survivors:
+    """Everybody of the batch [batch] through all stages of their preset; rows are independent.
 
     People pass through the stages in cohorts. As soon as a stage is done with nearly all of a
     cohort these go on, and the last few stay and run beside the next cohort: nobody waits for a
@@ -88,12 +122,11 @@ def run_stages(
             gap[who] = torch.where(found.isnan(), gap[who], found)
             coming = different[:, : stage.keep]
         else:
-            ends.append(coming[:, 0])
+            ends.append(coming)
 
     end = Hypotheses.cat(ends)
-    end = end[torch.argsort(end.person)]
-    by_term = dict(zip(runners[-1].terms, end.by_term.unbind(-1), strict=True))
-    return StagesOutcome(end.state, by_term, energies, end.index, gap, end.steps, alternatives)
+    end = end[torch.argsort(end.person[:, 0])]
+    return Survivors(end, energies, gap, alternatives)
 
 
 def final_stage(people: FitBatch, extra_terms: tuple[WeightedTerm, ...] = ()) -> StageProblem:

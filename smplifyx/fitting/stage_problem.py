@@ -42,6 +42,11 @@ class StageProblem:
         terms = stage_terms(stage, people.setup.priors, people.evidence)
         return cls(stage, people, points, terms + extra_terms)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What its energies are called, in the order of its terms."""
+        return tuple(dict.fromkeys(weighted.name for weighted in self.terms))
+
     def rows(self, index: Int[Tensor, " kept"]) -> StageProblem:
         """That of some of the people."""
         return dataclasses.replace(self, people=self.people[index])

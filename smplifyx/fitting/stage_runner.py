@@ -46,8 +46,7 @@ class StageRunner:
     @property
     def terms(self) -> tuple[str, ...]:
         """The names of `Hypotheses.by_term`, where these are kept."""
-        names = (weighted.name for weighted in self._maker.terms)
-        return tuple(dict.fromkeys(names)) if self._by_term else ()
+        return self._maker.names if self._by_term else ()
 
     @property
     def waiting(self) -> int:

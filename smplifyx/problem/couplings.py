@@ -157,7 +157,10 @@ class Tied:
 
     def evaluate(self, x: Float[Tensor, "groups dim"]) -> Evaluation:
         """The energy of each group; the derivatives go on from what the objective worked out."""
-        found = evaluate(self.objective, self.split(x))
+        return self.evaluate_at(evaluate(self.objective, self.split(x)))
+
+    def evaluate_at(self, found: Evaluation) -> Evaluation:
+        """The same where the frames are evaluated already."""
 
         def linearised(groups: Tensor | None) -> Arrow:
             if groups is None:
@@ -244,7 +247,11 @@ class Smooth:
 
     def evaluate(self, x: Float[Tensor, "groups dim"]) -> Evaluation:
         """The energy of each group; the derivatives go on from what the objective worked out."""
-        found = self.tied.evaluate(x)
+        return self.evaluate_at(x, evaluate(self.tied.objective, self.tied.split(x)))
+
+    def evaluate_at(self, x: Float[Tensor, "groups dim"], frames: Evaluation) -> Evaluation:
+        """The same where the frames are evaluated already."""
+        found = self.tied.evaluate_at(frames)
 
         def linearised(groups: Tensor | None) -> Arrow:
             arrow = found.linearised(groups)
