@@ -23,7 +23,7 @@ BONE_SHARES = MappingProxyType({
     ("right_knee", "right_ankle"): 0.24, ("left_knee", "left_ankle"): 0.24,
     ("neck", "mid_hip"): 0.29, ("left_shoulder", "right_shoulder"): 0.21,
     ("right_shoulder", "right_hip"): 0.29, ("left_shoulder", "left_hip"): 0.29,
-    ("neck", "nose"): 0.12, ("left_ear", "right_ear"): 0.09,
+    ("neck", "nose"): 0.12,
 })  # fmt: skip
 _FIRST, _SECOND = np.array([[names.POINT_INDEX[n] for n in bone] for bone in BONE_SHARES]).T
 _SHARES = np.array(list(BONE_SHARES.values()))

@@ -8,11 +8,11 @@ import numpy as np
 
 from .frame_people import FramePeople
 from .matching import pairs
-from .pieces import Ends, FittedFacts, Piece, piece_of
+from .pieces import Ends, FittedFacts, Piece, pieces_of
 from .track import Track, renumbered
 
 GAPS = 2.0  # times the longest gap of a track that pieces may lie apart
-MOST_COST = 3.0  # squares of deviations: of three facts, each may be one off
+MOST_COST = 10.0  # squares of deviations: of three facts, each may be one off
 # Deviations of what two pieces of one person differ in: the place, in statures and in statures for
 # every second between; the logarithm of the stature; bones seen at their longest, by the stature.
 PLACE, PLACE_A_SECOND = 0.15, 0.5
@@ -39,7 +39,7 @@ def joined(
     that the input calls by name are not joined to one another.
     """
     fitted = fitted or [UNFITTED] * len(tracks)
-    pieces = [piece_of(*pair, frames, fps) for pair in zip(tracks, fitted, strict=True)]
+    pieces = pieces_of(tracks, fitted, frames, fps)
     closeness = np.zeros((len(pieces), len(pieces)))
     for i, one in enumerate(pieces):
         for j, other in enumerate(pieces):
@@ -104,7 +104,7 @@ def _of_shape(one: Piece, other: Piece) -> float:
     bones = other.bones - one.bones
     known = np.isfinite(bones)
     if known.sum() >= FEWEST_BONES:
-        cost += float(((bones[known] / BONES) ** 2).mean())
+        cost += float(np.median((bones[known] / BONES) ** 2))
     return cost
 
 

@@ -78,19 +78,64 @@ class Piece:
     bones: Float[NDArray, " bones"]
 
 
-def piece_of(track: Track, fitted: FittedFacts, frames: Sequence[FramePeople], fps: float) -> Piece:
-    """What the frames and the fits tell of a track."""
-    chosen = zip(track.frames, track.people, strict=True)
-    points = np.stack([frames[frame].keypoints[person, names.BODY] for frame, person in chosen])
-    points = np.nan_to_num(points.astype(np.float64), posinf=0.0, neginf=0.0)
-    xy, seen = points[..., :2], points[..., 2] >= SEEN
-    at = np.array([frames[frame].frame / fps for frame in track.frames])
+def pieces_of(
+    tracks: Sequence[Track],
+    fitted: Sequence[FittedFacts],
+    frames: Sequence[FramePeople],
+    fps: float,
+) -> list[Piece]:
+    """What the frames and the fits tell of all tracks of a clip."""
+    paths = [_Path.of(track, frames, fps) for track in tracks]
+    camera = _camera(paths, len(frames))
+    return [_piece(*pair, camera) for pair in zip(paths, fitted, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Path:
+    """Where the person of a track is: of each of its frames the seconds, the body points in pixels,
+    which are seen, and the middle of the trunk.
+    """
+
+    track: Track
+    at: Float[NDArray, " n"]
+    xy: Float[NDArray, "n 25 2"]
+    seen: Bool[NDArray, "n 25"]
+    middle: Float[NDArray, "n 2"]
+
+    @classmethod
+    def of(cls, track: Track, frames: Sequence[FramePeople], fps: float) -> _Path:
+        chosen = zip(track.frames, track.people, strict=True)
+        points = np.stack([frames[frame].keypoints[person, names.BODY] for frame, person in chosen])
+        points = np.nan_to_num(points.astype(np.float64), posinf=0.0, neginf=0.0)
+        xy, seen = points[..., :2], points[..., 2] >= SEEN
+        at = np.array([frames[frame].frame / fps for frame in track.frames])
+        middle = np.stack([_middle(*one) for one in zip(xy, seen, strict=True)])
+        return cls(track, at, xy, seen, middle)
+
+
+def _camera(paths: Sequence[_Path], frames: int) -> Float[NDArray, "frames 2"]:
+    """How far the picture has moved by each frame, in pixels: as those did who are in one and the
+    next, by the median.
+
+    What all of them do is left in, too: relative to it the others go on as straight as before.
+    """
+    steps: list[list[Float[NDArray, " 2"]]] = [[] for _ in range(frames)]
+    for path in paths:
+        for place, frame in enumerate(path.track.frames[1:], start=1):
+            if path.track.frames[place - 1] == frame - 1:
+                steps[frame].append(path.middle[place] - path.middle[place - 1])
+    moved = [np.median(step, axis=0) if step else np.zeros(2) for step in steps]
+    return np.cumsum(np.reshape(moved, (frames, 2)), axis=0)
+
+
+def _piece(path: _Path, fitted: FittedFacts, camera: Float[NDArray, "frames 2"]) -> Piece:
+    """What is known of one track."""
+    at, xy, seen = path.at, path.xy, path.seen
     tall = np.array([stature(*one) for one in zip(xy, seen, strict=True)])
-    middles = np.stack([_middle(*one) for one in zip(xy, seen, strict=True)])
     return Piece(
-        track=track,
+        track=path.track,
         fitted=fitted,
-        image=_ends(at, middles),
+        image=_ends(at, path.middle - camera[list(path.track.frames)]),
         roots=_root_ends(at, fitted.roots),
         first_stature=float(np.median(tall[at <= at[0] + END])),
         last_stature=float(np.median(tall[at >= at[-1] - END])),

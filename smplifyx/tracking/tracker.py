@@ -24,6 +24,8 @@ from .track import Track, renumbered
 # ByteTrack (Zhang et al. 2022); who is less than WEAK is nobody.
 STRONG, WEAK = 3.0, 1.0
 SAME_WEAK = 0.2  # similarity from which they may
+# Frames that make a track sure. Others get whom the sure ones leave: they may be of a ghost.
+SURE = 3
 BY_ID = 2.0  # similarity of those whose ids are equal: more than any other
 
 
@@ -159,10 +161,17 @@ class _Tracker:
         named = np.array([bool(name) for name in ids], dtype=bool)
         strong = (seen.strength >= STRONG) | named
         weak = (seen.strength >= WEAK) & ~strong
-        found: dict[int, tuple[_Growing, float]] = {}
         free = np.ones(len(there), dtype=bool)
-        for which, least in ((strong, SAME), (weak, SAME_WEAK)):
-            for row, rank in _pairs_of(similarity, free, which, least):
+        sure = np.array([len(track.frames) >= SURE for track in there], dtype=bool)
+        found: dict[int, tuple[_Growing, float]] = {}
+        for tracks, people, least in (
+            (sure, strong, SAME),
+            (sure, weak, SAME_WEAK),
+            (~sure, strong, SAME),
+            (~sure, weak, SAME_WEAK),
+        ):
+            still = np.array([rank not in found for rank in range(len(ids))], dtype=bool)
+            for row, rank in _pairs_of(similarity, tracks & free, people & still, least):
                 found[rank] = (there[row], min(float(similarity[row, rank]), 1.0))
                 free[row] = False
         return found
