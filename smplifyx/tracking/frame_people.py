@@ -78,8 +78,8 @@ class Seen:
     def of(cls, people: FramePeople) -> Seen:
         """The points of everybody, from left to right."""
         body = people.keypoints[:, names.BODY].astype(np.float64)
-        finite = np.isfinite(body).all(-1)
-        body = np.where(finite[..., None], body, 0.0)
+        finite = np.isfinite(body).all(-1, keepdims=True)
+        body = np.where(finite, body, 0.0)
         left_first = sorted(
             (*_place(person), people.id_of(number), number) for number, person in enumerate(body)
         )

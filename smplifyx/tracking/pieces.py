@@ -86,8 +86,7 @@ def pieces_of(
 ) -> list[Piece]:
     """What the frames and the fits tell of all tracks of a clip."""
     paths = [_Path.of(track, frames, fps) for track in tracks]
-    camera = _camera(paths, len(frames))
-    return [_piece(*pair, camera) for pair in zip(paths, fitted, strict=True)]
+    return [_piece(*pair) for pair in zip(paths, fitted, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,29 +112,14 @@ class _Path:
         return cls(track, at, xy, seen, middle)
 
 
-def _camera(paths: Sequence[_Path], frames: int) -> Float[NDArray, "frames 2"]:
-    """How far the picture has moved by each frame, in pixels: as those did who are in one and the
-    next, by the median.
-
-    What all of them do is left in, too: relative to it the others go on as straight as before.
-    """
-    steps: list[list[Float[NDArray, " 2"]]] = [[] for _ in range(frames)]
-    for path in paths:
-        for place, frame in enumerate(path.track.frames[1:], start=1):
-            if path.track.frames[place - 1] == frame - 1:
-                steps[frame].append(path.middle[place] - path.middle[place - 1])
-    moved = [np.median(step, axis=0) if step else np.zeros(2) for step in steps]
-    return np.cumsum(np.reshape(moved, (frames, 2)), axis=0)
-
-
-def _piece(path: _Path, fitted: FittedFacts, camera: Float[NDArray, "frames 2"]) -> Piece:
+def _piece(path: _Path, fitted: FittedFacts) -> Piece:
     """What is known of one track."""
     at, xy, seen = path.at, path.xy, path.seen
     tall = np.array([stature(*one) for one in zip(xy, seen, strict=True)])
     return Piece(
         track=path.track,
         fitted=fitted,
-        image=_ends(at, path.middle - camera[list(path.track.frames)]),
+        image=_ends(at, path.middle),
         roots=_root_ends(at, fitted.roots),
         first_stature=float(np.median(tall[at <= at[0] + END])),
         last_stature=float(np.median(tall[at >= at[-1] - END])),
