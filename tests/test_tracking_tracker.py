@@ -215,3 +215,9 @@ def test_ids_are_as_many_as_people() -> None:
 
 def test_still_is_no_camera() -> None:
     assert still(5) == (0.0, 0.0)
+
+
+def test_a_name_that_two_have_in_one_frame_is_nobodys_however_near_they_are() -> None:
+    near = Walker((LEFT[0] + 60, LEFT[1]), id="a")
+    tracks = track_people(scene([Walker(LEFT, id="a"), near], 20).frames)
+    assert [track.given_id for track in tracks] == ["", ""]
