@@ -1,6 +1,6 @@
 """Frames fitted together against frames fitted alone.
 
-    python -m benchmarks.clips [--count 24] [--frames 90] [--seed 100] [--preset smplx] [--chunk 64]
+    python -m benchmarks.clips [--count 24] [--frames 90] [--seed 100] [--preset smplx] [--chunk FRAMES]
 
 Generated clips: motion of the held-out subjects 13 and 14 at 30 fps on random bodies, one camera
 each, still or panning, its focal length known; 2 px of noise, 5 % of the points dropped, arms and
@@ -223,13 +223,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=24)
     parser.add_argument("--frames", type=int, default=90)
     parser.add_argument("--seed", type=int, default=100)
-    parser.add_argument("--chunk", type=int, default=64)
+    parser.add_argument("--chunk", type=int, help="frames; None: the preset's")
     asked = parser.parse_args(arguments)
 
     torch.set_num_threads(1)
     config = load_preset(asked.preset)
-    clip = config.clip.model_copy(update={"chunk": asked.chunk})
-    config = config.model_copy(update={"clip": clip})
+    if asked.chunk is not None:
+        clip = config.clip.model_copy(update={"chunk": asked.chunk})
+        config = config.model_copy(update={"clip": clip})
     print(f"{platform.machine()}, torch {torch.__version__}, one thread; preset {asked.preset}")
     generated(asked, load_body(None), config)
     if (asked.data / "multiview" / ARCHIVE).is_file():

@@ -196,8 +196,8 @@ class ClipConfig(Settings):
         default=4, ge=1, le=16
     )  # bodies of a frame that paths lead through
     # frames that are solved together, and how many of the next they look at
-    chunk: int = pydantic.Field(default=64, ge=8, le=1024)
-    ahead: int = pydantic.Field(default=16, ge=0, le=512)
+    chunk: int = pydantic.Field(default=96, ge=8, le=1024)
+    ahead: int = pydantic.Field(default=12, ge=0, le=512)
 
 
 class StartConfig(Settings):

@@ -266,8 +266,7 @@ class Clips:
         for i, one in enumerate(begun):
             held[i, : one.chunk.held] = True
         state = State.cat([one.state for one in looked])
-        config = self.fitter.setup.config
-        for stage in config.stages[len(self.alone.config.stages) :]:
+        for stage in self._stages_together():
             free = tuple(block for block in stage.free if block is not Block.BETAS)
             maker = StageProblem.of(stage.model_copy(update={"free": free}), people, ())
             problem = maker.at(state)
@@ -280,6 +279,14 @@ class Clips:
             at = (group == i).nonzero().flatten()[one.fresh]
             results.append(_results(people[at], state[at], own, one.fresh))
         return results
+
+    def _stages_together(self) -> Sequence[StageConfig]:
+        """The stages that frames go through together: the first that is left and the last. Those
+        between them lead bodies softly out of themselves; a path that is held by its neighbours
+        needs no such way.
+        """
+        first, *others = self.fitter.setup.config.stages[len(self.alone.config.stages) :]
+        return [first, *others[-1:]]
 
     def _survivors(self, people: FitBatch) -> Survivors:
         """What each frame may mean, by itself."""
