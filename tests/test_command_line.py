@@ -101,7 +101,7 @@ OTHER_FAULTS = {
     "train-prior --data x --kind gmm --out z --epochs 0": "--epochs: 0 is not a whole number of",
     "presets x": "'x' is one word too many",
     "doctor --x": "--x: smplifyx doctor has no such option",
-    "dance": "'dance' is no command; there are fit, photo, predict, refine, convert, run",
+    "dance": "'dance' is no command; there are fit, photo, predict, track, refine, convert, run",
     "fitt": "'fitt' is no command; did you mean fit?",
     "--bogus": "'--bogus' is no command",
     f"{ROOT} --out o": f"did you mean smplifyx fit {ROOT}?",

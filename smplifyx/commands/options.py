@@ -166,3 +166,22 @@ class PredictOptions(Settings):
         None, description="folder for the pictures with the points drawn, to look at"
     )
     quiet: bool = Field(False, description="no progress bar, no closing line")
+
+
+class TrackOptions(Settings):
+    """Of `smplifyx track`."""
+
+    keypoints: Annotated[Path, Shown("KEYPOINTS", positional=True)] = Field(
+        description="folder or file of keypoints, the frames numbered in their names"
+    )
+    out: Annotated[Path, Shown("FOLDER")] = Field(description="folder for tracks.csv")
+    fps: Annotated[float, Shown("N")] = Field(
+        30.0, gt=0, le=10_000, description="frame numbers that pass in a second"
+    )
+    max_gap: Annotated[float, Shown("SECONDS", unit="s")] = Field(
+        1.0, ge=0, le=60, description="how long somebody may be unseen and still be known again"
+    )
+    min_frames: Annotated[int, Shown("N")] = Field(
+        3, ge=1, description="people seen in fewer frames are in no track"
+    )
+    quiet: bool = Field(False, description="no progress bar, no closing line")

@@ -52,6 +52,14 @@ COMMANDS = (
         "X.prediction.npz, what MediaPipe says of the people in 3D.",
     ),
     Command(
+        name="track",
+        about="Say who is who from frame to frame of a video's keypoints.",
+        options=(".commands.options", "TrackOptions"),
+        more="Example: smplifyx track KEYPOINTS --out OUT --fps 30\n\n"
+        "Writes OUT/tracks.csv. Names that differ in the last number alone are frames of\n"
+        "one clip; numbers that are left out are frames that are missing (docs/tracking.md).",
+    ),
+    Command(
         name="refine",
         about="Fit what a network predicted to keypoints, and print before and after.",
         options=(".commands.options", "RefineOptions"),
