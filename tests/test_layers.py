@@ -444,6 +444,7 @@ ROOMS = (  # the ground first
             "normal_equations",
             "problem",
             "spheres_between",
+            "motion",
         ),
     ),
     Room(
@@ -500,6 +501,10 @@ ROOMS = (  # the ground first
             "age_choice",
             "fit",
             "scene_fit",
+            "paths",
+            "motion_card",
+            "even_motion",
+            "clip_fit",
         ),
     ),
     Room(
@@ -567,6 +572,7 @@ ROOMS = (  # the ground first
             "retarget_check",
             "crossings",
             "synthetic",
+            "generated_clips",
         ),
     ),
     Room(

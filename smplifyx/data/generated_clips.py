@@ -23,7 +23,7 @@ from ..core import rotations
 from ..keypoints import Keypoints, names
 from .bvh import Clip, iter_clips
 from .draws import Draws
-from .generate_options import GenerateOptions, Range
+from .generate_options import GenerateOptions
 from .mocap import ARCHIVE, calibrated, plausible
 from .random_bodies import random_people
 from .random_views import random_view
@@ -56,7 +56,7 @@ class ClipOptions:
 
 
 @dataclass(frozen=True)
-class Motion:
+class RecordedMotion:
     """A stretch of a recording: poses and where the pelvis is, metres, y up."""
 
     poses: Poses
@@ -86,12 +86,12 @@ def recorded_motions(
     rest_joints: Float[NDArray, "joints 3"],
     subjects: frozenset[str],
     frames: int,
-) -> list[Motion]:
+) -> list[RecordedMotion]:
     """All stretches of `frames` sound frames of CMU's recordings, one after the other."""
     clips: dict[str, list[Clip]] = {}
     for clip in iter_clips(mocap / ARCHIVE, subjects):
         clips.setdefault(clip.subject, []).append(clip)
-    found: list[Motion] = []
+    found: list[RecordedMotion] = []
     for own in clips.values():
         poses = [retarget(clip, rest_joints) for clip in own]
         together = calibrated(concatenate(poses))  # knees are a subject's, not a clip's
@@ -105,10 +105,10 @@ def recorded_motions(
 
 def _stretches(
     clip: Clip, poses: Poses, rest_joints: Float[NDArray, "joints 3"], frames: int
-) -> list[Motion]:
+) -> list[RecordedMotion]:
     sound = plausible(poses)
     pelvis = _metres(clip, rest_joints) * clip.translation[1:]  # the first is the T-pose
-    found: list[Motion] = []
+    found: list[RecordedMotion] = []
     start = 0
     while start + frames <= len(sound):
         broken = np.flatnonzero(~sound[start : start + frames])
@@ -116,7 +116,7 @@ def _stretches(
             start += int(broken[-1]) + 1
             continue
         where = slice(start, start + frames)
-        found.append(Motion(poses[where], pelvis[where], 1 / clip.frame_time))
+        found.append(RecordedMotion(poses[where], pelvis[where], 1 / clip.frame_time))
         start += frames
     return found
 
@@ -135,7 +135,7 @@ def _metres(clip: Clip, rest_joints: Float[NDArray, "joints 3"]) -> float:
 
 def generate_clips(
     body: BodyModel,
-    motions: list[Motion],
+    motions: list[RecordedMotion],
     count: int,
     seed: int = 0,
     options: ClipOptions | None = None,
@@ -160,7 +160,7 @@ def generate_clips(
 
 
 def _clip(
-    body: BodyModel, motion: Motion, number: int, seed: int, options: ClipOptions
+    body: BodyModel, motion: RecordedMotion, number: int, seed: int, options: ClipOptions
 ) -> GeneratedClips:
     frames = len(motion.pelvis)
     draws = Draws.seeded(seed, frames)
@@ -181,7 +181,7 @@ def _clip(
 
 
 def _moving_person(
-    body: BodyModel, motion: Motion, draws: Draws, look: GenerateOptions
+    body: BodyModel, motion: RecordedMotion, draws: Draws, look: GenerateOptions
 ) -> BodyParams:
     """One body in the poses of the motion, y up; hands and face pass from one drawn pose to the
     next.
@@ -208,7 +208,7 @@ def _moving_person(
 
 
 def _before_camera(
-    body: BodyModel, people: BodyParams, motion: Motion, seed: int, options: ClipOptions
+    body: BodyModel, people: BodyParams, motion: RecordedMotion, seed: int, options: ClipOptions
 ) -> tuple[BodyParams, Camera]:
     """The people in the frame of a camera that has all of the way in its image, or turns after
     them.
