@@ -12,7 +12,7 @@ from .pieces import Ends, FittedFacts, Piece, pieces_of
 from .track import Track, renumbered
 
 GAPS = 2.0  # times the longest gap of a track that pieces may lie apart
-MOST_COST = 10.0  # squares of deviations: of three facts, each may be one off
+MOST_COST = 13.0  # squares of deviations: of three facts, each may be two off
 # Deviations of what two pieces of one person differ in: the place, in statures and in statures for
 # every second between; the logarithm of the stature; bones seen at their longest, by the stature.
 PLACE, PLACE_A_SECOND = 0.15, 0.5

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from .frame_people import Seen
 from .motion import Motion
 
-SAME = 0.2  # similarity from which a person may be the one who was predicted
+SAME = 0.15  # similarity from which a person may be the one who was predicted
 GOOD = 0.5  # mean similarity below which the camera is suspected to have turned
 MOST_TRIED = 100  # shifts of the camera
 ALIKE = 1.5  # times that one stature may be another, of one person

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 LIMB_MEMORY = 0.15
 SMOOTHING = 0.03  # seconds over which a detector's places are averaged
 LARGEST_SURPRISE = 0.3  # statures that a point may be off and still tell of its speed
+ALIKE = 0.25  # similarity from which what is seen is believed as it stands
 SIZE_SHARE = 0.1  # of the stature in this frame in what is known of it
 
 
@@ -41,6 +42,11 @@ class Motion:
         """The speed of the body as a whole."""
         return np.median(self.velocity[np.isfinite(self.seen_at)], axis=0)
 
+    @property
+    def middle(self) -> Float[NDArray, " 2"]:
+        """The middle of the points."""
+        return np.median(self.xy[np.isfinite(self.seen_at)], axis=0)
+
     def predicted(self, at: float) -> Motion:
         """The same person at another time."""
         seconds = at - self.at
@@ -49,28 +55,40 @@ class Motion:
         xy = self.xy + self.drift * seconds + own * LIMB_MEMORY * (1 - left)
         return Motion(at, xy, self.drift + own * left, self.seen_at, self.stature)
 
-    def shifted(self, shift: Float[NDArray, " 2"], before: float, at: float) -> Motion:
-        """Off by so many pixels at the time `at`, by a turn of the camera since the time `before`
-        that nobody had expected, and that may go on.
+    def moved(self, shift: Float[NDArray, " 2"]) -> Motion:
+        """Elsewhere in the picture, as fast as before."""
+        return replace(self, xy=self.xy + shift)
+
+    def turned(self, shift: Float[NDArray, " 2"], at: float) -> Motion:
+        """Off by so many pixels at the time `at`, because the camera has begun to turn, and may go
+        on.
         """
-        seconds = at - before
+        seconds = at - self.at
         _, of_speed = _gains(seconds)
         speed = of_speed * shift / seconds
         # what the new speed makes of it by then is not to be added twice
-        xy = self.xy + shift - speed * (at - self.at)
-        return Motion(self.at, xy, self.velocity + speed, self.seen_at, self.stature)
+        xy = self.xy + shift - speed * seconds
+        return replace(self, xy=xy, velocity=self.velocity + speed)
 
     def corrected(
-        self, at: float, xy: Float[NDArray, "25 2"], seen: Bool[NDArray, " 25"], stature: float
+        self,
+        at: float,
+        xy: Float[NDArray, "25 2"],
+        seen: Bool[NDArray, " 25"],
+        stature: float,
+        score: float = 1.0,
     ) -> Motion:
         """After the person was seen again: between what was predicted and what was seen.
 
-        An alpha-beta filter; points that are unseen are taken along by the others.
+        An alpha-beta filter; points that are unseen are taken along by the others. score: how like
+        the two are, 0..1: a pose that is wrong as a whole must not take the track along.
         """
         then = self.predicted(at)
         seconds = at - self.at
         known = np.isfinite(self.seen_at)
         of_place, of_speed = _gains(seconds)
+        belief = min(score / ALIKE, 1.0)
+        of_place, of_speed = belief * of_place, belief * of_speed
 
         surprise = xy - then.xy
         both = known & seen

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .frame_people import FramePeople, Seen
 from .given_ids import believed_ids
 from .joining import joined
-from .matching import SAME, STILL, camera_shift, pairs
+from .matching import STILL, camera_shift, pairs
 from .motion import Motion
 from .similarity import similarities
 from .track import Track, renumbered
@@ -23,7 +23,6 @@ from .track import Track, renumbered
 # Sums of confidences. Who is less sure than STRONG begins no track, but may continue one, as in
 # ByteTrack (Zhang et al. 2022); who is less than WEAK is nobody.
 STRONG, WEAK = 3.0, 1.0
-SAME_WEAK = 0.2  # similarity from which they may
 # Frames that make a track sure. Others get whom the sure ones leave: they may be of a ghost.
 SURE = 3
 BY_ID = 2.0  # similarity of those whose ids are equal: more than any other
@@ -49,6 +48,11 @@ class TrackRules:
             raise ValueError(f"max_gap: expected 0 seconds or more, got {self.max_gap}")
         if self.min_frames < 1:
             raise ValueError(f"min_frames: expected 1 or more, got {self.min_frames}")
+
+    @property
+    def memory(self) -> float:
+        """Seconds from one frame with a person to the next at most; half a frame is for rounding."""
+        return self.max_gap + 1.5 / self.fps
 
 
 def track_people(
@@ -81,8 +85,13 @@ class _Growing:
     frames: list[int] = field(default_factory=list)
     people: list[int] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
+    past: dict[float, Motion] = field(default_factory=dict)  # what was known, by the time
 
-    def add(self, frame: int, person: int, score: float) -> None:
+    def add(self, frame: int, person: int, score: float, memory: float) -> None:
+        """The person of a frame. memory: seconds that the past is kept."""
+        self.past[self.motion.at] = self.motion
+        while self.motion.at - next(iter(self.past)) > memory:
+            del self.past[next(iter(self.past))]
         self.frames.append(frame)
         self.people.append(person)
         self.scores.append(score)
@@ -113,14 +122,14 @@ class _Tracker:
             xy, shown, stature = seen.xy[rank], seen.seen[rank], float(seen.stature[rank])
             if rank in taken:
                 track, score = taken[rank]
-                track.motion = track.motion.corrected(at, xy, shown, stature)
+                track.motion = track.motion.corrected(at, xy, shown, stature, score)
                 track.given_id = track.given_id or ids[rank]
             elif self._begins(seen, rank, ids[rank]):
                 track, score = _Growing(Motion.begun(at, xy, shown, stature), ids[rank]), 1.0
                 self.tracks.append(track)
             else:
                 continue
-            track.add(number, person, score)
+            track.add(number, person, score, self.rules.memory)
         self.now = at
 
     def _id(self, name: str) -> str:
@@ -131,25 +140,41 @@ class _Tracker:
         return self._is_known(track, at) or bool(track.given_id and track.given_id in ids)
 
     def _is_known(self, track: _Growing, at: float) -> bool:
-        # frame numbers are whole: what is left of a frame is rounding
-        return at - track.motion.at <= self.rules.max_gap + 0.5 / self.rules.fps
+        return at - track.motion.at <= self.rules.memory
 
     def _begins(self, seen: Seen, rank: int, name: str) -> bool:
         """Whether somebody of whom nothing was known is somebody."""
-        return bool(seen.seen[rank].any()) and (bool(name) or seen.strength[rank] >= STRONG)
+        is_sure = bool(name) or float(seen.strength[rank]) >= STRONG
+        return is_sure and bool(seen.seen[rank].any())
 
     def _turn(self, there: Sequence[_Growing], seen: Seen, at: float) -> None:
-        """Moves everybody as the camera's turn since the last frame does."""
-        recent = [track.motion for track in there if track.motion.at == self.now]
-        predicted = [motion.predicted(at) for motion in recent]
+        """Moves those of the last frame as the camera's turn since then does."""
+        recent = [track for track in there if track.motion.at == self.now]
+        predicted = [track.motion.predicted(at) for track in recent]
 
         def like(shift: Float[NDArray, " 2"]) -> Float[NDArray, "tracks people"]:
-            return similarities(predicted, seen, at, self.rules.max_gap, shift)
+            return similarities(predicted, seen, at, self.rules.memory, shift)
 
         shift = camera_shift(predicted, seen, like)
         if shift is not STILL:
-            for track in there:
-                track.motion = track.motion.shifted(shift, self.now, at)
+            for track in recent:
+                track.motion = track.motion.turned(shift, at)
+
+    def _predicted(self, track: _Growing, there: Sequence[_Growing], at: float) -> Motion:
+        """Where a person should be seen. Who is out of sight goes on as before, and with the
+        camera: as far off as the others are now from where they were going then. Where most do not
+        agree, it is not the camera.
+        """
+        predicted = track.motion.predicted(at)
+        if track.motion.at == self.now:
+            return predicted
+        surprises = [STILL]
+        for other in there:
+            then = other.past.get(track.motion.at)
+            if then is not None and other.motion.at == self.now:
+                expected = then.predicted(at).middle
+                surprises.append(other.motion.predicted(at).middle - expected)
+        return predicted.moved(np.median(surprises, axis=0))
 
     def _continued(
         self, there: Sequence[_Growing], seen: Seen, at: float, ids: Sequence[str]
@@ -164,14 +189,9 @@ class _Tracker:
         free = np.ones(len(there), dtype=bool)
         sure = np.array([len(track.frames) >= SURE for track in there], dtype=bool)
         found: dict[int, tuple[_Growing, float]] = {}
-        for tracks, people, least in (
-            (sure, strong, SAME),
-            (sure, weak, SAME_WEAK),
-            (~sure, strong, SAME),
-            (~sure, weak, SAME_WEAK),
-        ):
+        for tracks, people in ((sure, strong), (sure, weak), (~sure, strong), (~sure, weak)):
             still = np.array([rank not in found for rank in range(len(ids))], dtype=bool)
-            for row, rank in _pairs_of(similarity, tracks & free, people & still, least):
+            for row, rank in _pairs_of(similarity, tracks & free, people & still):
                 found[rank] = (there[row], min(float(similarity[row, rank]), 1.0))
                 free[row] = False
         return found
@@ -180,8 +200,8 @@ class _Tracker:
         self, there: Sequence[_Growing], seen: Seen, at: float, ids: Sequence[str]
     ) -> Float[NDArray, "tracks people"]:
         """How like those are who may be seen; ids have the last word."""
-        predicted = [track.motion.predicted(at) for track in there]
-        similarity = similarities(predicted, seen, at, self.rules.max_gap)
+        predicted = [self._predicted(track, there, at) for track in there]
+        similarity = similarities(predicted, seen, at, self.rules.memory)
         for row, track in enumerate(there):
             if not self._is_known(track, at):
                 similarity[row] = 0.0
@@ -197,9 +217,8 @@ def _pairs_of(
     similarity: Float[NDArray, "tracks people"],
     tracks: Bool[NDArray, " tracks"],
     people: Bool[NDArray, " people"],
-    least: float,
 ) -> list[tuple[int, int]]:
     """`pairs` among some of the tracks and some of the people."""
     rows, columns = np.flatnonzero(tracks), np.flatnonzero(people)
-    found = pairs(similarity[np.ix_(rows, columns)], least)
+    found = pairs(similarity[np.ix_(rows, columns)])
     return [(int(rows[row]), int(columns[column])) for row, column in found]
