@@ -7,26 +7,30 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
-from job_tools import Counting, end_state, table
+from job_tools import Counting, end_state, quick_fit, table
 
 from smplifyx.body import skinning
 from smplifyx.body.loading.files import load_body
+from smplifyx.body.model import BodyModel
 from smplifyx.body.params import BodyParams
 from smplifyx.camera import Camera
-from smplifyx.config import load_preset
+from smplifyx.config import FitConfig, load_preset
+from smplifyx.core.bundle import Bundle
 from smplifyx.core.choices import Age
+from smplifyx.fitting.clip_fit import Clips
 from smplifyx.fitting.result import FitResult
 from smplifyx.jobs import video_fit
 from smplifyx.jobs.job import JobConfig
 from smplifyx.jobs.runner import JobOutcome, run_job
 from smplifyx.jobs.store import Store
-from smplifyx.keypoints import names
+from smplifyx.keypoints import Keypoints, names
 
 FRAMES = 19  # three chunks
 KILLED_AFTER = 24  # results: in the second chunk of the first track
@@ -82,20 +86,24 @@ def write(folder: Path, name: str, people: list[dict[str, list[float]]]) -> None
     (folder / f"{name}_keypoints.json").write_text(json.dumps(content))
 
 
-def fit(folder: Path, out: Path, preset: Path) -> JobOutcome:
+def job_of(folder: Path, out: Path, preset: Path, age: Age = Age.ADULT) -> JobConfig:
     """The job of these tests."""
-    job = JobConfig(
+    return JobConfig(
         keypoints=folder,
         out=out,
         preset=str(preset),
         keypoint_size=SIZE,
         focal=900.0,
-        age=Age.ADULT,
+        age=age,
         video=True,
         fps=25.0,
         quiet=True,
     )
-    return run_job(job, Counting())
+
+
+def fit(folder: Path, out: Path, preset: Path) -> JobOutcome:
+    """Runs it."""
+    return run_job(job_of(folder, out, preset), Counting())
 
 
 def tracks_of(out: Path) -> list[dict[str, str]]:
@@ -195,6 +203,37 @@ def test_nothing_is_fitted_twice(fitted: Path, tmp_path: Path) -> None:
     fit(fitted / "in", tmp_path / "out", fitted / "quick.yaml")
     assert {path: path.stat().st_mtime_ns for path in made} == made
     assert tracks_of(tmp_path / "out") == tracks_of(fitted / "out")
+
+
+@pytest.mark.parametrize("age", [Age.ADULT, Age.CHILD])
+def test_a_track_that_cannot_be_fitted_costs_it_being_one(
+    fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: Age
+) -> None:
+    """Its frames are fitted alone; and its body has the age that most of some frames have."""
+    tried: list[tuple[int, object]] = []
+
+    def refusing(clips: Clips, people: object, tracks: Sequence[object], done: object) -> object:
+        tried.append((len(tracks), clips.fitter.setup.body.age))
+        raise RuntimeError("refused")
+
+    def quick(
+        keypoints: Keypoints,
+        camera: Camera,
+        bodies: tuple[BodyModel, ...],
+        config: FitConfig,
+        evidence: Sequence[Bundle] = (),
+    ) -> list[FitResult]:
+        own = [body for body in bodies if body.age is age]
+        return quick_fit(keypoints, camera, tuple(own), config, evidence)
+
+    monkeypatch.setattr(Clips, "chunks", refusing)
+    job = job_of(fitted / "in", tmp_path / "out", fitted / "quick.yaml", Age.AUTO)
+    outcome = run_job(job, Counting(), quick)
+    assert tried == [(2, age), (1, age), (1, age)]
+    assert outcome.fitted == 2 * FRAMES - len(MISSING) + 2
+    result = FitResult.load(Store(tmp_path / "out").result("shot_0003", 1))
+    assert result.origin.track == 1 and result.origin.track_sha256 == ""
+    assert [line["accel_m_s2"] for line in tracks_of(tmp_path / "out")] == ["", ""]
 
 
 @pytest.mark.parametrize(

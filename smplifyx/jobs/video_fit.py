@@ -283,6 +283,9 @@ class _VideoJob:
         begun = time.perf_counter()
         with torch.no_grad():
             for at, found in clips.chunks(people, tracks, done):
+                if bool((found.status == int(FitStatus.FAILED)).any()):
+                    # the chunks that follow would begin with bodies that are none
+                    raise ArithmeticError("a chunk has no finite solution")
                 own = [rows[i] for i in at.tolist()]
                 results = [found[i].to(device="cpu") for i in range(len(own))]
                 results = with_penetration(results, [body])
