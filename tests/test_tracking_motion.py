@@ -73,6 +73,15 @@ def test_one_point_that_is_far_off_tells_little_of_its_speed() -> None:
     assert motion.drift == pytest.approx([0, 0])
 
 
+def test_a_pose_that_is_wrong_as_a_whole_takes_nobody_along() -> None:
+    motion, wrong = walked(30, 0), body((380, 300))
+    believed, doubted = (
+        motion.corrected(1 + 1 / 30, wrong, ALL, HEIGHT, score) for score in (0.5, 0.05)
+    )
+    assert believed.xy[HIP, 0] > 345 and doubted.xy[HIP, 0] < 315
+    assert abs(doubted.drift[0]) < 0.3 * abs(believed.drift[0])
+
+
 def test_a_turn_of_the_camera_moves_to_where_it_says_and_goes_on() -> None:
     motion = walked(30, 60)
     then = 1 + 1 / 30

@@ -13,6 +13,7 @@ from smplifyx.tracking import FramePeople, TrackRules, numbered, track_people
 
 LEFT, RIGHT, BACK = (300.0, 500.0), (900.0, 520.0), (600.0, 480.0)
 TWO = (Walker(LEFT, (10, 0)), Walker(RIGHT, (-10, 0), size=0.85))
+FAR = (Walker((300, 500)), Walker((1300, 520), size=0.85))
 THREE = (*TWO, Walker(BACK, (0, 1), size=0.7))
 
 
@@ -42,7 +43,7 @@ HELD = {  # nobody is ever taken for somebody else, and nobody's track breaks
     "the camera is pushed": scene(THREE, camera=jerk),
     "the camera swings": scene(THREE, camera=swing),
     "the camera swings, one is away": scene(
-        [THREE[0], THREE[1], replace(THREE[2], away=range(24, 42))], camera=swing
+        [*FAR, replace(FAR[0], start=(800, 480), away=range(18, 36))], camera=swing
     ),
     "unsure for a while": scene(TWO),
 }
@@ -107,13 +108,11 @@ def test_who_is_unsure_only_continues_a_track(
 
 def test_a_sure_track_chooses_before_a_new_one() -> None:
     """A ghost for two frames beside somebody does not take their track over."""
-    alone = scene([Walker(LEFT, (4, 0))], 30, noise=0.0)
-    frames = list(alone.frames)
-    for number in (10, 11):
-        ghost = frames[number].keypoints + np.array([45.0, 0, 0], np.float32) * (
-            frames[number].keypoints[..., 2:] > 0
-        )
-        frames[number] = FramePeople(number, np.concatenate([frames[number].keypoints, ghost]))
+    frames = scene([Walker(LEFT)], 30, noise=0.0).frames
+    aside = figure((LEFT[0] + 45, LEFT[1]))
+    frames[10] = FramePeople(10, np.stack([figure(LEFT), aside]))
+    # nearer to the ghost than to where they were
+    frames[11:] = [FramePeople(n, figure((LEFT[0] + 30, LEFT[1]))[None]) for n in range(11, 30)]
     longest = max(track_people(frames), key=lambda track: len(track.frames))
     assert longest.frames == tuple(range(30)) and set(longest.people) == {0}
 
@@ -169,6 +168,7 @@ def jumping(name: str) -> list[FramePeople]:
         "true": lambda frame: frame.ids,
         "the place in the file": lambda frame: ("0", "1"),
         "all the same": lambda frame: ("7", "7"),
+        "two of one name now and then": lambda frame: ("a", "a") if frame.frame == 9 else frame.ids,
         "new in every frame": lambda frame: tuple(f"{frame.frame}{i}" for i in frame.ids),
     }
     return [replace(frame, ids=ids[name](frame)) for frame in frames]
@@ -180,6 +180,7 @@ def jumping(name: str) -> list[FramePeople]:
         ("true", ["a", "b"]),
         ("the place in the file", ["", ""]),
         ("all the same", ["", ""]),
+        ("two of one name now and then", ["", "b"]),
         ("new in every frame", ["", ""]),
     ],
 )
@@ -214,3 +215,9 @@ def test_ids_are_as_many_as_people() -> None:
 
 def test_still_is_no_camera() -> None:
     assert still(5) == (0.0, 0.0)
+
+
+def test_a_name_that_two_have_in_one_frame_is_nobodys_however_near_they_are() -> None:
+    near = Walker((LEFT[0] + 60, LEFT[1]), id="a")
+    tracks = track_people(scene([Walker(LEFT, id="a"), near], 20).frames)
+    assert [track.given_id for track in tracks] == ["", ""]

@@ -57,7 +57,7 @@ COMMANDS = (
         options=(".commands.options", "TrackOptions"),
         more="Example: smplifyx track KEYPOINTS --out OUT --fps 30\n\n"
         "Writes OUT/tracks.csv. Names that differ in the last number alone are frames of\n"
-        "one clip; numbers that are left out are frames that are missing (docs/tracking.md).",
+        "one clip; numbers that are left out are missing frames (docs/tracking.md).",
     ),
     Command(
         name="refine",

@@ -84,7 +84,7 @@ class Crossing:
     """
 
     numbers: tuple[int, ...]
-    keypoints: tuple[Float[NDArray, "people 137 3"], ...]
+    keypoints: tuple[Float[NDArray, "_ 137 3"], ...]
     people: tuple[tuple[int | None, ...], ...]
 
 

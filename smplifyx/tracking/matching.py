@@ -65,5 +65,12 @@ def _shifts(predicted: Sequence[Motion], seen: Seen) -> list[Float[NDArray, " 2"
             both = np.isfinite(motion.seen_at) & seen.seen[person]
             smaller, larger = sorted((motion.stature, float(stature)))
             if both.any() and larger <= ALIKE * smaller:
-                found.append(np.median(seen.xy[person, both] - motion.xy[both], axis=0))
-    return sorted(found, key=lambda shift: (float(np.hypot(*shift)), *shift))[:MOST_TRIED]
+                offsets = seen.xy[person, both] - motion.xy[both]
+                found.append(np.median(offsets, axis=0))
+    found.sort(key=_smallest_first)
+    return found[:MOST_TRIED]
+
+
+def _smallest_first(shift: Float[NDArray, " 2"]) -> tuple[float, float, float]:
+    x, y = shift.tolist()
+    return float(np.hypot(x, y)), x, y

@@ -103,13 +103,18 @@ class _Path:
 
     @classmethod
     def of(cls, track: Track, frames: Sequence[FramePeople], fps: float) -> _Path:
-        chosen = zip(track.frames, track.people, strict=True)
-        points = np.stack([frames[frame].keypoints[person, names.BODY] for frame, person in chosen])
-        points = np.nan_to_num(points.astype(np.float64), posinf=0.0, neginf=0.0)
-        xy, seen = points[..., :2], points[..., 2] >= SEEN
-        at = np.array([frames[frame].frame / fps for frame in track.frames])
-        middle = np.stack([_middle(*one) for one in zip(xy, seen, strict=True)])
-        return cls(track, at, xy, seen, middle)
+        bodies: list[Float[NDArray, "25 3"]] = []
+        seconds: list[float] = []
+        for number, person in zip(track.frames, track.people, strict=True):
+            frame = frames[number]
+            bodies.append(frame.keypoints[person, names.BODY])
+            seconds.append(frame.frame / fps)
+        points = np.stack(bodies).astype(np.float64)
+        points = np.nan_to_num(points, posinf=0.0, neginf=0.0)
+        xy = points[..., :2]
+        seen = points[..., 2] >= SEEN
+        middles = [_middle(*one) for one in zip(xy, seen, strict=True)]
+        return cls(track, np.array(seconds), xy, seen, np.stack(middles))
 
 
 def _piece(path: _Path, fitted: FittedFacts) -> Piece:

@@ -51,7 +51,7 @@ class TrackRules:
 
     @property
     def memory(self) -> float:
-        """Seconds from one frame with a person to the next at most; half a frame is for rounding."""
+        """Seconds between two frames with a person, at most; half a frame is for rounding."""
         return self.max_gap + 1.5 / self.fps
 
 
