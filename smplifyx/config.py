@@ -187,9 +187,10 @@ class ClipConfig(Settings):
     turns: float = pydantic.Field(default=0.3, ge=0)  # second differences of the body's angles
     hands: float = pydantic.Field(default=1.0, ge=0)  # and of hands' coefficients
     face: float = pydantic.Field(default=1.0, ge=0)  # and of jaw and expression
-    stand: float = pydantic.Field(default=0.0, ge=0)  # feet that stand keep still
+    # feet slower than 5 cm/s keep still
+    stand: float = pydantic.Field(default=0.0, ge=0)
     # how many frames, spread over a track, tell its shape; and for how many of them each counts
-    shape_frames: int = pydantic.Field(default=48, ge=1, le=256)
+    shape_frames: int = pydantic.Field(default=24, ge=1, le=256)
     shape_evidence: float = pydantic.Field(default=0.1, gt=0, le=1)
     survivors: int = pydantic.Field(
         default=4, ge=1, le=16

@@ -140,9 +140,7 @@ def test_whoever_has_a_chunk_goes_on_with_the_next() -> None:
         (10, 100, (8, 24), 2, 20),
     ],
 )
-def test_chunks(
-    begun: int, length: int, frames: tuple[int, int], held: int, final: int
-) -> None:
+def test_chunks(begun: int, length: int, frames: tuple[int, int], held: int, final: int) -> None:
     chunk = ClipChunk.after(begun, length, config().clip)
     assert (chunk.frames, chunk.held, chunk.final) == (range(*frames), held, final)
     assert chunk.fresh == range(begun, final)

@@ -58,7 +58,9 @@ def test_the_gradient_is_that_of_autograd(rho: float, shared: bool) -> None:
     energy, expected = clip.gradient(x)
     found_energy, arrow = clip.normal(x)
     assert torch.allclose(energy, found_energy)
-    assert torch.allclose(arrow.gradient, expected, rtol=1e-7, atol=1e-7 * float(expected.abs().max()))
+    assert torch.allclose(
+        arrow.gradient, expected, rtol=1e-7, atol=1e-7 * float(expected.abs().max())
+    )
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["own", "shared"])
@@ -78,7 +80,9 @@ def test_the_curvature_is_that_of_the_residuals_written_out(shared: bool) -> Non
 
     slopes = torch.autograd.functional.jacobian(residual, x[0], vectorize=True)
     assert isinstance(slopes, Tensor)
-    alone = dataclasses.replace(clip, motions=(), smooth=dataclasses.replace(clip.smooth, weight=0.0))
+    alone = dataclasses.replace(
+        clip, motions=(), smooth=dataclasses.replace(clip.smooth, weight=0.0)
+    )
     of_frames, _ = dense(alone, x)
     expected = torch.linalg.inv(torch.linalg.inv(of_frames[0]) + 2 * slopes.T @ slopes)
     found, _ = dense(clip, x)
