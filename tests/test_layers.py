@@ -705,6 +705,7 @@ ROOMS = (  # the ground first
             "pictures.gate_sheet",
             "importing",
             "pictures.unsure_skin",
+            "pictures.films",
             "pictures.draw_frame",
             "pictures.report_pages",
             "pictures.frame_pictures",

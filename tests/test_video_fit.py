@@ -35,6 +35,7 @@ from smplifyx.keypoints import Keypoints, names
 FRAMES = 19  # three chunks
 KILLED_AFTER = 24  # results: in the second chunk of the first track
 MISSING = (5, 9, 10)  # frames in which the left person is not detected
+PEOPLE = 2 * FRAMES - len(MISSING) + 2  # one in a single frame, one in a picture of its own
 SIZE = (1280, 720)
 
 
@@ -63,10 +64,11 @@ def write_video(folder: Path) -> Path:
         params.global_orient[0, 0] = np.pi  # upright before a camera whose y points down
         params.body_pose[0, 16, 2] = swing * np.sin(frame / 4)
         params.transl[0] = torch.tensor([x + 0.01 * frame, 0.2, 4.0])
-        points = camera.project(skinning.points(body, params))[0, names.BODY].numpy()
-        points = points + rng.normal(0, 1.0, points.shape)
-        values = np.concatenate([points, np.full((25, 1), 0.9)], 1)
-        return {"pose_keypoints_2d": [round(float(v), 3) for v in values.ravel()]}
+        points = camera.project(skinning.points(body, params))
+        values = np.full((25, 3), 0.9)
+        values[:, :2] = points[0, names.BODY].numpy()
+        values[:, :2] += rng.normal(0, 1.0, (25, 2))
+        return {"pose_keypoints_2d": values.ravel().round(3).tolist()}
 
     for frame in range(FRAMES):
         people = [seen(frame, 0.7, 0.4)]
@@ -123,7 +125,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_everybody_has_a_row_in_the_order_of_the_input(fitted: Path) -> None:
     rows = table(fitted / "out")
     stems = [row["stem"] for row in rows]
-    assert stems == sorted(stems) and len(rows) == 1 + 2 * FRAMES - len(MISSING) + 1 + 1
+    assert stems == sorted(stems) and len(rows) == PEOPLE + 1
     empty = [row for row in rows if not row["person"]]
     assert [row["status"] for row in empty] == ["no_people"]
     fitted_rows = [row for row in rows if row["person"]]
@@ -137,12 +139,14 @@ def test_everybody_has_a_row_in_the_order_of_the_input(fitted: Path) -> None:
 
 def test_who_is_on_no_track_is_fitted_alone(fitted: Path) -> None:
     rows = table(fitted / "out")
-    alone = {(row["stem"], row["person"]) for row in rows if row["person"] and not row["track"]}
+    people = [row for row in rows if row["person"]]
+    alone = {(row["stem"], row["person"]) for row in people if not row["track"]}
     assert alone == {("portrait", "0"), ("shot_0012", "2")}
     with open(fitted / "out" / "tracked_people.csv", newline="") as stream:
         lines = list(csv.DictReader(stream))
-    assert {(line["stem"], line["person"]) for line in lines if not line["track"]} == alone
-    assert len(lines) == 2 * FRAMES - len(MISSING) + 2
+    untracked = [line for line in lines if not line["track"]]
+    assert {(line["stem"], line["person"]) for line in untracked} == alone
+    assert len(lines) == PEOPLE
 
 
 def test_a_track_has_one_shape_and_its_gaps_are_filled(fitted: Path) -> None:
@@ -195,8 +199,7 @@ def test_a_killed_run_goes_on_to_the_same_end(
     fit(fitted / "in", tmp_path / "out", fitted / "quick.yaml")
     assert without_hidden(end_state(tmp_path / "out")) == without_hidden(whole)
     assert tracks_of(tmp_path / "out") == tracks_of(fitted / "out")
-    everybody = 2 * FRAMES - len(MISSING) + 2
-    assert len(begun_anew) == everybody - (KILLED_AFTER - 1)  # that one's chunk is not whole
+    assert len(begun_anew) == PEOPLE - (KILLED_AFTER - 1)  # that one's chunk is not whole
 
 
 def without_hidden(state: dict[str, object]) -> dict[str, object]:
@@ -237,7 +240,7 @@ def test_a_track_that_cannot_be_fitted_costs_it_being_one(
     job = job_of(fitted / "in", tmp_path / "out", fitted / "quick.yaml", Age.AUTO)
     outcome = run_job(job, Counting(), quick)
     assert tried == [(2, age), (1, age), (1, age)]
-    assert outcome.fitted == 2 * FRAMES - len(MISSING) + 2
+    assert outcome.fitted == PEOPLE
     result = FitResult.load(Store(tmp_path / "out").result("shot_0003", 1))
     assert result.origin.track == 1 and result.origin.track_sha256 == ""
     assert [line["accel_m_s2"] for line in tracks_of(tmp_path / "out")] == ["", ""]

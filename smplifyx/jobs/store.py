@@ -26,7 +26,7 @@ from .lock import locked
 
 MADE_BY = "smplifyx"  # first key of a config.yaml that is ours
 # what a job may make, and --overwrite remove
-FOLDERS = ("results", "tracks", "overlays", "pictures", "meshes", "pages", "gates")
+FOLDERS = ("results", "tracks", "overlays", "pictures", "meshes", "pages", "gates", "films")
 FILES = (
     *("summary.csv", "conversion.csv", "tracks.csv", "tracked_people.csv"),
     *("config.yaml", "log.txt", "index.html"),
@@ -42,6 +42,7 @@ _TEMPORARIES = {
     "meshes": _PERSON + r"\.(obj|ply|glb)",
     "pages": r"\d{4,}\.html",
     "gates": r".+\.(csv|html)",
+    "films": r".+\.(mp4|jpg)",
 }
 
 
@@ -137,6 +138,12 @@ class Store:
     def tracked_people(self) -> Path:
         """The table of who is on which track."""
         return self.inside("tracked_people.csv")
+
+    def film(self, stem: str, suffix: str) -> Path:
+        """The film of the clip that begins with that frame, `.mp4`, or its strip, `.jpg`. Raises
+        StoreError as `inside`.
+        """
+        return self.inside("films", f"{stem}{suffix}")
 
     def gate(self, name: str, suffix: str) -> Path:
         """A file of the gate of that name, `.csv` or `.html`. Raises StoreError as `inside`."""

@@ -207,11 +207,11 @@ class _VideoJob:
             evidence = tuple(type(kind).__name__ for kind in one.track.rows[0].task.evidence)
             by_kind.setdefault((one.track.kind, one.age, evidence), []).append(one)
         count = max(threads_at_once(), self.size // self.recipe.config.clip.chunk)
-        return [
-            alike[start : start + count]
-            for alike in by_kind.values()
-            for start in range(0, len(alike), count)
-        ]
+        groups: list[list[_Going]] = []
+        for alike in by_kind.values():
+            for start in range(0, len(alike), count):
+                groups.append(alike[start : start + count])
+        return groups
 
     def _tell_ages(self, going: Sequence[_Going]) -> None:
         """Whose proportions each track has: as the job or the input say, else as most of some

@@ -5,7 +5,6 @@ somebody is, seen or not.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -97,7 +96,6 @@ def people_of_video(items: Sequence[Item], fps: float) -> VideoPeople:
     tracks: list[VideoTrack] = []
     places: dict[int, tuple[int, Track, int]] = {}
     for clip in sequences_of(frames):
-        step = math.gcd(*np.diff(clip.numbers).tolist()) or 1
         for track in _tracked(clip, frames, items, fps):
             number = len(tracks)
             own = [
@@ -107,8 +105,8 @@ def people_of_video(items: Sequence[Item], fps: float) -> VideoPeople:
             numbers = [clip.numbers[at] for at in track.frames]
             for at, item in enumerate(own):
                 places[item] = (number, track, at)
-            rows = tuple(_rows(dict(zip(numbers, own, strict=True)), step, items))
-            tracks.append(_decided(VideoTrack(number, clip.name, fps / step, rows)))
+            rows = tuple(_rows(dict(zip(numbers, own, strict=True)), clip.step, items))
+            tracks.append(_decided(VideoTrack(number, clip.name, fps / clip.step, rows)))
     return VideoPeople(tuple(tracks), tuple(_table(items, places)))
 
 
@@ -133,18 +131,26 @@ def _tracked(
     people: list[FramePeople] = []
     for stem, number in zip(clip.stems, clip.numbers, strict=True):
         tasks = [_task(items[item]) for item in frames[stem]]
-        keypoints = [task.keypoints.to_array().numpy() for task in tasks]
-        ids = tuple(task.origin.person_id for task in tasks)
-        empty = np.zeros((0, names.COUNT, 3), np.float32)
-        people.append(FramePeople(number, np.stack(keypoints) if keypoints else empty, ids))
+        people.append(_frame_people(number, tasks))
     rules = TrackRules(fps)
-    most = rules.max_gap * fps + 1
+    longest = rules.max_gap * fps + 1
     for track in track_people(people, rules):
         numbers = np.array([clip.numbers[at] for at in track.frames])
-        cuts = (np.flatnonzero(np.diff(numbers) > most) + 1).tolist()
-        for start, stop in zip([0, *cuts], [*cuts, len(numbers)], strict=True):
+        long_gaps = np.flatnonzero(np.diff(numbers) > longest)
+        starts = [0, *(long_gaps + 1).tolist()]
+        stops = [*starts[1:], len(numbers)]
+        for start, stop in zip(starts, stops, strict=True):
             if stop - start >= LEAST_FRAMES:
                 yield track.part(start, stop)
+
+
+def _frame_people(number: int, tasks: Sequence[FitTask]) -> FramePeople:
+    """The people of a frame as the tracker takes them."""
+    keypoints = np.zeros((len(tasks), names.COUNT, 3), np.float32)
+    for person, task in enumerate(tasks):
+        keypoints[person] = task.keypoints.to_array().numpy()
+    ids = tuple(task.origin.person_id for task in tasks)
+    return FramePeople(number, keypoints, ids)
 
 
 def _rows(own: Mapping[int, int], step: int, items: Sequence[Item]) -> Iterator[TrackRow]:
