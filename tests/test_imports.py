@@ -22,7 +22,7 @@ from smplifyx.writers.amass import AMASS
 from smplifyx.writers.bedlam import BEDLAM
 from smplifyx.writers.dataset_format import DatasetFormat
 from smplifyx.writers.dataset_rows import DatasetPerson
-from smplifyx.writers.parquet import PARQUET
+from smplifyx.writers.parquet import PARQUET, arrow
 
 LOSSLESS = 1e-6  # metres; float32 at 3.5 m has steps of 2.4e-7
 TURNED = 4e-6  # turned to another world and back, in float32
@@ -89,6 +89,8 @@ def test_parquet_gives_the_result_file(tmp_path: Path) -> None:
             image="",
             converted_from="another",
             conversion_mm=(1.0, 9.0, 2.0, 3.0),
+            track=4,
+            track_sha256="a hash",
         ),
     )
     for name, each in (("full", result), ("bare", one.result.replace(origin=result.origin))):
@@ -104,6 +106,17 @@ def test_parquet_gives_the_result_file(tmp_path: Path) -> None:
                     assert np.allclose(before[key], after[key], rtol=1e-6, equal_nan=True), key
                 else:
                     assert (before[key] == after[key]).all(), key
+
+
+def test_parquet_of_an_older_version(tmp_path: Path) -> None:
+    """It has no columns of tracks."""
+    pyarrow = arrow()
+    folder = exported(PARQUET, tmp_path, [person("adult")])
+    (file,) = folder.rglob("*.parquet")
+    table = pyarrow.parquet.read_table(file)
+    pyarrow.parquet.write_table(table.drop_columns(["track", "track_sha256"]), file)
+    (result,) = imported("parquet", folder, tmp_path / "out")
+    assert result.origin.track is None and result.origin.track_sha256 == ""
 
 
 def test_render_and_export_go_on(tmp_path: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ..config import FieldError
+from ..core.messages import one_line
 from ..jobs.closing import headline, warning_lines
 from ..jobs.job import JobConfig
-from ..jobs.pictures import Drawing, FramePictures, Wanted
+from ..jobs.pictures import Drawing, FramePictures, Wanted, write_films
 from ..jobs.runner import NO_FRAMES, run_job
 from ..jobs.store import Store
 from ..parallel.resources import pick_device
@@ -30,6 +31,11 @@ def run(job: JobConfig, terminal: Terminal) -> int:
         outcome = run_job(job, bar, frames=drawing or NO_FRAMES)
     finally:
         bar.end()
+    if job.video and job.overlay:
+        try:
+            write_films(outcome.store, job.fps)
+        except OSError as error:  # results and pictures are there
+            terminal.complain(f"no film was made: {one_line(error)}")
     page = drawing.page if drawing else None
     if not job.quiet:
         terminal.say(headline(outcome, page or outcome.store.summary))

@@ -15,6 +15,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -164,16 +165,23 @@ class Clips:
         return self.fitter.setup.config.clip
 
     def chunks(
-        self, people: FitBatch, tracks: Sequence[Int[Tensor, " frames"]]
+        self,
+        people: FitBatch,
+        tracks: Sequence[Int[Tensor, " frames"]],
+        done: Mapping[int, tuple[int, FitResult]] = MappingProxyType({}),
     ) -> Iterator[tuple[Int[Tensor, " fresh"], FitResult]]:
         """Which rows are final and their results, as soon as they are; chunks of different tracks
         side by side.
 
-        people: as `Fitter.gather` gives them. tracks: the rows of each.
+        people: as `Fitter.gather` gives them. tracks: the rows of each. done: of tracks that are
+        begun, how many frames are final, whole chunks, and the results of the last two of these.
         """
         shapes = self.shapes(people, tracks)
         begun = [0] * len(tracks)
         before: dict[int, FitResult] = {}
+        for i, (count, last) in done.items():
+            begun[i] = count
+            before[i] = last
         while running := [i for i, track in enumerate(tracks) if begun[i] < len(track)]:
             coming = {i: ClipChunk.after(begun[i], len(tracks[i]), self.clip) for i in running}
             rows = {i: tracks[i][list(chunk.frames)] for i, chunk in coming.items()}

@@ -125,6 +125,10 @@ class Origin:
     # distances of vertices from the surface they came from: mean, largest, mean of hands, of face;
     # empty for a fit, NaN for a part that a body lacks
     conversion_mm: tuple[float, ...] = ()
+    # of a fitted video: the number of the person's track, and a hash of all that decided its
+    # results; None: fitted alone
+    track: int | None = None
+    track_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -246,7 +250,8 @@ _UNITS = "axis-angle in radians; metres; pixels; camera frame: x right, y down, 
 # Keys that are the names of fields.
 _PARAMS = tuple(f.name for f in dataclasses.fields(BodyParams))
 _NUMBERS = ("K_guess", "conversion_mm")  # of an Origin, kept where there are any
-_ORIGIN = tuple(f.name for f in dataclasses.fields(Origin) if f.name not in _NUMBERS)
+_TRACK = ("track", "track_sha256")  # kept of those who are on one
+_ORIGIN = tuple(f.name for f in dataclasses.fields(Origin) if f.name not in (*_NUMBERS, *_TRACK))
 _PROVENANCE = tuple(f.name for f in dataclasses.fields(Provenance) if f.name != "versions")
 # Keys that files of version 0.1 lack, all of them texts.
 _NEW = (
@@ -324,6 +329,7 @@ _OPTIONAL = MappingProxyType(
     | {_JOINTS: npz.Expected((67, 3, 3), "f"), _HELD_OUT: npz.Expected((25,), "f")}
     | {key: _NUMBER for name, key in _START.items() if name != "kept"}
     | {_START["kept"]: npz.Expected((), "b")}
+    | {"track": _COUNT, "track_sha256": _TEXT}
 )
 # What is made of finite numbers in every result but a failed one.
 _FINITE = (*_PARAMS, "K", "image_size", "keypoint_trust")
@@ -373,6 +379,8 @@ def _to_arrays(result: FitResult) -> dict[str, np.ndarray]:
         arrays["K_guess"] = np.array(origin.K_guess, dtype=np.float32).reshape(3, 3)
     if origin.conversion_mm:
         arrays["conversion_mm"] = np.array(origin.conversion_mm)
+    if origin.track is not None:
+        arrays |= {name: np.array(getattr(origin, name)) for name in _TRACK}
 
     energies = [float(value) for value in result.energies.values()]
     versions = [f"{name}={version}" for name, version in provenance.versions.items()]
@@ -460,6 +468,8 @@ def _origin(arrays: Mapping[str, np.ndarray]) -> Origin:
         gender_log_odds=_number(arrays, "gender_log_odds"),
         K_guess=tuple(np.asarray(arrays.get("K_guess", ())).ravel().tolist()),
         conversion_mm=tuple(np.asarray(arrays.get("conversion_mm", ())).ravel().tolist()),
+        track=int(arrays["track"]) if "track" in arrays else None,
+        track_sha256=str(arrays.get("track_sha256", "")),
     )
 
 

@@ -70,11 +70,12 @@ def _arrays(row: Mapping[str, Any]) -> dict[str, np.ndarray]:
     for name in _TEXT_LISTS:
         arrays[name] = np.array(row[name], str)
     for name in (*columns.TEXTS, "status"):
-        arrays[name] = np.array(row[name])
+        if name in row:  # files of older versions have fewer
+            arrays[name] = np.array(row[name])
     for name in columns.NUMBERS:
         arrays[name] = _floats(row[name])
     for name in (*columns.COUNTS, *columns.FLAGS):
-        if row[name] is not None:
+        if row.get(name) is not None:
             arrays[name] = np.array(row[name])
     if row["penetration_mm"] is None:
         arrays.pop("penetration_mm")

@@ -65,10 +65,14 @@ class FitTask:
 
 @dataclass(frozen=True)
 class Item:
-    """One entry of the input: a person to fit, or a line of the summary that is already known."""
+    """One entry of the input: a person to fit, or a line of the summary that is already known.
+
+    frame: the frame's name as the input has it.
+    """
 
     work: FitTask | Row
     ends_frame: bool = False
+    frame: str = ""
 
 
 @dataclass(frozen=True)
@@ -214,7 +218,7 @@ def _fit_kind(
     def work(some: Sequence[FitTask]) -> Sequence[FitAnswer]:
         # Loaded in here: a body that is missing is an error of these people, too.
         tried = bodies.choice(some[0].gender, some[0].age, some[0].detector)
-        keypoints, camera, evidence = _stacked(some, tried[0].v_template.device)
+        keypoints, camera, evidence = stacked(some, tried[0].v_template.device)
         results = fit(keypoints, camera, tried, config, evidence)
         return [result.to(device="cpu") for result in results]
 
@@ -292,7 +296,7 @@ def _decisions(
             return [UNDECIDED] * len(some)
         device = female.v_template.device
         fits = FitResult.stack([adults[i] for i in some]).to(device=device)
-        known = _stacked([people[i] for i in some], device)[2]
+        known = stacked([people[i] for i in some], device)[2]
         log_odds = card.log_odds(gender_evidence(fits, female, male, known))
         return [decide([odds], card) for odds in log_odds.tolist()]
 
@@ -307,7 +311,7 @@ def _decisions(
     return dict(zip(adults, halved(list(adults), work, give_up), strict=True))
 
 
-def _stacked(
+def stacked(
     people: Sequence[FitTask], device: torch.device
 ) -> tuple[Keypoints, Camera, tuple[Bundle, ...]]:
     """Keypoints, cameras and further evidence of all people, one row each."""

@@ -121,6 +121,14 @@ class JobConfig(Settings):
     scene: bool = Field(
         False, description="keep the people of an image from passing through each other, too"
     )
+    video: bool = Field(
+        False,
+        description="the frames follow one another: people are tracked, and each fitted with one "
+        "shape and even motion",
+    )
+    fps: Annotated[float, Shown("N")] = Field(
+        30.0, ge=1, le=1000, description="frames a second of a video, by their numbers"
+    )
     device: Device = Field("auto", description="auto, cpu, cuda or cuda:N")
     batch_size: BatchSize = Field(
         "auto", description="people fitted together; no result depends on it"
@@ -200,6 +208,20 @@ class JobConfig(Settings):
             raise PydanticCustomError("views", reason, {"fields": given[:1]})
         return self
 
+    @model_validator(mode="after")
+    def _a_video_is_fitted_in_one_way(self) -> JobConfig:
+        """Raises ValueError for what does not go together with a video."""
+        if not self.video:
+            return self
+        for name in _NOT_OF_A_VIDEO:
+            if getattr(self, name):
+                reason = "do not go together, yet"
+                raise PydanticCustomError("apart", reason, {"fields": ["video", name]})
+        if self.gender is Gender.AUTO:
+            reason = "auto looks at single frames: give label, neutral, female or male for a video"
+            raise PydanticCustomError("apart", reason, {"fields": ["gender"]})
+        return self
+
     @property
     def read_options(self) -> ReadOptions:
         """How the keypoint files are to be read."""
@@ -215,6 +237,7 @@ class JobConfig(Settings):
 
 _FOCAL_LENGTHS = ("focal", "fov", "focal_35mm")
 _NOT_OF_VIEWS = (*_FOCAL_LENGTHS, "free_focal", "cameras", "start", "scene", "recursive")
+_NOT_OF_A_VIDEO = ("scene", "start", "free_focal", "views")
 
 # The headings of `smplifyx fit --help`, and what stands under each.
 HEADINGS = MappingProxyType(
@@ -225,7 +248,7 @@ HEADINGS = MappingProxyType(
         ),
         "how to fit": (
             *("preset", "prior", "model", "gender", "genders", "age", "kid_template", "height"),
-            *("collision", "scene"),
+            *("collision", "scene", "video", "fps"),
         ),
         "the camera (none: from EXIF, else a guess)": (
             *(*_FOCAL_LENGTHS, "free_focal", "cameras", "views"),

@@ -95,7 +95,7 @@ class JobOutput:
         try:
             for item in chunk:
                 if isinstance(item.work, FitTask):
-                    rows.append(self._saved(item.work, next(remaining)))
+                    rows.append(self.saved(item.work, next(remaining)))
                 else:
                     rows.append(item.work)
         finally:
@@ -116,8 +116,10 @@ class JobOutput:
                 self.frames.take(self._frame)
                 self._frame = []
 
-    def _saved(self, person: FitTask, answer: FitAnswer) -> Row:
-        """The line for a person, whose result is on the disk then, if there is one."""
+    def saved(self, person: FitTask, answer: FitAnswer) -> Row:
+        """The line for a person, whose result is on the disk then, if there is one. Raises OSError
+        where the disk refuses.
+        """
         if isinstance(answer, Failure):
             return _failed(person, answer.reason)
         answer = believed(answer)

@@ -29,9 +29,10 @@ from .notes import NoteTally
 from .output import NO_FRAMES, FrameSink, JobOutput, telling_how_to_go_on
 from .progress import NO_PROGRESS, JobProgress
 from .record import record_of
-from .source import open_source
+from .source import Source, open_source
 from .store import Store, open_store
 from .summary import FITTED, RowStatus, writing_summary
+from .video_fit import fit_video
 from .views_source import open_views_source
 
 __all__ = ["FITTED", "NO_FRAMES", "JobOutcome", "run_job"]
@@ -95,18 +96,39 @@ def run_job(
             with (
                 one_thread_per_operation(device),
                 writing_summary(store.summary) as summary,
-                _launcher(job, recipe, bodies, device) as launcher,
             ):
                 output = JobOutput(store, summary, progress, frames)
                 size = auto_batch_size(device) if job.batch_size == "auto" else job.batch_size
-                batches = chunks(source.items(store), size, whole_frames=job.scene)
-                _stream(batches, source.files, launcher, output)
+                if job.video:
+                    _fit_video(job, source, recipe, bodies, size, store, output)
+                else:
+                    batches = chunks(source.items(store), size, whole_frames=job.scene)
+                    with _launcher(job, recipe, bodies, device) as launcher:
+                        _stream(batches, source.files, launcher, output)
             frames.finish(source.leftovers)
             counts = [f"{count} {status.value}" for status, count in output.counts.items()]
             LOG.info("job ends: %s", ", ".join(counts) or "no rows")
             for note in source.leftovers:
                 LOG.warning("%s", note)
     return JobOutcome(store, output.counts, output.notes, source.leftovers)
+
+
+def _fit_video(
+    job: JobConfig,
+    source: Source,
+    recipe: FitRecipe,
+    bodies: Bodies,
+    size: int,
+    store: Store,
+    output: JobOutput,
+) -> None:
+    """Reads all of a video, since people are tracked through it, and fits it."""
+    try:
+        items = list(source.items(store))
+        fit_video(items, job.fps, recipe, bodies, size, store, output)
+    except BaseException:
+        output.frames.stop()
+        raise
 
 
 def _launcher(

@@ -90,8 +90,8 @@ class Source:
                 LOG.info("%s: %s", stem, note)
             *others, last = self._works(frame, camera, stem, store)
             for work in others:
-                yield Item(work)
-            yield Item(last, ends_frame=True)
+                yield Item(work, frame=frame.stem)
+            yield Item(last, ends_frame=True, frame=frame.stem)
 
     def _camera(self, frame: Frame) -> tuple[CameraChoice | str | None, Sequence[Note]]:
         """The camera of a frame, or why there is none, and what is to be told of it; None where
@@ -150,8 +150,9 @@ class Source:
                 known[person.index] = frame_row(frame, stem, person, RowStatus.UNREADABLE, reason)
         tasks = self._with_starts(frame, camera, tasks)
         if self.job.scene:
-            tasks = _of_one_form(tasks)
-        selected = iter(self._without_done(tasks, store))
+            tasks = of_one_form(tasks)
+        # of a video, what decided a result is known when all is read
+        selected = iter(tasks if self.job.video else self._without_done(tasks, store))
         return [known.get(person.index) or next(selected) for person in frame.people]
 
     def _with_starts(
@@ -202,7 +203,7 @@ def open_source(job: JobConfig) -> Source:
     return Source(job, frames, cameras, selection, files, order_of(job), named, starts)
 
 
-def _of_one_form(tasks: list[FitTask]) -> list[FitTask]:
+def of_one_form(tasks: list[FitTask]) -> list[FitTask]:
     """People who are fitted together, all with the same kinds of evidence: where one of them has a
     prediction, nothing is told of those who have none.
     """
@@ -315,16 +316,22 @@ def task_of(
 
 
 def task_or_done(task: FitTask, store: Store) -> FitTask | Row:
-    """The line of an earlier run, if its file is sound and all that decided it is the same.
+    """The line of an earlier run, or who is to be fitted."""
+    found = earlier_result(task, store)
+    return task if found is None else row_of(task.stem, found)
+
+
+def earlier_result(task: FitTask, store: Store) -> FitResult | None:
+    """The result of an earlier run, if its file is sound and all that decided it is the same.
 
     What only describes the person, names and notes, may have changed: then the file is written
     again.
     """
     found = store.existing(task.stem, task.origin.person)
-    if found is None or not _same_input(found, task):
-        return task
+    if found is None or not same_input(found, task):
+        return None
     if found.origin.doubt != task.origin.doubt:  # its status would be another
-        return task
+        return None
     origin = replace(task.origin, seconds=found.origin.seconds)
     if task.weighed:  # what was decided then
         origin = replace(
@@ -338,7 +345,7 @@ def task_or_done(task: FitTask, store: Store) -> FitTask | Row:
             found.save(store.result(task.stem, task.origin.person))
         except OSError as error:  # the result is as good as before
             LOG.warning("%s: its texts stay as they were: %s", task.stem, error)
-    return row_of(task.stem, found)
+    return found
 
 
 def _same_texts(one: Origin, other: Origin) -> bool:
@@ -346,13 +353,13 @@ def _same_texts(one: Origin, other: Origin) -> bool:
     return replace(one, seconds=0.0) == replace(other, seconds=0.0)
 
 
-def _same_input(found: FitResult, task: FitTask) -> bool:
+def same_input(found: FitResult, task: FitTask) -> bool:
     """Whether a result was made from the evidence of the task, to the bit.
 
     Files of versions before 0.2 do not tell the camera as guessed, and so are made again.
     """
     before, now = found.origin, task.origin
-    if before.age_asked != now.age_asked:
+    if before.age_asked != now.age_asked or before.track_sha256 != now.track_sha256:
         return False
     # with the same question the evidence comes to the same body
     was_weighed = before.gender_source == GenderSource.EVIDENCE.value

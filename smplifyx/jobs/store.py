@@ -26,18 +26,23 @@ from .lock import locked
 
 MADE_BY = "smplifyx"  # first key of a config.yaml that is ours
 # what a job may make, and --overwrite remove
-FOLDERS = ("results", "overlays", "pictures", "meshes", "pages", "gates")
-FILES = ("summary.csv", "conversion.csv", "config.yaml", "log.txt", "index.html")
+FOLDERS = ("results", "tracks", "overlays", "pictures", "meshes", "pages", "gates", "films")
+FILES = (
+    *("summary.csv", "conversion.csv", "tracks.csv", "tracked_people.csv"),
+    *("config.yaml", "log.txt", "index.html"),
+)
 # Names of half-written files: only these are ours to remove, each only where we write it.
 _PERSON = r"\d{3,}"
 _TEMPORARIES = {
-    "": r"(summary|conversion)\.csv|config\.yaml|index\.html",
+    "": r"(summary|conversion|tracks|tracked_people)\.csv|config\.yaml|index\.html",
     "results": _PERSON + r"\.npz",
+    "tracks": r"\d{6,}\.npz",
     "overlays": r".+\.jpg",
     "pictures": r"(photo|overlay|turned)\.jpg",
     "meshes": _PERSON + r"\.(obj|ply|glb)",
     "pages": r"\d{4,}\.html",
     "gates": r".+\.(csv|html)",
+    "films": r".+\.(mp4|jpg)",
 }
 
 
@@ -118,6 +123,28 @@ class Store:
         """The file of one person. Raises StoreError as `inside`."""
         return self.inside("results", stem, f"{person:03d}.npz")
 
+    def filled(self, track: int, frame: int) -> Path:
+        """The file of a track's person in a frame, by its number, in which nobody saw them. Raises
+        StoreError as `inside`.
+        """
+        return self.inside("tracks", f"{track:03d}", f"{frame:06d}.npz")
+
+    @property
+    def tracks(self) -> Path:
+        """The table of the tracks of a video."""
+        return self.inside("tracks.csv")
+
+    @property
+    def tracked_people(self) -> Path:
+        """The table of who is on which track."""
+        return self.inside("tracked_people.csv")
+
+    def film(self, stem: str, suffix: str) -> Path:
+        """The film of the clip that begins with that frame, `.mp4`, or its strip, `.jpg`. Raises
+        StoreError as `inside`.
+        """
+        return self.inside("films", f"{stem}{suffix}")
+
     def gate(self, name: str, suffix: str) -> Path:
         """A file of the gate of that name, `.csv` or `.html`. Raises StoreError as `inside`."""
         return self.inside("gates", f"{name}{suffix}")
@@ -137,6 +164,13 @@ class Store:
         """The result of an earlier run; None where there is none or its file is broken."""
         try:
             return FitResult.load(self.result(stem, person))
+        except (ResultFileError, StoreError):
+            return None
+
+    def existing_filled(self, track: int, frame: int) -> FitResult | None:
+        """The same for a frame in which nobody saw the person."""
+        try:
+            return FitResult.load(self.filled(track, frame))
         except (ResultFileError, StoreError):
             return None
 

@@ -60,7 +60,8 @@ class Row:
     penetration_mm: how deep the deepest vertex lies inside another part of the body;
     intersecting_triangles: how many cut another part. start_source: the network whose prediction
     the fit began with; start_error, end_error: percent of the box, moved_mm: see `StartCheck`;
-    kept_start: yes where the prediction was better and is the result, else no.
+    kept_start: yes where the prediction was better and is the result, else no. track: the person's
+    in a fitted video; None: fitted alone.
     """
 
     stem: str
@@ -99,6 +100,7 @@ class Row:
     notes: str = ""
     gender_source: str = ""
     gender_probability: float = math.nan
+    track: int | None = None
 
 
 _FIELDS = dataclasses.fields(Row)
@@ -160,6 +162,7 @@ def row_of(stem: str, result: FitResult) -> Row:
         notes=result.origin.notes,
         gender_source=result.origin.gender_source,
         gender_probability=_or_nan(result.origin.gender_probability),
+        track=result.origin.track,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +22,14 @@ class FrameSequence:
     name: str
     stems: tuple[str, ...]
     numbers: tuple[int, ...]
+
+    @property
+    def step(self) -> int:
+        """By how much the numbers count on, where no frame is missing."""
+        steps = [
+            after - before for before, after in zip(self.numbers, self.numbers[1:], strict=False)
+        ]
+        return math.gcd(*steps) or 1
 
 
 def sequences_of(stems: Iterable[str]) -> tuple[FrameSequence, ...]:

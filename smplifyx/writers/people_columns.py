@@ -81,11 +81,12 @@ COUNTS = MappingProxyType({
     "steps": "steps",
     "tries": "tries",
     "intersecting_triangles": "penetration.triangles",
+    "track": "origin.track",
 })  # fmt: skip
 FLAGS = MappingProxyType({"kept_start": "start.kept"})
 _NO_TEXTS = {
     "versions", "person", "seconds", "gender_probability", "gender_log_odds", "image",
-    *OPTIONAL,
+    "track", *OPTIONAL,
 }  # fmt: skip
 TEXTS = MappingProxyType({
     field.name: f"{where}.{field.name}"
