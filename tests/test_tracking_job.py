@@ -30,7 +30,7 @@ def write_clip(folder: Path, name: str, clip: Scene) -> None:
 
 
 def rows(out: Path) -> list[dict[str, str]]:
-    with open(out / "tracks.csv", newline="", encoding="utf-8") as stream:
+    with open(out / "tracked_people.csv", newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 
 
@@ -91,7 +91,7 @@ def test_the_command_writes_the_table_and_sums_up(
     write_clip(tmp_path / "in", "f", scene([Walker(LEFT)], 5))
     out = tmp_path / "out"
     code, told, _ = said("track", tmp_path / "in", "--out", out, "--fps", "25", capsys=capsys)
-    line = f"1 tracks of 5 people in 5 frames of 1 clips; 0 in no track; see {out / 'tracks.csv'}"
+    line = f"1 tracks of 5 people in 5 frames of 1 clips; 0 in no track; see {out / 'tracked_people.csv'}"
     assert code == 0 and told == f"{line}\n"
     again = said("track", tmp_path / "in", "--out", out, "--min-frames", "6", capsys=capsys)
     assert again[0] == 1 and "0 tracks of 5 people" in again[1]

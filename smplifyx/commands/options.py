@@ -174,7 +174,7 @@ class TrackOptions(Settings):
     keypoints: Annotated[Path, Shown("KEYPOINTS", positional=True)] = Field(
         description="folder or file of keypoints, the frames numbered in their names"
     )
-    out: Annotated[Path, Shown("FOLDER")] = Field(description="folder for tracks.csv")
+    out: Annotated[Path, Shown("FOLDER")] = Field(description="folder for tracked_people.csv")
     fps: Annotated[float, Shown("N")] = Field(
         30.0, gt=0, le=10_000, description="frame numbers that pass in a second"
     )

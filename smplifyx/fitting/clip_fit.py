@@ -274,11 +274,11 @@ class Clips:
         for i, one in enumerate(begun):
             held[i, : one.chunk.held] = True
         state = State.cat([one.state for one in looked])
-        for stage in self._stages_together():
+        for stage, robust in self._stages_together():
             free = tuple(block for block in stage.free if block is not Block.BETAS)
             maker = StageProblem.of(stage.model_copy(update={"free": free}), people, ())
             problem = maker.at(state)
-            moving = even_motion(problem, frames, held, maker.points, self.clip, self.fps)
+            moving = even_motion(problem, frames, held, maker.points, self.clip, self.fps, robust)
             tied = moving.smooth.tied
             solution = SOLVER.minimise(moving, tied.join(problem.pack(state)))
             state = problem.unpack(tied.split(solution.x)).rebased()
@@ -288,13 +288,15 @@ class Clips:
             results.append(_results(people[at], state[at], own, one.fresh))
         return results
 
-    def _stages_together(self) -> Sequence[StageConfig]:
-        """The stages that frames go through together: the first that is left and the last. Those
-        between them lead bodies softly out of themselves; a path that is held by its neighbours
-        needs no such way.
+    def _stages_together(self) -> Sequence[tuple[StageConfig, bool]]:
+        """The stages that frames go through together, and whether jumps are let go in them.
+
+        They are the first that is left of the preset, which brings the frames together, and the
+        last. Those between them lead bodies softly out of themselves; a path that is held by its
+        neighbours needs no such way.
         """
         first, *others = self.fitter.setup.config.stages[len(self.alone.config.stages) :]
-        return [first, *others[-1:]]
+        return [(first, False), ((first, *others)[-1], True)]
 
     def _survivors(self, people: FitBatch) -> Survivors:
         """What each frame may mean, by itself."""

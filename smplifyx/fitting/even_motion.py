@@ -16,6 +16,7 @@ from .motion_card import MotionCard, load_motion
 
 FEET = ("big_toe", "small_toe", "heel")
 STILL = 0.05  # metres per second: what a foot that stands seems to move
+NEVER_LET_GO = 1e4  # in usual accelerations
 STILL_OUTLIER = 3.0  # of those: who moves faster does not stand
 
 
@@ -26,10 +27,13 @@ def even_motion(
     points: PointSet,
     clip: ClipConfig,
     fps: float,
+    robust: bool = True,
 ) -> MovingPoints:
     """The frames of groups, each with its own energy in `problem`, and what holds them together.
 
-    held: frames that do not move. points: those of the problem, in their order.
+    held: frames that do not move. points: those of the problem, in their order. robust: whether
+    accelerations far larger than usual are let go. Frames that were fitted alone jump by far more
+    than people do: what first brings them together must not let go.
     """
     card = load_motion()
     like = problem.state.transl
@@ -38,7 +42,8 @@ def even_motion(
     sd = torch.tensor([card.accelerations[point] for point in known]).to(like)
     along = torch.tensor([1.0, 1.0, clip.depth]).to(like)
     gain = clip.acceleration * fps**2 / sd[:, None] * along
-    motions = [PointMotion(ACCELERATION, gain, clip.outlier * clip.acceleration)]
+    outlier = clip.outlier if robust else NEVER_LET_GO
+    motions = [PointMotion(ACCELERATION, gain, outlier * clip.acceleration)]
     if clip.stand:
         standing = torch.tensor([names.POINT_NAMES[point].endswith(FEET) for point in known])
         still = clip.stand * fps / STILL * standing.to(like)

@@ -19,14 +19,14 @@ from ..readers.frames import Frame
 from ..tracking import FramePeople, Track, TrackRules, track_people
 from ..tracking.sequences import sequences_of
 
-TABLE = "tracks.csv"
+TABLE = "tracked_people.csv"
 COLUMNS = ("stem", "person", "track", "score", "id", "id_given", "notes")
 UNTRACKED = "in too few frames, or too few points"
 
 
 @dataclass(frozen=True)
 class TrackedPerson:
-    """One line of tracks.csv.
+    """One line of tracked_people.csv.
 
     stem: the frame's. person: the place in its file; None: the line is about the whole frame.
     track: the number, which no other clip of the folder has; None: in no track. score: 0..1, how
@@ -94,7 +94,7 @@ def track_folder(
     rules: TrackRules | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> TrackSummary:
-    """Tracks everybody in a folder or file of keypoints and writes `out/tracks.csv`, whole or not
+    """Tracks everybody in a folder or file of keypoints and writes `out/tracked_people.csv`, whole or not
     at all.
 
     Frames whose names differ in the last number alone are one clip (`tracking.sequences`), each
