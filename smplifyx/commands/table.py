@@ -56,8 +56,8 @@ COMMANDS = (
         about="Say who is who from frame to frame of a video's keypoints.",
         options=(".commands.options", "TrackOptions"),
         more="Example: smplifyx track KEYPOINTS --out OUT --fps 30\n\n"
-        "Writes OUT/tracked_people.csv. Names that differ in the last number alone are frames of\n"
-        "one clip; numbers that are left out are missing frames (docs/tracking.md).",
+        "Writes OUT/tracked_people.csv. Names that differ in the last number alone are\n"
+        "frames of one clip; numbers left out are missing frames (docs/tracking.md).",
     ),
     Command(
         name="refine",

@@ -33,7 +33,7 @@ from .source import Source, open_source
 from .store import Store, open_store
 from .summary import FITTED, RowStatus, writing_summary
 from .video_fit import fit_video
-from .views_source import open_views_source
+from .views_source import ViewsSource, open_views_source
 
 __all__ = ["FITTED", "NO_FRAMES", "JobOutcome", "run_job"]
 
@@ -115,7 +115,7 @@ def run_job(
 
 def _fit_video(
     job: JobConfig,
-    source: Source,
+    source: Source | ViewsSource,
     recipe: FitRecipe,
     bodies: Bodies,
     size: int,

@@ -94,8 +94,8 @@ def track_folder(
     rules: TrackRules | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> TrackSummary:
-    """Tracks everybody in a folder or file of keypoints and writes `out/tracked_people.csv`, whole or not
-    at all.
+    """Tracks everybody in a folder or file of keypoints and writes `out/tracked_people.csv`, whole
+    or not at all.
 
     Frames whose names differ in the last number alone are one clip (`tracking.sequences`), each
     tracked by itself. advance: called after each frame. Raises KeypointError where there is nothing
