@@ -376,26 +376,62 @@ class _Looked:
 
 def _results(people: FitBatch, state: State, looked: _Looked, fresh: slice) -> FitResult:
     """A result for each frame that becomes final, with what else it may have meant alone."""
-    like = people.scale
-    inside = ((looked.at >= fresh.start) & (looked.at < fresh.stop)).nonzero().flatten()
-    where = looked.at[inside] - fresh.start  # of the looked at among the fresh
-    survivors = looked.survivors[inside]
-    best = survivors.hypotheses[torch.arange(len(inside)), looked.chosen[inside]]
-
-    count, made = len(like), survivors.energies.shape[1]
-    energies = like.new_full((count, made), torch.inf).index_copy(0, where, survivors.energies)
-    gap = torch.full_like(like, torch.nan).index_copy(0, where, survivors.gap)
-    none = torch.zeros(count, dtype=torch.int64, device=like.device)
-    index = none.index_copy(0, where, best.index)
-    steps = none.index_copy(0, where, best.steps)
-    alternatives = Alternatives.none(like, made).put(where, survivors.alternatives)
-
+    alone = _alone(people.scale, looked, fresh)
     problem = StageProblem.of(people.setup.config.stages[-1], people, ()).at(state)
     by_term = problem.energies(problem.pack(state))
+    # the energy among others of the frame is that of where it ended
     total = torch.stack([*by_term.values()]).sum(0)
-    energies = energies.scatter(1, index[:, None], total[:, None])
-    outcome = StagesOutcome(state, by_term, energies, index, gap, steps, alternatives)
+    energies = alone.energies.scatter(1, alone.index[:, None], total[:, None])
+    outcome = StagesOutcome(
+        state=state,
+        energies=by_term,
+        hypothesis_energies=energies,
+        chosen=alone.index,
+        gap=alone.gap,
+        steps=alone.steps,
+        alternatives=alone.alternatives,
+    )
     return result_of(people, outcome)
+
+
+@dataclass(frozen=True)
+class _Alone(Bundle):
+    """What frames may have meant by themselves, as `StagesOutcome` has it; nothing of those in
+    which nobody was seen.
+    """
+
+    energies: Float[Tensor, "*batch made"]
+    gap: Float[Tensor, "*batch"]
+    index: Int[Tensor, "*batch"]
+    steps: Int[Tensor, "*batch"]
+    alternatives: Alternatives
+
+
+def _alone(like: Float[Tensor, " fresh"], looked: _Looked, fresh: slice) -> _Alone:
+    """Of the frames that become final."""
+    inside = (looked.at >= fresh.start) & (looked.at < fresh.stop)
+    rows = inside.nonzero().flatten()
+    survivors = looked.survivors[rows]
+    each = torch.arange(len(rows), device=rows.device)
+    best = survivors.hypotheses[each, looked.chosen[rows]]
+    seen = _Alone(
+        survivors.energies,
+        survivors.gap,
+        best.index,
+        best.steps,
+        survivors.alternatives,
+    )
+
+    made = survivors.energies.shape[1]
+    none = torch.zeros_like(like, dtype=torch.int64)
+    nothing = _Alone(
+        like.new_full((len(like), made), torch.inf),
+        torch.full_like(like, torch.nan),
+        none,
+        none,
+        Alternatives.none(like, made),
+    )
+    return nothing.put(looked.at[rows] - fresh.start, seen)
 
 
 def _shape_stage(stage: StageConfig, clip: ClipConfig, count: int) -> StageConfig:
@@ -423,10 +459,16 @@ def _resized(setup: FitSetup, state: State, betas: Float[Tensor, "rows betas"]) 
     before = _joints(setup, state)
     resized = state.replace(betas=betas)
     after = _joints(setup, resized)
-    size_before = (before - before.mean(1, keepdim=True)).square().sum((1, 2)).sqrt()
-    size = (after - after.mean(1, keepdim=True)).square().sum((1, 2)).sqrt()
-    middle = before.mean(1) * (size / size_before)[:, None]
+    # who is larger stands further away along the same ray
+    times = _size(after) / _size(before)
+    middle = before.mean(1) * times[:, None]
     return resized.replace(transl=state.transl + middle - after.mean(1))
+
+
+def _size(joints: Float[Tensor, "rows joints 3"]) -> Float[Tensor, " rows"]:
+    """How far joints lie from their middle."""
+    from_middle = joints - joints.mean(1, keepdim=True)
+    return from_middle.square().sum((1, 2)).sqrt()
 
 
 def _joints(setup: FitSetup, state: State) -> Float[Tensor, "rows joints 3"]:
