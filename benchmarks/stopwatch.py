@@ -140,7 +140,7 @@ def watch() -> dict[str, Part]:
     for part in (parts["collision check"], parts["fits"]):
         fit_and_check.with_penetration = part.timed(fit_and_check.with_penetration)
         fit_and_check.side_by_side = part.timed_pieces(fit_and_check.side_by_side)
-    output.JobOutput._saved = parts["saving"].timed(output.JobOutput._saved)
+    output.JobOutput.saved = parts["saving"].timed(output.JobOutput.saved)
     drawing.Drawing.take = parts["waiting to draw"].timed(drawing.Drawing.take)
     frame_pictures.FramePictures.__call__ = parts["drawing"].timed(
         frame_pictures.FramePictures.__call__

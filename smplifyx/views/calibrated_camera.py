@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -48,6 +47,8 @@ class CalibratedCamera:
 
     def undistorted(self, xy: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
         """Pixels where a camera without distortion, of the same K, would have seen them."""
+        import cv2  # not with the library, whose import changes no environment: OpenCV's does
+
         if not np.any(self.distortion) or not len(xy):
             return np.asarray(xy, dtype=np.float64)
         pixels = np.ascontiguousarray(xy, dtype=np.float64)[:, None]
