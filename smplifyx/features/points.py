@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -91,21 +92,19 @@ class PointsOnBones:
         """Nothing to match."""
         return None
 
-    def slopes(
-        self, at: tuple[int, ...], motion: BodyMotion
-    ) -> Float[Tensor, "batch chosen 3 dim"]:
+    def slopes(self, at: Sequence[int], motion: BodyMotion) -> Float[Tensor, "batch chosen 3 dim"]:
         """How some of the points themselves move with the unknowns."""
         posed = motion.pose.bones
         batch, count = posed.points.shape[:2]
-        axes = torch.eye(3, dtype=posed.points.dtype, device=posed.points.device)
+        jacobian = posed.points.new_zeros(batch, count, 3, self.dim)
+        axes = torch.eye(3, dtype=jacobian.dtype, device=jacobian.device)
         pulls = Pulls.of(self.model, posed, axes.expand(batch, count, 3, 3))
-        found = axes.new_zeros(batch, count, 3, self.dim)
         for route in self.routes:
-            group = route.asked.group
+            group = slice(route.asked.group.start, route.asked.group.stop)
             if any(group.start <= point < group.stop for point in at):
                 for places, slopes in route.along_unknowns(pulls, motion):
-                    found[:, group.start : group.stop, :, list(places)] = slopes
-        return found[:, list(at)]
+                    jacobian[:, group, :, list(places)] = slopes
+        return jacobian[:, list(at)]
 
     def _by_group(
         self, slope: Float[Tensor, "batch p k 3"], motion: BodyMotion
@@ -128,14 +127,7 @@ class PointsOnBones:
         """Slopes [batch, r, 3 p] or [r, 3 p] of residuals that see many points, by the points' own
         Jacobian.
         """
-        posed = motion.pose.bones
-        batch, count = posed.points.shape[:2]
-        jacobian = slope.new_zeros(batch, count, 3, self.dim)
-        axes = torch.eye(3, dtype=slope.dtype, device=slope.device).expand(batch, count, 3, 3)
-        pulls = Pulls.of(self.model, posed, axes)
-        for route in self.routes:
-            group = slice(route.asked.group.start, route.asked.group.stop)
-            for places, slopes in route.along_unknowns(pulls, motion):
-                jacobian[:, group, :, list(places)] = slopes
+        batch, count = motion.pose.bones.points.shape[:2]
+        jacobian = self.slopes(range(count), motion)
         pulled = gram(slope.expand(batch, -1, -1).mT, jacobian.flatten(1, 2))
         return Columns(tuple(range(self.dim)), DenseBlock(pulled))

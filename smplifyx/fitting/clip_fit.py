@@ -24,7 +24,7 @@ from torch import Tensor
 from ..body import skinning
 from ..body.model import BodyModel
 from ..camera import Camera
-from ..config import Block, ClipConfig, FitConfig, StageConfig
+from ..config import Block, ClipConfig, FitConfig, StageConfig, as_preset
 from ..core import rotations
 from ..core.bundle import Bundle
 from ..core.invariant_linalg import whole_rows
@@ -39,6 +39,7 @@ from .batch import FitBatch
 from .even_motion import even_motion
 from .fitter import Fitter, nobody, result_of
 from .hypotheses import Hypotheses
+from .motion_card import MotionCard, load_motion
 from .paths import best_path
 from .result import FitResult
 from .schedule import StagesOutcome, Survivors, survivors_of
@@ -147,17 +148,19 @@ class Clips:
 
     fitter: Fitter
     alone: FitSetup  # of the stages that look at a frame alone
+    card: MotionCard
     fps: float
 
     @classmethod
     def of(cls, body: BodyModel, config: FitConfig | str | Path, fps: float) -> Clips:
         """For a body, a preset and a frame rate."""
-        fitter = Fitter.of(body, config)
+        # the body keeps its constants: tracks of one body are fitted in many groups
+        fitter = Fitter(setup_of(body, as_preset(config)))
         preset = fitter.setup.config
         stages = list(preset.stages[: single_stages(preset)])
         stages[-1] = stages[-1].model_copy(update={"keep": preset.clip.survivors})
         shortened = preset.model_copy(update={"stages": tuple(stages)})
-        return cls(fitter, setup_of(fitter.setup.body, shortened), fps)
+        return cls(fitter, setup_of(fitter.setup.body, shortened), load_motion(), fps)
 
     @property
     def clip(self) -> ClipConfig:
@@ -278,7 +281,9 @@ class Clips:
             free = tuple(block for block in stage.free if block is not Block.BETAS)
             maker = StageProblem.of(stage.model_copy(update={"free": free}), people, ())
             problem = maker.at(state)
-            moving = even_motion(problem, frames, held, maker.points, self.clip, self.fps, robust)
+            moving = even_motion(
+                problem, frames, held, maker.points, self.clip, self.card, self.fps, robust
+            )
             tied = moving.smooth.tied
             solution = SOLVER.minimise(moving, tied.join(problem.pack(state)))
             state = problem.unpack(tied.split(solution.x)).rebased()

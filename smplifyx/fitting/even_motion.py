@@ -12,7 +12,7 @@ from ..keypoints import names
 from ..problem.couplings import Frames, Smooth, Tied
 from ..problem.motion import ACCELERATION, VELOCITY, MovingPoints, PointMotion
 from ..problem.problem import Problem
-from .motion_card import MotionCard, load_motion
+from .motion_card import MotionCard
 
 FEET = ("big_toe", "small_toe", "heel")
 STILL = 0.05  # metres per second: what a foot that stands seems to move
@@ -26,6 +26,7 @@ def even_motion(
     held: Bool[Tensor, "groups n"],
     points: PointSet,
     clip: ClipConfig,
+    card: MotionCard,
     fps: float,
     robust: bool = True,
 ) -> MovingPoints:
@@ -35,7 +36,6 @@ def even_motion(
     accelerations far larger than usual are let go. Frames that were fitted alone jump by far more
     than people do: what first brings them together must not let go.
     """
-    card = load_motion()
     like = problem.state.transl
     place = {point: i for i, point in enumerate(points.canonical)}
     known = [point for point in card.accelerations if point in place]
